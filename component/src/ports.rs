@@ -83,10 +83,7 @@ pub enum Method {
 impl fmt::Debug for Request {
     /// Headers and body carry credentials, so neither is shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Request")
-            .field("method", &self.method)
-            .field("path", &self.path)
-            .finish_non_exhaustive()
+        f.debug_struct("Request").field("method", &self.method).field("path", &self.path).finish_non_exhaustive()
     }
 }
 
@@ -104,9 +101,7 @@ pub struct Response {
 impl fmt::Debug for Response {
     /// The body of a token response is a secret, so it is never shown.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Response")
-            .field("status", &self.status)
-            .finish_non_exhaustive()
+        f.debug_struct("Response").field("status", &self.status).finish_non_exhaustive()
     }
 }
 
@@ -154,12 +149,23 @@ pub enum Event {
         /// The ticket under which a new grant was, or would have been, stored.
         generation: u64,
     },
-    SignedIn { user: String, generation: u64 },
-    Forgotten { user: String, generation: u64 },
+    SignedIn {
+        user: String,
+        generation: u64,
+    },
+    Forgotten {
+        user: String,
+        generation: u64,
+    },
     /// A new pair could not be saved; it waits in the rescue bucket.
-    Rescued { user: String, generation: u64 },
+    Rescued {
+        user: String,
+        generation: u64,
+    },
     /// The store failed in a way that no caller was told of.
-    StoreTrouble { doing: &'static str },
+    StoreTrouble {
+        doing: &'static str,
+    },
 }
 
 /// Everything the core can reach.

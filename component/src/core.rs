@@ -1,0 +1,32 @@
+//! The rules. Nothing here does I/O of its own: each function is given
+//! [`Context`], asks its ports, and decides.
+
+pub mod attempts;
+pub mod authorization;
+pub mod cart;
+pub mod client_credentials;
+pub mod due;
+pub mod failure;
+pub mod grants;
+pub mod kroger;
+pub mod lineage;
+pub mod maintenance;
+pub mod mirror;
+pub mod refresh;
+pub mod secret;
+pub mod settings;
+pub mod success_rate;
+pub mod sweep;
+pub mod token_response;
+pub mod tokens;
+pub mod user;
+
+use crate::ports::Ports;
+use settings::Settings;
+
+/// What every rule is given: how it is configured, and what it can reach.
+#[derive(Clone, Copy)]
+pub struct Context<'a> {
+    pub settings: &'a Settings,
+    pub ports: &'a dyn Ports,
+}

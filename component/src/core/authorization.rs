@@ -1,0 +1,278 @@
+//! Signing a person in: authorization code with PKCE (RFC 6749 § 4.1, RFC 7636)
+//! and a `state` that is used once.
+//!
+//! A started sign-in is kept in the store, so it outlives a restart. There are
+//! 1,000 places for them, taken in turn: who starts more pushes out the oldest.
+//!
+//! | key | value |
+//! |---|---|
+//! | `signin.places` | counter; its remainder by 1,000 is the next place |
+//! | `signin.<place>` | a [`Pending`] sign-in |
+//! | `used.<place>.<hash of state>` | counter; who raises it to 1 may go on |
+//! | `signin_link.<user>` | the link that failed calls share |
+
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use super::failure::{Code, Failure};
+use super::lineage::{Current, Grant, Record, SCHEMA_VERSION, Source, Ticket, Tokens};
+use super::mirror::Exported;
+use super::secret::{Secret, base32_sha256};
+use super::settings::{Client, Scope};
+use super::token_response::{TokenResponse, Verdict, verdict};
+use super::user::{UserId, UserKey};
+use super::{Context, due, grants, kroger, mirror, refresh};
+use crate::ports::{Bucket, Event, SendError, StoreError, Timestamp};
+
+/// How long a person may take to agree.
+pub const LIFETIME: Duration = Duration::from_secs(600);
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+const PLACES: u64 = 1_000;
+const PLACES_KEY: &str = "signin.places";
+/// A shared link is given out while it has this long left.
+const LINK_LEFT: Duration = Duration::from_secs(300);
+
+/// A sign-in that was started.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorizationRequest {
+    pub authorization_url: String,
+    pub redirect_uri: String,
+    pub scope: String,
+    pub state: String,
+}
+
+/// A sign-in that was completed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    pub grant: Grant,
+    /// What became of the `.env` mirror.
+    pub exported: Exported,
+    /// False where the grant waits in memory for the store to recover.
+    pub is_stored: bool,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Pending {
+    schema_version: u32,
+    state_hash: String,
+    verifier: Secret,
+    user_id: UserId,
+    scope: String,
+    redirect_uri: String,
+    /// The root that was current when it was started.
+    root: Option<Ticket>,
+    started_at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Link {
+    schema_version: u32,
+    authorization_url: String,
+    started_at: Timestamp,
+}
+
+fn pending_key(place: &str) -> String {
+    format!("signin.{place}")
+}
+
+fn used_key(place: &str, state_hash: &str) -> String {
+    format!("used.{place}.{state_hash}")
+}
+
+fn link_key(user: &UserKey) -> String {
+    format!("signin_link.{user}")
+}
+
+/// Starts a sign-in.
+pub fn authorize(cx: Context<'_>, user: &UserId, scope: Option<&Scope>) -> Result<AuthorizationRequest, Failure> {
+    let client = client(cx)?;
+    let scope = scope.unwrap_or(&cx.settings.scope);
+    start(cx, client, user, scope).map_err(|_| Failure::store_unavailable())
+}
+
+/// A link for a call that failed because nobody is signed in; calls that fail
+/// within minutes share it. None where no link can be made.
+pub fn shared_link(cx: Context<'_>, user: &UserId) -> Option<String> {
+    let now = cx.ports.wall_now();
+    let key = link_key(&user.key());
+    let link: Option<Link> = grants::read(cx, Bucket::Store, &key).ok().flatten();
+    let is_fresh = |link: &Link| now >= link.started_at && now + LINK_LEFT < link.started_at + LIFETIME;
+    if let Some(link) = link.filter(is_fresh) {
+        return Some(link.authorization_url);
+    }
+    let authorization_url = authorize(cx, user, None).ok()?.authorization_url;
+    let link = Link { schema_version: SCHEMA_VERSION, authorization_url, started_at: now };
+    // Unshared, it still works.
+    let _ = cx.ports.set(Bucket::Store, &key, &grants::encode(&link));
+    Some(link.authorization_url)
+}
+
+fn client(cx: Context<'_>) -> Result<&Client, Failure> {
+    cx.settings.client.as_ref().ok_or_else(Failure::client_credentials_missing)
+}
+
+fn start(cx: Context<'_>, client: &Client, user: &UserId, scope: &Scope) -> Result<AuthorizationRequest, StoreError> {
+    let place = (cx.ports.increment(PLACES_KEY, 1)? % PLACES).to_string();
+    let state = format!("{place}.{}", random_text(cx));
+    let verifier = Secret::new(random_text(cx));
+    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.expose()));
+    let pending = Pending {
+        schema_version: SCHEMA_VERSION,
+        state_hash: base32_sha256(&state),
+        verifier,
+        user_id: user.clone(),
+        scope: scope.as_str().to_owned(),
+        redirect_uri: cx.settings.redirect_uri.to_string(),
+        root: grants::current(cx, &user.key())?.root(),
+        started_at: cx.ports.wall_now(),
+    };
+    cx.ports.set(Bucket::Store, &pending_key(&place), &grants::encode(&pending))?;
+    Ok(AuthorizationRequest {
+        authorization_url: kroger::authorization_url(cx.settings, client, scope, &state, &challenge).into(),
+        redirect_uri: pending.redirect_uri,
+        scope: pending.scope,
+        state,
+    })
+}
+
+/// 256 random bits in 43 characters: a `state`, and a PKCE verifier (RFC 7636
+/// § 4.1).
+fn random_text(cx: Context<'_>) -> String {
+    let mut bytes = [0; 32];
+    cx.ports.random_bytes(&mut bytes);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// Whether `used.<place>.<hash>` still guards a pending sign-in.
+pub fn is_pending(cx: Context<'_>, place: &str, state_hash: &str) -> Result<bool, StoreError> {
+    let pending: Option<Pending> = grants::read(cx, Bucket::Store, &pending_key(place))?;
+    Ok(pending.is_some_and(|pending| pending.state_hash == state_hash))
+}
+
+/// Ends the sign-in that `state` names without a grant: the person declined.
+pub fn decline(cx: Context<'_>, state: &str) -> Result<(), Failure> {
+    take(cx, state).map(|_| ())
+}
+
+/// Exchanges the `code` of the redirect for tokens and stores the grant.
+pub fn complete(cx: Context<'_>, code: &Secret, state: &str) -> Result<SignedIn, Failure> {
+    let client = client(cx)?;
+    let pending = take(cx, state)?;
+    refuse_if_deleted_since(cx, &pending)?;
+    let request = kroger::code_request(client, code, &pending.redirect_uri, &pending.verifier);
+    let started = cx.ports.monotonic_now();
+    let answer = cx.ports.send(&request, SEND_TIMEOUT);
+    let took = cx.ports.monotonic_now().saturating_sub(started);
+    let now = cx.ports.wall_now();
+    let response = granted(answer.map(|response| verdict(&response, now)))?;
+    let tokens = Tokens {
+        access_token: response.access_token,
+        refresh_token: response.refresh_token,
+        obtained_at: now,
+        expires_at: now + response.expires_in.saturating_sub(took),
+        scope: response.scope.or_else(|| Some(pending.scope.clone())),
+    };
+    store(cx, &pending, tokens)
+}
+
+/// The pending sign-in of `state`, for the one caller that takes it.
+fn take(cx: Context<'_>, state: &str) -> Result<Pending, Failure> {
+    const UNKNOWN: &str = "the sign-in is unknown or was overtaken; start again at /auth/authorize";
+    const EXPIRED: &str = "the sign-in took longer than 10 minutes; start again at /auth/authorize";
+    const USED: &str = "this sign-in was used before; start again at /auth/authorize if you are not signed in";
+
+    let refused = |why| Err(Failure::invalid_argument("state", why));
+    let place = state.split('.').next().unwrap_or_default();
+    let is_place = place.len() <= 3 && !place.is_empty() && place.bytes().all(|byte| byte.is_ascii_digit());
+    if !is_place || state.len() > 64 {
+        return refused(UNKNOWN);
+    }
+    let pending: Option<Pending> = read(cx, &pending_key(place))?;
+    let Some(pending) = pending.filter(|pending| pending.state_hash == base32_sha256(state)) else {
+        return refused(UNKNOWN);
+    };
+    let now = cx.ports.wall_now();
+    if now >= pending.started_at + LIFETIME || now + LIFETIME < pending.started_at {
+        return refused(EXPIRED);
+    }
+    match cx.ports.increment(&used_key(place, &pending.state_hash), 1) {
+        Ok(1) => Ok(pending),
+        Ok(_) => refused(USED),
+        Err(_) => Err(Failure::store_unavailable()),
+    }
+}
+
+fn read(cx: Context<'_>, key: &str) -> Result<Option<Pending>, Failure> {
+    grants::read(cx, Bucket::Store, key).map_err(|_| Failure::store_unavailable())
+}
+
+/// Whoever deletes a user means the sign-ins under way, too.
+fn refuse_if_deleted_since(cx: Context<'_>, pending: &Pending) -> Result<Current, Failure> {
+    let current = grants::current(cx, &pending.user_id.key()).map_err(|_| Failure::store_unavailable())?;
+    match current {
+        Current::Deleted { root, .. } if Some(root) > pending.root => Err(Failure::new(
+            Code::Reauthorize,
+            "The user was forgotten while this sign-in was under way, so nothing was stored; re-authenticate.",
+            "Start again at /auth/authorize.",
+        )),
+        other => Ok(other),
+    }
+}
+
+fn granted(answer: Result<Verdict, SendError>) -> Result<TokenResponse, Failure> {
+    match answer {
+        Ok(Verdict::Granted(response)) => Ok(response),
+        Ok(Verdict::Refused) => Err(Failure::invalid_argument(
+            "code",
+            "Kroger refused it as invalid, expired or used; start again at /auth/authorize",
+        )),
+        Ok(Verdict::ClientRefused) => Err(Failure::client_credentials_rejected()),
+        Ok(Verdict::RequestRefused(error)) => Err(Failure::new(
+            Code::UpstreamRejected,
+            format!("Kroger refused the sign-in: {} ({}). Nothing was stored.", error.reason, error.code),
+            "Check that KROGER_REDIRECT_URI and KROGER_SCOPE are those registered with Kroger, then start again.",
+        )),
+        Ok(Verdict::Busy { .. } | Verdict::Failed { .. } | Verdict::Unintelligible)
+        | Err(SendError::NotSent | SendError::Unknown) => Err(Failure::new(
+            Code::UpstreamUnavailable,
+            "Kroger did not complete the sign-in. Nothing was stored.",
+            "Start again at /auth/authorize.",
+        )
+        .retry_after(Duration::from_secs(5))),
+    }
+}
+
+fn store(cx: Context<'_>, pending: &Pending, tokens: Tokens) -> Result<SignedIn, Failure> {
+    let unsaved = |_| {
+        Failure::new(
+            Code::StoreUnavailable,
+            "The sign-in succeeded and could not be saved, so it is lost.",
+            "Check the store's disk space and permissions, then start again at /auth/authorize.",
+        )
+    };
+    let user = pending.user_id.key();
+    let ticket = grants::take_ticket(cx, &user).map_err(unsaved)?;
+    let before = refuse_if_deleted_since(cx, pending)?;
+    let record = Record::sign_in(pending.user_id.clone(), tokens, Source::OAuth, &before);
+    let is_stored = grants::write(cx, &user, ticket, &record).is_ok();
+    if !is_stored {
+        grants::rescue(cx, &user, ticket, &record).map_err(unsaved)?;
+        cx.ports.log(&Event::Rescued { user: user.short(), generation: ticket });
+    }
+    let grant = super::lineage::current(vec![(ticket, record)]).grant().expect("a sign-in is a grant");
+    due::enter(cx, &grant);
+    cx.ports.log(&Event::SignedIn { user: user.short(), generation: ticket });
+    let exported = mirror::export(cx, &user, &grant.tokens);
+    Ok(SignedIn { grant, exported, is_stored })
+}
+
+/// What is left of a sign-in's time, for people to read.
+pub fn minutes() -> u64 {
+    LIFETIME.as_secs() / 60
+}
+
+const _: () = assert!(refresh::CALL_DEADLINE.as_secs() < LIFETIME.as_secs());

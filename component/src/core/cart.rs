@@ -1,0 +1,287 @@
+//! Adding to the cart. Adds are additive and cannot be read back, so nothing
+//! whose outcome is unknown is ever sent again.
+
+use std::time::Duration;
+
+use super::Context;
+use super::attempts;
+use super::failure::{Code, Failure};
+use super::kroger::{self, ApiError};
+use super::lineage::Grant;
+use super::refresh::{self, CALL_DEADLINE, Need, random};
+use super::tokens;
+use super::user::UserId;
+use crate::ports::{Response, SendError};
+
+const SEND_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// The most items of one request.
+pub const MOST_ITEMS: usize = 100;
+
+/// A Universal Product Code as Kroger has it: 13 digits, padded with zeros on
+/// the left, without the barcode's check digit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Upc(String);
+
+/// A UPC, and what was corrected to get it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadUpc {
+    pub upc: Upc,
+    pub note: Option<String>,
+}
+
+impl Upc {
+    /// Reads a UPC as people and scanners give it: spaces and hyphens are
+    /// dropped; a 12-digit barcode (UPC-A) that ends in its check digit loses
+    /// it; shorter ones are padded.
+    ///
+    /// # Errors
+    /// What is allowed.
+    pub fn parse(text: &str) -> Result<ReadUpc, &'static str> {
+        const ALLOWED: &str = "a UPC of 13 digits, such as 0001111041700; shorter ones are padded with zeros";
+        let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
+        let is_number = !digits.is_empty() && digits.len() <= 13 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        if !is_number || digits.bytes().all(|byte| byte == b'0') {
+            return Err(ALLOWED);
+        }
+        let is_barcode = digits.len() == 12 && has_check_digit(&digits);
+        let upc = if is_barcode { format!("{:0>13}", &digits[..11]) } else { format!("{digits:0>13}") };
+        let note = match (is_barcode, upc == text) {
+            (true, _) => Some(format!("The barcode {digits} ends in its check digit; Kroger's UPC for it is {upc}.")),
+            (false, true) => None,
+            (false, false) => Some(format!("The UPC {text} was read as {upc}.")),
+        };
+        Ok(ReadUpc { upc: Self(upc), note })
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// UPC-A: three times the odd places, plus the even ones, ends in 0 (GS1
+/// General Specifications § 7.9).
+fn has_check_digit(digits: &str) -> bool {
+    let sum: u32 =
+        digits.bytes().zip([3, 1].iter().cycle()).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
+    sum.is_multiple_of(10)
+}
+
+/// How many of an item: 1 to 999.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quantity(u32);
+
+impl Quantity {
+    /// # Errors
+    /// What is allowed.
+    pub fn new(number: u32) -> Result<Self, &'static str> {
+        if (1..=999).contains(&number) { Ok(Self(number)) } else { Err("a whole number from 1 to 999") }
+    }
+
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+/// How the person gets an item.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Modality {
+    Pickup,
+    Delivery,
+}
+
+impl Modality {
+    /// Reads the word in any case.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.trim().to_ascii_uppercase().as_str() {
+            "PICKUP" => Some(Self::Pickup),
+            "DELIVERY" => Some(Self::Delivery),
+            _ => None,
+        }
+    }
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Pickup => "PICKUP",
+            Self::Delivery => "DELIVERY",
+        }
+    }
+}
+
+/// One line of a cart add.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Item {
+    pub upc: Upc,
+    pub quantity: Quantity,
+    pub modality: Modality,
+}
+
+/// What an answer to a cart add means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Outcome {
+    Added,
+    TokenRejected,
+    ScopeMissing,
+    /// Not processed: worth another try.
+    NotProcessed {
+        retry_after: Option<Duration>,
+        is_quota: bool,
+    },
+    /// It may have been added.
+    Unknown,
+    Rejected(ApiError),
+    Nonsense,
+}
+
+/// Adds `items` to the user's cart, all or none, in one request.
+///
+/// Answers the grant that was used.
+pub fn add(cx: Context<'_>, user: &UserId, items: &[Item]) -> Result<Grant, Failure> {
+    if items.is_empty() || items.len() > MOST_ITEMS {
+        return Err(Failure::invalid_argument("items", "1 to 100 items"));
+    }
+    let deadline = cx.ports.monotonic_now() + CALL_DEADLINE;
+    let mut need = Need::Usable;
+    let mut tries = 0;
+    loop {
+        let grant = refresh::grant(cx, user, need).map_err(|trouble| tokens::failure(cx, user, &trouble))?;
+        let request = kroger::cart_add_request(&grant.tokens.access_token, items);
+        let outcome = outcome(cx, cx.ports.send(&request, SEND_TIMEOUT));
+        tries += 1;
+        match outcome {
+            Outcome::Added => return Ok(grant),
+            Outcome::TokenRejected if need == Need::Usable => need = Need::NewerThanRejected(grant.ticket),
+            Outcome::TokenRejected => return Err(token_rejected()),
+            Outcome::NotProcessed { retry_after, is_quota } => {
+                let pause = attempts::pause(tries, retry_after, random(cx));
+                let is_worth_waiting =
+                    tries < cx.settings.max_refresh_retries.into() && cx.ports.monotonic_now() + pause < deadline;
+                if !is_worth_waiting {
+                    return Err(not_processed(is_quota, pause));
+                }
+                cx.ports.sleep(pause);
+            }
+            Outcome::ScopeMissing => return Err(scope_missing()),
+            Outcome::Unknown => return Err(outcome_unknown()),
+            Outcome::Rejected(error) => return Err(rejected(&error)),
+            Outcome::Nonsense => return Err(nonsense()),
+        }
+    }
+}
+
+fn outcome(cx: Context<'_>, answer: Result<Response, SendError>) -> Outcome {
+    let response = match answer {
+        Ok(response) => response,
+        Err(SendError::NotSent) => return Outcome::NotProcessed { retry_after: None, is_quota: false },
+        Err(SendError::Unknown) => return Outcome::Unknown,
+    };
+    let retry_after = kroger::retry_after(&response, cx.ports.wall_now());
+    match (response.status, ApiError::parse(&response.body)) {
+        (200..=299, _) if is_confirmation(&response.body) => Outcome::Added,
+        (200..=299, _) => Outcome::Unknown,
+        (401, _) => Outcome::TokenRejected,
+        (429, _) => Outcome::NotProcessed { retry_after, is_quota: true },
+        (503, _) => Outcome::NotProcessed { retry_after, is_quota: false },
+        (408 | 500..=599, _) => Outcome::Unknown,
+        (403, Some(_)) => Outcome::ScopeMissing,
+        (400..=499, Some(error)) => Outcome::Rejected(error),
+        (404, None) if response.body.is_empty() => Outcome::Rejected(ApiError {
+            code: "404".to_owned(),
+            reason: "Kroger does not know this call or item".to_owned(),
+        }),
+        _ => Outcome::Nonsense,
+    }
+}
+
+/// Kroger answers an add with nothing; a page of somebody else's does not
+/// confirm it.
+fn is_confirmation(body: &[u8]) -> bool {
+    body.trim_ascii().is_empty()
+        || serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|value| value.is_object())
+}
+
+fn token_rejected() -> Failure {
+    Failure::new(
+        Code::TokenRejected,
+        "Token expired or invalid. The access token was refreshed and the call repeated once; Kroger rejected it again.\n\n\
+         Recovery: Use /auth/authorize to re-authenticate",
+        "Use /auth/authorize to re-authenticate.",
+    )
+}
+
+fn not_processed(is_quota: bool, wait: Duration) -> Failure {
+    if is_quota {
+        return Failure::new(
+            Code::QuotaExhausted,
+            "Kroger accepts no more cart adds for now (PUT /v1/cart/add, 5,000 a day for the app). Nothing was added.",
+            "Try again after the time that `retry_after` says.",
+        )
+        .retry_after(wait.max(Duration::from_secs(60)));
+    }
+    Failure::new(
+        Code::UpstreamUnavailable,
+        "Kroger's cart (PUT /v1/cart/add) could not be reached. Nothing was added.",
+        "Try again after the time that `retry_after` says.",
+    )
+    .retry_after(wait.max(Duration::from_secs(1)))
+}
+
+fn scope_missing() -> Failure {
+    Failure::new(
+        Code::ScopeMissing,
+        "The sign-in does not allow adding to the cart: the scope `cart.basic:write` is missing. Nothing was added.",
+        "Open /auth/authorize?scope=profile.compact%20cart.basic:write and agree to cart access.",
+    )
+}
+
+fn outcome_unknown() -> Failure {
+    Failure::new(
+        Code::OutcomeUnknown,
+        "The cart add was sent and Kroger's answer did not arrive, so the items may be in the cart.",
+        "Do not send the items again; look at the cart in the Kroger app first.",
+    )
+}
+
+fn rejected(error: &ApiError) -> Failure {
+    Failure::new(
+        Code::UpstreamRejected,
+        format!("Kroger refused the cart add: {} ({}). Nothing was added.", error.reason, error.code),
+        "Correct the items and send the call again.",
+    )
+}
+
+fn nonsense() -> Failure {
+    Failure::new(
+        Code::UpstreamNonsense,
+        "Something other than Kroger's API answered the cart add, so it was most likely not added.",
+        "Check KROGER_API_BASE_URL and whether a proxy or a sign-in page of the network stands between; then look at the cart in the Kroger app.",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_upc_is_padded_corrected_or_refused() {
+        let read = |text: &str| Upc::parse(text).map(|read| (read.upc.0, read.note.is_some()));
+
+        assert_eq!(read("0001111041700"), Ok(("0001111041700".to_owned(), false)));
+        assert_eq!(read("1111041700"), Ok(("0001111041700".to_owned(), true)));
+        // The barcode of 0001111041700 with its check digit.
+        assert_eq!(read("011110417008"), Ok(("0001111041700".to_owned(), true)));
+        assert_eq!(read("0 11110 41700 8"), Ok(("0001111041700".to_owned(), true)));
+        // Twelve digits that are no barcode are a short UPC.
+        assert_eq!(read("011110417001"), Ok(("0011110417001".to_owned(), true)));
+        for wrong in ["", "milk", "00011110417000", "-5", "0000000000000", "٠٠٠١"] {
+            assert!(Upc::parse(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_quantity_is_1_to_999() {
+        assert!(Quantity::new(0).is_err());
+        assert!(Quantity::new(1_000).is_err());
+        assert_eq!(Quantity::new(999).map(Quantity::get), Ok(999));
+    }
+}

@@ -1,0 +1,421 @@
+//! Getting a grant whose access token is good, by refreshing it where needed.
+//!
+//! Kroger's refresh tokens are single use: one sent twice, or one whose
+//! answer is not saved, costs the person their sign-in. So:
+//! claim → ticket → read again → store the intent → read it back → check both
+//! clocks → send once → save → use. Safety rests on records that are written
+//! once by one writer ([`super::lineage`]); claims and leases only save work.
+//!
+//! Nothing here ever repeats an `increment` whose answer was lost, sends a token
+//! that it read to be refused, or goes back to a token that was spent.
+
+use std::time::Duration;
+
+use super::attempts::{self, Attempt, CLAIM_DEATH, CLAIM_LIFE, Intent, LEASE, LONGEST_PAUSE, Outcome, Step};
+use super::grants;
+use super::kroger;
+use super::lineage::{Current, Grant, Record, SCHEMA_VERSION, Ticket, Tokens};
+use super::success_rate::{self, Lifetime};
+use super::token_response::{TokenResponse, Verdict, verdict};
+use super::user::{UserId, UserKey};
+use super::{Context, due, maintenance, mirror};
+use crate::ports::{Bucket, Event, SendError, StoreError, Timestamp};
+
+/// A call that waits for a refresh waits this long at most.
+pub const CALL_DEADLINE: Duration = Duration::from_secs(30);
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+const SHORTEST_POLL: Duration = Duration::from_millis(10);
+const LONGEST_POLL: Duration = Duration::from_millis(250);
+
+/// What a caller needs of a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Need {
+    /// An access token with some life left.
+    Usable,
+    /// A younger grant than the one with this ticket: its token was rejected.
+    /// Callers that ask at the same time share one refresh.
+    NewerThanRejected(Ticket),
+    /// The same, because a person asked for it.
+    NewerThan(Ticket),
+    /// What the timer needs: a grant outside its refresh window.
+    NotDue,
+}
+
+/// Why there is no such grant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    /// There is no grant.
+    NotSignedIn,
+    /// There is one without a refresh token, and its access token is no good.
+    NoRefreshToken,
+    /// Kroger refused the refresh token.
+    Refused {
+        probably_spent: bool,
+    },
+    /// It did not work out, after `tries`; worth another try then.
+    Unavailable {
+        tries: u64,
+        until: Timestamp,
+    },
+    /// No client id is configured.
+    ClientMissing,
+    ClientRefused,
+    /// Refreshed, and the new pair could be saved nowhere.
+    Lost,
+    Store,
+    StoreForgets,
+}
+
+impl From<StoreError> for Trouble {
+    fn from(_: StoreError) -> Self {
+        Self::Store
+    }
+}
+
+/// Answers the user's grant as `need` has it, refreshing it first if it must.
+pub fn grant(cx: Context<'_>, user: &UserId, need: Need) -> Result<Grant, Trouble> {
+    let mut caller = Caller {
+        cx,
+        user: user.key(),
+        need,
+        deadline: cx.ports.monotonic_now() + CALL_DEADLINE,
+        poll: SHORTEST_POLL,
+        silent_claim: None,
+        first_try: None,
+    };
+    loop {
+        let grant = find(cx, user, need)?;
+        if need.is_met_by(&grant, cx) {
+            return Ok(grant);
+        }
+        match caller.advance(&grant)? {
+            Some(refreshed) => return Ok(refreshed),
+            None => caller.check_deadline()?,
+        }
+    }
+}
+
+/// The current grant; a pair from outside is looked for only where the store's
+/// own is no good, so that a call with a valid token reads no file.
+fn find(cx: Context<'_>, user: &UserId, need: Need) -> Result<Grant, Trouble> {
+    let current = grants::current(cx, &user.key())?;
+    let current = match current {
+        Current::Grant(grant) if need != Need::NotDue && need.is_met_by(&grant, cx) => return Ok(grant),
+        other => mirror::adopt(cx, user, other)?,
+    };
+    current.grant().ok_or(Trouble::NotSignedIn)
+}
+
+impl Need {
+    fn is_met_by(self, grant: &Grant, cx: Context<'_>) -> bool {
+        let now = cx.ports.wall_now();
+        let is_usable = grant.tokens.are_usable(now);
+        match self {
+            Self::Usable => is_usable,
+            Self::NewerThan(ticket) | Self::NewerThanRejected(ticket) => is_usable && grant.ticket > ticket,
+            Self::NotDue => now < due::refresh_at(cx, grant),
+        }
+    }
+
+    fn why(self) -> &'static str {
+        match self {
+            Self::Usable => "expired",
+            Self::NewerThanRejected(_) => "rejected",
+            Self::NewerThan(_) => "forced",
+            Self::NotDue => "due",
+        }
+    }
+}
+
+/// One call on its way through the protocol.
+struct Caller<'a> {
+    cx: Context<'a>,
+    user: UserKey,
+    need: Need,
+    /// By the monotonic clock.
+    deadline: Duration,
+    poll: Duration,
+    /// A claim without an intent, and since when we have seen it so.
+    silent_claim: Option<(Ticket, u64, Duration)>,
+    /// The first try of this grant that this call may count as its own.
+    first_try: Option<(Ticket, u64)>,
+}
+
+impl Caller<'_> {
+    /// Does the next thing there is to do about `grant`. None: look again.
+    fn advance(&mut self, grant: &Grant) -> Result<Option<Grant>, Trouble> {
+        if grant.tokens.refresh_token.is_none() {
+            return Err(Trouble::NoRefreshToken);
+        }
+        if grant.ticket == 0 {
+            return Err(Trouble::StoreForgets);
+        }
+        let tries = grants::tries(self.cx, &self.user, grant.ticket)?;
+        let claimed = tries.last().map_or(0, |last| last.number);
+        match attempts::next_step(&tries, self.cx.ports.wall_now()) {
+            Step::Refused { probably_spent } => Err(Trouble::Refused { probably_spent }),
+            Step::InFlight => Ok(self.wait_a_little()),
+            Step::Pause { until, last } => self.pause(grant, claimed, until, last),
+            Step::Claimed { number } if self.seems_dead(grant.ticket, number) => self.claim(grant, number + 1),
+            Step::Claimed { .. } => Ok(self.wait_a_little()),
+            Step::Claim { number } => self.claim(grant, number),
+        }
+    }
+
+    /// An owner gives up well before others take its claim for dead.
+    fn seems_dead(&mut self, parent: Ticket, number: u64) -> bool {
+        let now = self.cx.ports.monotonic_now();
+        match self.silent_claim {
+            Some((ticket, claim, since)) if (ticket, claim) == (parent, number) => now >= since + CLAIM_DEATH,
+            _ => {
+                self.silent_claim = Some((parent, number, now));
+                false
+            }
+        }
+    }
+
+    fn wait_a_little(&mut self) -> Option<Grant> {
+        self.sleep(self.poll.mul_f64(0.5 + 0.5 * random(self.cx)));
+        self.poll = (self.poll * 2).min(LONGEST_POLL);
+        None
+    }
+
+    /// Waits for the next try, if this call has tries and time left for it.
+    fn pause(
+        &mut self,
+        grant: &Grant,
+        claimed: u64,
+        until: Timestamp,
+        last: Outcome,
+    ) -> Result<Option<Grant>, Trouble> {
+        if last == Outcome::ClientRefused {
+            return Err(Trouble::ClientRefused);
+        }
+        let tries = (claimed + 1).saturating_sub(self.first_try_of(grant, claimed + 1));
+        let wait = until.since(self.cx.ports.wall_now());
+        let is_worth_waiting =
+            tries < self.cx.settings.max_refresh_retries.into() && self.cx.ports.monotonic_now() + wait < self.deadline;
+        if !is_worth_waiting {
+            return Err(Trouble::Unavailable { tries: tries.max(1), until });
+        }
+        self.sleep(wait.min(LONGEST_POLL));
+        Ok(None)
+    }
+
+    /// The first try at this grant that counts for this call: `next`, the first
+    /// time that it is asked.
+    fn first_try_of(&mut self, grant: &Grant, next: u64) -> u64 {
+        match self.first_try {
+            Some((ticket, first)) if ticket == grant.ticket => first,
+            _ => {
+                self.first_try = Some((grant.ticket, next));
+                next
+            }
+        }
+    }
+
+    fn sleep(&self, duration: Duration) {
+        self.cx.ports.sleep(duration);
+    }
+
+    fn check_deadline(&self) -> Result<(), Trouble> {
+        if self.cx.ports.monotonic_now() < self.deadline {
+            return Ok(());
+        }
+        let until = self.cx.ports.wall_now() + LONGEST_POLL;
+        Err(Trouble::Unavailable { tries: 0, until })
+    }
+
+    /// Becomes the owner of try `number`, if nobody else is, and makes it.
+    fn claim(&mut self, grant: &Grant, number: u64) -> Result<Option<Grant>, Trouble> {
+        let Some(client) = &self.cx.settings.client else { return Err(Trouble::ClientMissing) };
+        self.first_try_of(grant, number);
+        let owner = Owner {
+            cx: self.cx,
+            user: &self.user,
+            grant,
+            number,
+            why: self.need.why(),
+            claimed_at: self.cx.ports.monotonic_now(),
+            claimed_at_wall: self.cx.ports.wall_now(),
+        };
+        if self.cx.ports.increment(&grants::claim_key(&self.user, grant.ticket, number), 1)? != 1 {
+            return Ok(self.wait_a_little());
+        }
+        let Some(ticket) = owner.prepare()? else { return Ok(None) };
+        let request =
+            kroger::refresh_request(client, grant.tokens.refresh_token.as_ref().ok_or(Trouble::NoRefreshToken)?);
+        let started = self.cx.ports.monotonic_now();
+        let answer = self.cx.ports.send(&request, SEND_TIMEOUT);
+        let took = self.cx.ports.monotonic_now().saturating_sub(started);
+        let verdict = answer.map(|response| verdict(&response, self.cx.ports.wall_now()));
+        owner.conclude(ticket, verdict, took, self.deadline)
+    }
+}
+
+/// The one caller that may send this try's request, once.
+struct Owner<'a> {
+    cx: Context<'a>,
+    user: &'a UserKey,
+    grant: &'a Grant,
+    number: u64,
+    why: &'static str,
+    /// Both taken before the claim, so that they never flatter.
+    claimed_at: Duration,
+    claimed_at_wall: Timestamp,
+}
+
+impl Owner<'_> {
+    /// Everything between the claim and the send. Answers the ticket for the
+    /// child; none where the send must not happen and the caller looks again.
+    ///
+    /// The ticket is taken before the second look: whatever lands after that
+    /// look has a newer ticket, so a child of ours can never outrank it.
+    fn prepare(&self) -> Result<Option<Ticket>, Trouble> {
+        let ticket = grants::take_ticket(self.cx, self.user)?;
+        let is_current =
+            grants::current(self.cx, self.user)?.grant().is_some_and(|now| now.ticket == self.grant.ticket);
+        if !is_current {
+            return Ok(None);
+        }
+        let intent = Intent { schema_version: SCHEMA_VERSION, ticket, lease_until: self.cx.ports.wall_now() + LEASE };
+        self.store_intent(&intent)?;
+        if self.is_too_late() {
+            self.record(Outcome::NotSent, Duration::ZERO);
+            return Ok(None);
+        }
+        Ok(Some(ticket))
+    }
+
+    /// Durable, and really there: a store that forgets would let the next
+    /// caller spend the token again.
+    fn store_intent(&self, intent: &Intent) -> Result<(), Trouble> {
+        let key = grants::intent_key(self.user, self.grant.ticket, self.number);
+        let value = grants::encode(intent);
+        if self.cx.ports.set(Bucket::Store, &key, &value).is_err() {
+            self.record(Outcome::NotSent, Duration::ZERO);
+            return Err(Trouble::Store);
+        }
+        match self.cx.ports.read_back(&key) {
+            Ok(Some(stored)) if stored == value => Ok(()),
+            Ok(_) => Err(Trouble::StoreForgets),
+            Err(_) => {
+                self.record(Outcome::NotSent, Duration::ZERO);
+                Err(Trouble::Store)
+            }
+        }
+    }
+
+    /// A process that was stopped, or whose clock was set, since the claim.
+    fn is_too_late(&self) -> bool {
+        let now = self.cx.ports.wall_now();
+        let is_in_time = self.cx.ports.monotonic_now() < self.claimed_at + CLAIM_LIFE
+            && now >= self.claimed_at_wall
+            && now < self.claimed_at_wall + CLAIM_LIFE;
+        !is_in_time
+    }
+
+    fn conclude(
+        &self,
+        ticket: Ticket,
+        answer: Result<Verdict, SendError>,
+        took: Duration,
+        deadline: Duration,
+    ) -> Result<Option<Grant>, Trouble> {
+        let (outcome, asked_for) = match answer {
+            Ok(Verdict::Granted(response)) => {
+                self.log("refreshed", took, ticket);
+                return self.keep(ticket, response, took, deadline).map(Some);
+            }
+            Ok(Verdict::Refused) => (Outcome::Refused, None),
+            Ok(Verdict::ClientRefused) => (Outcome::ClientRefused, Some(Duration::from_secs(30))),
+            Ok(Verdict::RequestRefused(_)) => (Outcome::RequestRefused, Some(Duration::from_secs(30))),
+            Ok(Verdict::Busy { retry_after }) => (Outcome::Busy, retry_after),
+            Ok(Verdict::Failed { retry_after }) => (Outcome::Failed, retry_after),
+            Ok(Verdict::Unintelligible) | Err(SendError::Unknown) => (Outcome::Unknown, None),
+            Err(SendError::NotSent) => (Outcome::NotSent, None),
+        };
+        self.log(outcome.as_str(), took, ticket);
+        self.record(outcome, attempts::pause(self.number, asked_for, random(self.cx)));
+        if outcome == Outcome::Refused {
+            success_rate::count(self.cx, Lifetime::Lost);
+        }
+        Ok(None)
+    }
+
+    /// Stores the outcome. Where that fails the intent's lease runs out instead.
+    fn record(&self, outcome: Outcome, pause: Duration) {
+        let now = self.cx.ports.wall_now();
+        let attempt =
+            Attempt { schema_version: SCHEMA_VERSION, outcome, at: now, not_before: now + pause.min(LONGEST_PAUSE) };
+        let key = grants::attempt_key(self.user, self.grant.ticket, self.number);
+        if self.cx.ports.set(Bucket::Store, &key, &grants::encode(&attempt)).is_err() {
+            self.cx.ports.log(&Event::StoreTrouble { doing: "recording the outcome of a refresh" });
+        }
+    }
+
+    /// Saves the new pair before anyone uses it.
+    fn keep(
+        &self,
+        ticket: Ticket,
+        response: TokenResponse,
+        took: Duration,
+        deadline: Duration,
+    ) -> Result<Grant, Trouble> {
+        let now = self.cx.ports.wall_now();
+        let record = Record::refreshed(self.grant, self.tokens(response, now, took));
+        if grants::write(self.cx, self.user, ticket, &record).is_err() {
+            self.rescue(ticket, &record, deadline)?;
+        }
+        let grant = super::lineage::current(vec![(ticket, record)]).grant().ok_or(Trouble::Lost)?;
+        mirror::export(self.cx, self.user, &grant.tokens);
+        maintenance::after_refresh(self.cx, self.user, self.grant, &grant);
+        let now = self.cx.ports.wall_now();
+        if now < grant.tokens.expires_at {
+            return Ok(grant);
+        }
+        Err(Trouble::Unavailable { tries: 1, until: now + LONGEST_POLL })
+    }
+
+    fn tokens(&self, response: TokenResponse, now: Timestamp, took: Duration) -> Tokens {
+        Tokens {
+            access_token: response.access_token,
+            refresh_token: response.refresh_token.or_else(|| self.grant.tokens.refresh_token.clone()),
+            obtained_at: now,
+            expires_at: now + response.expires_in.saturating_sub(took),
+            scope: response.scope.or_else(|| self.grant.tokens.scope.clone()),
+        }
+    }
+
+    /// The store did not take the pair: keep it in memory, or keep trying.
+    fn rescue(&self, ticket: Ticket, record: &Record, deadline: Duration) -> Result<(), Trouble> {
+        if grants::rescue(self.cx, self.user, ticket, record).is_ok() {
+            self.cx.ports.log(&Event::Rescued { user: self.user.short(), generation: ticket });
+            return Ok(());
+        }
+        while self.cx.ports.monotonic_now() < deadline {
+            self.cx.ports.sleep(LONGEST_POLL);
+            if grants::write(self.cx, self.user, ticket, record).is_ok() {
+                return Ok(());
+            }
+        }
+        Err(Trouble::Lost)
+    }
+
+    fn log(&self, outcome: &'static str, took: Duration, generation: Ticket) {
+        self.cx.ports.log(&Event::Refresh {
+            user: self.user.short(),
+            why: self.why,
+            outcome,
+            duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
+            generation,
+        });
+    }
+}
+
+/// A random number from 0 to 1.
+pub fn random(cx: Context<'_>) -> f64 {
+    let mut bytes = [0; 4];
+    cx.ports.random_bytes(&mut bytes);
+    f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
+}

@@ -1,0 +1,95 @@
+//! Deleting keys that have served, one page of the store at a time, and noting
+//! again what a crash left out of the index of due tokens.
+//!
+//! A refresh deletes what its grandparent left; this finds the rest. It deletes
+//! nothing that a correct reader could still need: no ticket counter, no hint,
+//! no current grant, no try at one.
+
+use super::Context;
+use super::due::{self, Minute};
+use super::grants;
+use super::lineage::{Current, Grant, Ticket};
+use super::user::UserKey;
+use super::{authorization, success_rate};
+use crate::ports::{Bucket, StoreError};
+
+/// A day, in which nobody looks at a count or an entry any more.
+const DAY_IN_HOURS: u64 = 25;
+const DAY_IN_MINUTES: u64 = 1_440;
+
+/// What a page gave.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Swept {
+    pub deleted: u32,
+    /// Where the next page starts; none: from the beginning again.
+    pub cursor: Option<u64>,
+}
+
+/// Sweeps the page at `cursor`; `due_from` is where the index of due tokens
+/// starts.
+pub fn page(cx: Context<'_>, cursor: Option<u64>, due_from: Minute) -> Result<Swept, StoreError> {
+    let page = cx.ports.list_keys(Bucket::Store, cursor)?;
+    let mut overdue = Vec::new();
+    let mut swept = Swept { deleted: 0, cursor: page.cursor };
+    for key in &page.keys {
+        if let Some(user) = key.strip_prefix("head.") {
+            overdue.extend(overdue_grant(cx, &UserKey::from_stored(user))?);
+        }
+        if has_served(cx, key)? {
+            cx.ports.delete(Bucket::Store, key)?;
+            swept.deleted += 1;
+        }
+    }
+    note_forgotten(cx, due_from, &overdue)?;
+    Ok(swept)
+}
+
+fn has_served(cx: Context<'_>, key: &str) -> Result<bool, StoreError> {
+    let parts: Vec<&str> = key.split('.').collect();
+    let now = cx.ports.wall_now();
+    Ok(match parts.as_slice() {
+        ["grant", user, ticket] => is_superseded(cx, user, ticket)?,
+        ["claim" | "intent" | "attempt", user, parent, _] => is_superseded(cx, user, parent)?,
+        ["due", minute, ..] => is_before(minute, due::minute(now).saturating_sub(DAY_IN_MINUTES)),
+        ["lifetimes", hour, _] => is_before(hour, success_rate::hour(now).saturating_sub(DAY_IN_HOURS)),
+        ["used", slot, hash] => !authorization::is_pending(cx, slot, hash)?,
+        _ => false,
+    })
+}
+
+fn is_before(number: &str, first: u64) -> bool {
+    number.parse::<u64>().is_ok_and(|number| number < first)
+}
+
+/// Whether the user's current grant is another one, and safely stored.
+fn is_superseded(cx: Context<'_>, user: &str, ticket: &str) -> Result<bool, StoreError> {
+    let Ok(ticket) = ticket.parse::<Ticket>() else { return Ok(false) };
+    let user = UserKey::from_stored(user);
+    let newest = match grants::current(cx, &user)? {
+        Current::Absent => return Ok(false),
+        Current::Deleted { root, .. } => root,
+        Current::Grant(Grant { ticket, .. }) => ticket,
+    };
+    Ok(ticket != newest && grants::is_stored(cx, &user, newest))
+}
+
+/// The user's grant, if it has been due for minutes and time could mend it.
+fn overdue_grant(cx: Context<'_>, user: &UserKey) -> Result<Option<Grant>, StoreError> {
+    const PATIENCE: Minute = 2;
+
+    let Current::Grant(grant) = grants::current(cx, user)? else { return Ok(None) };
+    let is_overdue = due::minute(due::refresh_at(cx, &grant)) + PATIENCE < due::minute(cx.ports.wall_now());
+    Ok((is_overdue && !due::is_refused(cx, &grant)?).then_some(grant))
+}
+
+/// Enters again those of `overdue` whose entry a crash kept from being made.
+fn note_forgotten(cx: Context<'_>, due_from: Minute, overdue: &[Grant]) -> Result<(), StoreError> {
+    if overdue.is_empty() {
+        return Ok(());
+    }
+    let entered = due::users(cx, due_from, usize::MAX)?;
+    for grant in overdue.iter().filter(|grant| !entered.contains(&grant.user_id)) {
+        due::enter(cx, grant);
+    }
+    Ok(())
+}

@@ -1,0 +1,164 @@
+//! Looking at, refreshing and forgetting grants.
+
+use std::time::Duration;
+
+use super::attempts::{Outcome, Step, next_step};
+use super::failure::{AGENT_STEPS, Code, Failure};
+use super::lineage::{Current, Grant, Record, Ticket};
+use super::refresh::{self, Need, Trouble};
+use super::user::{UserId, UserKey};
+use super::{Context, authorization, due, grants, mirror};
+use crate::ports::{Bucket, Event, StoreError};
+
+/// Where a grant stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Valid,
+    ExpiringSoon,
+    Expired,
+    Reauthorize { probably_spent: bool },
+}
+
+/// A grant and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    pub grant: Grant,
+    pub state: State,
+    /// How the last try at refreshing it ended, if that failed.
+    pub last_error: Option<Outcome>,
+}
+
+/// The status of one user's grant; none: never signed in, or forgotten.
+pub fn status(cx: Context<'_>, user: &UserKey) -> Result<Option<Status>, StoreError> {
+    let Current::Grant(grant) = grants::current(cx, user)? else { return Ok(None) };
+    let now = cx.ports.wall_now();
+    let tries = grants::tries(cx, user, grant.ticket)?;
+    let state = match next_step(&tries, now) {
+        _ if grant.tokens.are_usable(now) && now < due::refresh_at(cx, &grant) => State::Valid,
+        _ if grant.tokens.are_usable(now) => State::ExpiringSoon,
+        Step::Refused { probably_spent } => State::Reauthorize { probably_spent },
+        _ if grant.tokens.refresh_token.is_none() => State::Reauthorize { probably_spent: false },
+        _ => State::Expired,
+    };
+    let last_error = tries.last().and_then(|last| Some(last.attempt.as_ref()?.outcome));
+    Ok(Some(Status { grant, state, last_error }))
+}
+
+/// The status of each user in the store, `limit` at most, in the order of ids.
+pub fn all(cx: Context<'_>, limit: usize) -> Result<Vec<Status>, StoreError> {
+    let mut found = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = cx.ports.list_keys(Bucket::Store, cursor)?;
+        for user in page.keys.iter().filter_map(|key| key.strip_prefix("head.")) {
+            if found.len() < limit {
+                found.extend(status(cx, &UserKey::from_stored(user))?);
+            }
+        }
+        cursor = page.cursor;
+        if cursor.is_none() || found.len() >= limit {
+            break;
+        }
+    }
+    found.sort_by(|a, b| a.grant.user_id.as_str().cmp(b.grant.user_id.as_str()));
+    Ok(found)
+}
+
+/// Refreshes the user's grant now. Callers at the same time share one refresh.
+pub fn refresh(cx: Context<'_>, user: &UserId) -> Result<Grant, Failure> {
+    let current = grants::current(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
+    let adopted = mirror::adopt(cx, user, current).map_err(|_| Failure::store_unavailable())?;
+    let Some(grant) = adopted.grant() else { return Err(unknown_user()) };
+    if grant.tokens.refresh_token.is_none() {
+        return Err(no_refresh_token());
+    }
+    refresh::grant(cx, user, Need::NewerThan(grant.ticket)).map_err(|trouble| failure(cx, user, &trouble))
+}
+
+/// Forgets the user's grant: a tombstone, which no refresh under way undoes.
+pub fn forget(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
+    let generation = bury(cx, user).map_err(|_| Failure::store_unavailable())?;
+    cx.ports.log(&Event::Forgotten { user: user.key().short(), generation });
+    if *user == cx.settings.default_user {
+        mirror::clear(cx);
+    }
+    Ok(())
+}
+
+/// Written even for a user that the store does not know: a sign-in may be under
+/// way. It remembers the pairs that lie outside, so that they stay there.
+fn bury(cx: Context<'_>, user: &UserId) -> Result<Ticket, StoreError> {
+    let key = user.key();
+    let is_default = *user == cx.settings.default_user;
+    let offered = if is_default { mirror::offered_fingerprints(cx) } else { Vec::new() };
+    let ticket = grants::take_ticket(cx, &key)?;
+    let before = grants::current(cx, &key)?;
+    let record = Record::deleted(user.clone(), cx.ports.wall_now(), &before, &offered);
+    grants::write(cx, &key, ticket, &record)?;
+    Ok(ticket)
+}
+
+fn unknown_user() -> Failure {
+    Failure::new(Code::NotFound, "No token is stored for this user.", "Sign the user in at /auth/authorize.")
+}
+
+fn no_refresh_token() -> Failure {
+    Failure::new(
+        Code::InvalidArgument,
+        "No refresh token available for this user.",
+        "Sign the user in again at /auth/authorize.",
+    )
+}
+
+/// The one place where trouble with a grant becomes what a caller is told.
+pub fn failure(cx: Context<'_>, user: &UserId, trouble: &Trouble) -> Failure {
+    match trouble {
+        Trouble::NotSignedIn => reauthorize(cx, user, "User not authenticated."),
+        Trouble::NoRefreshToken => {
+            reauthorize(cx, user, "Token expired or invalid, and there is no refresh token to renew it with.")
+        }
+        Trouble::Refused { probably_spent: false } => {
+            reauthorize(cx, user, "Token refresh failed: Invalid refresh token")
+        }
+        Trouble::Refused { probably_spent: true } => reauthorize(
+            cx,
+            user,
+            "Token refresh failed: Invalid refresh token. It was probably spent by an earlier refresh whose reply was lost.",
+        ),
+        Trouble::Lost => reauthorize(
+            cx,
+            user,
+            "Token refresh failed: Kroger gave new tokens and the token store could not keep them, so the sign-in is lost.",
+        ),
+        Trouble::Unavailable { tries, until } => {
+            let wait = until.since(cx.ports.wall_now()).max(Duration::from_secs(1));
+            unavailable(*tries).retry_after(wait)
+        }
+        Trouble::ClientMissing => Failure::client_credentials_missing(),
+        Trouble::ClientRefused => Failure::client_credentials_rejected(),
+        Trouble::Store => Failure::store_unavailable(),
+        Trouble::StoreForgets => Failure::store_forgets(),
+    }
+}
+
+fn reauthorize(cx: Context<'_>, user: &UserId, what: &str) -> Failure {
+    let mut failure = Failure::new(
+        Code::Reauthorize,
+        format!("{what}\n\n{AGENT_STEPS}\n\nThe user must re-authenticate."),
+        "Open the authorization URL and let the user sign in; then repeat the call.",
+    );
+    failure.authorization_url = authorization::shared_link(cx, user);
+    failure
+}
+
+fn unavailable(tries: u64) -> Failure {
+    let attempts = if tries == 1 { "attempt" } else { "attempts" };
+    Failure::new(
+        Code::UpstreamUnavailable,
+        format!(
+            "Token refresh failed after {tries} {attempts}.\n\n\
+             Action required:\n1. Check network connectivity\n2. If network is OK, user needs to re-authenticate"
+        ),
+        "Try again after the time that `retry_after` says; the sign-in is kept.",
+    )
+}
