@@ -31,8 +31,8 @@ pub struct ReadUpc {
 }
 
 impl Upc {
-    /// Reads a UPC as people and scanners give it: spaces and hyphens are
-    /// dropped; a 12-digit barcode (UPC-A) that ends in its check digit loses
+    /// Reads a UPC as people and scanners give it: spaces and hyphens between
+    /// digits are dropped; a 12-digit barcode (UPC-A) that ends in its check digit loses
     /// it; shorter ones are padded.
     ///
     /// # Errors
@@ -40,7 +40,9 @@ impl Upc {
     pub fn parse(text: &str) -> Result<ReadUpc, &'static str> {
         const ALLOWED: &str = "a UPC of 13 digits, such as 0001111041700; shorter ones are padded with zeros";
         let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
-        let is_number = !digits.is_empty() && digits.len() <= 13 && digits.bytes().all(|byte| byte.is_ascii_digit());
+        let is_framed_by_digits =
+            text.starts_with(|c: char| c.is_ascii_digit()) && text.ends_with(|c: char| c.is_ascii_digit());
+        let is_number = is_framed_by_digits && digits.len() <= 13 && digits.bytes().all(|byte| byte.is_ascii_digit());
         if !is_number || digits.bytes().all(|byte| byte == b'0') {
             return Err(ALLOWED);
         }
