@@ -10,8 +10,7 @@ use axum::{
 use serde_json::{Value, json};
 
 use crate::{
-    authorization::AuthorizationRefusal, cart::ItemsRefusal, kroger::BearerRefusal, sandbox::now,
-    tokens::TokenRefusal,
+    authorization::AuthorizationRefusal, cart::ItemsRefusal, kroger::BearerRefusal, sandbox::now, tokens::TokenRefusal,
 };
 
 const BAD_TOKEN: &str = "The access token is invalid or has expired";
@@ -20,9 +19,7 @@ pub(crate) fn json_answer(status: StatusCode, body: &Value) -> Response {
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
     let media_type = header::HeaderValue::from_static("application/json");
-    response
-        .headers_mut()
-        .insert(header::CONTENT_TYPE, media_type);
+    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
     response
 }
 
@@ -60,8 +57,7 @@ impl IntoResponse for BearerRefusal {
             Self::Invalid => json_answer(StatusCode::UNAUTHORIZED, &json!({"errors": bad_token})),
             Self::Scope => {
                 let reason = "missing required scopes";
-                let error =
-                    json!({"timestamp": timestamp(), "code": "Forbidden", "reason": reason});
+                let error = json!({"timestamp": timestamp(), "code": "Forbidden", "reason": reason});
                 json_answer(StatusCode::FORBIDDEN, &json!({"errors": error}))
             }
         }

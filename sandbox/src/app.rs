@@ -42,11 +42,7 @@ impl App {
     /// The confidential client that a fresh sandbox knows: `sandbox-client` with the secret
     /// `sandbox-secret`, returning to `/auth/callback` on any port of this machine, all scopes.
     pub fn sandbox() -> Self {
-        Self {
-            client_secret: Some("sandbox-secret".into()),
-            ..Self::sandbox_public()
-        }
-        .named("sandbox-client")
+        Self { client_secret: Some("sandbox-secret".into()), ..Self::sandbox_public() }.named("sandbox-client")
     }
 
     /// The public client that a fresh sandbox knows: `sandbox-public`, without a secret, else
@@ -55,18 +51,13 @@ impl App {
         Self {
             client_id: "sandbox-public".into(),
             client_secret: None,
-            redirect_uris: vec![RedirectUri::Loopback {
-                path: "/auth/callback".into(),
-            }],
+            redirect_uris: vec![RedirectUri::Loopback { path: "/auth/callback".into() }],
             scopes: SCOPES.map(String::from).to_vec(),
         }
     }
 
     fn named(self, client_id: &str) -> Self {
-        Self {
-            client_id: client_id.into(),
-            ..self
-        }
+        Self { client_id: client_id.into(), ..self }
     }
 
     pub(crate) fn allows_redirect(&self, uri: &str) -> bool {
@@ -163,10 +154,7 @@ mod tests {
 
     #[test]
     fn a_scope_beyond_the_registration_or_no_scope_is_not_allowed() {
-        let app = App {
-            scopes: vec!["profile.compact".into()],
-            ..App::sandbox()
-        };
+        let app = App { scopes: vec!["profile.compact".into()], ..App::sandbox() };
         assert!(app.allows_scope("profile.compact"));
         assert!(!app.allows_scope("profile.compact cart.basic:write"));
         assert!(!app.allows_scope("  "));

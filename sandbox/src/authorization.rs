@@ -98,12 +98,7 @@ impl Kroger {
     }
 
     /// `user` consents: answers where the browser goes next, with a code.
-    pub(crate) fn allow(
-        &mut self,
-        now: SystemTime,
-        request: &AuthorizationRequest,
-        user: &str,
-    ) -> String {
+    pub(crate) fn allow(&mut self, now: SystemTime, request: &AuthorizationRequest, user: &str) -> String {
         self.codes.retain(|_, code| now < code.expires_at);
         let code = self.mint.token();
         let location = request.location(&[("code", &code)]);
@@ -127,19 +122,14 @@ impl Kroger {
 impl AuthorizationRequest {
     /// The customer declines: where the browser goes next.
     pub(crate) fn denied(&self) -> String {
-        self.location(&[
-            ("error", "access_denied"),
-            ("error_description", "The customer denied the request"),
-        ])
+        self.location(&[("error", "access_denied"), ("error_description", "The customer denied the request")])
     }
 
     fn location(&self, answer: &[(&str, &str)]) -> String {
         let Ok(mut url) = Url::parse(&self.redirect_uri) else {
             return self.redirect_uri.clone();
         };
-        url.query_pairs_mut()
-            .extend_pairs(answer)
-            .extend_pairs(self.state.as_ref().map(|state| ("state", state)));
+        url.query_pairs_mut().extend_pairs(answer).extend_pairs(self.state.as_ref().map(|state| ("state", state)));
         url.into()
     }
 }
@@ -171,10 +161,7 @@ mod tests {
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
     fn refusal(parameters: &[(&str, &str)]) -> Option<AuthorizationRefusal> {
-        let profile_only = App {
-            scopes: vec!["profile.compact".into()],
-            ..App::sandbox()
-        };
+        let profile_only = App { scopes: vec!["profile.compact".into()], ..App::sandbox() };
         let kroger = Kroger::new(vec![profile_only, App::sandbox_public()], [0; 32]);
         let mut asked = vec![
             ("client_id", "sandbox-client"),
@@ -186,12 +173,8 @@ mod tests {
             asked.retain(|(known, _)| known != name);
             asked.push((name, value));
         }
-        let query = url::form_urlencoded::Serializer::new(String::new())
-            .extend_pairs(asked)
-            .finish();
-        kroger
-            .authorization_request(&Parameters::parse(query.as_bytes()))
-            .err()
+        let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(asked).finish();
+        kroger.authorization_request(&Parameters::parse(query.as_bytes())).err()
     }
 
     #[test]
@@ -208,16 +191,10 @@ mod tests {
         for (parameter, expected) in [
             (("client_id", "stranger"), Refusal::ClientId),
             (("client_id", ""), Refusal::ClientId),
-            (
-                ("redirect_uri", "http://example.com/auth/callback"),
-                Refusal::RedirectUri,
-            ),
+            (("redirect_uri", "http://example.com/auth/callback"), Refusal::RedirectUri),
             (("redirect_uri", ""), Refusal::RedirectUri),
             (("response_type", "token"), Refusal::ResponseType),
-            (
-                ("scope", "profile.compact cart.basic:write"),
-                Refusal::Scope,
-            ),
+            (("scope", "profile.compact cart.basic:write"), Refusal::Scope),
             (("scope", ""), Refusal::Scope),
             (("code_challenge", "short"), Refusal::ChallengeShape),
             (("code_challenge_method", "S256"), Refusal::ChallengeMissing),
@@ -225,10 +202,7 @@ mod tests {
         ] {
             assert_eq!(refusal(&[parameter]), Some(expected), "{parameter:?}");
         }
-        let plain = [
-            ("code_challenge", CHALLENGE),
-            ("code_challenge_method", "plain"),
-        ];
+        let plain = [("code_challenge", CHALLENGE), ("code_challenge_method", "plain")];
         assert_eq!(refusal(&plain), Some(Refusal::ChallengeMethod));
     }
 }

@@ -70,17 +70,14 @@ impl ItemsRefusal {
         match self {
             Self::Unparseable => "Cannot parse parameters",
             Self::Upc => "UPC must have a length of 13 characters",
-            Self::Modality => {
-                "Modality must be omitted or equal one of the following codes: DELIVERY, PICKUP"
-            }
+            Self::Modality => "Modality must be omitted or equal one of the following codes: DELIVERY, PICKUP",
         }
     }
 }
 
 /// The items of a request body, or the first thing wrong with them.
 pub(crate) fn parse_items(body: &[u8]) -> Result<Vec<Item>, ItemsRefusal> {
-    let request: AddRequest =
-        serde_json::from_slice(body).map_err(|_| ItemsRefusal::Unparseable)?;
+    let request: AddRequest = serde_json::from_slice(body).map_err(|_| ItemsRefusal::Unparseable)?;
     if request.items.is_empty() {
         return Err(ItemsRefusal::Unparseable);
     }
@@ -102,11 +99,7 @@ impl TryFrom<ItemRequest> for Item {
             Some("DELIVERY") => Modality::Delivery,
             Some(_) => return Err(ItemsRefusal::Modality),
         };
-        Ok(Self {
-            upc: request.upc,
-            quantity: request.quantity,
-            modality,
-        })
+        Ok(Self { upc: request.upc, quantity: request.quantity, modality })
     }
 }
 
@@ -128,11 +121,7 @@ impl Cart {
     fn append(&mut self, key: (String, Modality), quantity: u32) {
         let (upc, modality) = key.clone();
         self.positions.insert(key, self.lines.len());
-        self.lines.push(Line {
-            upc,
-            quantity: quantity.into(),
-            modality,
-        });
+        self.lines.push(Line { upc, quantity: quantity.into(), modality });
     }
 }
 
@@ -147,11 +136,7 @@ mod tests {
             {"upc":"0001111041700","quantity":1,"modality":"DELIVERY"}]}"#;
         cart.add(parse_items(body).unwrap());
         cart.add(parse_items(body).unwrap());
-        let quantities: Vec<_> = cart
-            .lines()
-            .iter()
-            .map(|line| (line.modality.name(), line.quantity))
-            .collect();
+        let quantities: Vec<_> = cart.lines().iter().map(|line| (line.modality.name(), line.quantity)).collect();
         assert_eq!(quantities, [("PICKUP", 4), ("DELIVERY", 2)]);
     }
 
@@ -168,11 +153,7 @@ mod tests {
             r#"{"upc":"0001111041700"}"#,
             r#"{"upc":1111041700,"quantity":1}"#,
         ] {
-            assert_eq!(
-                item(unparseable),
-                ItemsRefusal::Unparseable,
-                "{unparseable}"
-            );
+            assert_eq!(item(unparseable), ItemsRefusal::Unparseable, "{unparseable}");
         }
         assert_eq!(refused("items=1"), ItemsRefusal::Unparseable);
         assert_eq!(refused(r#"{"items":[]}"#), ItemsRefusal::Unparseable);

@@ -29,11 +29,7 @@ const LONGEST_BODY: usize = 1 << 20;
 pub(crate) struct HangUp;
 
 /// The layer around everything that imitates Kroger.
-pub(crate) async fn disturb(
-    State(sandbox): State<Sandbox>,
-    request: Request,
-    next: Next,
-) -> Response {
+pub(crate) async fn disturb(State(sandbox): State<Sandbox>, request: Request, next: Next) -> Response {
     let Ok(request) = with_whole_body(request).await else {
         return StatusCode::PAYLOAD_TOO_LARGE.into_response();
     };
@@ -68,12 +64,7 @@ async fn with_whole_body(request: Request) -> Result<Request, axum::Error> {
     Ok(Request::from_parts(head, body.into()))
 }
 
-async fn answer_and_count(
-    sandbox: Sandbox,
-    action: Option<Action>,
-    request: Request,
-    next: Next,
-) -> Response {
+async fn answer_and_count(sandbox: Sandbox, action: Option<Action>, request: Request, next: Next) -> Response {
     let method = request.method().clone();
     let path = request.uri().path().to_owned();
     let response = carry_out(action, request, next).await;
@@ -124,12 +115,8 @@ async fn truncated(response: Response) -> Response {
     if body.is_empty() {
         return hang_up();
     }
-    head.headers
-        .insert(header::CONTENT_LENGTH, body.len().into());
-    let half = CutShort {
-        rest: Some(body.slice(..body.len() / 2)),
-        flushed: false,
-    };
+    head.headers.insert(header::CONTENT_LENGTH, body.len().into());
+    let half = CutShort { rest: Some(body.slice(..body.len() / 2)), flushed: false };
     Response::from_parts(head, Body::new(half))
 }
 

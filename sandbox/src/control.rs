@@ -98,11 +98,7 @@ fn for_user(
         return bad_request("the body must name a customer: {\"user\": \"alice\"}");
     };
     let done = deed(&mut sandbox.world().kroger, &user);
-    if clicked.is_some() {
-        Redirect::to("/").into_response()
-    } else {
-        Json(done).into_response()
-    }
+    if clicked.is_some() { Redirect::to("/").into_response() } else { Json(done).into_response() }
 }
 
 fn user_of_form(body: &[u8]) -> Option<String> {
@@ -115,7 +111,5 @@ fn user_of_json(body: &[u8]) -> Option<String> {
     struct Named {
         user: String,
     }
-    serde_json::from_slice::<Named>(body)
-        .ok()
-        .map(|named| named.user)
+    serde_json::from_slice::<Named>(body).ok().map(|named| named.user)
 }

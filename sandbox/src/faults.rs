@@ -88,8 +88,8 @@ struct ActionRequest {
 impl Faults {
     /// Adds the faults of a JSON list: all of them, or none and the reason.
     pub(crate) fn add(&mut self, list: &[u8]) -> Result<(), String> {
-        let list: Vec<Map<String, Value>> = serde_json::from_slice(list)
-            .map_err(|error| format!("the body must be a JSON list of faults: {error}"))?;
+        let list: Vec<Map<String, Value>> =
+            serde_json::from_slice(list).map_err(|error| format!("the body must be a JSON list of faults: {error}"))?;
         let parsed: Result<Vec<Fault>, String> = list
             .into_iter()
             .enumerate()
@@ -106,10 +106,7 @@ impl Faults {
     /// What happens to this call: the first fault that matches and fires decides, and those
     /// behind it do not see the call.
     pub(crate) fn meet(&mut self, method: &Method, path: &str) -> Option<Action> {
-        self.0
-            .iter_mut()
-            .filter(|fault| fault.matcher.matches(method, path))
-            .find_map(Fault::fire)
+        self.0.iter_mut().filter(|fault| fault.matcher.matches(method, path)).find_map(Fault::fire)
     }
 
     pub(crate) fn len(&self) -> usize {
@@ -124,8 +121,7 @@ impl Faults {
 
 impl Fault {
     fn parse(asked: Map<String, Value>) -> Result<Self, String> {
-        let request = FaultRequest::deserialize(Value::Object(asked.clone()))
-            .map_err(|error| error.to_string())?;
+        let request = FaultRequest::deserialize(Value::Object(asked.clone())).map_err(|error| error.to_string())?;
         Ok(Self {
             when: When::parse(&request)?,
             action: Action::parse(request.action)?,
@@ -163,8 +159,7 @@ impl Fault {
 impl Matcher {
     fn matches(&self, method: &Method, path: &str) -> bool {
         let method_fits = |wanted: &String| wanted.eq_ignore_ascii_case(method.as_str());
-        self.method.as_ref().is_none_or(method_fits)
-            && self.path.as_ref().is_none_or(|wanted| wanted == path)
+        self.method.as_ref().is_none_or(method_fits) && self.path.as_ref().is_none_or(|wanted| wanted == path)
     }
 }
 
@@ -172,9 +167,7 @@ impl When {
     fn parse(request: &FaultRequest) -> Result<Self, String> {
         match (request.probability, request.times, request.nth) {
             (None, None, None) => Ok(Self::Always),
-            (Some(chance), None, None) if (0.0..=1.0).contains(&chance) => {
-                Ok(Self::Probability(chance))
-            }
+            (Some(chance), None, None) if (0.0..=1.0).contains(&chance) => Ok(Self::Probability(chance)),
             (Some(_), None, None) => Err("`probability` must be between 0 and 1".into()),
             (None, Some(times), None) => Ok(Self::Times(times)),
             (None, None, Some(nth)) if nth > 0 => Ok(Self::Nth(nth)),
@@ -188,9 +181,9 @@ impl Action {
     fn parse(asked: Value) -> Result<Self, String> {
         match asked {
             Value::String(name) => Self::named(&name),
-            Value::Object(_) => ActionRequest::deserialize(asked)
-                .map_err(|error| format!("`action`: {error}"))?
-                .try_into(),
+            Value::Object(_) => {
+                ActionRequest::deserialize(asked).map_err(|error| format!("`action`: {error}"))?.try_into()
+            }
             _ => Err("`action` must be a name or an object".into()),
         }
     }
@@ -201,9 +194,7 @@ impl Action {
             "drop_after" => Ok(Self::DropAfter),
             "truncate" => Ok(Self::Truncate),
             "garbage" => Ok(Self::Garbage),
-            _ => Err(format!(
-                "`action` {name:?} is none of drop_before, drop_after, truncate, garbage"
-            )),
+            _ => Err(format!("`action` {name:?} is none of drop_before, drop_after, truncate, garbage")),
         }
     }
 }
@@ -217,11 +208,9 @@ impl TryFrom<ActionRequest> for Action {
             (Some(code), None, None) => answer(code, asked.headers, asked.body).map(Self::Status),
             (None, Some(code), None) if !decorated => status(code).map(Self::StatusAfter),
             (None, None, Some(ms)) if !decorated => Ok(Self::DelayMs(ms)),
-            _ => Err(
-                "`action` must have exactly one of `status` (with `headers` and `body` if \
+            _ => Err("`action` must have exactly one of `status` (with `headers` and `body` if \
                       wanted), `status_after`, `delay_ms`"
-                    .into(),
-            ),
+                .into()),
         }
     }
 }
@@ -245,16 +234,9 @@ fn answer(code: u16, asked: Map<String, Value>, body: Option<Value>) -> Result<A
     };
     let typed = headers.iter().any(|(name, _)| name == "content-type");
     if let Some(media_type) = media_type.filter(|_| !typed) {
-        headers.push((
-            HeaderName::from_static("content-type"),
-            HeaderValue::from_static(media_type),
-        ));
+        headers.push((HeaderName::from_static("content-type"), HeaderValue::from_static(media_type)));
     }
-    Ok(Answer {
-        status: status(code)?,
-        headers,
-        body,
-    })
+    Ok(Answer { status: status(code)?, headers, body })
 }
 
 /// A header whose value is given as a string or, as with `Retry-After`, as a number.
@@ -297,19 +279,14 @@ mod tests {
     }
 
     fn firings(faults: &mut Faults, calls: usize) -> Vec<bool> {
-        (0..calls)
-            .map(|_| faults.meet(&Method::GET, "/x").is_some())
-            .collect()
+        (0..calls).map(|_| faults.meet(&Method::GET, "/x").is_some()).collect()
     }
 
     #[test]
     fn times_are_the_first_calls_nth_is_one_call_and_neither_is_all() {
         let fire = |when: Value| {
             let mut fault = json!({"action": "drop_before"});
-            fault
-                .as_object_mut()
-                .unwrap()
-                .extend(when.as_object().unwrap().clone());
+            fault.as_object_mut().unwrap().extend(when.as_object().unwrap().clone());
             firings(&mut faults(&json!([fault])).unwrap(), 3)
         };
         assert_eq!(fire(json!({"times": 2})), [true, true, false]);
@@ -341,12 +318,7 @@ mod tests {
         assert_eq!(faults.meet(&Method::GET, "/x"), Some(Action::Garbage));
         assert_eq!(faults.meet(&Method::PUT, "/x"), Some(Action::DropBefore));
         let listing = faults.listing();
-        let counts = |at: usize| {
-            (
-                listing[at]["matched"].as_u64(),
-                listing[at]["fired"].as_u64(),
-            )
-        };
+        let counts = |at: usize| (listing[at]["matched"].as_u64(), listing[at]["fired"].as_u64());
         assert_eq!(counts(0), (Some(1), Some(1)));
         assert_eq!(counts(1), (Some(2), Some(1)));
         assert_eq!(counts(2), (Some(1), Some(1)));
@@ -360,19 +332,13 @@ mod tests {
             status: StatusCode::TOO_MANY_REQUESTS,
             headers: vec![
                 (HeaderName::from_static("retry-after"), text("7")),
-                (
-                    HeaderName::from_static("content-type"),
-                    text("application/json"),
-                ),
+                (HeaderName::from_static("content-type"), text("application/json")),
             ],
             body: r#"{"a":1}"#.into(),
         };
         let asked = json!({"status": 429, "headers": {"Retry-After": 7}, "body": {"a": 1}});
         assert_eq!(action(asked), Action::Status(expected));
-        assert_eq!(
-            action(json!({"status_after": 502})),
-            Action::StatusAfter(StatusCode::BAD_GATEWAY)
-        );
+        assert_eq!(action(json!({"status_after": 502})), Action::StatusAfter(StatusCode::BAD_GATEWAY));
         assert_eq!(action(json!({"delay_ms": 5})), Action::DelayMs(5));
     }
 
@@ -381,29 +347,14 @@ mod tests {
         for (fault, word) in [
             (json!({"action": "explode"}), "explode"),
             (json!({"action": {"status": 99}}), "between 200 and 599"),
-            (
-                json!({"action": {"status": 500, "status_after": 500}}),
-                "exactly one",
-            ),
-            (
-                json!({"action": {"delay_ms": 5, "body": "x"}}),
-                "exactly one",
-            ),
+            (json!({"action": {"status": 500, "status_after": 500}}), "exactly one"),
+            (json!({"action": {"delay_ms": 5, "body": "x"}}), "exactly one"),
             (json!({"action": {"statuss": 500}}), "statuss"),
-            (
-                json!({"action": {"status": 500, "headers": {"a b": "c"}}}),
-                "a b",
-            ),
+            (json!({"action": {"status": 500, "headers": {"a b": "c"}}}), "a b"),
             (json!({"action": 5}), "a name or an object"),
             (json!({"match": {"host": "x"}, "action": "garbage"}), "host"),
-            (
-                json!({"times": 1, "nth": 1, "action": "garbage"}),
-                "only one",
-            ),
-            (
-                json!({"probability": 1.5, "action": "garbage"}),
-                "between 0 and 1",
-            ),
+            (json!({"times": 1, "nth": 1, "action": "garbage"}), "only one"),
+            (json!({"probability": 1.5, "action": "garbage"}), "between 0 and 1"),
             (json!({"nth": 0, "action": "garbage"}), "from 1"),
             (json!({"times": 1}), "action"),
         ] {

@@ -142,9 +142,7 @@ impl Kroger {
         bearer: Option<&str>,
         items: Result<Vec<Item>, ItemsRefusal>,
     ) -> Result<(), AddRefusal> {
-        let user = self
-            .customer_of(now, bearer, "cart.basic:write")
-            .map_err(AddRefusal::Bearer)?;
+        let user = self.customer_of(now, bearer, "cart.basic:write").map_err(AddRefusal::Bearer)?;
         let user = user.to_owned();
         let items = items.map_err(AddRefusal::Items)?;
         self.carts.entry(user).or_default().add(items);
@@ -152,27 +150,15 @@ impl Kroger {
     }
 
     /// The profile id of the token's customer: a UUID that depends on the name alone.
-    pub(crate) fn profile_id(
-        &self,
-        now: SystemTime,
-        bearer: Option<&str>,
-    ) -> Result<String, BearerRefusal> {
+    pub(crate) fn profile_id(&self, now: SystemTime, bearer: Option<&str>) -> Result<String, BearerRefusal> {
         let user = self.customer_of(now, bearer, "profile.compact")?;
         Ok(uuid_of(user))
     }
 
     /// The customer for whom `bearer` acts, if it is good for `scope`.
-    fn customer_of(
-        &self,
-        now: SystemTime,
-        bearer: Option<&str>,
-        scope: &str,
-    ) -> Result<&str, BearerRefusal> {
+    fn customer_of(&self, now: SystemTime, bearer: Option<&str>, scope: &str) -> Result<&str, BearerRefusal> {
         let bearer = bearer.ok_or(BearerRefusal::Missing)?;
-        let token = self
-            .access_tokens
-            .get(bearer)
-            .ok_or(BearerRefusal::Invalid)?;
+        let token = self.access_tokens.get(bearer).ok_or(BearerRefusal::Invalid)?;
         if !self.is_good(token, now) {
             return Err(BearerRefusal::Invalid);
         }
@@ -191,8 +177,7 @@ impl Kroger {
     /// Ends the access tokens of `user` at once; answers how many were still good.
     pub(crate) fn expire(&mut self, now: SystemTime, user: &str) -> usize {
         let sign_ins = &self.sign_ins;
-        let theirs =
-            |token: &AccessToken| token.sign_in.is_some_and(|id| sign_ins[id].user == user);
+        let theirs = |token: &AccessToken| token.sign_in.is_some_and(|id| sign_ins[id].user == user);
         let mut expired = 0;
         for token in self.access_tokens.values_mut() {
             if theirs(token) && now < token.expires_at {
@@ -207,11 +192,7 @@ impl Kroger {
     /// many sign-ins that were.
     pub(crate) fn revoke(&mut self, user: &str) -> usize {
         let mut revoked = 0;
-        for sign_in in self
-            .sign_ins
-            .iter_mut()
-            .filter(|one| one.user == user && !one.revoked)
-        {
+        for sign_in in self.sign_ins.iter_mut().filter(|one| one.user == user && !one.revoked) {
             sign_in.revoked = true;
             revoked += 1;
         }
@@ -219,30 +200,19 @@ impl Kroger {
     }
 
     pub(crate) fn carts(&self) -> impl Iterator<Item = (&str, &[Line])> {
-        self.carts
-            .iter()
-            .map(|(user, cart)| (user.as_str(), cart.lines()))
+        self.carts.iter().map(|(user, cart)| (user.as_str(), cart.lines()))
     }
 
     /// Everyone who signed in, and `known`, in the order of their names.
     pub(crate) fn customers<'a>(&'a self, now: SystemTime, known: &[&'a str]) -> Vec<Customer<'a>> {
-        let mut standings: BTreeMap<&str, Standing> = known
-            .iter()
-            .map(|name| (*name, Standing::NeverSignedIn))
-            .collect();
+        let mut standings: BTreeMap<&str, Standing> =
+            known.iter().map(|name| (*name, Standing::NeverSignedIn)).collect();
         for (id, standing) in self.standings(now) {
             let best = standings.entry(&self.sign_ins[id].user).or_insert(standing);
             *best = standing.max(*best);
         }
         let lines = |name| self.carts.get(name).map_or(&[][..], Cart::lines);
-        standings
-            .into_iter()
-            .map(|(name, standing)| Customer {
-                name,
-                standing,
-                lines: lines(name),
-            })
-            .collect()
+        standings.into_iter().map(|(name, standing)| Customer { name, standing, lines: lines(name) }).collect()
     }
 
     /// What each sign-in and each of its tokens is good for.
@@ -253,10 +223,7 @@ impl Kroger {
             !revoked && token.spent.is_none() && now < token.expires_at
         });
         let refreshable = usable.map(|token| (token.sign_in, Standing::Expired));
-        let good = self
-            .access_tokens
-            .values()
-            .filter(move |token| self.is_good(token, now));
+        let good = self.access_tokens.values().filter(move |token| self.is_good(token, now));
         let signed_in = good.filter_map(move |token| {
             let left = seconds_until(now, token.expires_at);
             token.sign_in.map(|id| (id, Standing::SignedIn(left)))
@@ -277,16 +244,9 @@ fn has_scope(granted: &str, wanted: &str) -> bool {
 
 fn uuid_of(user: &str) -> String {
     let digest = Sha256::digest(user);
-    let hex = digest[..16]
-        .iter()
-        .fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
+    let hex = digest[..16].iter().fold(0_u128, |number, byte| number << 8 | u128::from(*byte));
     let hex = format!("{hex:032x}");
     // Version 8 of RFC 9562: the bits are ours.
     let (time_high, sequence) = (&hex[13..16], &hex[17..20]);
-    format!(
-        "{}-{}-8{time_high}-a{sequence}-{}",
-        &hex[..8],
-        &hex[8..12],
-        &hex[20..]
-    )
+    format!("{}-{}-8{time_high}-a{sequence}-{}", &hex[..8], &hex[8..12], &hex[20..])
 }

@@ -60,9 +60,7 @@ pub(crate) fn consent(request: &AuthorizationRequest) -> String {
 
 fn scope_in_words(scope: &str) -> String {
     let words = match scope {
-        "cart.basic:write" => {
-            "Add items to your cart. It cannot look into the cart or take anything out."
-        }
+        "cart.basic:write" => "Add items to your cart. It cannot look into the cart or take anything out.",
         "profile.compact" => "See the id of your profile. Not your name, not your address.",
         "product.compact" => "Look up products.",
         _ => "Something that the sandbox has no words for.",
@@ -72,9 +70,7 @@ fn scope_in_words(scope: &str) -> String {
 
 fn choice((at, name): (usize, &&str)) -> String {
     let checked = if at == 0 { " checked" } else { "" };
-    format!(
-        "<label><input type=\"radio\" name=\"customer\" value=\"{name}\"{checked}> {name}</label>"
-    )
+    format!("<label><input type=\"radio\" name=\"customer\" value=\"{name}\"{checked}> {name}</label>")
 }
 
 /// Why there is nothing to consent to, for the person who configures the application.
@@ -92,11 +88,7 @@ pub(crate) fn refusal(refusal: AuthorizationRefusal, apps: &[App]) -> String {
 /// What this is, who is signed in, what is in the carts, how to connect and to disturb.
 pub(crate) fn front(world: &World, now: SystemTime, host: &str) -> String {
     let kroger = &world.kroger;
-    let customers: String = kroger
-        .customers(now, &CUSTOMERS)
-        .iter()
-        .map(customer)
-        .collect();
+    let customers: String = kroger.customers(now, &CUSTOMERS).iter().map(customer).collect();
     let body = format!(
         include_str!("pages/front.html"),
         customers = customers,
@@ -132,10 +124,7 @@ fn customer(customer: &Customer<'_>) -> String {
 fn standing(standing: Standing) -> (&'static str, String) {
     match standing {
         Standing::SignedIn(seconds) => ("good", format!("signed in, token good for {seconds} s")),
-        Standing::Expired => (
-            "waiting",
-            "token expired, a refresh will bring a new one".into(),
-        ),
+        Standing::Expired => ("waiting", "token expired, a refresh will bring a new one".into()),
         Standing::MustSignIn => ("ended", "must sign in again".into()),
         Standing::NeverSignedIn => ("none", "has not signed in".into()),
     }
@@ -150,10 +139,8 @@ fn buttons(customer: &Customer<'_>) -> String {
         )
     };
     match customer.standing {
-        Standing::SignedIn(_) => {
-            button("expire", "Expire the token") + &button("revoke", "End the sign-in")
-        }
-        Standing::Expired => button("revoke", "End the sign-in"),
+        Standing::SignedIn(_) => button("expire", "Expire token") + &button("revoke", "End sign-in"),
+        Standing::Expired => button("revoke", "End sign-in"),
         Standing::MustSignIn | Standing::NeverSignedIn => String::new(),
     }
 }
@@ -175,10 +162,7 @@ fn cart(lines: &[Line]) -> String {
 
 fn row(line: &Line) -> String {
     let (upc, modality) = (Escaped(&line.upc), line.modality.name().to_lowercase());
-    format!(
-        "<tr><td><code>{upc}</code><td>{}<td>{modality}",
-        line.quantity
-    )
+    format!("<tr><td><code>{upc}</code><td>{}<td>{modality}", line.quantity)
 }
 
 /// The variables that point a server at this sandbox, for the first application.
@@ -206,11 +190,7 @@ fn app_row(app: &App) -> String {
     };
     let uris: Vec<String> = app.redirect_uris.iter().map(ToString::to_string).collect();
     let uris = uris.join(" ");
-    format!(
-        "<tr><td><code>{}</code><td>{secret}<td><code>{}</code>",
-        Escaped(&app.client_id),
-        Escaped(&uris)
-    )
+    format!("<tr><td><code>{}</code><td>{secret}<td><code>{}</code>", Escaped(&app.client_id), Escaped(&uris))
 }
 
 #[cfg(test)]
@@ -220,9 +200,6 @@ mod tests {
     #[test]
     fn text_from_outside_cannot_leave_its_place_in_the_page() {
         let hostile = r#"<script>"'&"#;
-        assert_eq!(
-            Escaped(hostile).to_string(),
-            "&lt;script&gt;&quot;&#39;&amp;"
-        );
+        assert_eq!(Escaped(hostile).to_string(), "&lt;script&gt;&quot;&#39;&amp;");
     }
 }

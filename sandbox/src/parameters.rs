@@ -13,8 +13,7 @@ pub(crate) struct Parameters {
 impl Parameters {
     pub(crate) fn parse(encoded: &[u8]) -> Self {
         let mut parsed = Self::default();
-        for (name, value) in form_urlencoded::parse(encoded).filter(|(_, value)| !value.is_empty())
-        {
+        for (name, value) in form_urlencoded::parse(encoded).filter(|(_, value)| !value.is_empty()) {
             parsed.repeated |= parsed.value(&name).is_some();
             parsed.pairs.push((name.into_owned(), value.into_owned()));
         }
@@ -28,10 +27,7 @@ impl Parameters {
     }
 
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
-        self.pairs
-            .iter()
-            .find(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
+        self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 

@@ -53,35 +53,19 @@ async fn ask(State(sandbox): State<Sandbox>, query: RawQuery, headers: HeaderMap
     };
     match parameters.value("sandbox_decision") {
         None => page(StatusCode::OK, pages::consent(&request)),
-        decision => conclude(
-            &sandbox,
-            &request,
-            decision,
-            parameters.value("sandbox_user"),
-        ),
+        decision => conclude(&sandbox, &request, decision, parameters.value("sandbox_user")),
     }
 }
 
 /// The consent page's form: the request is in the query as before, the decision in the body.
-async fn decide(
-    State(sandbox): State<Sandbox>,
-    query: RawQuery,
-    headers: HeaderMap,
-    body: Bytes,
-) -> Response {
-    let request = sandbox
-        .world()
-        .kroger
-        .authorization_request(&query_parameters(&query));
+async fn decide(State(sandbox): State<Sandbox>, query: RawQuery, headers: HeaderMap, body: Bytes) -> Response {
+    let request = sandbox.world().kroger.authorization_request(&query_parameters(&query));
     let request = match request {
         Ok(request) => request,
         Err(refusal) => return refused(&sandbox, refusal, &headers),
     };
     let form = Parameters::parse(&body);
-    let typed = form
-        .value("name")
-        .map(str::trim)
-        .filter(|name| !name.is_empty());
+    let typed = form.value("name").map(str::trim).filter(|name| !name.is_empty());
     let user = typed.or(form.value("customer"));
     conclude(&sandbox, &request, form.value("decision"), user)
 }
@@ -96,23 +80,13 @@ fn refused(sandbox: &Sandbox, refusal: AuthorizationRefusal, headers: &HeaderMap
     if !accepts.contains("text/html") {
         return refusal.into_response();
     }
-    page(
-        StatusCode::BAD_REQUEST,
-        pages::refusal(refusal, &sandbox.world().kroger.apps),
-    )
+    page(StatusCode::BAD_REQUEST, pages::refusal(refusal, &sandbox.world().kroger.apps))
 }
 
-fn conclude(
-    sandbox: &Sandbox,
-    request: &AuthorizationRequest,
-    decision: Option<&str>,
-    user: Option<&str>,
-) -> Response {
+fn conclude(sandbox: &Sandbox, request: &AuthorizationRequest, decision: Option<&str>, user: Option<&str>) -> Response {
     match (decision, user) {
         (Some("deny"), _) => found(&request.denied()),
-        (Some("allow"), Some(user)) if is_name(user) => {
-            found(&sandbox.world().kroger.allow(now(), request, user))
-        }
+        (Some("allow"), Some(user)) if is_name(user) => found(&sandbox.world().kroger.allow(now(), request, user)),
         (Some("allow"), _) => {
             let error = "a customer's name has 1 to 64 characters and no control characters";
             control::bad_request(error)
@@ -127,31 +101,17 @@ fn is_name(user: &str) -> bool {
 
 /// 302 as Kroger answers, also after the form's POST: browsers go on with GET.
 fn found(location: &str) -> Response {
-    (
-        StatusCode::FOUND,
-        [
-            (header::LOCATION, location),
-            (header::CACHE_CONTROL, "no-store"),
-        ],
-    )
-        .into_response()
+    (StatusCode::FOUND, [(header::LOCATION, location), (header::CACHE_CONTROL, "no-store")]).into_response()
 }
 
 async fn token(State(sandbox): State<Sandbox>, headers: HeaderMap, body: Bytes) -> Response {
     let authorization = header_text(&headers, &header::AUTHORIZATION);
     // What is not a form is not read, so that its grant type is missing.
-    let form = if is_form(&headers) {
-        Parameters::parse(&body)
-    } else {
-        Parameters::default()
-    };
+    let form = if is_form(&headers) { Parameters::parse(&body) } else { Parameters::default() };
     let answer = sandbox.world().kroger.token(now(), authorization, &form);
     match answer {
         Ok(response) => {
-            let no_store = [
-                (header::CACHE_CONTROL, "no-store"),
-                (header::PRAGMA, "no-cache"),
-            ];
+            let no_store = [(header::CACHE_CONTROL, "no-store"), (header::PRAGMA, "no-cache")];
             (no_store, json_answer(StatusCode::OK, &json!(response))).into_response()
         }
         Err(refusal) => refusal.into_response(),
@@ -160,10 +120,7 @@ async fn token(State(sandbox): State<Sandbox>, headers: HeaderMap, body: Bytes) 
 
 async fn add_to_cart(State(sandbox): State<Sandbox>, headers: HeaderMap, body: Bytes) -> Response {
     let items = parse_items(&body);
-    let added = sandbox
-        .world()
-        .kroger
-        .add_to_cart(now(), bearer(&headers), items);
+    let added = sandbox.world().kroger.add_to_cart(now(), bearer(&headers), items);
     match added {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(AddRefusal::Bearer(refusal)) => refusal.into_response(),

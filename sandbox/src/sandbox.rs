@@ -36,9 +36,7 @@ impl Sandbox {
             faults: Faults::default(),
             tally: Tally::default(),
         };
-        Self {
-            world: Arc::new(Mutex::new(world)),
-        }
+        Self { world: Arc::new(Mutex::new(world)) }
     }
 
     /// What `GET /_sandbox/state` answers: counters and carts.
@@ -61,10 +59,7 @@ impl Default for Sandbox {
 impl World {
     fn state(&self) -> Value {
         let kroger = &self.kroger;
-        let carts: Map<String, Value> = kroger
-            .carts()
-            .map(|(user, lines)| (user.to_owned(), json!(lines)))
-            .collect();
+        let carts: Map<String, Value> = kroger.carts().map(|(user, lines)| (user.to_owned(), json!(lines))).collect();
         json!({
             "token_requests": kroger.token_requests,
             "spent_refresh_tokens_presented": kroger.spent_refresh_tokens_presented,

@@ -64,9 +64,7 @@ fn connection(
         let answer = hyper::service::Service::call(&router, request);
         async move { or_hang_up(answer.await) }
     });
-    let serving = http1::Builder::new()
-        .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), answer);
+    let serving = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), answer);
     let watched = graceful.watch(serving);
     // A connection that breaks, by its peer or on request, is no news.
     async move { drop(watched.await) }

@@ -68,16 +68,8 @@ impl Settings {
     pub fn changed(&self, change: &SettingsChange) -> Result<Self, String> {
         let access = change.access_token_lifetime_seconds;
         let refresh = change.refresh_token_lifetime_seconds;
-        bounded(
-            "access_token_lifetime_seconds",
-            access,
-            LONGEST_LIFETIME_SECONDS,
-        )?;
-        bounded(
-            "refresh_token_lifetime_seconds",
-            refresh,
-            LONGEST_LIFETIME_SECONDS,
-        )?;
+        bounded("access_token_lifetime_seconds", access, LONGEST_LIFETIME_SECONDS)?;
+        bounded("refresh_token_lifetime_seconds", refresh, LONGEST_LIFETIME_SECONDS)?;
         bounded("latency_ms", change.latency_ms, LONGEST_LATENCY_MS)?;
         Ok(Self {
             access_token_lifetime_seconds: access.unwrap_or(self.access_token_lifetime_seconds),
@@ -122,10 +114,7 @@ mod tests {
     #[test]
     fn a_change_touches_only_what_it_names() {
         let settings = change(json!({"access_token_lifetime_seconds": 2})).unwrap();
-        let expected = Settings {
-            access_token_lifetime_seconds: 2,
-            ..Settings::default()
-        };
+        let expected = Settings { access_token_lifetime_seconds: 2, ..Settings::default() };
         assert_eq!(settings, expected);
     }
 
@@ -134,10 +123,7 @@ mod tests {
         let reuse = |value| change(json!({"reuse": value})).map(|settings| settings.reuse);
         assert_eq!(reuse(json!("refuse")), Ok(Reuse::Refuse));
         assert_eq!(reuse(json!("revoke_family")), Ok(Reuse::RevokeFamily));
-        assert_eq!(
-            reuse(json!({"grace_seconds": 9})),
-            Ok(Reuse::GraceSeconds(9))
-        );
+        assert_eq!(reuse(json!({"grace_seconds": 9})), Ok(Reuse::GraceSeconds(9)));
         assert!(reuse(json!("forgive")).is_err_and(|error| error.contains("forgive")));
     }
 

@@ -106,25 +106,14 @@ impl Kroger {
     }
 
     /// Which client asks. A confidential one proves it by Basic, a public one only says so.
-    fn authenticate(
-        &self,
-        authorization: Option<&str>,
-        form: &Parameters,
-    ) -> Result<String, TokenRefusal> {
+    fn authenticate(&self, authorization: Option<&str>, form: &Parameters) -> Result<String, TokenRefusal> {
         let Some(header) = authorization else {
             return self.public_client(form);
         };
         let (client_id, secret) = basic_credentials(header).ok_or(TokenRefusal::Credentials)?;
         let app = self.app(&client_id).ok_or(TokenRefusal::Credentials)?;
-        let known = app
-            .client_secret
-            .as_ref()
-            .is_some_and(|known| *known == secret);
-        if known {
-            Ok(client_id)
-        } else {
-            Err(TokenRefusal::Credentials)
-        }
+        let known = app.client_secret.as_ref().is_some_and(|known| *known == secret);
+        if known { Ok(client_id) } else { Err(TokenRefusal::Credentials) }
     }
 
     fn public_client(&self, form: &Parameters) -> Result<String, TokenRefusal> {
@@ -180,10 +169,7 @@ impl Kroger {
         form: &Parameters,
     ) -> Result<TokenResponse, TokenRefusal> {
         let presented = form.value("refresh_token").unwrap_or_default();
-        let token = self
-            .refresh_tokens
-            .get(presented)
-            .ok_or(TokenRefusal::RefreshToken)?;
+        let token = self.refresh_tokens.get(presented).ok_or(TokenRefusal::RefreshToken)?;
         let sign_in = token.sign_in;
         if self.sign_ins[sign_in].client_id != client_id {
             return Err(TokenRefusal::RefreshToken);
@@ -228,11 +214,7 @@ impl Kroger {
         }
     }
 
-    fn answer_reuse(
-        &mut self,
-        now: SystemTime,
-        presented: &str,
-    ) -> Result<TokenResponse, TokenRefusal> {
+    fn answer_reuse(&mut self, now: SystemTime, presented: &str) -> Result<TokenResponse, TokenRefusal> {
         let token = &self.refresh_tokens[presented];
         match self.settings.reuse {
             Reuse::Refuse => Err(TokenRefusal::RefreshToken),
@@ -241,18 +223,13 @@ impl Kroger {
                 self.sign_ins[sign_in].revoked = true;
                 Err(TokenRefusal::RefreshToken)
             }
-            Reuse::GraceSeconds(seconds) => self
-                .same_pair_again(now, token, Duration::from_secs(seconds))
-                .ok_or(TokenRefusal::RefreshToken),
+            Reuse::GraceSeconds(seconds) => {
+                self.same_pair_again(now, token, Duration::from_secs(seconds)).ok_or(TokenRefusal::RefreshToken)
+            }
         }
     }
 
-    fn same_pair_again(
-        &self,
-        now: SystemTime,
-        token: &RefreshToken,
-        grace: Duration,
-    ) -> Option<TokenResponse> {
+    fn same_pair_again(&self, now: SystemTime, token: &RefreshToken, grace: Duration) -> Option<TokenResponse> {
         let spent = token.spent.as_ref()?;
         let sign_in = &self.sign_ins[token.sign_in];
         let age = now.duration_since(spent.at).unwrap_or_default();
@@ -271,11 +248,7 @@ impl Kroger {
 
     fn issue_pair(&mut self, now: SystemTime, sign_in: SignInId) -> TokenResponse {
         let refresh_token = self.mint.token();
-        let stored = RefreshToken {
-            sign_in,
-            expires_at: now + self.settings.refresh_token_lifetime(),
-            spent: None,
-        };
+        let stored = RefreshToken { sign_in, expires_at: now + self.settings.refresh_token_lifetime(), spent: None };
         self.refresh_tokens.insert(refresh_token.clone(), stored);
         let scope = self.sign_ins[sign_in].scope.clone();
         self.issue(now, Some(sign_in), scope, Some(refresh_token))
@@ -291,11 +264,7 @@ impl Kroger {
         self.sweep_if_many(now);
         let access_token = self.mint.token();
         let expires_at = now + self.settings.access_token_lifetime();
-        let stored = AccessToken {
-            sign_in,
-            scope: scope.clone(),
-            expires_at,
-        };
+        let stored = AccessToken { sign_in, scope: scope.clone(), expires_at };
         self.access_tokens.insert(access_token.clone(), stored);
         TokenResponse {
             expires_in: self.settings.access_token_lifetime_seconds,
@@ -395,21 +364,11 @@ mod tests {
         );
         let request = kroger.authorization_request(&form(&query)).ok().unwrap();
         let location = kroger.allow(at(0), &request, "alice");
-        location
-            .split_once("code=")
-            .unwrap()
-            .1
-            .split('&')
-            .next()
-            .unwrap()
-            .to_owned()
+        location.split_once("code=").unwrap().1.split('&').next().unwrap().to_owned()
     }
 
     fn challenge() -> String {
-        format!(
-            "&code_challenge={}",
-            URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER))
-        )
+        format!("&code_challenge={}", URL_SAFE_NO_PAD.encode(Sha256::digest(VERIFIER)))
     }
 
     fn exchange(kroger: &mut Kroger, now: SystemTime, code: &str) -> TokenResponse {
@@ -422,11 +381,7 @@ mod tests {
         exchange(kroger, at(0), &code)
     }
 
-    fn refresh(
-        kroger: &mut Kroger,
-        now: SystemTime,
-        token: &TokenResponse,
-    ) -> Result<TokenResponse, TokenRefusal> {
+    fn refresh(kroger: &mut Kroger, now: SystemTime, token: &TokenResponse) -> Result<TokenResponse, TokenRefusal> {
         let refresh_token = token.refresh_token.as_deref().unwrap();
         let text = format!("grant_type=refresh_token&refresh_token={refresh_token}");
         kroger.token(now, BASIC, &form(&text))
@@ -450,10 +405,7 @@ mod tests {
     #[test]
     fn a_client_token_acts_for_no_customer() {
         let mut kroger = kroger(Settings::default());
-        let response = kroger
-            .token(at(0), BASIC, &form("grant_type=client_credentials"))
-            .ok()
-            .unwrap();
+        let response = kroger.token(at(0), BASIC, &form("grant_type=client_credentials")).ok().unwrap();
         let refusal = kroger.profile_id(at(0), Some(&response.access_token));
         assert_eq!(refusal, Err(BearerRefusal::Scope));
     }
@@ -461,62 +413,25 @@ mod tests {
     #[test]
     fn each_refusal_is_told_apart() {
         let mut kroger = kroger(Settings::default());
-        let mut refusal =
-            |authorization, text| kroger.token(at(0), authorization, &form(text)).err();
+        let mut refusal = |authorization, text| kroger.token(at(0), authorization, &form(text)).err();
         let wrong = Some("Basic c2FuZGJveC1jbGllbnQ6d3Jvbmc=");
         for (authorization, text, expected) in [
-            (
-                wrong,
-                "grant_type=client_credentials",
-                TokenRefusal::Credentials,
-            ),
-            (
-                Some("Bearer x"),
-                "grant_type=client_credentials",
-                TokenRefusal::Credentials,
-            ),
-            (
-                None,
-                "grant_type=client_credentials",
-                TokenRefusal::Credentials,
-            ),
+            (wrong, "grant_type=client_credentials", TokenRefusal::Credentials),
+            (Some("Bearer x"), "grant_type=client_credentials", TokenRefusal::Credentials),
+            (None, "grant_type=client_credentials", TokenRefusal::Credentials),
             (
                 None,
                 "grant_type=client_credentials&client_id=sandbox-client&client_secret=sandbox-secret",
                 TokenRefusal::CredentialsInBody,
             ),
-            (
-                None,
-                "grant_type=client_credentials&client_id=sandbox-public",
-                TokenRefusal::Credentials,
-            ),
+            (None, "grant_type=client_credentials&client_id=sandbox-public", TokenRefusal::Credentials),
             (BASIC, "grant_type=password", TokenRefusal::GrantType),
             (BASIC, "", TokenRefusal::GrantType),
-            (
-                BASIC,
-                "grant_type=client_credentials&scope=cart.basic:write",
-                TokenRefusal::Scope,
-            ),
-            (
-                BASIC,
-                "grant_type=authorization_code&code=none",
-                TokenRefusal::Code,
-            ),
-            (
-                BASIC,
-                "grant_type=refresh_token&refresh_token=none",
-                TokenRefusal::RefreshToken,
-            ),
-            (
-                BASIC,
-                "grant_type=refresh_token",
-                TokenRefusal::RefreshToken,
-            ),
-            (
-                BASIC,
-                "grant_type=refresh_token&scope=a&scope=b",
-                TokenRefusal::Repeated,
-            ),
+            (BASIC, "grant_type=client_credentials&scope=cart.basic:write", TokenRefusal::Scope),
+            (BASIC, "grant_type=authorization_code&code=none", TokenRefusal::Code),
+            (BASIC, "grant_type=refresh_token&refresh_token=none", TokenRefusal::RefreshToken),
+            (BASIC, "grant_type=refresh_token", TokenRefusal::RefreshToken),
+            (BASIC, "grant_type=refresh_token&scope=a&scope=b", TokenRefusal::Repeated),
         ] {
             assert_eq!(refusal(authorization, text), Some(expected), "{text}");
         }
@@ -528,12 +443,8 @@ mod tests {
         let code = code(&mut kroger, "sandbox-client", "");
         let pair = exchange(&mut kroger, at(1), &code);
         assert!(is_accepted(&kroger, at(1), &pair));
-        let again =
-            format!("grant_type=authorization_code&code={code}&redirect_uri={REDIRECT_URI}");
-        assert_eq!(
-            kroger.token(at(1), BASIC, &form(&again)).err(),
-            Some(TokenRefusal::Code)
-        );
+        let again = format!("grant_type=authorization_code&code={code}&redirect_uri={REDIRECT_URI}");
+        assert_eq!(kroger.token(at(1), BASIC, &form(&again)).err(), Some(TokenRefusal::Code));
     }
 
     #[test]
@@ -547,15 +458,9 @@ mod tests {
         let uri = format!("redirect_uri={REDIRECT_URI}");
         assert_eq!(attempt(at(119), BASIC, &uri), None);
         assert_eq!(attempt(at(120), BASIC, &uri), Some(TokenRefusal::Code));
-        assert_eq!(
-            attempt(at(0), BASIC, "x=y"),
-            Some(TokenRefusal::RedirectUri)
-        );
+        assert_eq!(attempt(at(0), BASIC, "x=y"), Some(TokenRefusal::RedirectUri));
         let other = format!("{uri}0");
-        assert_eq!(
-            attempt(at(0), BASIC, &other),
-            Some(TokenRefusal::RedirectUri)
-        );
+        assert_eq!(attempt(at(0), BASIC, &other), Some(TokenRefusal::RedirectUri));
         let stranger = format!("{uri}&client_id=sandbox-public");
         assert_eq!(attempt(at(0), None, &stranger), Some(TokenRefusal::Code));
     }
@@ -565,18 +470,13 @@ mod tests {
         let attempt = |challenge: &str, verifier: &str| {
             let mut kroger = kroger(Settings::default());
             let code = code(&mut kroger, "sandbox-client", challenge);
-            let text = format!(
-                "grant_type=authorization_code&code={code}&redirect_uri={REDIRECT_URI}{verifier}"
-            );
+            let text = format!("grant_type=authorization_code&code={code}&redirect_uri={REDIRECT_URI}{verifier}");
             kroger.token(at(0), BASIC, &form(&text)).err()
         };
         let verifier = format!("&code_verifier={VERIFIER}");
         assert_eq!(attempt(&challenge(), &verifier), None);
         assert_eq!(attempt(&challenge(), ""), Some(TokenRefusal::Code));
-        assert_eq!(
-            attempt(&challenge(), &format!("{verifier}x")),
-            Some(TokenRefusal::Code)
-        );
+        assert_eq!(attempt(&challenge(), &format!("{verifier}x")), Some(TokenRefusal::Code));
         assert_eq!(attempt("", &verifier), Some(TokenRefusal::Code));
     }
 
@@ -590,9 +490,7 @@ mod tests {
         );
         let pair = kroger.token(at(0), None, &form(&text)).ok().unwrap();
         let refresh_token = pair.refresh_token.unwrap();
-        let text = format!(
-            "grant_type=refresh_token&client_id=sandbox-public&refresh_token={refresh_token}"
-        );
+        let text = format!("grant_type=refresh_token&client_id=sandbox-public&refresh_token={refresh_token}");
         assert!(kroger.token(at(0), None, &form(&text)).is_ok());
     }
 
@@ -604,19 +502,13 @@ mod tests {
             "grant_type=refresh_token&client_id=sandbox-public&refresh_token={}",
             pair.refresh_token.as_deref().unwrap()
         );
-        assert_eq!(
-            kroger.token(at(1), None, &form(&stolen)).err(),
-            Some(TokenRefusal::RefreshToken)
-        );
+        assert_eq!(kroger.token(at(1), None, &form(&stolen)).err(), Some(TokenRefusal::RefreshToken));
         assert!(refresh(&mut kroger, at(1), &pair).is_ok());
     }
 
     #[test]
     fn access_tokens_end_with_their_lifetime() {
-        let settings = Settings {
-            access_token_lifetime_seconds: 5,
-            ..Settings::default()
-        };
+        let settings = Settings { access_token_lifetime_seconds: 5, ..Settings::default() };
         let mut kroger = kroger(settings);
         let pair = sign_in(&mut kroger);
         assert_eq!(pair.expires_in, 5);
@@ -626,16 +518,10 @@ mod tests {
 
     #[test]
     fn refresh_tokens_end_with_their_lifetime() {
-        let settings = Settings {
-            refresh_token_lifetime_seconds: 5,
-            ..Settings::default()
-        };
+        let settings = Settings { refresh_token_lifetime_seconds: 5, ..Settings::default() };
         let mut kroger = kroger(settings);
         let pair = sign_in(&mut kroger);
-        assert_eq!(
-            refresh(&mut kroger, at(5), &pair).err(),
-            Some(TokenRefusal::RefreshToken)
-        );
+        assert_eq!(refresh(&mut kroger, at(5), &pair).err(), Some(TokenRefusal::RefreshToken));
         assert_eq!(kroger.spent_refresh_tokens_presented, 0);
         assert!(refresh(&mut kroger, at(4), &pair).is_ok());
     }
@@ -646,10 +532,7 @@ mod tests {
         let first = sign_in(&mut kroger);
         let second = refresh(&mut kroger, at(1), &first).ok().unwrap();
         assert_ne!(first.refresh_token, second.refresh_token);
-        assert_eq!(
-            refresh(&mut kroger, at(1), &first).err(),
-            Some(TokenRefusal::RefreshToken)
-        );
+        assert_eq!(refresh(&mut kroger, at(1), &first).err(), Some(TokenRefusal::RefreshToken));
         assert_eq!(kroger.spent_refresh_tokens_presented, 1);
         assert!(is_accepted(&kroger, at(1), &second));
         assert!(refresh(&mut kroger, at(1), &second).is_ok());
@@ -659,33 +542,21 @@ mod tests {
 
     #[test]
     fn with_revoke_family_a_reuse_ends_all_that_descends_from_the_sign_in_and_nothing_else() {
-        let settings = Settings {
-            reuse: Reuse::RevokeFamily,
-            ..Settings::default()
-        };
+        let settings = Settings { reuse: Reuse::RevokeFamily, ..Settings::default() };
         let mut kroger = kroger(settings);
         let other = sign_in(&mut kroger);
         let first = sign_in(&mut kroger);
         let second = refresh(&mut kroger, at(1), &first).ok().unwrap();
-        assert_eq!(
-            refresh(&mut kroger, at(1), &first).err(),
-            Some(TokenRefusal::RefreshToken)
-        );
+        assert_eq!(refresh(&mut kroger, at(1), &first).err(), Some(TokenRefusal::RefreshToken));
         assert!(!is_accepted(&kroger, at(1), &first));
         assert!(!is_accepted(&kroger, at(1), &second));
-        assert_eq!(
-            refresh(&mut kroger, at(1), &second).err(),
-            Some(TokenRefusal::RefreshToken)
-        );
+        assert_eq!(refresh(&mut kroger, at(1), &second).err(), Some(TokenRefusal::RefreshToken));
         assert!(refresh(&mut kroger, at(1), &other).is_ok());
     }
 
     #[test]
     fn within_the_grace_a_spent_token_brings_the_same_pair_again() {
-        let settings = Settings {
-            reuse: Reuse::GraceSeconds(10),
-            ..Settings::default()
-        };
+        let settings = Settings { reuse: Reuse::GraceSeconds(10), ..Settings::default() };
         let mut kroger = kroger(settings);
         let first = sign_in(&mut kroger);
         let second = refresh(&mut kroger, at(1), &first).ok().unwrap();
@@ -693,19 +564,13 @@ mod tests {
         assert_eq!(again.access_token, second.access_token);
         assert_eq!(again.refresh_token, second.refresh_token);
         assert_eq!(again.expires_in, 1800 - 9);
-        assert_eq!(
-            refresh(&mut kroger, at(11), &first).err(),
-            Some(TokenRefusal::RefreshToken)
-        );
+        assert_eq!(refresh(&mut kroger, at(11), &first).err(), Some(TokenRefusal::RefreshToken));
         assert_eq!(kroger.spent_refresh_tokens_presented, 2);
     }
 
     #[test]
     fn without_rotation_the_same_refresh_token_stays_good() {
-        let mut kroger = kroger(Settings {
-            rotate: false,
-            ..Settings::default()
-        });
+        let mut kroger = kroger(Settings { rotate: false, ..Settings::default() });
         let first = sign_in(&mut kroger);
         let second = refresh(&mut kroger, at(1), &first).ok().unwrap();
         assert_eq!(first.refresh_token, second.refresh_token);
@@ -715,18 +580,9 @@ mod tests {
 
     #[test]
     fn an_omitted_refresh_token_leaves_the_old_one_good() {
-        let mut kroger = kroger(Settings {
-            omit_refresh_token: true,
-            ..Settings::default()
-        });
+        let mut kroger = kroger(Settings { omit_refresh_token: true, ..Settings::default() });
         let first = sign_in(&mut kroger);
-        assert!(
-            refresh(&mut kroger, at(1), &first)
-                .ok()
-                .unwrap()
-                .refresh_token
-                .is_none()
-        );
+        assert!(refresh(&mut kroger, at(1), &first).ok().unwrap().refresh_token.is_none());
         assert!(refresh(&mut kroger, at(2), &first).is_ok());
     }
 
@@ -734,10 +590,7 @@ mod tests {
     fn expiring_leaves_the_refresh_token_and_revoking_leaves_nothing() {
         let mut kroger = kroger(Settings::default());
         let first = sign_in(&mut kroger);
-        assert_eq!(
-            kroger.customers(at(0), &[])[0].standing,
-            Standing::SignedIn(1800)
-        );
+        assert_eq!(kroger.customers(at(0), &[])[0].standing, Standing::SignedIn(1800));
         assert_eq!(kroger.expire(at(1), "bob"), 0);
         assert_eq!(kroger.expire(at(1), "alice"), 1);
         assert!(!is_accepted(&kroger, at(1), &first));
@@ -745,22 +598,13 @@ mod tests {
         let second = refresh(&mut kroger, at(2), &first).ok().unwrap();
         assert_eq!(kroger.revoke("alice"), 1);
         assert!(!is_accepted(&kroger, at(2), &second));
-        assert_eq!(
-            refresh(&mut kroger, at(2), &second).err(),
-            Some(TokenRefusal::RefreshToken)
-        );
-        assert_eq!(
-            kroger.customers(at(2), &[])[0].standing,
-            Standing::MustSignIn
-        );
+        assert_eq!(refresh(&mut kroger, at(2), &second).err(), Some(TokenRefusal::RefreshToken));
+        assert_eq!(kroger.customers(at(2), &[])[0].standing, Standing::MustSignIn);
     }
 
     #[test]
     fn expired_access_tokens_and_the_oldest_spent_tokens_are_forgotten() {
-        let settings = Settings {
-            access_token_lifetime_seconds: 1,
-            ..Settings::default()
-        };
+        let settings = Settings { access_token_lifetime_seconds: 1, ..Settings::default() };
         let mut kroger = kroger(settings);
         let mut pair = sign_in(&mut kroger);
         for second in 0..SPENT_TOKENS_KEPT as u64 + 10 {
