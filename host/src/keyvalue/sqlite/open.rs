@@ -1,0 +1,399 @@
+//! Opening a store: its directory and file, the journal that its filesystem allows, its schema.
+//!
+//! Files get their mode at creation. A file that is not a store of ours is never changed.
+
+use std::fmt;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
+
+use super::fault::Fault;
+
+const FILE: &str = "store.sqlite3";
+
+/// The letters `KrMc` in a file's header, by which the `file` program and we know it.
+const APPLICATION_ID: i32 = 0x4b72_4d63;
+
+/// Of the newest schema that this program knows, in the header's `user_version`.
+const SCHEMA_VERSION: i32 = 1;
+
+/// AUTOINCREMENT: a number is never given again, so a page's cursor never skips a key.
+const SCHEMA: &str = "CREATE TABLE entry (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    bucket TEXT NOT NULL,
+    key TEXT NOT NULL,
+    value BLOB NOT NULL,
+    UNIQUE (bucket, key)
+) STRICT";
+
+/// Why a store cannot be opened, and what to do next; names the store as the user gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenError {
+    /// There is a file where the store's directory should be: the first system's token file.
+    LegacyFile {
+        store: String,
+    },
+    /// The file is not a store, though it may be some other program's database.
+    NotAStore {
+        store: String,
+    },
+    /// A newer version of this program wrote it.
+    NewerSchema {
+        store: String,
+        found: i32,
+    },
+    Failed {
+        store: String,
+        fault: Fault,
+    },
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LegacyFile { store } => write!(
+                f,
+                "{store} is a file, not a directory: the token file of the first system cannot be read yet; \
+                 move it away and sign in again, or name another store"
+            ),
+            Self::NotAStore { store } => {
+                write!(f, "{FILE} in {store} is not a store of this program; move it away, or name another store")
+            }
+            Self::NewerSchema { store, found } => write!(
+                f,
+                "the store {store} was written by a newer version of this program (schema {found}, this version \
+                 knows {SCHEMA_VERSION}); upgrade this program, or name another store"
+            ),
+            Self::Failed { store, fault } => write!(f, "cannot open the store {store}: {fault}; {}", remedy(*fault)),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+fn remedy(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Full => "free some space, or name a store on another disk",
+        Fault::ReadOnly => "make it writable, or name a store elsewhere",
+        Fault::Denied => "give this user read and write access to the directory and the files in it",
+        Fault::Locked => "close the program that holds it (a backup, a database browser), then start again",
+        Fault::Damaged => "restore it from a backup, or move it away and sign in again",
+        Fault::Moved | Fault::Stopped => "start again",
+        Fault::Io | Fault::Unconfirmed => "check the disk, then start again or name a store on another one",
+        Fault::Internal => "start again; if it stays, move the store away and sign in again",
+    }
+}
+
+/// How long to wait for another program's lock, and what tests vary.
+#[derive(Clone)]
+pub(super) struct Options {
+    pub(super) wait: Duration,
+    /// A way of file access built into `SQLite`, in place of the system's usual one.
+    pub(super) vfs: Option<&'static str>,
+    /// Beyond this many pages `SQLite` finds the disk full.
+    pub(super) max_pages: Option<u32>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { wait: Duration::from_secs(5), vfs: None, max_pages: None }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Journal {
+    /// Readers never wait for a writer.
+    WriteAhead,
+    /// Where the filesystem has no shared memory: readers wait while a commit is written.
+    Rollback,
+}
+
+pub(super) struct Opened {
+    pub(super) location: Location,
+    pub(super) connection: Connection,
+    pub(super) journal: Journal,
+}
+
+/// Opens the store in `directory`, and creates what is absent.
+pub(super) fn open(directory: &Path, name: &str, options: Options) -> Result<Opened, OpenError> {
+    let named = |obstacle: Obstacle| obstacle.of(name);
+    let location = place(directory, options).map_err(named)?;
+    let (connection, journal) = patiently(location.options.wait, || prepare(&location)).map_err(named)?;
+    Ok(Opened { location, connection, journal })
+}
+
+/// Where the store's file is, and how to connect to it.
+pub(super) struct Location {
+    file: PathBuf,
+    identity: FileIdentity,
+    options: Options,
+}
+
+/// Tells the file at a path from one that took its place.
+#[derive(PartialEq, Eq)]
+struct FileIdentity {
+    device: u64,
+    inode: u64,
+}
+
+impl FileIdentity {
+    fn at(path: &Path) -> io::Result<Self> {
+        let metadata = fs::metadata(path)?;
+        let (device, inode) = (metadata.dev(), metadata.ino());
+        Ok(Self { device, inode })
+    }
+}
+
+impl Location {
+    /// Fails if the file that was opened is not at its path: what is written to it then, a restart
+    /// would not find.
+    pub(super) fn check_in_place(&self) -> Result<(), Fault> {
+        match FileIdentity::at(&self.file) {
+            Ok(identity) if identity == self.identity => Ok(()),
+            Ok(_) => Err(Fault::Moved),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Fault::Moved),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Not with `SQLite`'s read-only flag: such a connection could not repair what a crashed
+    /// program left behind.
+    pub(super) fn connect_for_reading(&self) -> rusqlite::Result<Connection> {
+        let connection = self.connect()?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    }
+
+    pub(super) fn connect_for_writing(&self) -> rusqlite::Result<Connection> {
+        let connection = self.connect()?;
+        self.prepare_for_writing(&connection)?;
+        Ok(connection)
+    }
+
+    fn prepare_for_writing(&self, connection: &Connection) -> rusqlite::Result<()> {
+        // FULL: a commit has been flushed when it returns. On macOS a plain flush stops at the
+        // drive's cache.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "fullfsync", true)?;
+        connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+        // What was deleted does not linger in the file.
+        connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
+        if let Some(pages) = self.options.max_pages {
+            connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    /// `SQLite` is not asked to create the file: it would not be told the mode.
+    fn connect(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = match self.options.vfs {
+            Some(vfs) => Connection::open_with_flags_and_vfs(&self.file, flags, vfs)?,
+            None => Connection::open_with_flags(&self.file, flags)?,
+        };
+        wait_for_locks(&mut connection, self.options.wait)?;
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        Ok(connection)
+    }
+}
+
+/// Asks again every millisecond. `SQLite`'s own waiting slows down to ten times a second, and
+/// starves beside a process that writes without pause.
+fn wait_for_locks(connection: &mut Connection, wait: Duration) -> rusqlite::Result<()> {
+    let mut since = Instant::now();
+    connection.busy_handler(Some(move |asked: i32| {
+        if asked == 0 {
+            since = Instant::now();
+        }
+        thread::sleep(Duration::from_millis(1));
+        since.elapsed() < wait
+    }))
+}
+
+/// Creates the directory and an empty file, each for its owner alone, if they are absent.
+fn place(directory: &Path, options: Options) -> Result<Location, Obstacle> {
+    match fs::metadata(directory) {
+        Ok(metadata) if metadata.is_file() => return Err(Obstacle::LegacyFile),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create_directory(directory)?,
+        Err(error) => return Err(error.into()),
+    }
+    let file = fs::canonicalize(directory)?.join(FILE);
+    if !file.try_exists()? {
+        create_file(&file)?;
+    }
+    Ok(Location { identity: FileIdentity::at(&file)?, file, options })
+}
+
+fn create_directory(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let created = fs::canonicalize(directory)?;
+    created.parent().map_or(Ok(()), sync_directory)
+}
+
+/// Only ever creates: to open an existing store and close it again would drop the locks that this
+/// process has on it.
+fn create_file(file: &Path) -> io::Result<()> {
+    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    match created {
+        Ok(_) => file.parent().map_or(Ok(()), sync_directory),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// Repeats `attempt` while another program holds the lock: some of `SQLite`'s locks are not waited
+/// for.
+fn patiently<T>(wait: Duration, attempt: impl Fn() -> Result<T, Obstacle>) -> Result<T, Obstacle> {
+    let start = Instant::now();
+    loop {
+        match attempt() {
+            Err(obstacle) if obstacle.is_lock() && start.elapsed() < wait => thread::sleep(Duration::from_millis(5)),
+            result => return result,
+        }
+    }
+}
+
+fn prepare(location: &Location) -> Result<(Connection, Journal), Obstacle> {
+    let (mut connection, journal) = match with_write_ahead_log(location) {
+        Err(Obstacle::Sqlite(error)) if refuses_shared_memory(&error) => with_rollback_journal(location),
+        connected => connected,
+    }?;
+    check_integrity(&connection)?;
+    create_schema(&mut connection)?;
+    Ok((connection, journal))
+}
+
+fn with_write_ahead_log(location: &Location) -> Result<(Connection, Journal), Obstacle> {
+    let connection = location.connect()?;
+    // SQLite opens what it may not write for reading only, and does not say so.
+    if connection.is_readonly("main")? {
+        return Err(Obstacle::Fault(Fault::ReadOnly));
+    }
+    location.prepare_for_writing(&connection)?;
+    recognise(&connection)?;
+    if journal_mode(&connection, "wal")? != "wal" {
+        return Ok((connection, Journal::Rollback));
+    }
+    // The first read is what opens the log and its shared memory.
+    recognise(&connection)?;
+    Ok((connection, Journal::WriteAhead))
+}
+
+/// Turns a store that may already have a write-ahead log back, which only a connection that shares
+/// nothing can do here.
+fn with_rollback_journal(location: &Location) -> Result<(Connection, Journal), Obstacle> {
+    let alone = location.connect()?;
+    alone.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
+    location.prepare_for_writing(&alone)?;
+    recognise(&alone)?;
+    journal_mode(&alone, "delete")?;
+    drop(alone);
+    Ok((location.connect_for_writing()?, Journal::Rollback))
+}
+
+fn journal_mode(connection: &Connection, mode: &str) -> rusqlite::Result<String> {
+    connection.pragma_update_and_check(None, "journal_mode", mode, |row| row.get(0))
+}
+
+fn refuses_shared_memory(error: &rusqlite::Error) -> bool {
+    let shared_memory =
+        [ffi::SQLITE_IOERR_SHMOPEN, ffi::SQLITE_IOERR_SHMSIZE, ffi::SQLITE_IOERR_SHMLOCK, ffi::SQLITE_IOERR_SHMMAP];
+    error.sqlite_error_code() == Some(ErrorCode::CannotOpen)
+        || error.sqlite_extended_error_code().is_some_and(|code| shared_memory.contains(&code))
+}
+
+/// Whose file it is, by its header.
+enum Header {
+    Empty,
+    Ours(i32),
+    Foreign,
+}
+
+fn header(connection: &Connection) -> rusqlite::Result<Header> {
+    let number = |pragma| connection.pragma_query_value(None, pragma, |row| row.get::<_, i32>(0));
+    let version = number("user_version")?;
+    let tables: i64 = connection.query_row("SELECT count(*) FROM sqlite_schema", (), |row| row.get(0))?;
+    Ok(match number("application_id")? {
+        APPLICATION_ID => Header::Ours(version),
+        0 if version == 0 && tables == 0 => Header::Empty,
+        _ => Header::Foreign,
+    })
+}
+
+fn recognise(connection: &Connection) -> Result<(), Obstacle> {
+    match header(connection)? {
+        Header::Ours(version) if version > SCHEMA_VERSION => Err(Obstacle::NewerSchema(version)),
+        Header::Empty | Header::Ours(_) => Ok(()),
+        Header::Foreign => Err(Obstacle::NotAStore),
+    }
+}
+
+fn check_integrity(connection: &Connection) -> Result<(), Obstacle> {
+    let verdict: String = connection.query_row("PRAGMA quick_check(1)", (), |row| row.get(0))?;
+    if verdict == "ok" {
+        return Ok(());
+    }
+    Err(Obstacle::Fault(Fault::Damaged))
+}
+
+/// Under the write lock, which also proves that it can be had.
+fn create_schema(connection: &mut Connection) -> Result<(), Obstacle> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    if let Header::Empty = header(&transaction)? {
+        transaction.execute_batch(SCHEMA)?;
+        transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
+        transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
+    }
+    Ok(transaction.commit()?)
+}
+
+/// An [`OpenError`] that does not know the store's name yet.
+enum Obstacle {
+    LegacyFile,
+    NotAStore,
+    NewerSchema(i32),
+    Fault(Fault),
+    Sqlite(rusqlite::Error),
+}
+
+impl Obstacle {
+    fn is_lock(&self) -> bool {
+        matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
+    }
+
+    fn of(self, name: &str) -> OpenError {
+        let store = name.to_owned();
+        match self {
+            Self::LegacyFile => OpenError::LegacyFile { store },
+            Self::NotAStore => OpenError::NotAStore { store },
+            Self::NewerSchema(found) => OpenError::NewerSchema { store, found },
+            Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+                OpenError::NotAStore { store }
+            }
+            Self::Sqlite(error) => OpenError::Failed { store, fault: error.into() },
+            Self::Fault(fault) => OpenError::Failed { store, fault },
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Obstacle {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<io::Error> for Obstacle {
+    fn from(error: io::Error) -> Self {
+        Self::Fault(error.into())
+    }
+}
