@@ -21,7 +21,7 @@ pub(crate) const REDIRECT_URI_MISMATCH: &str =
     "The redirect_uri did not match the registered redirect_uri for this application";
 
 /// Older spent tokens are forgotten; they are refused all the same, as unknown ones.
-const SPENT_TOKENS_KEPT: usize = 100_000;
+const SPENT_TOKENS_KEPT: usize = 20_000;
 
 /// The answer to a granted request. It carries tokens, hence no `Debug`.
 #[derive(Serialize)]

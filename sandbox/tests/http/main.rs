@@ -400,6 +400,9 @@ fn a_delayed_call_is_processed_though_its_caller_has_hung_up() {
 #[test]
 fn latency_holds_up_every_call_but_the_sandboxs_own() {
     let sandbox = Running::start();
+    sandbox.post("settings", &json!({"latency_ms": 600_000}));
+    assert_eq!(sandbox.get("/_sandbox/state").status(), Some(200));
+    assert_eq!(sandbox.get("/").status(), Some(200));
     sandbox.post("settings", &json!({"latency_ms": 150}));
     let asked = Instant::now();
     sandbox.get("/v1/nowhere");
