@@ -1,1 +1,169 @@
+//! The wasmtime host of the `kroger-connector` component, as a library.
+//!
+//! It carries calls in: HTTP from a socket that its embedder hands over, the
+//! periodic refresh, and calls in process. It gives the component what it cannot
+//! have by itself: a durable store, requests to Kroger, time and a log. It
+//! decides nothing about tokens or carts.
+//!
+//! ```no_run
+//! use kroger_mcp::{Given, Host, Settings, StoreLocation};
+//!
+//! # async fn example() -> Result<(), Box<dyn std::error::Error>> {
+//! let settings = Settings::new(&Given::here()?, StoreLocation::named(".tokens"))?;
+//! let host = Host::start(settings, None)?;
+//! let listener = tokio::net::TcpListener::bind("127.0.0.1:9004").await?;
+//! host.serve(listener, async { tokio::signal::ctrl_c().await.unwrap_or(()) }).await;
+//! # Ok(())
+//! # }
+//! ```
 
+mod buckets;
+pub mod cli;
+mod component;
+mod egress;
+mod guest_log;
+pub mod keyvalue;
+pub mod log;
+mod pool;
+mod problem;
+mod server;
+mod settings;
+mod timer;
+
+use std::fmt;
+use std::fs;
+use std::future::Future;
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::Full;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::interval;
+
+pub use component::RefreshOutcome;
+pub use settings::{Given, Refused, Settings, StoreLocation, cache_directory};
+pub use timer::{Pass, PassError};
+
+use component::Blueprint;
+use egress::Egress;
+use keyvalue::Buckets;
+use keyvalue::sqlite::{OpenError, Store};
+use pool::Pool;
+
+/// How often unused instances are looked for.
+const TRIM_INTERVAL: Duration = Duration::from_secs(5);
+
+/// The component, compiled and linked, and the instances it runs in.
+pub struct Host {
+    pool: Pool,
+    check_interval: Duration,
+}
+
+impl Host {
+    /// Opens the store and compiles the component; compiled code is kept in
+    /// `cache_dir`, if there is one. Blocks: seconds without a cached compilation,
+    /// some ten milliseconds with one.
+    ///
+    /// # Errors
+    /// [`StartError`], which names no secret.
+    pub fn start(settings: Settings, cache_dir: Option<&Path>) -> Result<Self, StartError> {
+        let store = Store::open(&settings.store.directory, &settings.store.name).map_err(StartError::Store)?;
+        let mut buckets = Buckets::new(store, settings.durable_buckets());
+        if let Some(path) = settings.env_file {
+            buckets = buckets.with_env_file(path);
+        }
+        let egress = Egress::to(&settings.component.api_base_url).ok_or(StartError::NoUpstream)?;
+        let blueprint = Blueprint::new(cache_dir, settings.variables.0, buckets, egress);
+        let blueprint = blueprint.map_err(StartError::Component)?;
+        Ok(Self { pool: Pool::new(blueprint), check_interval: settings.component.check_interval })
+    }
+
+    /// Serves HTTP on `listener` and keeps tokens fresh until `stop` resolves.
+    /// The listener is closed then, and calls and refreshes under way have 35 s
+    /// to end.
+    pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
+        let (stopping, stopped) = watch::channel(());
+        let stopped = || {
+            let mut stopped = stopped.clone();
+            async move { drop(stopped.changed().await) }
+        };
+        let stopping = async {
+            stop.await;
+            stopping.send_replace(());
+        };
+        tokio::join!(
+            stopping,
+            server::serve(listener, &self.pool, stopped()),
+            timer::run(&self.pool, self.check_interval, stopped()),
+            self.trim(stopped()),
+        );
+    }
+
+    /// Has the component answer one request. It needs a `Host` header or an
+    /// authority in its URI.
+    pub async fn handle(&self, request: Request<Full<Bytes>>) -> Response<Full<Bytes>> {
+        server::call(&self.pool, request).await
+    }
+
+    /// One pass of the periodic refresh, over all who are due.
+    ///
+    /// # Errors
+    /// [`PassError`] where the pass could not begin, or failed for each user.
+    pub async fn refresh_due(&self) -> Result<Pass, PassError> {
+        timer::pass(&self.pool).await
+    }
+
+    /// Refreshes `user` if that is due.
+    ///
+    /// # Errors
+    /// [`PassError`] where the component cannot tell what became of it.
+    pub async fn refresh_user(&self, user: &str) -> Result<RefreshOutcome, PassError> {
+        timer::refresh(&self.pool, user.to_owned()).await
+    }
+
+    async fn trim(&self, stop: impl Future<Output = ()>) {
+        let mut stop = std::pin::pin!(stop);
+        let mut ticks = interval(TRIM_INTERVAL);
+        loop {
+            tokio::select! {
+                () = &mut stop => return,
+                _ = ticks.tick() => self.pool.trim(),
+            }
+        }
+    }
+}
+
+/// Why there is no host.
+#[derive(Debug)]
+pub enum StartError {
+    /// The store cannot be opened.
+    Store(OpenError),
+    /// `KROGER_API_BASE_URL` names no host.
+    NoUpstream,
+    /// The component cannot be compiled or linked here.
+    Component(wasmtime::Error),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Store(error) => error.fmt(f),
+            Self::NoUpstream => f.write_str("KROGER_API_BASE_URL names no host"),
+            Self::Component(error) => write!(f, "the component cannot be run here: {error:#}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Makes `directory`, for its owner alone, unless it is there.
+fn private_directory(directory: &Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
+}

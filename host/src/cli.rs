@@ -1,0 +1,273 @@
+//! The command line: what can be asked for, and how it ends.
+//!
+//! Exit codes: 0 done, 1 failed, 2 the call or the settings are wrong, 130 a
+//! second Ctrl-C. stdout has results only; the log and complaints go to stderr.
+
+mod report;
+mod serve;
+mod signals;
+
+use std::fmt;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::log;
+use crate::settings::{Given, Refused, Settings, StoreLocation, cache_directory};
+use crate::{Host, StartError};
+
+/// Keeps Kroger customers signed in and adds to their carts.
+#[derive(Debug, Parser)]
+#[command(name = "kroger-mcp", version, after_help = EXAMPLES)]
+struct Cli {
+    #[command(flatten)]
+    log: LogOptions,
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  kroger-mcp serve --sandbox            try it, with no Kroger account
+  kroger-mcp serve                      serve on http://localhost:9004
+  kroger-mcp serve --listen [::1]:8080  serve elsewhere
+  kroger-mcp refresh                    refresh who is due, from cron
+  kroger-mcp status                     who is signed in, and until when
+
+Settings are environment variables, KROGER_*; a .env file in the working
+directory fills in what the environment lacks.
+
+Exit codes: 0 done, 1 failed, 2 the call or the settings are wrong.";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Serve HTTP and keep tokens fresh.
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServeOptions),
+    /// Run the stand-in for Kroger alone, to develop and test against.
+    #[command(after_help = SANDBOX_EXAMPLES)]
+    Sandbox {
+        /// Where to listen; port 0 takes a free one.
+        #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9005")]
+        listen: String,
+    },
+    /// Refresh the tokens that are due, once, and say what was done.
+    #[command(after_help = REFRESH_EXAMPLES)]
+    Refresh {
+        /// Only this user's, if it is due.
+        #[arg(long, value_name = "ID")]
+        user: Option<String>,
+        #[command(flatten)]
+        store: StoreOptions,
+    },
+    /// Show who is signed in, and until when.
+    #[command(after_help = STATUS_EXAMPLES)]
+    Status {
+        /// Print what GET /admin/tokens answers.
+        #[arg(long)]
+        json: bool,
+        #[command(flatten)]
+        store: StoreOptions,
+    },
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  kroger-mcp serve --sandbox
+  KROGER_CLIENT_ID=… KROGER_CLIENT_SECRET=… kroger-mcp serve --store ~/.kroger
+  PORT=8080 kroger-mcp serve --log-format json";
+
+const SANDBOX_EXAMPLES: &str = "\
+Examples:
+  kroger-mcp sandbox
+  kroger-mcp sandbox --listen 127.0.0.1:0";
+
+const REFRESH_EXAMPLES: &str = "\
+Examples:
+  * * * * *  cd /srv/kroger && kroger-mcp refresh   (in a crontab)
+  kroger-mcp refresh --user alice";
+
+const STATUS_EXAMPLES: &str = "\
+Examples:
+  kroger-mcp status
+  kroger-mcp status --json | jq .user_tokens";
+
+#[derive(Debug, Args)]
+struct ServeOptions {
+    /// Where to listen [default: 127.0.0.1:9004, or the port that PORT names]
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// Run a stand-in for Kroger in this process, and use it: no account needed.
+    #[arg(long)]
+    sandbox: bool,
+    #[command(flatten)]
+    store: StoreOptions,
+}
+
+#[derive(Debug, Args)]
+struct StoreOptions {
+    /// The directory of the token store [default: KROGER_STORE, else .tokens here, else the user's data directory]
+    #[arg(long, value_name = "DIR")]
+    store: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct LogOptions {
+    /// How log lines are written [default: human]
+    #[arg(long, value_enum, global = true, value_name = "FORMAT")]
+    log_format: Option<LogFormat>,
+    /// What is logged: a level, or `target=level` pairs [default: KROGER_LOG, else RUST_LOG, else info]
+    #[arg(long, global = true, value_name = "LEVEL")]
+    log: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    Human,
+    Json,
+}
+
+/// Why a command ends without having done what was asked.
+#[derive(Debug)]
+enum Ending {
+    /// The call or the settings are wrong.
+    Usage(String),
+    Failed(String),
+    /// What was asked is done, and its report says that not all is well.
+    Unwell,
+}
+
+impl Ending {
+    fn failed(error: impl fmt::Display) -> Self {
+        Self::Failed(error.to_string())
+    }
+}
+
+impl From<Refused> for Ending {
+    fn from(refused: Refused) -> Self {
+        Self::Usage(refused.to_string())
+    }
+}
+
+impl From<StartError> for Ending {
+    fn from(error: StartError) -> Self {
+        Self::failed(error)
+    }
+}
+
+/// Reads the command line, does what it asks, and says how it ended.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    match obey(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Ending::Usage(message)) => {
+            log::complain(message);
+            ExitCode::from(2)
+        }
+        Err(Ending::Failed(message)) => {
+            log::complain(message);
+            ExitCode::FAILURE
+        }
+        Err(Ending::Unwell) => ExitCode::FAILURE,
+    }
+}
+
+fn obey(cli: Cli) -> Result<(), Ending> {
+    let given = Given::here()?;
+    start_log(&cli.log, &given)?;
+    let runtime = tokio::runtime::Runtime::new().map_err(Ending::failed)?;
+    let done = runtime.block_on(async {
+        match cli.command {
+            Command::Serve(options) => serve::serve(&options, &given).await,
+            Command::Sandbox { listen } => serve::sandbox_alone(&listen).await,
+            Command::Refresh { user, store } => refresh(user.as_deref(), &store, &given).await,
+            Command::Status { json, store } => status(json, &store, &given).await,
+        }
+    });
+    // Blocking work that outlasts its caller, such as a name being resolved,
+    // must not keep the process.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    done
+}
+
+fn start_log(options: &LogOptions, given: &Given) -> Result<(), Ending> {
+    let format = match options.log_format {
+        Some(LogFormat::Json) => log::Format::Json,
+        Some(LogFormat::Human) | None => log::Format::Human,
+    };
+    let filter = options
+        .log
+        .as_deref()
+        .or_else(|| given.variable("KROGER_LOG"))
+        .or_else(|| given.variable("RUST_LOG"));
+    log::start(format, filter).map_err(|error| Ending::Usage(error.to_string()))
+}
+
+async fn refresh(user: Option<&str>, store: &StoreOptions, given: &Given) -> Result<(), Ending> {
+    let settings = settings(store, given)?;
+    require_credentials(&settings)?;
+    let host = start(settings)?;
+    match user {
+        Some(user) => {
+            let outcome = host.refresh_user(user).await.map_err(Ending::failed)?;
+            report::refreshed(user, outcome)
+        }
+        None => report::passed(&host.refresh_due().await.map_err(Ending::failed)?),
+    }
+}
+
+async fn status(json: bool, store: &StoreOptions, given: &Given) -> Result<(), Ending> {
+    let host = start(settings(store, given)?)?;
+    let answer = report::ask(&host, "/admin/tokens").await?;
+    if json { report::json(&answer) } else { report::table(&answer) }
+}
+
+fn settings(store: &StoreOptions, given: &Given) -> Result<Settings, Ending> {
+    let store = StoreLocation::choose(store.store.as_deref(), given)?;
+    let settings = Settings::new(given, store)?;
+    for sentence in settings.ignored() {
+        tracing::warn!("{sentence}");
+    }
+    Ok(settings)
+}
+
+fn require_credentials(settings: &Settings) -> Result<(), Ending> {
+    if settings.has_credentials() {
+        return Ok(());
+    }
+    Err(Ending::Usage(NO_CREDENTIALS.to_owned()))
+}
+
+const NO_CREDENTIALS: &str = "\
+KROGER_CLIENT_ID is not set, so Kroger does not know who is calling.
+
+To get it, register an app at https://developer.kroger.com (free) with the
+redirect URI http://localhost:9004/auth/callback and the cart and profile APIs.
+Then set KROGER_CLIENT_ID and KROGER_CLIENT_SECRET in the environment, or in a
+file .env in this directory.
+
+To try it without an account:  kroger-mcp serve --sandbox";
+
+fn start(settings: Settings) -> Result<Host, Ending> {
+    Ok(Host::start(settings, cache_directory().as_deref())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn without_credentials_it_is_said_what_is_missing_and_what_goes_without() {
+        for named in ["KROGER_CLIENT_ID", "KROGER_CLIENT_SECRET", "developer.kroger.com", "--sandbox"] {
+            assert!(NO_CREDENTIALS.contains(named), "{named}");
+        }
+    }
+}

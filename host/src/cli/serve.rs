@@ -1,0 +1,193 @@
+//! `serve` and `sandbox`: the commands that run until they are told to stop.
+
+use std::io::{self, Write, stdout};
+use std::net::SocketAddr;
+use std::time::Instant;
+
+use kroger_sandbox::Sandbox;
+use tokio::net::TcpListener;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::{Ending, ServeOptions, require_credentials, settings, signals, start};
+use crate::Host;
+use crate::settings::{Given, Settings, StoreLocation};
+
+const DEFAULT_PORT: &str = "9004";
+
+pub(super) async fn serve(options: &ServeOptions, given: &Given) -> Result<(), Ending> {
+    let listen = listen_address(options, given)?;
+    if options.sandbox {
+        return serve_with_sandbox(options, given, &listen).await;
+    }
+    let settings = settings(&options.store, given)?;
+    require_credentials(&settings)?;
+    let listener = bind(&listen).await?;
+    run(settings, listener).await
+}
+
+pub(super) async fn sandbox_alone(listen: &str) -> Result<(), Ending> {
+    let listener = bind(listen).await?;
+    let base = base_url(address(&listener)?);
+    print(&[
+        format!("Sandbox:   {base}/"),
+        format!("Point at:  KROGER_API_BASE_URL={base} KROGER_CLIENT_ID=sandbox-client KROGER_CLIENT_SECRET=sandbox-secret"),
+    ])?;
+    kroger_sandbox::serve(listener, Sandbox::default(), signals::stop()).await.map_err(Ending::failed)
+}
+
+async fn serve_with_sandbox(options: &ServeOptions, given: &Given, listen: &str) -> Result<(), Ending> {
+    let store = StoreLocation::choose(options.store.store.as_deref(), given)?;
+    let listener = bind(listen).await?;
+    let sandbox = RunningSandbox::start().await?;
+    let own = address(&listener)?;
+    let settings = Settings::for_sandbox(given, &store, sandbox.address, own.port())?;
+    print(&sandbox_lines(own, sandbox.address))?;
+    let served = run(settings, listener).await;
+    // Only now: refreshes that were under way have had their answers.
+    sandbox.stop().await;
+    served
+}
+
+async fn run(settings: Settings, listener: TcpListener) -> Result<(), Ending> {
+    let stop = signals::stop();
+    let address = address(&listener)?;
+    let began = Instant::now();
+    let host: Host = start(settings)?;
+    let startup_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "whoever reaches this address can act for everyone who is signed in");
+    }
+    tracing::info!(%address, startup_ms, "serving");
+    host.serve(listener, stop).await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// The sandbox of `serve --sandbox`, on a free port.
+struct RunningSandbox {
+    address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<io::Result<()>>,
+}
+
+impl RunningSandbox {
+    async fn start() -> Result<Self, Ending> {
+        let listener = bind("127.0.0.1:0").await?;
+        let address = address(&listener)?;
+        let (stop, stopped) = oneshot::channel();
+        let stopped = async move { drop(stopped.await) };
+        let serving = tokio::spawn(kroger_sandbox::serve(listener, Sandbox::default(), stopped));
+        Ok(Self { address, stop, serving })
+    }
+
+    async fn stop(self) {
+        drop(self.stop);
+        if let Ok(Err(error)) = self.serving.await {
+            tracing::warn!(%error, "the sandbox failed");
+        }
+    }
+}
+
+fn sandbox_lines(own: SocketAddr, sandbox: SocketAddr) -> [String; 3] {
+    let base = base_url(own);
+    [
+        format!("Sign in:      {base}/auth/authorize"),
+        format!(
+            "Add to cart:  curl -X PUT {base}/cart/add/simple -H 'Content-Type: application/json' \
+             -d '{{\"upc\": \"0001111041700\", \"quantity\": 2}}'"
+        ),
+        format!("Look:         {}/", base_url(sandbox)),
+    ]
+}
+
+/// Kroger's redirect comes to `localhost`, so that is what a person sees.
+fn base_url(address: SocketAddr) -> String {
+    if address.ip().is_loopback() || address.ip().is_unspecified() {
+        return format!("http://localhost:{}", address.port());
+    }
+    format!("http://{address}")
+}
+
+fn print(lines: &[String]) -> Result<(), Ending> {
+    let mut out = stdout().lock();
+    lines.iter().try_for_each(|line| writeln!(out, "{line}")).map_err(Ending::failed)?;
+    out.flush().map_err(Ending::failed)
+}
+
+fn listen_address(options: &ServeOptions, given: &Given) -> Result<String, Ending> {
+    if let Some(listen) = &options.listen {
+        return Ok(listen.clone());
+    }
+    let port = given.variable("PORT").unwrap_or(DEFAULT_PORT);
+    match port.parse::<u16>() {
+        Ok(port) => Ok(format!("127.0.0.1:{port}")),
+        Err(_) => Err(Ending::Usage(format!("PORT is `{port}`; allowed: a number from 0 to 65535"))),
+    }
+}
+
+async fn bind(listen: &str) -> Result<TcpListener, Ending> {
+    TcpListener::bind(listen).await.map_err(|error| match error.kind() {
+        io::ErrorKind::AddrInUse => Ending::Failed(format!(
+            "{listen} is in use, perhaps by another kroger-mcp. Choose another address with --listen, such as \
+             --listen 127.0.0.1:0 for any free port."
+        )),
+        io::ErrorKind::InvalidInput => Ending::Usage(format!(
+            "--listen is `{listen}`; allowed: an address and a port, such as 127.0.0.1:9004 or [::1]:9004"
+        )),
+        kind => Ending::Failed(format!("{listen} cannot be listened on: {kind}. Choose another address with --listen.")),
+    })
+}
+
+fn address(listener: &TcpListener) -> Result<SocketAddr, Ending> {
+    listener.local_addr().map_err(Ending::failed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn given(port: &str) -> Given {
+        Given { environment: vec![("PORT".to_owned(), port.to_owned())], ..Given::default() }
+    }
+
+    fn options(listen: Option<&str>) -> ServeOptions {
+        ServeOptions {
+            listen: listen.map(str::to_owned),
+            sandbox: false,
+            store: super::super::StoreOptions { store: None },
+        }
+    }
+
+    #[test]
+    fn the_port_variable_sets_the_port_of_the_default_address_only() {
+        assert_eq!(listen_address(&options(None), &Given::default()).unwrap(), "127.0.0.1:9004");
+        assert_eq!(listen_address(&options(None), &given("8080")).unwrap(), "127.0.0.1:8080");
+        assert_eq!(listen_address(&options(Some("[::1]:1")), &given("8080")).unwrap(), "[::1]:1");
+        assert!(matches!(listen_address(&options(None), &given("http")), Err(Ending::Usage(_))));
+    }
+
+    #[tokio::test]
+    async fn a_port_in_use_is_a_clear_error_that_names_the_option() {
+        let first = bind("127.0.0.1:0").await.unwrap();
+
+        let second = bind(&first.local_addr().unwrap().to_string()).await;
+
+        let Err(Ending::Failed(message)) = second else { panic!("{second:?}") };
+        assert!(message.contains("in use") && message.contains("--listen"), "{message}");
+    }
+
+    #[tokio::test]
+    async fn an_address_without_a_port_is_a_usage_error() {
+        assert!(matches!(bind("localhost").await, Err(Ending::Usage(_))));
+    }
+
+    #[test]
+    fn the_sandboxs_three_lines_say_where_to_sign_in_how_to_add_and_where_to_look() {
+        let lines = sandbox_lines("127.0.0.1:9004".parse().unwrap(), "127.0.0.1:4000".parse().unwrap());
+
+        assert!(lines[0].ends_with("http://localhost:9004/auth/authorize"), "{lines:?}");
+        assert!(lines[1].contains("curl -X PUT http://localhost:9004/cart/add/simple"), "{lines:?}");
+        assert!(lines[2].ends_with("http://localhost:4000/"), "{lines:?}");
+    }
+}

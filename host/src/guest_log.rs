@@ -1,0 +1,199 @@
+//! What the component writes to its standard streams, as events of our log.
+//!
+//! It writes one JSON object a line, each an event with its fields. Anything
+//! else is a panic's message or a library's: it is shown as a warning, short and
+//! without control characters.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use bytes::Bytes;
+use serde::Deserialize;
+use wasmtime_wasi::async_trait;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+/// The `target` of the component's events.
+pub(crate) const TARGET: &str = "kroger::component";
+
+/// A longer line is cut there; the rest begins a line of its own.
+const MAX_LINE: usize = 8 << 10;
+
+/// How much of a line that is no event is shown, in characters.
+const MAX_SHOWN: usize = 400;
+
+/// A guest's stdout or stderr.
+#[derive(Clone, Default)]
+pub(crate) struct GuestLog(Arc<Mutex<Vec<u8>>>);
+
+/// An event of the component, as its `Event` serializes.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+struct Event {
+    event: String,
+    user: Option<String>,
+    why: Option<String>,
+    outcome: Option<String>,
+    duration_ms: Option<u64>,
+    generation: Option<u64>,
+    doing: Option<String>,
+}
+
+impl GuestLog {
+    fn append(&self, bytes: &[u8]) {
+        let mut pending = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for byte in bytes {
+            if *byte == b'\n' || pending.len() == MAX_LINE {
+                show(&pending);
+                pending.clear();
+            }
+            if *byte != b'\n' {
+                pending.push(*byte);
+            }
+        }
+    }
+}
+
+fn show(line: &[u8]) {
+    if line.is_empty() {
+        return;
+    }
+    match serde_json::from_slice::<Event>(line) {
+        Ok(event) => show_event(&event),
+        Err(_) => tracing::warn!(target: TARGET, "{}", printable(&String::from_utf8_lossy(line))),
+    }
+}
+
+fn show_event(event: &Event) {
+    tracing::info!(
+        target: TARGET,
+        user = event.user.as_deref(),
+        why = event.why.as_deref(),
+        outcome = event.outcome.as_deref(),
+        duration_ms = event.duration_ms,
+        generation = event.generation,
+        doing = event.doing.as_deref(),
+        "{}",
+        event.event
+    );
+}
+
+/// A control character could forge a line or drive the reader's terminal.
+fn printable(line: &str) -> String {
+    line.chars().filter(|c| !c.is_control()).take(MAX_SHOWN).collect()
+}
+
+impl IsTerminal for GuestLog {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for GuestLog {
+    fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
+        // Only 0.3 components ask for this one, and nothing they say is lost
+        // that a 0.2 component could have said.
+        Box::new(tokio::io::sink())
+    }
+
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+}
+
+impl OutputStream for GuestLog {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.append(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(64 << 10)
+    }
+}
+
+#[async_trait]
+impl Pollable for GuestLog {
+    async fn ready(&mut self) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Captured(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Captured {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(chunks: &[&[u8]]) -> String {
+        let captured = Captured::default();
+        let writer = captured.clone();
+        let subscriber = tracing_subscriber::fmt()
+            .json()
+            .without_time()
+            .with_writer(move || writer.clone())
+            .finish();
+        tracing::subscriber::with_default(subscriber, || {
+            let log = GuestLog::default();
+            for chunk in chunks {
+                log.append(chunk);
+            }
+        });
+        let bytes = captured.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn an_event_written_in_pieces_becomes_one_event_with_its_fields() {
+        let text = logged(&[
+            br#"{"event":"refresh","user":"abc","why":"due","out"#,
+            br#"come":"refreshed","duration_ms":12,"generation":3}"#,
+            b"\n",
+        ]);
+
+        let line: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
+        assert_eq!(line["level"], "INFO");
+        assert_eq!(line["target"], TARGET);
+        assert_eq!(line["fields"]["message"], "refresh");
+        assert_eq!(line["fields"]["outcome"], "refreshed");
+        assert_eq!(line["fields"]["duration_ms"], 12);
+        assert!(line["fields"].get("doing").is_none());
+    }
+
+    #[test]
+    fn a_line_that_is_no_event_is_a_short_warning_without_control_characters() {
+        let mut line = b"\x1b[31mpanicked\r at ".to_vec();
+        line.extend(std::iter::repeat_n(b'x', 2 * MAX_SHOWN));
+        line.push(b'\n');
+
+        let line: serde_json::Value = serde_json::from_str(logged(&[&line]).trim()).unwrap();
+
+        let message = line["fields"]["message"].as_str().unwrap();
+        assert_eq!(line["level"], "WARN");
+        assert!(message.starts_with("[31mpanicked at x"));
+        assert_eq!(message.chars().count(), MAX_SHOWN);
+    }
+
+    #[test]
+    fn a_line_without_end_does_not_fill_the_memory() {
+        let log = GuestLog::default();
+
+        log.append(&vec![b'x'; 10 * MAX_LINE]);
+
+        assert!(log.0.lock().unwrap().len() <= MAX_LINE);
+    }
+}

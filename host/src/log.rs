@@ -1,0 +1,147 @@
+//! The log: events with fields on stderr, never on stdout, which belongs to
+//! answers and protocols.
+//!
+//! No secret can appear in it at any level. Our own events carry none; libraries
+//! write headers and the arguments of host calls at their verbose levels, so of
+//! theirs nothing but warnings and errors passes, whatever the filter says.
+
+use std::fmt;
+use std::io::{IsTerminal, Write, stderr};
+
+use tracing::{Level, Metadata, Subscriber};
+use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry};
+
+/// How an event is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// A line for people.
+    Human,
+    /// A JSON object a line.
+    Json,
+}
+
+/// A filter that does not parse.
+#[derive(Debug)]
+pub struct BadFilter(String);
+
+impl fmt::Display for BadFilter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "The log filter `{}` does not parse. Allowed: off, error, warn, info, debug or trace, or pairs such as \
+             `info,kroger_mcp=debug`.",
+            self.0
+        )
+    }
+}
+
+impl std::error::Error for BadFilter {}
+
+/// Begins to log. `filter` is a level, or `target=level` pairs; `info` if absent.
+///
+/// # Errors
+/// [`BadFilter`]. A log that was begun before stays as it is.
+pub fn start(format: Format, filter: Option<&str>) -> Result<(), BadFilter> {
+    let layer = layer(format, filter, stderr)?;
+    // Only an embedder that logs already makes this fail, and its log is right.
+    let _ = Registry::default().with(layer).try_init();
+    Ok(())
+}
+
+fn layer<S, W>(
+    format: Format,
+    filter: Option<&str>,
+    writer: W,
+) -> Result<Box<dyn Layer<S> + Send + Sync>, BadFilter>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let filter = filter.unwrap_or("info");
+    let chosen = EnvFilter::builder().parse(filter).map_err(|_| BadFilter(filter.to_owned()))?;
+    let chosen = chosen.and(filter_fn(is_safe));
+    let lines = tracing_subscriber::fmt::layer().with_writer(writer);
+    Ok(match format {
+        Format::Json => lines.json().flatten_event(true).with_filter(chosen).boxed(),
+        Format::Human => lines.with_ansi(stderr().is_terminal()).with_filter(chosen).boxed(),
+    })
+}
+
+/// An allow-list: a library that is new here is quiet until it is looked at.
+fn is_safe(metadata: &Metadata<'_>) -> bool {
+    metadata.target().starts_with("kroger") || *metadata.level() <= Level::WARN
+}
+
+/// Says something on stderr before there is a log.
+pub fn complain(message: impl fmt::Display) {
+    // Nobody is left to tell where stderr is closed.
+    let _ = writeln!(stderr(), "{message}");
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Captured(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Captured {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(format: Format, filter: Option<&str>, events: impl FnOnce()) -> String {
+        let captured = Captured::default();
+        let writer = captured.clone();
+        let layer = layer(format, filter, move || writer.clone()).unwrap();
+        tracing::subscriber::with_default(Registry::default().with(layer), events);
+        let bytes = captured.0.lock().unwrap().clone();
+        String::from_utf8(bytes).unwrap()
+    }
+
+    #[test]
+    fn a_library_is_quiet_even_where_the_filter_asks_for_its_details() {
+        let text = logged(Format::Json, Some("trace,hyper=trace,h2=trace,wasmtime_wasi_http=trace"), || {
+            tracing::trace!(target: "hyper::proto::h1", "authorization: Bearer canary");
+            tracing::debug!(target: "h2::codec", "canary");
+            tracing::info!(target: "wasmtime_wasi_http::p2", "canary");
+            tracing::trace!(target: "kroger_mcp::pool", "ours");
+            tracing::warn!(target: "hyper::proto", "theirs");
+        });
+
+        assert!(!text.contains("canary"), "{text}");
+        assert!(text.contains("ours") && text.contains("theirs"), "{text}");
+    }
+
+    #[test]
+    fn json_is_one_object_a_line_with_the_fields_on_top() {
+        let text = logged(Format::Json, None, || {
+            tracing::info!(target: "kroger::component", outcome = "refreshed", "refresh");
+            tracing::debug!(target: "kroger::component", "not by default");
+        });
+
+        let line: serde_json::Value = serde_json::from_str(text.trim()).unwrap();
+        assert_eq!(line["message"], "refresh");
+        assert_eq!(line["outcome"], "refreshed");
+    }
+
+    #[test]
+    fn a_filter_that_does_not_parse_is_refused_with_what_is_allowed() {
+        let refused = start(Format::Human, Some("kroger=loudest")).unwrap_err().to_string();
+
+        assert!(refused.contains("`kroger=loudest`") && refused.contains("debug"), "{refused}");
+    }
+}

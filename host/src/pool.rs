@@ -1,0 +1,193 @@
+//! The instances of the component, and the calls into them.
+//!
+//! One instance serves one call at a time and is used again afterwards. HTTP
+//! calls and maintenance share the pool. A call that was let in runs to its end
+//! in a task of its own: whoever asked may go away, a refresh under way may not.
+//! An instance that trapped, took too long or grew fat is never used again.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::component::{Blueprint, Instance, MAX_INSTANCES};
+
+/// A call's wall time, blocked host calls included. The component gives up
+/// after 30 s by itself.
+const CALL_LIMIT: Duration = Duration::from_secs(60);
+
+/// Calls that wait for an instance; a further one is turned away.
+const MAX_WAITING: usize = 512;
+
+/// How long a call waits for an instance.
+const WAIT_LIMIT: Duration = Duration::from_secs(20);
+
+/// Calls that one instance serves. Making one costs about two plain calls, so
+/// this many make that cost vanish, and what a guest leaks is soon dropped.
+const MAX_USES: u32 = 128;
+
+/// An instance that waits longer than this for work is dropped, but one.
+const MAX_IDLE: Duration = Duration::from_secs(10);
+
+/// The work of a call: what it does with the instance it is given.
+pub(crate) type Work<'a, T> = Pin<Box<dyn Future<Output = wasmtime::Result<T>> + Send + 'a>>;
+
+/// A cheap handle on the pool.
+#[derive(Clone)]
+pub(crate) struct Pool(Arc<Inner>);
+
+struct Inner {
+    blueprint: Blueprint,
+    slots: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    /// The one used last is at the end.
+    idle: Mutex<Vec<Idle>>,
+}
+
+struct Idle {
+    instance: Instance,
+    uses: u32,
+    since: Instant,
+}
+
+/// Why a call has no result.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    /// It was not let in; nothing ran.
+    Busy,
+    TimedOut,
+    /// The guest trapped, or broke the protocol.
+    Failed(wasmtime::Error),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => f.write_str("too many calls are waiting"),
+            Self::TimedOut => f.write_str("the call took too long"),
+            Self::Failed(_) => f.write_str("the component failed"),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+impl Pool {
+    pub(crate) fn new(blueprint: Blueprint) -> Self {
+        Self(Arc::new(Inner {
+            blueprint,
+            slots: Arc::new(Semaphore::new(MAX_INSTANCES as usize)),
+            waiting: AtomicUsize::new(0),
+            idle: Mutex::default(),
+        }))
+    }
+
+    /// Runs `work` with an instance, detached from the caller.
+    pub(crate) async fn call<T, F>(&self, work: F) -> Result<T, CallError>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Instance) -> Work<'a, T> + Send + 'static,
+    {
+        let slot = self.slot().await?;
+        let inner = Arc::clone(&self.0);
+        let call = tokio::spawn(async move { inner.run(slot, work).await });
+        let result = match call.await {
+            Ok(result) => result,
+            Err(panicked) => Err(CallError::Failed(panicked.into())),
+        };
+        if let Err(error) = &result {
+            report(error);
+        }
+        result
+    }
+
+    /// Waits until no call runs. Calls that come meanwhile are let in too, so
+    /// the listener is closed first.
+    pub(crate) async fn drained(&self) {
+        // Fails only for a closed semaphore, and nothing closes this one.
+        let _all = self.0.slots.acquire_many(MAX_INSTANCES).await;
+    }
+
+    /// Drops instances that have waited too long for work.
+    pub(crate) fn trim(&self) {
+        let mut idle = self.0.idle();
+        let warm = idle.pop();
+        idle.retain(|idle| idle.since.elapsed() < MAX_IDLE);
+        idle.extend(warm);
+    }
+
+    async fn slot(&self) -> Result<OwnedSemaphorePermit, CallError> {
+        let slots = Arc::clone(&self.0.slots);
+        if let Ok(slot) = Arc::clone(&slots).try_acquire_owned() {
+            return Ok(slot);
+        }
+        let _waiting = Waiting::count(&self.0.waiting)?;
+        match timeout(WAIT_LIMIT, slots.acquire_owned()).await {
+            Ok(Ok(slot)) => Ok(slot),
+            Ok(Err(_)) | Err(_) => Err(CallError::Busy),
+        }
+    }
+}
+
+impl Inner {
+    async fn run<T, F>(&self, _slot: OwnedSemaphorePermit, work: F) -> Result<T, CallError>
+    where
+        F: for<'a> FnOnce(&'a mut Instance) -> Work<'a, T>,
+    {
+        let call = async {
+            let (mut instance, uses) = self.take().await?;
+            let result = work(&mut instance).await?;
+            Ok((instance, uses, result))
+        };
+        let (instance, uses, result) =
+            timeout(CALL_LIMIT, call).await.map_err(|_| CallError::TimedOut)?.map_err(CallError::Failed)?;
+        self.give_back(instance, uses + 1);
+        Ok(result)
+    }
+
+    async fn take(&self) -> wasmtime::Result<(Instance, u32)> {
+        let idle = self.idle().pop();
+        match idle {
+            Some(idle) => Ok((idle.instance, idle.uses)),
+            None => Ok((self.blueprint.instantiate().await?, 0)),
+        }
+    }
+
+    fn give_back(&self, instance: Instance, uses: u32) {
+        if uses < MAX_USES && instance.is_slender() {
+            self.idle().push(Idle { instance, uses, since: Instant::now() });
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One of the calls that wait, for as long as this lives.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn count(waiting: &'a AtomicUsize) -> Result<Self, CallError> {
+        let counted = Self(waiting);
+        if waiting.fetch_add(1, Ordering::Relaxed) < MAX_WAITING { Ok(counted) } else { Err(CallError::Busy) }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn report(error: &CallError) {
+    match error {
+        CallError::Failed(cause) => tracing::error!("the component failed: {cause:?}"),
+        CallError::TimedOut | CallError::Busy => tracing::warn!("{error}"),
+    }
+}

@@ -1,0 +1,185 @@
+//! HTTP/1.1 for the component's routes.
+//!
+//! A request is read whole before an instance is taken and its answer is whole
+//! before the instance is given back: a slow client holds a connection, never an
+//! instance. What a route means is the component's business; nothing is decided
+//! here but sizes and times.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, HOST};
+use http::uri::Authority;
+use http::{HeaderMap, Request, Response};
+use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+
+use crate::pool::Pool;
+use crate::problem::Problem;
+
+const MAX_CONNECTIONS: usize = 1024;
+const MAX_BODY: usize = 1 << 20;
+const BODY_LIMIT: Duration = Duration::from_secs(10);
+const HEAD_LIMIT: Duration = Duration::from_secs(30);
+
+/// Request line and headers together.
+const MAX_HEAD: usize = 64 << 10;
+
+/// How long calls under way may take to end once the server stops. A caller's
+/// own deadline in the component is 30 s.
+const GRACE: Duration = Duration::from_secs(35);
+
+/// Serves `listener` until `stop` resolves, then waits for the calls under way,
+/// those whose callers have gone included.
+pub(crate) async fn serve(listener: TcpListener, pool: &Pool, stop: impl Future<Output = ()>) {
+    let graceful = GracefulShutdown::new();
+    let slots = std::sync::Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut stop = pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        if let Some((stream, slot)) = accepted {
+            spawn_connection(stream, slot, pool.clone(), &graceful);
+        }
+    }
+    drop(listener);
+    let ended = async {
+        graceful.shutdown().await;
+        pool.drained().await;
+    };
+    if timeout(GRACE, ended).await.is_err() {
+        tracing::warn!("calls are still under way; ending anyway");
+    }
+}
+
+async fn accept(
+    listener: &TcpListener,
+    slots: &std::sync::Arc<Semaphore>,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let slot = std::sync::Arc::clone(slots).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => Some((stream, slot)),
+        Err(error) => {
+            // Out of file descriptors, most likely: others will be closed soon.
+            tracing::warn!(%error, "a connection cannot be accepted");
+            sleep(Duration::from_millis(100)).await;
+            None
+        }
+    }
+}
+
+fn spawn_connection(stream: TcpStream, slot: OwnedSemaphorePermit, pool: Pool, graceful: &GracefulShutdown) {
+    // Without it an answer waits for the client's delayed acknowledgement.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY");
+    }
+    let service = service_fn(move |request| {
+        let pool = pool.clone();
+        async move { Ok::<_, Infallible>(answer(&pool, request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_LIMIT)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(stream), service);
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection ended");
+        }
+        drop(slot);
+    });
+}
+
+async fn answer(pool: &Pool, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    match whole(request).await {
+        Ok(request) => call(pool, request).await,
+        Err(problem) => problem.response(),
+    }
+}
+
+/// Has the component answer a request that is there in full.
+pub(crate) async fn call(pool: &Pool, request: Request<Full<Bytes>>) -> Response<Full<Bytes>> {
+    match pool.call(move |instance| Box::pin(instance.handle(request))).await {
+        Ok(response) => response,
+        Err(error) => Problem::from(&error).response(),
+    }
+}
+
+async fn whole(request: Request<Incoming>) -> Result<Request<Full<Bytes>>, Problem> {
+    check_host(&request)?;
+    if announced_length(request.headers()).is_some_and(|length| length > MAX_BODY as u64) {
+        return Err(Problem::TooLarge);
+    }
+    let (parts, body) = request.into_parts();
+    let body = timeout(BODY_LIMIT, Limited::new(body, MAX_BODY).collect()).await;
+    match body.map_err(|_| Problem::SlowBody)? {
+        Ok(body) => Ok(Request::from_parts(parts, Full::new(body.to_bytes()))),
+        Err(error) if error.is::<LengthLimitError>() => Err(Problem::TooLarge),
+        Err(_) => Err(Problem::BrokenBody),
+    }
+}
+
+/// The component sees the authority only, which comes from the request target
+/// or from `Host`. Two that differ are how one check is made to pass with the
+/// name that another uses (RFC 9112 § 3.2).
+fn check_host<B>(request: &Request<B>) -> Result<(), Problem> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let host = hosts.next().and_then(|host| host.to_str().ok());
+    let is_authority = host.is_some_and(|host| host.parse::<Authority>().is_ok() && !host.contains('@'));
+    let agrees = request.uri().authority().is_none_or(|target| host == Some(target.as_str()));
+    if is_authority && agrees && hosts.next().is_none() { Ok(()) } else { Err(Problem::Host) }
+}
+
+fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_hosts(uri: &str, hosts: &[&str]) -> Request<()> {
+        let mut request = Request::builder().uri(uri);
+        for host in hosts {
+            request = request.header(HOST, *host);
+        }
+        request.body(()).unwrap()
+    }
+
+    #[test]
+    fn a_request_with_one_host_is_let_in() {
+        for request in [
+            with_hosts("/livez", &["localhost:9004"]),
+            with_hosts("/livez", &["[::1]:9004"]),
+            with_hosts("http://localhost/livez", &["localhost"]),
+        ] {
+            assert_eq!(check_host(&request), Ok(()), "{request:?}");
+        }
+    }
+
+    #[test]
+    fn a_request_without_one_clear_host_is_turned_away() {
+        for request in [
+            with_hosts("/livez", &[]),
+            with_hosts("/livez", &["a", "a"]),
+            with_hosts("/livez", &["a b"]),
+            with_hosts("/livez", &["user@localhost"]),
+            with_hosts("http://evil.example/livez", &["localhost"]),
+        ] {
+            assert_eq!(check_host(&request), Err(Problem::Host), "{request:?}");
+        }
+    }
+}
