@@ -12,6 +12,7 @@ pub mod kroger;
 pub mod lineage;
 pub mod maintenance;
 pub mod mirror;
+pub mod order;
 pub mod refresh;
 pub mod secret;
 pub mod settings;

@@ -1,8 +1,12 @@
 //! The Kroger connector: keeps customers signed in and adds to their carts.
 //!
 //! [`core`] has the rules and does no I/O; [`ports`] is everything that it can
-//! reach. Built for `wasm32-wasip2` this crate is the component whose boundary
-//! `wit/world.wit` describes.
+//! reach; [`http`] has the routes. Built for `wasm32-wasip2` this crate is the
+//! component whose boundary `wit/world.wit` describes, and `wasi` is where it
+//! meets its host.
 
 pub mod core;
+pub mod http;
 pub mod ports;
+#[cfg(target_family = "wasm")]
+mod wasi;

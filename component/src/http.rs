@@ -1,0 +1,125 @@
+//! The HTTP routes: each reads its request, calls one rule of [`crate::core`],
+//! and writes the answer. Nothing here decides anything about tokens.
+//!
+//! Everything that goes wrong leaves through one boundary, as a problem
+//! document. No route shows a token, code, verifier, secret or path.
+
+mod origin;
+mod problem;
+
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use http::{Method, Request};
+use tower::ServiceExt as _;
+
+use crate::core::settings::{SettingError, Settings};
+use crate::ports::Ports;
+use origin::{Admitted, Known};
+use problem::Problem;
+
+/// The largest request body that is read, in bytes.
+pub const LARGEST_REQUEST: usize = 1024 * 1024;
+
+/// Ports that a handler may hold on to.
+pub type SharedPorts = Arc<dyn Ports + Send + Sync>;
+
+/// Why a request could not be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unreadable {
+    Malformed,
+    TooLarge,
+}
+
+/// All routes, built once and asked many times.
+pub struct Service {
+    /// Without settings there are no routes, only the problem to tell.
+    routes: Result<Routes, Problem>,
+}
+
+struct Routes {
+    router: Router,
+    known: Known,
+}
+
+impl Service {
+    /// Where the settings do not parse, each request is answered with what is
+    /// wrong with them.
+    pub fn new(settings: Result<Arc<Settings>, Vec<SettingError>>) -> Self {
+        let routes = settings
+            .map(|settings| Routes { known: Known::new(&settings), router: router() })
+            .map_err(|errors| Problem::misconfigured(misconfiguration(&errors)));
+        Self { routes }
+    }
+
+    /// Answers `request`, whose `ports` are those of this call.
+    pub async fn serve(&self, request: Request<Bytes>, ports: SharedPorts) -> http::Response<Bytes> {
+        whole(self.answer(request, ports).await).await
+    }
+
+    /// Answers a request that could not be read.
+    pub fn refuse(&self, unreadable: Unreadable) -> http::Response<Bytes> {
+        let problem = match unreadable {
+            Unreadable::Malformed => Problem::malformed(),
+            Unreadable::TooLarge => Problem::too_large(),
+        };
+        block_on(whole(problem.into_response()))
+    }
+
+    async fn answer(&self, mut request: Request<Bytes>, ports: SharedPorts) -> Response {
+        let routes = match &self.routes {
+            Ok(routes) => routes,
+            Err(problem) => return problem.clone().into_response(),
+        };
+        let admitted = match routes.known.admit(&request) {
+            Ok(admitted) => admitted,
+            Err(problem) => return problem.into_response(),
+        };
+        let mut response = if request.method() == Method::OPTIONS {
+            Admitted::preflight()
+        } else {
+            request.extensions_mut().insert(ports);
+            let Ok(response) = routes.router.clone().oneshot(request.map(Body::from)).await;
+            response
+        };
+        admitted.sign(response.headers_mut());
+        response
+    }
+}
+
+fn router() -> Router {
+    Router::new()
+        .route("/livez", get(async || "ok\n"))
+        .fallback(async || Problem::not_found())
+        .method_not_allowed_fallback(async || Problem::method_not_allowed())
+}
+
+/// Names each setting that is wrong and what is allowed, never its value: an
+/// URL may carry a password.
+pub fn misconfiguration(errors: &[SettingError]) -> String {
+    let each: Vec<String> = errors.iter().map(|error| format!("{}: {}", error.name, error.allowed)).collect();
+    format!("The settings cannot be used. {}", each.join("; "))
+}
+
+async fn whole(response: Response) -> http::Response<Bytes> {
+    let (parts, body) = response.into_parts();
+    // The routes' bodies are in memory, so there is nothing to fail.
+    let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    http::Response::from_parts(parts, bytes)
+}
+
+/// Runs `call` to its end on this thread. The rules block where they wait, so
+/// there is nothing that could wake it, and one look is enough.
+pub fn block_on<F: Future>(call: F) -> F::Output {
+    let mut call = pin!(call);
+    loop {
+        if let Poll::Ready(output) = call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            return output;
+        }
+    }
+}

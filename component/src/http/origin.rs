@@ -1,0 +1,124 @@
+//! Who may call: the Host and Origin checks of every route, and CORS.
+//!
+//! A web page that gets its own host name to resolve to this machine (DNS
+//! rebinding) still sends that name as `Host`; a page of another origin sends
+//! its `Origin`. Both are refused unless they are known. A call without
+//! `Origin` is no script's of another page: a program's, or a link that a
+//! person followed, as Kroger's redirect to `/auth/callback` is.
+
+use axum::body::Bytes;
+use axum::response::{IntoResponse, Response};
+use http::header::{
+    ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HOST, ORIGIN, VARY,
+};
+use http::uri::Authority;
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
+use url::{Origin, Url};
+
+use super::problem::Problem;
+use crate::core::settings::Settings;
+
+const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, DELETE, OPTIONS");
+const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("Content-Type, X-Kroger-User");
+const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static("Retry-After");
+const A_DAY: HeaderValue = HeaderValue::from_static("86400");
+const HOW_TO_ALLOW: &str = "If this caller is trusted, add its origin to KROGER_ALLOWED_ORIGINS, such as \
+     KROGER_ALLOWED_ORIGINS=http://kroger-mcp:9004.";
+
+/// The hosts and origins that are known.
+pub(super) struct Known {
+    hosts: Vec<String>,
+    origins: Vec<String>,
+}
+
+/// A caller that may call.
+pub(super) struct Admitted {
+    /// Its origin, where it is a page that CORS is for.
+    origin: Option<HeaderValue>,
+}
+
+impl Known {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let redirect_origin = settings.redirect_uri.origin().ascii_serialization();
+        let mut origins = settings.allowed_origins.clone();
+        origins.push(redirect_origin);
+        let host = |origin: &String| Some(Url::parse(origin).ok()?.host_str()?.to_owned());
+        Self { hosts: origins.iter().filter_map(host).collect(), origins }
+    }
+
+    pub(super) fn admit(&self, request: &Request<Bytes>) -> Result<Admitted, Problem> {
+        let host = request.headers().get(HOST);
+        self.check_host(host, request.uri().path())?;
+        let Some(origin) = request.headers().get(ORIGIN) else { return Ok(Admitted { origin: None }) };
+        if !self.is_known(origin) && !is_same(origin, request.uri().scheme_str(), host) {
+            let detail = format!("The origin {} may not call this server.", printable(origin));
+            return Err(Problem::forbidden_origin(detail, HOW_TO_ALLOW));
+        }
+        Ok(Admitted { origin: Some(origin.clone()) })
+    }
+
+    fn check_host(&self, host: Option<&HeaderValue>, path: &str) -> Result<(), Problem> {
+        let Some(host) = host else {
+            // A probe may not know how to name us.
+            if path == "/livez" {
+                return Ok(());
+            }
+            return Err(Problem::forbidden_origin("The request has no Host.", "Send the header `Host`."));
+        };
+        let name = host.to_str().ok().and_then(host_name);
+        if name.is_some_and(|name| is_loopback(&name) || self.hosts.contains(&name)) {
+            return Ok(());
+        }
+        let detail = format!("This server is not known by the name {}.", printable(host));
+        Err(Problem::forbidden_origin(detail, HOW_TO_ALLOW))
+    }
+
+    fn is_known(&self, origin: &HeaderValue) -> bool {
+        origin.to_str().is_ok_and(|origin| self.origins.iter().any(|known| known == origin))
+    }
+}
+
+/// Lower case, without the port.
+fn host_name(host: &str) -> Option<String> {
+    let authority: Authority = host.parse().ok()?;
+    let has_user = authority.as_str().contains('@');
+    (!has_user).then(|| authority.host().to_ascii_lowercase())
+}
+
+fn is_loopback(name: &str) -> bool {
+    matches!(name, "localhost" | "127.0.0.1" | "[::1]")
+}
+
+/// Whether `origin` is the very one that the request was sent to.
+fn is_same(origin: &HeaderValue, scheme: Option<&str>, host: Option<&HeaderValue>) -> bool {
+    let (Some(host), Ok(origin)) = (host.and_then(|host| host.to_str().ok()), origin.to_str()) else { return false };
+    let own = Url::parse(&format!("{}://{host}", scheme.unwrap_or("http"))).map(|url| url.origin());
+    let its = Url::parse(origin).map(|url| url.origin());
+    matches!((own, its), (Ok(own @ Origin::Tuple(..)), Ok(its)) if own == its)
+}
+
+fn printable(value: &HeaderValue) -> String {
+    String::from_utf8_lossy(value.as_bytes()).chars().filter(|c| !c.is_control()).take(100).collect()
+}
+
+impl Admitted {
+    /// The answer to a preflight, and to any other `OPTIONS`.
+    pub(super) fn preflight() -> Response {
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        let headers = response.headers_mut();
+        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
+        headers.insert(ACCESS_CONTROL_MAX_AGE, A_DAY);
+        response
+    }
+
+    /// Lets the caller's page read the answer, and no other page.
+    pub(super) fn sign(self, headers: &mut HeaderMap) {
+        headers.append(VARY, HeaderValue::from_static("Origin"));
+        if let Some(origin) = self.origin {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, RESPONSE_HEADERS);
+        }
+    }
+}

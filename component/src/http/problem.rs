@@ -1,0 +1,151 @@
+//! What a caller is told when a call fails: a problem document (RFC 9457).
+//!
+//! Its `type` is `urn:kroger-mcp:` and the `code`. No problem carries a token,
+//! a secret, a path of the machine or a library's own words.
+
+use std::time::Duration;
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+use crate::core::failure::{Code, Failure};
+
+/// A failed call, as HTTP tells it.
+#[derive(Clone, Debug, Serialize)]
+pub(super) struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    #[serde(serialize_with = "number")]
+    pub(super) status: StatusCode,
+    pub(super) detail: String,
+    code: &'static str,
+    /// Whether the same call may succeed later, with nothing done about it.
+    retryable: bool,
+    /// Whole seconds.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after: Option<u64>,
+    /// What to do next, one sentence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) action: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    authorization_url: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
+fn number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_u16(status.as_u16())
+}
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:kroger-mcp:{code}"),
+            title,
+            status,
+            detail: detail.into(),
+            code,
+            retryable: false,
+            retry_after: None,
+            action: None,
+            authorization_url: None,
+        }
+    }
+
+    fn action(mut self, action: impl Into<String>) -> Self {
+        self.action = Some(action.into());
+        self
+    }
+
+    pub(super) fn with_status(mut self, status: StatusCode) -> Self {
+        self.status = status;
+        self
+    }
+
+    pub(super) fn invalid_argument(field: &str, allowed: &str) -> Self {
+        Failure::invalid_argument(field, allowed).into()
+    }
+
+    pub(super) fn not_found() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "Not found", "There is no such route.")
+            .action("GET /config says what can be done here.")
+    }
+
+    pub(super) fn method_not_allowed() -> Self {
+        let detail = "This route does not take that method; the header `Allow` says which it takes.";
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed", detail)
+    }
+
+    pub(super) fn too_large() -> Self {
+        let detail = "The request is larger than 1 MiB.";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Request too large", detail)
+    }
+
+    pub(super) fn malformed() -> Self {
+        Self::invalid_argument("request", "a complete HTTP request").with_status(StatusCode::BAD_REQUEST)
+    }
+
+    pub(super) fn forbidden_origin(detail: impl Into<String>, action: &str) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "forbidden_origin", "Forbidden origin", detail).action(action)
+    }
+
+    pub(super) fn misconfigured(detail: String) -> Self {
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "misconfigured", "Misconfigured", detail)
+            .action("Correct the settings and start again.")
+    }
+}
+
+impl From<Failure> for Problem {
+    fn from(failure: Failure) -> Self {
+        let (status, title) = status_and_title(failure.code);
+        Self {
+            retryable: failure.retry_after.is_some(),
+            retry_after: failure.retry_after.map(whole_seconds),
+            action: Some(failure.next_step),
+            authorization_url: failure.authorization_url,
+            ..Self::new(status, failure.code.as_str(), title, failure.detail)
+        }
+    }
+}
+
+/// Rounded up: one second early is one refusal more.
+fn whole_seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+fn status_and_title(code: Code) -> (StatusCode, &'static str) {
+    match code {
+        Code::Reauthorize => (StatusCode::UNAUTHORIZED, "Sign-in needed"),
+        Code::TokenRejected => (StatusCode::UNAUTHORIZED, "Access token rejected"),
+        Code::UpstreamUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "Kroger unavailable"),
+        Code::UpstreamRejected => (StatusCode::UNPROCESSABLE_ENTITY, "Refused by Kroger"),
+        Code::UpstreamNonsense => (StatusCode::BAD_GATEWAY, "Unintelligible answer"),
+        Code::ClientCredentialsRejected => (StatusCode::SERVICE_UNAVAILABLE, "App credentials rejected"),
+        Code::OutcomeUnknown => (StatusCode::GATEWAY_TIMEOUT, "Outcome unknown"),
+        Code::QuotaExhausted => (StatusCode::TOO_MANY_REQUESTS, "Quota exhausted"),
+        Code::ScopeMissing => (StatusCode::FORBIDDEN, "Scope missing"),
+        Code::InvalidArgument => (StatusCode::UNPROCESSABLE_ENTITY, "Invalid argument"),
+        Code::StoreUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "Token store unavailable"),
+        Code::NotFound => (StatusCode::NOT_FOUND, "Not found"),
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let body = serde_json::to_vec(&self).expect("a problem has string keys and no failing parts");
+        let mut response = (self.status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after {
+            headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            // RFC 9110 § 15.5.2 wants a challenge; a person answers this one.
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Kroger-Sign-In realm=\"/auth/authorize\""));
+        }
+        response
+    }
+}

@@ -1,0 +1,142 @@
+//! The export `wasi:http/incoming-handler`: reads the request, has the routes
+//! answer it, writes the answer.
+
+use std::sync::Arc;
+
+use axum::body::Bytes;
+use http::header::HOST;
+
+use super::bindings::exports::wasi::http::incoming_handler::Guest;
+use super::bindings::wasi::http::types::{
+    Fields, IncomingBody, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam, Scheme,
+};
+use super::bindings::wasi::io::streams::{OutputStream, StreamError};
+use super::{Component, Wasi, instance};
+use crate::http::{LARGEST_REQUEST, Unreadable, block_on};
+
+const CHUNK: u64 = 64 * 1024;
+
+impl Guest for Component {
+    fn handle(request: IncomingRequest, out: ResponseOutparam) {
+        let service = &instance().service;
+        let response = match read(&request) {
+            Ok(request) => block_on(service.serve(request, Arc::new(Wasi::new()))),
+            Err(unreadable) => service.refuse(unreadable),
+        };
+        write(response, out);
+    }
+}
+
+fn read(incoming: &IncomingRequest) -> Result<http::Request<Bytes>, Unreadable> {
+    let mut request = http::Request::new(Bytes::new());
+    *request.method_mut() = method(&incoming.method())?;
+    *request.uri_mut() = uri(incoming)?;
+    for (name, value) in incoming.headers().entries() {
+        let name = http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| Unreadable::Malformed)?;
+        let value = http::HeaderValue::from_bytes(&value).map_err(|_| Unreadable::Malformed)?;
+        request.headers_mut().append(name, value);
+    }
+    add_host(&mut request, incoming)?;
+    if !matches!(*request.method(), http::Method::GET | http::Method::HEAD | http::Method::OPTIONS) {
+        *request.body_mut() = body(incoming)?;
+    }
+    Ok(request)
+}
+
+/// `wasi:http` keeps `Host` to itself; what it says is the request's authority.
+fn add_host(request: &mut http::Request<Bytes>, incoming: &IncomingRequest) -> Result<(), Unreadable> {
+    let Some(authority) = incoming.authority() else { return Ok(()) };
+    let value = http::HeaderValue::try_from(authority).map_err(|_| Unreadable::Malformed)?;
+    request.headers_mut().insert(HOST, value);
+    Ok(())
+}
+
+fn method(method: &Method) -> Result<http::Method, Unreadable> {
+    Ok(match method {
+        Method::Get => http::Method::GET,
+        Method::Head => http::Method::HEAD,
+        Method::Post => http::Method::POST,
+        Method::Put => http::Method::PUT,
+        Method::Delete => http::Method::DELETE,
+        Method::Connect => http::Method::CONNECT,
+        Method::Options => http::Method::OPTIONS,
+        Method::Trace => http::Method::TRACE,
+        Method::Patch => http::Method::PATCH,
+        Method::Other(name) => http::Method::from_bytes(name.as_bytes()).map_err(|_| Unreadable::Malformed)?,
+    })
+}
+
+/// With scheme and authority where the host tells them.
+fn uri(incoming: &IncomingRequest) -> Result<http::Uri, Unreadable> {
+    let path = incoming.path_with_query().unwrap_or_else(|| "/".to_owned());
+    let path = if path.starts_with('/') { path } else { format!("/{path}") };
+    let mut parts = http::uri::Parts::default();
+    parts.path_and_query = Some(path.try_into().map_err(|_| Unreadable::Malformed)?);
+    if let Some(authority) = incoming.authority() {
+        parts.scheme = Some(match incoming.scheme() {
+            Some(Scheme::Https) => http::uri::Scheme::HTTPS,
+            _ => http::uri::Scheme::HTTP,
+        });
+        parts.authority = Some(authority.try_into().map_err(|_| Unreadable::Malformed)?);
+    }
+    http::Uri::from_parts(parts).map_err(|_| Unreadable::Malformed)
+}
+
+fn body(incoming: &IncomingRequest) -> Result<Bytes, Unreadable> {
+    let body = incoming.consume().map_err(|()| Unreadable::Malformed)?;
+    let bytes = read_stream(&body);
+    drop(body);
+    bytes
+}
+
+fn read_stream(body: &IncomingBody) -> Result<Bytes, Unreadable> {
+    let stream = body.stream().map_err(|()| Unreadable::Malformed)?;
+    let mut bytes = Vec::new();
+    loop {
+        match stream.blocking_read(CHUNK) {
+            Ok(chunk) => bytes.extend_from_slice(&chunk),
+            Err(StreamError::Closed) => return Ok(bytes.into()),
+            Err(StreamError::LastOperationFailed(_)) => return Err(Unreadable::Malformed),
+        }
+        if bytes.len() > LARGEST_REQUEST {
+            return Err(Unreadable::TooLarge);
+        }
+    }
+}
+
+/// A client that went away is no error: its call ran to the end.
+fn write(response: http::Response<Bytes>, out: ResponseOutparam) {
+    let (parts, bytes) = response.into_parts();
+    let headers = Fields::new();
+    for (name, value) in &parts.headers {
+        // A host refuses some names; none that the routes set.
+        let _ = headers.append(name.as_str(), value.as_bytes());
+    }
+    let outgoing = OutgoingResponse::new(headers);
+    let _ = outgoing.set_status_code(parts.status.as_u16());
+    let body = outgoing.body();
+    ResponseOutparam::set(out, Ok(outgoing));
+    if let Ok(body) = body {
+        let _ = write_body(&body, &bytes);
+        let _ = OutgoingBody::finish(body, None);
+    }
+}
+
+fn write_body(body: &OutgoingBody, bytes: &[u8]) -> Result<(), StreamError> {
+    let Ok(stream) = body.write() else { return Ok(()) };
+    write_stream(&stream, bytes)
+}
+
+fn write_stream(stream: &OutputStream, mut bytes: &[u8]) -> Result<(), StreamError> {
+    while !bytes.is_empty() {
+        let permitted = usize::try_from(stream.check_write()?).unwrap_or(usize::MAX);
+        if permitted == 0 {
+            stream.subscribe().block();
+            continue;
+        }
+        let (now, later) = bytes.split_at(permitted.min(bytes.len()));
+        stream.write(now)?;
+        bytes = later;
+    }
+    Ok(())
+}

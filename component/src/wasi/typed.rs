@@ -1,0 +1,208 @@
+//! The typed exports: `authorization`, `tokens`, `cart` and `maintenance`.
+//! Each translates its arguments, calls one rule, and translates the answer.
+
+use std::time::Duration;
+
+use super::bindings::exports::kroger::connector::{
+    authorization as wit_authorization, cart as wit_cart, maintenance as wit_maintenance, tokens as wit_tokens,
+};
+use super::bindings::kroger::connector::types::{Failure as WitFailure, FailureCode};
+use super::{Component, with_context};
+use crate::core::failure::{Code, Failure};
+use crate::core::order::{self, Given};
+use crate::core::secret::Secret;
+use crate::core::settings::{Scope, SettingError};
+use crate::core::tokens::{State, Status};
+use crate::core::user::UserId;
+use crate::core::{Context, authorization, cart, maintenance, tokens};
+
+/// Runs `rule`, and sorts what goes wrong before and in it.
+fn answer<T>(rule: impl FnOnce(Context<'_>) -> Result<T, Failure>) -> Result<T, WitFailure> {
+    match with_context(rule) {
+        Ok(result) => result.map_err(Into::into),
+        Err(errors) => Err(misconfigured(errors)),
+    }
+}
+
+/// The operator's to correct, as wrong credentials are; no code of the closed
+/// set is nearer.
+fn misconfigured(errors: &[SettingError]) -> WitFailure {
+    WitFailure {
+        code: FailureCode::ClientCredentialsRejected,
+        message: crate::http::misconfiguration(errors),
+        next_step: "Correct the settings and start the component again.".to_owned(),
+        retry_after_seconds: None,
+        authorization_url: None,
+    }
+}
+
+fn user(cx: Context<'_>, id: Option<&str>) -> Result<UserId, Failure> {
+    let Some(id) = id else { return Ok(cx.settings.default_user.clone()) };
+    UserId::parse(id).map_err(|allowed| Failure::invalid_argument("user-id", allowed))
+}
+
+impl wit_authorization::Guest for Component {
+    fn authorize(
+        user_id: Option<String>,
+        scope: Option<String>,
+    ) -> Result<wit_authorization::AuthorizationRequest, WitFailure> {
+        answer(|cx| {
+            let scope = scope.as_deref().map(Scope::parse).transpose();
+            let scope = scope.map_err(|allowed| Failure::invalid_argument("scope", allowed))?;
+            let request = authorization::authorize(cx, &user(cx, user_id.as_deref())?, scope.as_ref())?;
+            Ok(wit_authorization::AuthorizationRequest {
+                authorization_url: request.authorization_url,
+                redirect_uri: request.redirect_uri,
+                scope: request.scope,
+                state: request.state,
+            })
+        })
+    }
+
+    fn complete(code: String, state: String) -> Result<wit_authorization::SignedIn, WitFailure> {
+        answer(|cx| {
+            let signed_in = authorization::complete(cx, &Secret::new(code), &state)?;
+            Ok(wit_authorization::SignedIn {
+                user_id: signed_in.grant.user_id.as_str().to_owned(),
+                expires_at: signed_in.grant.tokens.expires_at.as_secs(),
+            })
+        })
+    }
+}
+
+impl wit_tokens::Guest for Component {
+    fn status(user_id: Option<String>) -> Result<Option<wit_tokens::TokenStatus>, WitFailure> {
+        answer(|cx| status(cx, &user(cx, user_id.as_deref())?))
+    }
+
+    fn refresh(user_id: Option<String>) -> Result<wit_tokens::TokenStatus, WitFailure> {
+        answer(|cx| {
+            let user = user(cx, user_id.as_deref())?;
+            let grant = tokens::refresh(cx, &user)?;
+            let status = tokens::status(cx, &user.key()).ok().flatten();
+            Ok(status.unwrap_or(Status { grant, state: State::Valid, last_error: None }).into())
+        })
+    }
+
+    fn forget(user_id: String) -> Result<(), WitFailure> {
+        answer(|cx| tokens::forget(cx, &user(cx, Some(&user_id))?))
+    }
+}
+
+fn status(cx: Context<'_>, user: &UserId) -> Result<Option<wit_tokens::TokenStatus>, Failure> {
+    let status = tokens::status(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
+    Ok(status.map(Into::into))
+}
+
+impl From<Status> for wit_tokens::TokenStatus {
+    fn from(Status { grant, state, .. }: Status) -> Self {
+        Self {
+            user_id: grant.user_id.as_str().to_owned(),
+            state: match state {
+                State::Valid => wit_tokens::TokenState::Valid,
+                State::ExpiringSoon => wit_tokens::TokenState::ExpiringSoon,
+                State::Expired => wit_tokens::TokenState::Expired,
+                State::Reauthorize { .. } => wit_tokens::TokenState::Reauthorize,
+            },
+            expires_at: grant.tokens.expires_at.as_secs(),
+            has_refresh_token: grant.tokens.refresh_token.is_some(),
+            scope: grant.tokens.scope.unwrap_or_default(),
+            refreshed_at: grant.tokens.obtained_at.as_secs(),
+        }
+    }
+}
+
+impl wit_cart::Guest for Component {
+    fn add(user_id: Option<String>, items: Vec<wit_cart::Item>) -> Result<wit_cart::Added, WitFailure> {
+        answer(|cx| {
+            let given: Vec<Given> = items.into_iter().map(Into::into).collect();
+            let order = order::many(&given, cx.settings.default_modality)?;
+            cart::add(cx, &user(cx, user_id.as_deref())?, &order.items)?;
+            let items_added = u32::try_from(order.items.len()).unwrap_or(u32::MAX);
+            Ok(wit_cart::Added { items_added, notes: order.notes })
+        })
+    }
+}
+
+impl From<wit_cart::Item> for Given {
+    fn from(item: wit_cart::Item) -> Self {
+        let modality = item.modality.map(|modality| match modality {
+            wit_cart::Modality::Pickup => cart::Modality::Pickup,
+            wit_cart::Modality::Delivery => cart::Modality::Delivery,
+        });
+        Self { upc: item.upc, quantity: item.quantity, modality }
+    }
+}
+
+impl wit_maintenance::Guest for Component {
+    fn due(limit: u32) -> Result<Vec<String>, WitFailure> {
+        answer(|cx| {
+            let users = maintenance::due(cx, limit as usize).map_err(|_| Failure::store_unavailable())?;
+            Ok(users.iter().map(|user| user.as_str().to_owned()).collect())
+        })
+    }
+
+    fn refresh_user(user_id: String) -> Result<wit_maintenance::RefreshOutcome, WitFailure> {
+        answer(|cx| Ok(maintenance::refresh_user(cx, &user(cx, Some(&user_id))?)?.into()))
+    }
+
+    fn tidy() -> Result<u32, WitFailure> {
+        answer(|cx| maintenance::tidy(cx).map_err(|_| Failure::store_unavailable()))
+    }
+
+    fn refresh_due(seconds: u32) -> Result<wit_maintenance::Pass, WitFailure> {
+        answer(|cx| {
+            let pass = maintenance::refresh_due(cx, Duration::from_secs(seconds.into()))?;
+            Ok(wit_maintenance::Pass {
+                looked_at: pass.looked_at,
+                refreshed: pass.refreshed,
+                postponed: pass.postponed,
+                reauthorize: pass.reauthorize,
+                swept: pass.swept,
+                more: pass.more,
+            })
+        })
+    }
+}
+
+impl From<maintenance::RefreshOutcome> for wit_maintenance::RefreshOutcome {
+    fn from(outcome: maintenance::RefreshOutcome) -> Self {
+        match outcome {
+            maintenance::RefreshOutcome::Refreshed => Self::Refreshed,
+            maintenance::RefreshOutcome::Fresh => Self::Fresh,
+            maintenance::RefreshOutcome::Postponed => Self::Postponed,
+            maintenance::RefreshOutcome::Reauthorize => Self::Reauthorize,
+            maintenance::RefreshOutcome::NothingToRefresh => Self::NothingToRefresh,
+        }
+    }
+}
+
+impl From<Failure> for WitFailure {
+    fn from(failure: Failure) -> Self {
+        // Rounded up: one second early is one refusal more.
+        let seconds = |wait: Duration| u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
+        Self {
+            code: code(failure.code),
+            message: failure.detail,
+            next_step: failure.next_step,
+            retry_after_seconds: failure.retry_after.map(seconds),
+            authorization_url: failure.authorization_url,
+        }
+    }
+}
+
+fn code(code: Code) -> FailureCode {
+    match code {
+        Code::Reauthorize => FailureCode::Reauthorize,
+        Code::TokenRejected => FailureCode::TokenRejected,
+        Code::UpstreamUnavailable => FailureCode::UpstreamUnavailable,
+        Code::UpstreamRejected | Code::UpstreamNonsense => FailureCode::UpstreamRejected,
+        Code::ClientCredentialsRejected => FailureCode::ClientCredentialsRejected,
+        Code::OutcomeUnknown => FailureCode::OutcomeUnknown,
+        Code::QuotaExhausted => FailureCode::QuotaExhausted,
+        Code::ScopeMissing => FailureCode::ScopeMissing,
+        Code::InvalidArgument => FailureCode::InvalidArgument,
+        Code::StoreUnavailable => FailureCode::StoreUnavailable,
+        Code::NotFound => FailureCode::NotFound,
+    }
+}
