@@ -26,7 +26,7 @@ mutants:
 
 # Start-up time, idle memory, and calls per second at 1, 8 and 64 clients.
 bench:
-    cargo run --release -p kroger-mcp --example bench
+    cargo bench -p kroger-mcp --bench service
 
 # Licences, advisories and duplicates of the dependencies (needs cargo-deny).
 deny:

@@ -1,0 +1,130 @@
+//! What lies on disk: who may read it, and what it keeps.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::support::{Kroger, Sandbox, Server, UPC, folder};
+
+fn mode(path: &Path) -> u32 {
+    fs::metadata(path).unwrap().permissions().mode() & 0o777
+}
+
+#[test]
+fn the_store_is_its_owners_alone_from_the_first_moment() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+    server.sign_in();
+
+    let store = folder.path().join(".tokens");
+    assert_eq!(mode(&store), 0o700);
+    for entry in fs::read_dir(&store).unwrap() {
+        let path = entry.unwrap().path();
+        assert_eq!(mode(&path), 0o600, "{}", path.display());
+    }
+}
+
+#[test]
+fn the_env_file_is_a_mirror_that_keeps_every_other_line() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let env_file = folder.path().join(".env");
+    let others = "# mine\r\nFOO='bar baz'\n\nexport KROGER_DEFAULT_ZIP_CODE=45039\n";
+    fs::write(&env_file, format!("{others}KROGER_USER_ACCESS_TOKEN=old\n")).unwrap();
+    fs::set_permissions(&env_file, fs::Permissions::from_mode(0o600)).unwrap();
+    let server = Server::start(folder.path(), &sandbox);
+
+    let signed_in = server.sign_in_as("user_default", "alice").expect(200).json();
+    let first = fs::read_to_string(&env_file).unwrap();
+    server.call("POST", "/admin/tokens/refresh", None).expect(200);
+    let second = fs::read_to_string(&env_file).unwrap();
+    server.call("DELETE", "/admin/tokens/user_default", None);
+    let third = fs::read_to_string(&env_file).unwrap();
+
+    assert_eq!(signed_in["token_management"]["env_file_updated"], true);
+    for text in [&first, &second, &third] {
+        assert!(text.starts_with(others), "{text}");
+    }
+    assert!(first.contains("KROGER_USER_REFRESH_TOKEN=") && first != second);
+    assert!(!third.contains("KROGER_USER_"), "{third}");
+    assert_eq!(mode(&env_file), 0o600);
+}
+
+#[test]
+fn without_an_env_file_none_is_made() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+
+    let signed_in = server.sign_in_as("user_default", "alice").expect(200).json();
+
+    assert_eq!(signed_in["token_management"]["env_file_updated"], false);
+    assert!(!folder.path().join(".env").exists());
+}
+
+#[test]
+fn a_pair_in_the_env_file_signs_the_default_user_in() {
+    let (sandbox, first, second) = (Sandbox::start(), folder(), folder());
+    fs::write(first.path().join(".env"), "").unwrap();
+    let server = Server::start(first.path(), &sandbox);
+    server.sign_in();
+    server.kill();
+    fs::copy(first.path().join(".env"), second.path().join(".env")).unwrap();
+
+    let moved = Server::start(second.path(), &sandbox);
+    let config = moved.get("/config").expect(200).json();
+    moved.add(UPC).expect(200);
+
+    let told = config["token_management"]["user_token"].as_str().unwrap();
+    assert!(told.starts_with("valid"), "{told}");
+    assert_eq!(moved.token("user_default")["source"], "env_file");
+    assert_eq!(sandbox.state()["token_requests"]["authorization_code"]["ok"], 1);
+}
+
+#[test]
+fn an_old_copy_in_the_env_file_never_brings_back_a_spent_token() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let env_file = folder.path().join(".env");
+    fs::write(&env_file, "").unwrap();
+    let server = Server::start(folder.path(), &sandbox);
+    server.sign_in();
+    let old = fs::read(&env_file).unwrap();
+    server.call("POST", "/admin/tokens/refresh", None).expect(200);
+    server.kill();
+    fs::write(&env_file, old).unwrap();
+
+    let server = Server::start(folder.path(), &sandbox);
+    server.add(UPC).expect(200);
+    server.call("POST", "/admin/tokens/refresh", None).expect(200);
+
+    assert_eq!(sandbox.state()["spent_refresh_tokens_presented"], 0);
+}
+
+#[test]
+fn a_store_that_is_no_database_is_said_to_be_so() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    fs::create_dir(folder.path().join(".tokens")).unwrap();
+    fs::write(folder.path().join(".tokens/store.sqlite3"), "nonsense ".repeat(1_000)).unwrap();
+
+    let ended = Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0"]).at(&sandbox).run();
+
+    assert!(!ended.status.success());
+    assert!(ended.stderr.contains(".tokens"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains(&folder.path().display().to_string()), "{}", ended.stderr);
+}
+
+#[test]
+fn every_acknowledged_sign_in_survives_a_kill() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    for number in 0..5 {
+        let server = Server::start(folder.path(), &sandbox);
+        server.sign_in_as(&format!("user-{number}"), "alice").expect(200);
+        server.kill();
+    }
+
+    let server = Server::start(folder.path(), &sandbox);
+    let users = server.get("/admin/tokens").expect(200).json()["user_tokens"].clone();
+
+    assert_eq!(users.as_object().unwrap().len(), 5);
+    assert!(users.as_object().unwrap().values().all(|user| user["status"] == json!("valid")), "{users}");
+}

@@ -1,0 +1,14 @@
+//! End to end: the real binary, the real component, a real store, and the
+//! sandbox in place of Kroger.
+
+mod support;
+
+mod cart;
+mod crashes;
+mod files;
+mod hostile_upstream;
+mod refreshing;
+mod secrets;
+mod sign_in;
+mod start;
+mod stock_host;

@@ -1,0 +1,256 @@
+//! Staying signed in: expiry, crowds, restarts, the timer, refusals.
+
+use std::io::Write as _;
+use std::net::TcpStream;
+
+use serde_json::json;
+
+use crate::support::{Kroger, Sandbox, Server, UPC, eventually, folder};
+
+fn short_lives(sandbox: &Sandbox, seconds: u64) {
+    sandbox.settings(&json!({ "access_token_lifetime_seconds": seconds }));
+}
+
+#[test]
+fn an_expired_token_is_refreshed_by_the_call_that_needs_it() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+    short_lives(&sandbox, 1);
+    server.sign_in();
+    short_lives(&sandbox, 1_800);
+    server.wait_until_expired("user_default");
+
+    server.add(UPC).expect(200);
+
+    assert_eq!(sandbox.refreshes(), 1);
+    assert_eq!(server.token("user_default")["status"], "valid");
+}
+
+#[test]
+fn a_killed_server_comes_back_signed_in() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let before = Server::start(folder.path(), &sandbox);
+    before.sign_in();
+    before.add(UPC).expect(200);
+    before.kill();
+
+    let after = Server::start(folder.path(), &sandbox);
+    after.add(UPC).expect(200);
+
+    assert_eq!(sandbox.cart("alice")[0]["quantity"], 2);
+    assert_eq!(sandbox.state()["token_requests"]["authorization_code"]["ok"], 1);
+}
+
+#[test]
+fn a_token_that_kroger_rejects_early_is_refreshed_and_the_call_repeated() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+    server.sign_in();
+    sandbox.expire("alice");
+
+    server.add(UPC).expect(200);
+
+    assert_eq!(sandbox.refreshes(), 1);
+    assert_eq!(sandbox.cart("alice")[0]["quantity"], 1);
+}
+
+#[test]
+fn two_hundred_calls_over_two_servers_on_one_store_share_one_refresh() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let servers = [Server::start(folder.path(), &sandbox), Server::start(folder.path(), &sandbox)];
+    short_lives(&sandbox, 1);
+    servers[0].sign_in();
+    short_lives(&sandbox, 1_800);
+    servers[1].wait_until_expired("user_default");
+
+    let answers: Vec<u16> = std::thread::scope(|scope| {
+        let calls: Vec<_> = (0..200)
+            .map(|number| {
+                let server = &servers[number % 2];
+                scope.spawn(move || server.add(UPC).status)
+            })
+            .collect();
+        calls.into_iter().map(|call| call.join().unwrap()).collect()
+    });
+
+    assert!(answers.iter().all(|status| *status == 200), "{answers:?}");
+    assert_eq!(sandbox.refreshes(), 1);
+    assert_eq!(sandbox.state()["spent_refresh_tokens_presented"], 0);
+    assert_eq!(sandbox.cart("alice")[0]["quantity"], 200);
+}
+
+#[test]
+fn a_caller_that_hangs_up_in_mid_refresh_loses_nothing() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+    short_lives(&sandbox, 1);
+    server.sign_in();
+    short_lives(&sandbox, 1_800);
+    server.wait_until_expired("user_default");
+    sandbox.token_faults(1, &json!({ "delay_ms": 500 }));
+
+    let body = format!(r#"{{"upc":"{UPC}"}}"#);
+    let mut caller = TcpStream::connect(server.address).unwrap();
+    write!(
+        caller,
+        "PUT /cart/add/simple HTTP/1.1\r\nHost: {}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+        server.address,
+        body.len()
+    )
+    .unwrap();
+    eventually("the refresh is under way", || (sandbox.fired() == 1).then_some(()));
+    drop(caller);
+
+    eventually("the refresh is saved", || (server.token("user_default")["status"] == "valid").then_some(()));
+    assert_eq!(sandbox.refreshes(), 1);
+    server.add(UPC).expect(200);
+    assert_eq!(sandbox.refreshes(), 1);
+}
+
+#[test]
+fn the_timer_alone_keeps_a_token_fresh_through_three_lifetimes() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0"])
+        .at(&sandbox)
+        .env("KROGER_TOKEN_CHECK_INTERVAL", "1")
+        .serve();
+    short_lives(&sandbox, 8);
+    server.sign_in();
+
+    eventually("three refreshes were made", || {
+        assert_ne!(server.token("user_default")["status"], "expired");
+        (sandbox.refreshes() >= 3).then_some(())
+    });
+
+    assert_eq!(sandbox.state()["spent_refresh_tokens_presented"], 0);
+    let health = server.get("/health").expect(200).json();
+    assert_eq!(health["status"], "healthy", "{health}");
+    assert_eq!(health["token_status"]["auto_refresh_enabled"], true);
+}
+
+#[test]
+fn a_refused_refresh_token_gives_a_link_that_works() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+    server.sign_in();
+    sandbox.revoke("alice");
+
+    let refused = server.add(UPC).expect(401).json();
+    let again = server.add(UPC).expect(401).json();
+    server.agree(refused["authorization_url"].as_str().unwrap(), "alice").expect(200);
+    server.add(UPC).expect(200);
+
+    assert_eq!(refused["code"], "reauthorize");
+    let detail = refused["detail"].as_str().unwrap();
+    assert!(detail.starts_with("Token refresh failed: Invalid refresh token"), "{detail}");
+    assert!(detail.contains("1. Navigate to /auth/authorize to get OAuth URL"), "{detail}");
+    assert_eq!(again["authorization_url"], refused["authorization_url"]);
+    assert_eq!(sandbox.state()["token_requests"]["refresh_token"]["refused"], 1);
+}
+
+#[test]
+fn a_lost_reply_is_reported_as_what_it_was() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+    short_lives(&sandbox, 1);
+    server.sign_in();
+    server.wait_until_expired("user_default");
+    sandbox.token_faults(1, &json!("drop_after"));
+
+    let refused = server.add(UPC).expect(401).json();
+
+    let detail = refused["detail"].as_str().unwrap();
+    assert!(detail.contains("probably spent by an earlier refresh whose reply was lost"), "{detail}");
+}
+
+#[test]
+fn transient_faults_cost_tries_and_no_sign_in() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+    for fault in [json!({ "status": 503 }), json!({ "status": 429, "headers": { "Retry-After": "0" } }), json!("drop_before"), json!({ "status": 500 })] {
+        short_lives(&sandbox, 1);
+        server.sign_in();
+        short_lives(&sandbox, 1_800);
+        server.wait_until_expired("user_default");
+        sandbox.token_faults(2, &fault);
+
+        let answer = server.add(UPC);
+
+        assert_eq!(answer.status, 200, "{fault}: {}", answer.text);
+        sandbox.clear_faults();
+    }
+}
+
+#[test]
+fn an_outage_is_told_with_the_first_systems_words_and_ends_by_itself() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+    short_lives(&sandbox, 1);
+    server.sign_in();
+    short_lives(&sandbox, 1_800);
+    server.wait_until_expired("user_default");
+    sandbox.token_faults(1_000, &json!({ "status": 503 }));
+
+    let failed = server.add(UPC).expect(503);
+    sandbox.clear_faults();
+
+    let problem = failed.json();
+    assert_eq!(problem["code"], "upstream_unavailable");
+    assert!(problem["detail"].as_str().unwrap().starts_with("Token refresh failed after 3 attempts."), "{problem}");
+    assert!(!failed.header("retry-after").is_empty());
+    eventually("the next add succeeds", || (server.add(UPC).status == 200).then_some(()));
+}
+
+#[test]
+fn wrong_client_credentials_are_named_and_cost_no_sign_in() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let right = Server::start(folder.path(), &sandbox);
+    short_lives(&sandbox, 1);
+    right.sign_in();
+    short_lives(&sandbox, 1_800);
+    right.wait_until_expired("user_default");
+    right.kill();
+
+    let wrong = Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0"])
+        .at(&sandbox)
+        .env("KROGER_CLIENT_SECRET", "not-the-secret")
+        .serve();
+    let problem = wrong.add(UPC).expect(503).json();
+    wrong.kill();
+    let right = Server::start(folder.path(), &sandbox);
+
+    assert_eq!(problem["code"], "client_credentials_rejected");
+    eventually("the right credentials refresh", || (right.add(UPC).status == 200).then_some(()));
+}
+
+#[test]
+fn a_forced_refresh_gives_a_younger_token_and_an_unknown_user_is_not_found() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+    server.sign_in();
+
+    let refreshed = server.call("POST", "/admin/tokens/refresh", None).expect(200).json();
+    let unknown = server.call("POST", "/admin/tokens/refresh?user_id=nobody", None).expect(404);
+
+    assert_eq!(refreshed["message"], "Token refreshed successfully");
+    assert_eq!(refreshed["user_id"], "user_default");
+    assert_eq!(refreshed["auto_saved"], true);
+    assert_eq!(sandbox.refreshes(), 1);
+    assert_eq!(unknown.code(), "not_found");
+}
+
+#[test]
+fn one_pass_of_the_refresh_command_does_the_timers_work() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+    short_lives(&sandbox, 1);
+    server.sign_in();
+    short_lives(&sandbox, 1_800);
+    server.wait_until_expired("user_default");
+    server.kill();
+
+    let pass = Kroger::new(folder.path(), &["refresh", "--user", "user_default"]).at(&sandbox).run();
+
+    assert!(pass.status.success(), "{}", pass.stderr);
+    assert_eq!(sandbox.refreshes(), 1);
+}

@@ -1,0 +1,126 @@
+//! Starting, stopping, and what is said when it cannot start.
+
+use std::io::Write as _;
+use std::net::{TcpListener, TcpStream};
+
+use serde_json::json;
+
+use crate::support::{Client, Kroger, Sandbox, Server, UPC, eventually, folder};
+
+#[test]
+fn without_credentials_it_says_what_is_missing_and_names_the_sandbox() {
+    let folder = folder();
+
+    let ended = Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0"]).run();
+
+    assert_eq!(ended.status.code(), Some(2));
+    for word in ["KROGER_CLIENT_ID", "developer.kroger.com", "--sandbox"] {
+        assert!(ended.stderr.contains(word), "{word}: {}", ended.stderr);
+    }
+}
+
+#[test]
+fn a_wrong_setting_is_refused_by_name_with_what_is_allowed() {
+    let folder = folder();
+
+    let ended = Kroger::new(folder.path(), &["serve"])
+        .env("KROGER_CLIENT_ID", "app")
+        .env("KROGER_TOKEN_CHECK_INTERVAL", "often")
+        .env("KROGER_CLIENTSECRET", "canary-value")
+        .run();
+
+    assert_eq!(ended.status.code(), Some(2));
+    for word in ["KROGER_TOKEN_CHECK_INTERVAL", "often", "1 to 3600", "KROGER_CLIENTSECRET", "KROGER_CLIENT_SECRET"] {
+        assert!(ended.stderr.contains(word), "{word}: {}", ended.stderr);
+    }
+    assert!(!ended.stderr.contains("canary-value"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_port_that_is_taken_is_said_to_be_so() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+
+    let ended = Kroger::new(folder.path(), &["serve", "--listen", &address]).at(&sandbox).run();
+
+    assert!(!ended.status.success());
+    assert!(ended.stderr.contains("--listen"), "{}", ended.stderr);
+}
+
+#[test]
+fn with_the_sandbox_it_prints_three_lines_that_do_the_whole_job() {
+    let folder = folder();
+    let mut server = Kroger::new(folder.path(), &["serve", "--sandbox", "--listen", "127.0.0.1:0"]).serve();
+
+    let lines = server.stdout_lines(3);
+    let link = |line: &str| {
+        let from = line.find("http://").expect("a link");
+        line[from..].split(['\'', ' ', '"']).next().unwrap().to_owned()
+    };
+    let client = Client::new();
+    let sign_in = link(&lines[0]);
+    let to_kroger = client.call("GET", &sign_in, &[("accept", "text/html")], None).expect(303);
+    let consent = format!("{}&sandbox_user=alice&sandbox_decision=allow", to_kroger.header("location"));
+    let back = client.get(&consent).expect(302);
+    let page = client.call("GET", back.header("location"), &[("accept", "text/html")], None).expect(200);
+    let add = std::process::Command::new("sh").args(["-c", lines[1].find("curl").map(|at| &lines[1][at..]).unwrap()]).output().unwrap();
+    let look = client.get(&link(&lines[2])).expect(200);
+
+    assert!(page.text.contains("<html"), "{}", page.text);
+    assert!(String::from_utf8_lossy(&add.stdout).contains("\"success\":true"), "{add:?}");
+    assert!(look.text.contains("alice"), "{}", look.text);
+}
+
+#[test]
+fn on_ctrl_c_the_calls_under_way_are_finished() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+    sandbox.settings(&json!({ "access_token_lifetime_seconds": 1 }));
+    server.sign_in();
+    sandbox.settings(&json!({ "access_token_lifetime_seconds": 1_800 }));
+    server.wait_until_expired("user_default");
+    sandbox.token_faults(1, &json!({ "delay_ms": 700 }));
+
+    let status = std::thread::scope(|scope| {
+        let call = scope.spawn(|| server.add(UPC).status);
+        eventually("the refresh is under way", || (sandbox.fired() == 1).then_some(()));
+        server.interrupt();
+        call.join().unwrap()
+    });
+
+    assert_eq!(status, 200);
+    assert!(server.wait().success());
+    assert_eq!(sandbox.cart("alice")[0]["quantity"], 1);
+}
+
+#[test]
+fn a_peer_that_sends_nonsense_or_nothing_disturbs_nobody() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+
+    let _silent = TcpStream::connect(server.address).unwrap();
+    let mut slow = TcpStream::connect(server.address).unwrap();
+    slow.write_all(b"PUT /cart/add/simple HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n{").unwrap();
+    for nonsense in [&b"\x16\x03\x01\x02\x00"[..], b"GET\r\n\r\n", b"GET / HTTP/9.9\r\n\r\n"] {
+        TcpStream::connect(server.address).unwrap().write_all(nonsense).unwrap();
+    }
+
+    server.get("/livez").expect(200);
+    let large = json!({ "upc": "1".repeat(2 << 20) });
+    assert_eq!(server.call("PUT", "/cart/add/simple", Some(&large)).code(), "too_large");
+}
+
+#[test]
+fn a_web_page_of_somebody_elses_may_not_call() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+    let body = json!({ "upc": UPC });
+    let url = server.url("/cart/add/simple");
+
+    let cross_site = server.client.call("PUT", &url, &[("origin", "https://evil.example")], Some(&body));
+    let rebound = server.client.call("GET", &server.url("/admin/tokens"), &[("host", "evil.example")], None);
+
+    assert_eq!((cross_site.status, cross_site.code().as_str()), (403, "forbidden_origin"));
+    assert_eq!((rebound.status, rebound.code().as_str()), (403, "forbidden_origin"));
+}
