@@ -6,6 +6,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -152,13 +153,19 @@ fn together(
     let other = Connection::open(file(directory)).expect("another connection");
     other.execute_batch("BEGIN IMMEDIATE").expect("the lock");
     wait(async {
+        let submitted = Arc::new(AtomicUsize::new(0));
         let mut tasks = Vec::new();
         for (key, value) in writes {
-            let bucket = store.bucket("b");
-            tasks.push(tokio::spawn(async move { bucket.set(&key, value).await }));
+            let (bucket, submitted) = (store.bucket("b"), Arc::clone(&submitted));
+            tasks.push(tokio::spawn(async move {
+                // Seen by no one before this task waits: they all run on one thread.
+                submitted.fetch_add(1, Ordering::Relaxed);
+                bucket.set(&key, value).await
+            }));
         }
-        // Each task runs once in this turn, which submits its write.
-        tokio::task::yield_now().await;
+        while submitted.load(Ordering::Relaxed) < tasks.len() {
+            tokio::task::yield_now().await;
+        }
         other.execute_batch("ROLLBACK").expect("release");
         let mut results = Vec::new();
         for task in tasks {
@@ -193,6 +200,22 @@ fn a_write_that_does_not_fit_fails_alone() {
     let full = KeyValueError::other("the store's disk is full; nothing was written");
     assert_eq!(results, [Ok(()), Ok(()), Err(full), Ok(())]);
     assert_eq!([0, 1, 2, 3].map(|n| get(&store, &format!("k{n}")).is_some()), [true, true, false, true]);
+}
+
+#[test]
+fn a_write_that_the_database_refuses_fails_alone() {
+    let directory = TempDir::new();
+    let store = open(directory.path());
+    let other = Connection::open(file(directory.path())).expect("another connection");
+    let refusal = "CREATE TRIGGER t BEFORE INSERT ON entry WHEN NEW.key = 'k2' BEGIN SELECT RAISE(ABORT, 'no'); END";
+    other.execute_batch(refusal).expect("a trigger");
+    let results = together(&store, directory.path(), (0..4).map(|n| (format!("k{n}"), b"v".to_vec())));
+
+    let failed = KeyValueError::other("the store failed in an unexpected way");
+    assert_eq!(results, [Ok(()), Ok(()), Err(failed.clone()), Ok(())]);
+    assert_eq!([0, 1, 2, 3].map(|n| get(&store, &format!("k{n}")).is_some()), [true, true, false, true]);
+    assert_eq!(set(&store, "k2", b"v"), Err(failed));
+    assert_eq!(set(&store, "k4", b"v"), Ok(()), "a failed transaction is not left open");
 }
 
 #[test]
@@ -326,15 +349,17 @@ fn an_empty_file_left_by_a_crash_becomes_a_store() {
 }
 
 #[test]
-fn many_opens_at_once_make_one_store() {
-    let directory = TempDir::new();
-    let tokens = directory.join(".tokens");
-    thread::scope(|scope| {
-        for _ in 0..16 {
-            scope.spawn(|| wait(open(&tokens).bucket("b").increment("c", 1)).expect("increment"));
-        }
-    });
-    assert_eq!(get(&open(&tokens), "c"), Some(b"16".to_vec()));
+fn many_that_open_write_and_close_at_once_share_one_store() {
+    for _ in 0..20 {
+        let directory = TempDir::new();
+        let tokens = directory.join(".tokens");
+        thread::scope(|scope| {
+            for _ in 0..16 {
+                scope.spawn(|| wait(open(&tokens).bucket("b").increment("c", 1)).expect("increment"));
+            }
+        });
+        assert_eq!(get(&open(&tokens), "c"), Some(b"16".to_vec()));
+    }
 }
 
 /// Access by lock files has no shared memory, as some network filesystems.
