@@ -63,8 +63,7 @@ fn component(workspace: &Path) -> Result<PathBuf, String> {
 
 fn prebuilt_component(path: &Path) -> Result<PathBuf, String> {
     println!("cargo:rerun-if-changed={}", path.display());
-    path.canonicalize()
-        .map_err(|error| format!("{PREBUILT} names {}, which cannot be read: {error}", path.display()))
+    path.canonicalize().map_err(|error| format!("{PREBUILT} names {}, which cannot be read: {error}", path.display()))
 }
 
 /// `rust-toolchain.toml` lists the target, but rustup may have been told not to
@@ -86,10 +85,7 @@ fn target_is_installed() -> bool {
 }
 
 fn rustup_adds_target() -> bool {
-    Command::new("rustup")
-        .args(["target", "add", TARGET])
-        .status()
-        .is_ok_and(|status| status.success())
+    Command::new("rustup").args(["target", "add", TARGET]).status().is_ok_and(|status| status.success())
         && target_is_installed()
 }
 
@@ -120,13 +116,11 @@ fn target_dir(workspace: &Path) -> PathBuf {
 }
 
 fn leaking() -> Vec<String> {
-    let of_this_package = env::vars_os()
-        .filter_map(|(name, _)| name.into_string().ok())
-        .filter(|name| {
-            ["CARGO_PKG_", "CARGO_CFG_", "CARGO_FEATURE_", "CARGO_PROFILE_", "CARGO_MANIFEST_"]
-                .iter()
-                .any(|prefix| name.starts_with(prefix))
-        });
+    let of_this_package = env::vars_os().filter_map(|(name, _)| name.into_string().ok()).filter(|name| {
+        ["CARGO_PKG_", "CARGO_CFG_", "CARGO_FEATURE_", "CARGO_PROFILE_", "CARGO_MANIFEST_"]
+            .iter()
+            .any(|prefix| name.starts_with(prefix))
+    });
     LEAKING.iter().map(|name| (*name).to_owned()).chain(of_this_package).collect()
 }
 

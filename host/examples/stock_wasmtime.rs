@@ -2,7 +2,9 @@
 //! host that is not ours.
 use clap::Parser;
 #[derive(clap::Parser)]
-enum Wasmtime { Serve(wasmtime_cli::commands::ServeCommand) }
+enum Wasmtime {
+    Serve(wasmtime_cli::commands::ServeCommand),
+}
 fn main() -> wasmtime::Result<()> {
     let Wasmtime::Serve(command) = Wasmtime::parse();
     command.execute()

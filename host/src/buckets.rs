@@ -39,16 +39,10 @@ impl store::HostBucket for State {
         Ok(bucket.exists(&key).await.map_err(Into::into))
     }
 
-    async fn list_keys(
-        &mut self,
-        bucket: Resource<Bucket>,
-        cursor: Option<u64>,
-    ) -> Answer<store::KeyResponse> {
+    async fn list_keys(&mut self, bucket: Resource<Bucket>, cursor: Option<u64>) -> Answer<store::KeyResponse> {
         let bucket = self.table.get(&bucket)?;
         let page = bucket.list_keys(cursor).await;
-        Ok(page
-            .map(|page| store::KeyResponse { keys: page.keys, cursor: page.cursor })
-            .map_err(Into::into))
+        Ok(page.map(|page| store::KeyResponse { keys: page.keys, cursor: page.cursor }).map_err(Into::into))
     }
 
     async fn drop(&mut self, bucket: Resource<Bucket>) -> wasmtime::Result<()> {

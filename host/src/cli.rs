@@ -107,7 +107,7 @@ struct ServeOptions {
 
 #[derive(Debug, Args)]
 struct StoreOptions {
-    /// The directory of the token store [default: KROGER_STORE, else .tokens here, else the user's data directory]
+    /// The directory of the token store [default: `KROGER_STORE`, else .tokens here, else the user's data directory]
     #[arg(long, value_name = "DIR")]
     store: Option<String>,
 }
@@ -117,7 +117,7 @@ struct LogOptions {
     /// How log lines are written [default: human]
     #[arg(long, value_enum, global = true, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
-    /// What is logged: a level, or `target=level` pairs [default: KROGER_LOG, else RUST_LOG, else info]
+    /// What is logged: a level, or `target=level` pairs [default: `KROGER_LOG`, else `RUST_LOG`, else info]
     #[arg(long, global = true, value_name = "LEVEL")]
     log: Option<String>,
 }
@@ -196,11 +196,7 @@ fn start_log(options: &LogOptions, given: &Given) -> Result<(), Ending> {
         Some(LogFormat::Json) => log::Format::Json,
         Some(LogFormat::Human) | None => log::Format::Human,
     };
-    let filter = options
-        .log
-        .as_deref()
-        .or_else(|| given.variable("KROGER_LOG"))
-        .or_else(|| given.variable("RUST_LOG"));
+    let filter = options.log.as_deref().or_else(|| given.variable("KROGER_LOG")).or_else(|| given.variable("RUST_LOG"));
     log::start(format, filter).map_err(|error| Ending::Usage(error.to_string()))
 }
 

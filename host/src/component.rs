@@ -24,12 +24,7 @@ use crate::guest_log::GuestLog;
 use crate::keyvalue::Buckets;
 
 mod bindings {
-    #![allow(
-        unreachable_pub,
-        missing_docs,
-        clippy::pedantic,
-        reason = "generated code"
-    )]
+    #![allow(unreachable_pub, missing_docs, clippy::pedantic, reason = "generated code")]
 
     wasmtime::component::bindgen!({
         path: "../wit",
@@ -55,7 +50,8 @@ pub(crate) use bindings::kroger::connector::types::{Failure, FailureCode};
 pub(crate) use bindings::wasi::keyvalue;
 use bindings::{Service, ServicePre};
 
-static COMPONENT: &[u8] = include_bytes!(env!("KROGER_CONNECTOR_COMPONENT"));
+/// The component itself, for any WASI 0.2 host.
+pub static COMPONENT: &[u8] = include_bytes!(env!("KROGER_CONNECTOR_COMPONENT"));
 
 /// Instances at once, those that run and those that wait for work. A call
 /// spends most of its time waiting for Kroger, so there are many more than
@@ -145,10 +141,7 @@ impl Instance {
     }
 
     /// Has the component answer `request`, and collects its whole answer.
-    pub(crate) async fn handle(
-        &mut self,
-        request: Request<Full<Bytes>>,
-    ) -> wasmtime::Result<Response<Full<Bytes>>> {
+    pub(crate) async fn handle(&mut self, request: Request<Full<Bytes>>) -> wasmtime::Result<Response<Full<Bytes>>> {
         let (sender, receiver) = oneshot::channel();
         let mut http = self.store.data_mut().http();
         let request = http.new_incoming_request(Scheme::Http, request)?;
@@ -168,10 +161,7 @@ impl Instance {
         self.service.kroger_connector_maintenance().call_due(&mut self.store, limit).await
     }
 
-    pub(crate) async fn refresh_user(
-        &mut self,
-        user: &str,
-    ) -> wasmtime::Result<Result<RefreshOutcome, Failure>> {
+    pub(crate) async fn refresh_user(&mut self, user: &str) -> wasmtime::Result<Result<RefreshOutcome, Failure>> {
         self.service.kroger_connector_maintenance().call_refresh_user(&mut self.store, user).await
     }
 

@@ -17,7 +17,7 @@ use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::uri::{Authority, Scheme};
@@ -36,14 +36,19 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use address::Naming;
 
-/// Name resolution, TCP and TLS together.
-const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// How long the parts of an exchange may take, whatever the guest allows.
+#[derive(Clone, Copy)]
+struct Limits {
+    /// Name resolution, TCP and TLS together.
+    connect: Duration,
+    /// From sending to the answer's head.
+    answer: Duration,
+    /// From the answer's head to its end.
+    body: Duration,
+}
 
-/// From sending to the answer's head, whatever the guest allows.
-const ANSWER_LIMIT: Duration = Duration::from_secs(30);
-
-/// From the answer's head to its end.
-const BODY_LIMIT: Duration = Duration::from_secs(15);
+const LIMITS: Limits =
+    Limits { connect: Duration::from_secs(5), answer: Duration::from_secs(30), body: Duration::from_secs(15) };
 
 const MAX_REQUEST: usize = 1 << 20;
 const MAX_RESPONSE: usize = 4 << 20;
@@ -61,6 +66,7 @@ pub(crate) struct Egress(Arc<Inner>);
 struct Inner {
     scheme: Scheme,
     authority: Authority,
+    limits: Limits,
     pooled: HttpClient,
     /// One connection for each request: a token request never meets a server
     /// that is closing an idle connection, which could cost a refresh token.
@@ -71,14 +77,19 @@ impl Egress {
     /// Allows requests to the scheme and authority of `base_url`; none where it
     /// has no authority.
     pub(crate) fn to(base_url: &url::Url) -> Option<Self> {
+        Self::within(LIMITS, base_url)
+    }
+
+    fn within(limits: Limits, base_url: &url::Url) -> Option<Self> {
         let parts = base_url.as_str().parse::<Uri>().ok()?.into_parts();
         let (scheme, authority) = (parts.scheme?, parts.authority?);
-        let connector = Connector::to(Naming::of(authority.host()))?;
+        let connector = Connector::to(Naming::of(authority.host()), limits.connect)?;
         Some(Self(Arc::new(Inner {
             pooled: client(connector.clone(), 32),
             fresh: client(connector, 0),
             scheme,
             authority,
+            limits,
         })))
     }
 
@@ -108,14 +119,13 @@ impl Egress {
         options: Option<RequestOptions>,
     ) -> Result<Response<Full<Bytes>>, Error> {
         let client = if request.method() == Method::POST { &self.0.fresh } else { &self.0.pooled };
+        let limits = self.0.limits;
         let wait = options.and_then(|options| options.first_byte_timeout);
-        let wait = wait.map_or(ANSWER_LIMIT, |wait| wait.min(ANSWER_LIMIT));
-        let answer = timeout(CONNECT_LIMIT + wait, client.request(request)).await;
-        let (parts, body) = answer
-            .map_err(|_| Error::HttpResponseTimeout)?
-            .map_err(|error| request_failure(&error))?
-            .into_parts();
-        let body = timeout(BODY_LIMIT, whole(body)).await.map_err(|_| Error::HttpResponseTimeout)??;
+        let wait = wait.map_or(limits.answer, |wait| wait.min(limits.answer));
+        let answer = timeout(limits.connect + wait, client.request(request)).await;
+        let (parts, body) =
+            answer.map_err(|_| Error::HttpResponseTimeout)?.map_err(|error| request_failure(&error))?.into_parts();
+        let body = timeout(limits.body, whole(body)).await.map_err(|_| Error::HttpResponseTimeout)??;
         Ok(Response::from_parts(parts, Full::new(body)))
     }
 }
@@ -129,7 +139,13 @@ impl WasiHttpHooks for Egress {
     ) -> Box<dyn Future<Output = Result<Sent, Error>> + Send> {
         let egress = self.clone();
         Box::new(async move {
-            let response = egress.send(request, options).await?;
+            let (began, method) = (Instant::now(), request.method().clone());
+            let path = request.uri().path().to_owned();
+            let sent = egress.send(request, options).await;
+            let status = sent.as_ref().ok().map(|response| response.status().as_u16());
+            let error = sent.as_ref().err().map(tracing::field::display);
+            tracing::debug!(%method, path, status, error, took = ?began.elapsed(), "sent to Kroger");
+            let response = sent?;
             let response = response.map(|body| body.map_err(Error::from).boxed_unsync());
             Ok((response, Box::new(std::future::ready(Ok(()))) as Rest))
         })
@@ -153,9 +169,7 @@ fn client(connector: Connector, idle: usize) -> HttpClient {
 async fn whole(body: Incoming) -> Result<Bytes, Error> {
     match Limited::new(body, MAX_RESPONSE).collect().await {
         Ok(body) => Ok(body.to_bytes()),
-        Err(error) if error.is::<LengthLimitError>() => {
-            Err(Error::HttpResponseBodySize(Some(MAX_RESPONSE as u64)))
-        }
+        Err(error) if error.is::<LengthLimitError>() => Err(Error::HttpResponseBodySize(Some(MAX_RESPONSE as u64))),
         Err(_) => Err(Error::HttpResponseIncomplete),
     }
 }
@@ -176,7 +190,7 @@ fn request_failure(error: &hyper_util::client::legacy::Error) -> Error {
 
 type Cause<'a> = &'a (dyn StdError + 'static);
 
-fn causes<'a>(error: Cause<'a>) -> impl Iterator<Item = Cause<'a>> {
+fn causes(error: Cause<'_>) -> impl Iterator<Item = Cause<'_>> {
     std::iter::successors(Some(error), |&error| error.source())
 }
 
@@ -219,22 +233,26 @@ impl From<ConnectFailure> for Error {
 
 type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, ConnectFailure>> + Send>>;
 
-/// Connects within [`CONNECT_LIMIT`], with TLS where the scheme says so.
+/// Connects within a limit, with TLS where the scheme says so.
 #[derive(Clone)]
-struct Connector(HttpsConnector<Tcp>);
+struct Connector {
+    https: HttpsConnector<Tcp>,
+    limit: Duration,
+}
 
 impl Connector {
     /// Trusts the roots that Mozilla trusts, compiled in: a container without
     /// certificates works, and an authority that someone added to the machine
     /// cannot read tokens.
-    fn to(naming: Naming) -> Option<Self> {
+    fn to(naming: Naming, limit: Duration) -> Option<Self> {
         let mut http = HttpConnector::new_with_resolver(Resolver(naming));
         http.enforce_http(false);
         http.set_nodelay(true);
         let tls = HttpsConnectorBuilder::new()
             .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())
             .ok()?;
-        Some(Self(tls.https_or_http().enable_http1().wrap_connector(Tcp(http))))
+        let https = tls.https_or_http().enable_http1().wrap_connector(Tcp(http));
+        Some(Self { https, limit })
     }
 }
 
@@ -248,9 +266,9 @@ impl Service<Uri> for Connector {
     }
 
     fn call(&mut self, uri: Uri) -> Self::Future {
-        let connecting = self.0.call(uri);
+        let connecting = timeout(self.limit, self.https.call(uri));
         Box::pin(async move {
-            let connected = timeout(CONNECT_LIMIT, connecting).await;
+            let connected = connecting.await;
             connected
                 .map_err(|_| ConnectFailure::Timeout)?
                 .map_err(|error| error.downcast_ref().copied().unwrap_or(ConnectFailure::Tls))

@@ -26,9 +26,10 @@ const MAX_SHOWN: usize = 400;
 pub(crate) struct GuestLog(Arc<Mutex<Vec<u8>>>);
 
 /// An event of the component, as its `Event` serializes.
-#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[derive(Deserialize)]
 struct Event {
-    event: String,
+    #[serde(rename = "event")]
+    name: String,
     user: Option<String>,
     why: Option<String>,
     outcome: Option<String>,
@@ -56,10 +57,10 @@ fn show(line: &[u8]) {
     if line.is_empty() {
         return;
     }
-    match serde_json::from_slice::<Event>(line) {
-        Ok(event) => show_event(&event),
-        Err(_) => tracing::warn!(target: TARGET, "{}", printable(&String::from_utf8_lossy(line))),
-    }
+    let Ok(event) = serde_json::from_slice::<Event>(line) else {
+        return tracing::warn!(target: TARGET, "{}", printable(&String::from_utf8_lossy(line)));
+    };
+    show_event(&event);
 }
 
 fn show_event(event: &Event) {
@@ -72,7 +73,7 @@ fn show_event(event: &Event) {
         generation = event.generation,
         doing = event.doing.as_deref(),
         "{}",
-        event.event
+        event.name
     );
 }
 
@@ -142,11 +143,7 @@ mod tests {
     fn logged(chunks: &[&[u8]]) -> String {
         let captured = Captured::default();
         let writer = captured.clone();
-        let subscriber = tracing_subscriber::fmt()
-            .json()
-            .without_time()
-            .with_writer(move || writer.clone())
-            .finish();
+        let subscriber = tracing_subscriber::fmt().json().without_time().with_writer(move || writer.clone()).finish();
         tracing::subscriber::with_default(subscriber, || {
             let log = GuestLog::default();
             for chunk in chunks {

@@ -43,7 +43,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::interval;
 
-pub use component::RefreshOutcome;
+pub use component::{COMPONENT, RefreshOutcome};
 pub use settings::{Given, Refused, Settings, StoreLocation, cache_directory};
 pub use timer::{Pass, PassError};
 

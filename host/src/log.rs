@@ -53,11 +53,7 @@ pub fn start(format: Format, filter: Option<&str>) -> Result<(), BadFilter> {
     Ok(())
 }
 
-fn layer<S, W>(
-    format: Format,
-    filter: Option<&str>,
-    writer: W,
-) -> Result<Box<dyn Layer<S> + Send + Sync>, BadFilter>
+fn layer<S, W>(format: Format, filter: Option<&str>, writer: W) -> Result<Box<dyn Layer<S> + Send + Sync>, BadFilter>
 where
     S: Subscriber + for<'a> LookupSpan<'a>,
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,

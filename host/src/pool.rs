@@ -187,7 +187,10 @@ impl Drop for Waiting<'_> {
 
 fn report(error: &CallError) {
     match error {
-        CallError::Failed(cause) => tracing::error!("the component failed: {cause:?}"),
+        CallError::Failed(cause) => {
+            tracing::error!(cause = %cause.root_cause(), "the component failed");
+            tracing::debug!("{cause:?}");
+        }
         CallError::TimedOut | CallError::Busy => tracing::warn!("{error}"),
     }
 }

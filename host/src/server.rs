@@ -8,7 +8,8 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::pin;
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, HOST};
@@ -43,7 +44,7 @@ const GRACE: Duration = Duration::from_secs(35);
 /// those whose callers have gone included.
 pub(crate) async fn serve(listener: TcpListener, pool: &Pool, stop: impl Future<Output = ()>) {
     let graceful = GracefulShutdown::new();
-    let slots = std::sync::Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut stop = pin!(stop);
     loop {
         let accepted = tokio::select! {
@@ -64,11 +65,8 @@ pub(crate) async fn serve(listener: TcpListener, pool: &Pool, stop: impl Future<
     }
 }
 
-async fn accept(
-    listener: &TcpListener,
-    slots: &std::sync::Arc<Semaphore>,
-) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let slot = std::sync::Arc::clone(slots).acquire_owned().await.ok()?;
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
     match listener.accept().await {
         Ok((stream, _)) => Some((stream, slot)),
         Err(error) => {
@@ -104,10 +102,15 @@ fn spawn_connection(stream: TcpStream, slot: OwnedSemaphorePermit, pool: Pool, g
 }
 
 async fn answer(pool: &Pool, request: Request<Incoming>) -> Response<Full<Bytes>> {
-    match whole(request).await {
+    let began = Instant::now();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = match whole(request).await {
         Ok(request) => call(pool, request).await,
         Err(problem) => problem.response(),
-    }
+    };
+    // Never the query, which may carry a code.
+    tracing::trace!(%method, path, status = response.status().as_u16(), took = ?began.elapsed(), "answered");
+    response
 }
 
 /// Has the component answer a request that is there in full.

@@ -18,8 +18,7 @@ use crate::keyvalue::dotenv::read_dotenv;
 
 /// The three that the mirror in `.env` owns. The component reads that mirror as
 /// a bucket, where it sees later changes too.
-const TOKENS: [&str; 3] =
-    ["KROGER_USER_ACCESS_TOKEN", "KROGER_USER_REFRESH_TOKEN", "KROGER_USER_TOKEN_EXPIRES_AT"];
+const TOKENS: [&str; 3] = ["KROGER_USER_ACCESS_TOKEN", "KROGER_USER_REFRESH_TOKEN", "KROGER_USER_TOKEN_EXPIRES_AT"];
 
 /// What a sandbox replaces.
 const REPLACED_BY_SANDBOX: [&str; 4] =
@@ -82,11 +81,7 @@ impl Given {
     /// The `KROGER_*` variables that the component gets to see.
     fn for_component(&self) -> BTreeMap<String, String> {
         let dotenv = self.dotenv.iter().filter(|(name, _)| !TOKENS.contains(&name.as_str()));
-        dotenv
-            .chain(&self.environment)
-            .filter(|(name, _)| name.starts_with("KROGER_"))
-            .cloned()
-            .collect()
+        dotenv.chain(&self.environment).filter(|(name, _)| name.starts_with("KROGER_")).cloned().collect()
     }
 }
 
@@ -146,11 +141,7 @@ pub fn cache_directory() -> Option<PathBuf> {
 }
 
 fn platform_names() -> AppStrategyArgs {
-    AppStrategyArgs {
-        top_level_domain: String::new(),
-        author: String::new(),
-        app_name: "kroger-mcp".to_owned(),
-    }
+    AppStrategyArgs { top_level_domain: String::new(), author: String::new(), app_name: "kroger-mcp".to_owned() }
 }
 
 /// Settings that can be used.
@@ -186,12 +177,7 @@ impl Settings {
     ///
     /// # Errors
     /// As for [`Settings::new`].
-    pub fn for_sandbox(
-        given: &Given,
-        store: &StoreLocation,
-        sandbox: SocketAddr,
-        port: u16,
-    ) -> Result<Self, Refused> {
+    pub fn for_sandbox(given: &Given, store: &StoreLocation, sandbox: SocketAddr, port: u16) -> Result<Self, Refused> {
         let app = kroger_sandbox::App::sandbox();
         let mut variables = given.for_component();
         for name in TOKENS.iter().chain(&REPLACED_BY_SANDBOX) {
@@ -316,7 +302,11 @@ mod tests {
     #[test]
     fn a_sandbox_gets_neither_the_credentials_nor_the_tokens_nor_the_store_of_the_real_app() {
         let given = given(
-            &[("KROGER_CLIENT_SECRET", "real"), ("KROGER_USER_REFRESH_TOKEN", "real"), ("KROGER_SCOPE", "cart.basic:write")],
+            &[
+                ("KROGER_CLIENT_SECRET", "real"),
+                ("KROGER_USER_REFRESH_TOKEN", "real"),
+                ("KROGER_SCOPE", "cart.basic:write"),
+            ],
             &[],
         );
         let sandbox = "127.0.0.1:4000".parse().unwrap();
@@ -327,16 +317,14 @@ mod tests {
         assert_eq!(settings.store, StoreLocation::named(".tokens-sandbox"));
         assert_eq!(settings.env_file, None);
         assert_eq!(guest(&settings, "KROGER_API_BASE_URL").as_deref(), Some("http://localhost:4000"));
-        assert_eq!(
-            guest(&settings, "KROGER_REDIRECT_URI").as_deref(),
-            Some("http://localhost:9004/auth/callback")
-        );
+        assert_eq!(guest(&settings, "KROGER_REDIRECT_URI").as_deref(), Some("http://localhost:9004/auth/callback"));
         assert_eq!(guest(&settings, "KROGER_SCOPE").as_deref(), Some("cart.basic:write"));
     }
 
     #[test]
     fn settings_that_cannot_be_used_are_named_without_a_secrets_value() {
-        let given = given(&[("KROGER_CLIENT_SECRET", "canary with spaces"), ("KROGER_MAX_REFRESH_RETRIES", "many")], &[]);
+        let given =
+            given(&[("KROGER_CLIENT_SECRET", "canary with spaces"), ("KROGER_MAX_REFRESH_RETRIES", "many")], &[]);
 
         let refused = Settings::new(&given, StoreLocation::named(".tokens")).unwrap_err().to_string();
 

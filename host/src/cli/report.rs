@@ -94,12 +94,7 @@ fn row(user: &str, token: &Value) -> [String; 4] {
         .or_else(|| text(token, "expired_ago"))
         .or_else(|| text(token, "reason"))
         .unwrap_or_default();
-    [
-        printable(user),
-        text(token, "status").unwrap_or_default(),
-        expires,
-        text(token, "scope").unwrap_or_default(),
-    ]
+    [printable(user), text(token, "status").unwrap_or_default(), expires, text(token, "scope").unwrap_or_default()]
 }
 
 fn aligned(rows: &[[String; 4]]) -> String {

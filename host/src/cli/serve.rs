@@ -31,7 +31,9 @@ pub(super) async fn sandbox_alone(listen: &str) -> Result<(), Ending> {
     let base = base_url(address(&listener)?);
     print(&[
         format!("Sandbox:   {base}/"),
-        format!("Point at:  KROGER_API_BASE_URL={base} KROGER_CLIENT_ID=sandbox-client KROGER_CLIENT_SECRET=sandbox-secret"),
+        format!(
+            "Point at:  KROGER_API_BASE_URL={base} KROGER_CLIENT_ID=sandbox-client KROGER_CLIENT_SECRET=sandbox-secret"
+        ),
     ])?;
     kroger_sandbox::serve(listener, Sandbox::default(), signals::stop()).await.map_err(Ending::failed)
 }
@@ -58,7 +60,7 @@ async fn run(settings: Settings, listener: TcpListener) -> Result<(), Ending> {
     if !address.ip().is_loopback() {
         tracing::warn!(%address, "whoever reaches this address can act for everyone who is signed in");
     }
-    tracing::info!(%address, startup_ms, "serving");
+    tracing::info!(%address, startup_ms, "listening");
     host.serve(listener, stop).await;
     tracing::info!("stopped");
     Ok(())
@@ -135,7 +137,9 @@ async fn bind(listen: &str) -> Result<TcpListener, Ending> {
         io::ErrorKind::InvalidInput => Ending::Usage(format!(
             "--listen is `{listen}`; allowed: an address and a port, such as 127.0.0.1:9004 or [::1]:9004"
         )),
-        kind => Ending::Failed(format!("{listen} cannot be listened on: {kind}. Choose another address with --listen.")),
+        kind => {
+            Ending::Failed(format!("{listen} cannot be listened on: {kind}. Choose another address with --listen."))
+        }
     })
 }
 
