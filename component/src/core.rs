@@ -8,6 +8,7 @@ pub mod client_credentials;
 pub mod due;
 pub mod failure;
 pub mod grants;
+pub mod health;
 pub mod kroger;
 pub mod lineage;
 pub mod maintenance;

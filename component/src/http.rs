@@ -4,8 +4,18 @@
 //! Everything that goes wrong leaves through one boundary, as a problem
 //! document. No route shows a token, code, verifier, secret or path.
 
+mod admin;
+mod call;
+mod cart;
+mod fields;
 mod origin;
+mod page;
 mod problem;
+mod sign_in;
+mod status;
+#[cfg(test)]
+mod tests;
+mod words;
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -14,8 +24,9 @@ use std::task::{Context, Poll, Waker};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use http::{Method, Request};
+use axum::routing::{delete, get, post, put};
+use http::header::X_CONTENT_TYPE_OPTIONS;
+use http::{HeaderValue, Method, Request};
 use tower::ServiceExt as _;
 
 use crate::core::settings::{SettingError, Settings};
@@ -52,7 +63,7 @@ impl Service {
     /// wrong with them.
     pub fn new(settings: Result<Arc<Settings>, Vec<SettingError>>) -> Self {
         let routes = settings
-            .map(|settings| Routes { known: Known::new(&settings), router: router() })
+            .map(|settings| Routes { known: Known::new(&settings), router: router(settings) })
             .map_err(|errors| Problem::misconfigured(misconfiguration(&errors)));
         Self { routes }
     }
@@ -80,10 +91,12 @@ impl Service {
             Ok(admitted) => admitted,
             Err(problem) => return problem.into_response(),
         };
+        request.extensions_mut().insert(ports);
         let mut response = if request.method() == Method::OPTIONS {
             Admitted::preflight()
+        } else if request.body().len() > LARGEST_REQUEST {
+            Problem::too_large().into_response()
         } else {
-            request.extensions_mut().insert(ports);
             let Ok(response) = routes.router.clone().oneshot(request.map(Body::from)).await;
             response
         };
@@ -92,11 +105,22 @@ impl Service {
     }
 }
 
-fn router() -> Router {
+fn router(settings: Arc<Settings>) -> Router {
     Router::new()
-        .route("/livez", get(async || "ok\n"))
+        .route("/livez", get(status::livez))
+        .route("/readyz", get(status::readyz))
+        .route("/health", get(status::health))
+        .route("/config", get(status::config))
+        .route("/auth/authorize", get(sign_in::authorize))
+        .route("/auth/callback", get(sign_in::callback))
+        .route("/cart/add", put(cart::add))
+        .route("/cart/add/simple", put(cart::add_simple))
+        .route("/admin/tokens", get(admin::tokens))
+        .route("/admin/tokens/refresh", post(admin::refresh))
+        .route("/admin/tokens/{user_id}", delete(admin::forget))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
+        .with_state(settings)
 }
 
 /// Names each setting that is wrong and what is allowed, never its value: an
@@ -107,7 +131,8 @@ pub fn misconfiguration(errors: &[SettingError]) -> String {
 }
 
 async fn whole(response: Response) -> http::Response<Bytes> {
-    let (parts, body) = response.into_parts();
+    let (mut parts, body) = response.into_parts();
+    parts.headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // The routes' bodies are in memory, so there is nothing to fail.
     let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     http::Response::from_parts(parts, bytes)

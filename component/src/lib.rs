@@ -8,5 +8,7 @@
 pub mod core;
 pub mod http;
 pub mod ports;
+#[cfg(any(test, feature = "testing"))]
+pub mod testing;
 #[cfg(target_family = "wasm")]
 mod wasi;

@@ -33,11 +33,7 @@ pub fn offered_fingerprints(cx: Context<'_>) -> Vec<Fingerprint> {
 /// to take. Answers what is current afterwards; a pair that the store did not
 /// keep is answered under ticket 0 and good for as long as its access token.
 pub fn adopt(cx: Context<'_>, user: &UserId, current: Current) -> Result<Current, StoreError> {
-    if *user != cx.settings.default_user {
-        return Ok(current);
-    }
-    let best = offered(cx).into_iter().filter(|pair| is_adoptable(pair, &current)).max_by_key(|pair| pair.expires_at);
-    let Some(pair) = best else { return Ok(current) };
+    let Some(pair) = adoptable(cx, user, &current) else { return Ok(current) };
     let tokens = tokens(pair, cx.ports.wall_now());
     let record = Record::sign_in(user.clone(), tokens.clone(), Source::EnvFile, &current);
     let key = user.key();
@@ -55,6 +51,14 @@ pub fn adopt(cx: Context<'_>, user: &UserId, current: Current) -> Result<Current
         known: record.known,
         parent: None,
     }))
+}
+
+/// The pair from outside that [`adopt`] would take; takes nothing.
+pub fn adoptable(cx: Context<'_>, user: &UserId, current: &Current) -> Option<EnvironmentPair> {
+    if *user != cx.settings.default_user {
+        return None;
+    }
+    offered(cx).into_iter().filter(|pair| is_adoptable(pair, current)).max_by_key(|pair| pair.expires_at)
 }
 
 fn is_adoptable(pair: &EnvironmentPair, current: &Current) -> bool {
@@ -114,11 +118,14 @@ fn settle(cx: Context<'_>, result: Result<(), StoreError>) -> Exported {
     }
 }
 
+/// A token that is not there has no line.
 fn block(tokens: &Tokens) -> String {
-    let refresh_token = tokens.refresh_token.as_ref().map_or("", Secret::expose);
+    let refresh_token = tokens.refresh_token.as_ref();
+    let refresh_line = refresh_token.map(|token| format!("KROGER_USER_REFRESH_TOKEN={}\n", token.expose()));
     format!(
-        "KROGER_USER_ACCESS_TOKEN={}\nKROGER_USER_REFRESH_TOKEN={refresh_token}\nKROGER_USER_TOKEN_EXPIRES_AT={}\n",
+        "KROGER_USER_ACCESS_TOKEN={}\n{}KROGER_USER_TOKEN_EXPIRES_AT={}\n",
         tokens.access_token.expose(),
+        refresh_line.unwrap_or_default(),
         tokens.expires_at.as_secs(),
     )
 }

@@ -13,14 +13,17 @@ use serde::Serialize;
 use crate::core::failure::{Code, Failure};
 
 /// A failed call, as HTTP tells it.
+#[derive(Clone, Debug)]
+pub(super) struct Problem(Box<Document>);
+
 #[derive(Clone, Debug, Serialize)]
-pub(super) struct Problem {
+struct Document {
     #[serde(rename = "type")]
     kind: String,
     title: &'static str,
     #[serde(serialize_with = "number")]
-    pub(super) status: StatusCode,
-    pub(super) detail: String,
+    status: StatusCode,
+    detail: String,
     code: &'static str,
     /// Whether the same call may succeed later, with nothing done about it.
     retryable: bool,
@@ -29,7 +32,7 @@ pub(super) struct Problem {
     retry_after: Option<u64>,
     /// What to do next, one sentence.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) action: Option<String>,
+    action: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     authorization_url: Option<String>,
 }
@@ -41,7 +44,7 @@ fn number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Result<S:
 
 impl Problem {
     fn new(status: StatusCode, code: &'static str, title: &'static str, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Document {
             kind: format!("urn:kroger-mcp:{code}"),
             title,
             status,
@@ -51,17 +54,31 @@ impl Problem {
             retry_after: None,
             action: None,
             authorization_url: None,
-        }
+        }))
     }
 
     fn action(mut self, action: impl Into<String>) -> Self {
-        self.action = Some(action.into());
+        self.0.action = Some(action.into());
         self
     }
 
     pub(super) fn with_status(mut self, status: StatusCode) -> Self {
-        self.status = status;
+        self.0.status = status;
         self
+    }
+
+    pub(super) fn status(&self) -> StatusCode {
+        self.0.status
+    }
+
+    /// What happened.
+    pub(super) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
+    /// What to do next; empty where there is nothing to do.
+    pub(super) fn next_step(&self) -> &str {
+        self.0.action.as_deref().unwrap_or_default()
     }
 
     pub(super) fn invalid_argument(field: &str, allowed: &str) -> Self {
@@ -100,13 +117,11 @@ impl Problem {
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         let (status, title) = status_and_title(failure.code);
-        Self {
-            retryable: failure.retry_after.is_some(),
-            retry_after: failure.retry_after.map(whole_seconds),
-            action: Some(failure.next_step),
-            authorization_url: failure.authorization_url,
-            ..Self::new(status, failure.code.as_str(), title, failure.detail)
-        }
+        let mut problem = Self::new(status, failure.code.as_str(), title, failure.detail).action(failure.next_step);
+        problem.0.retryable = failure.retry_after.is_some();
+        problem.0.retry_after = failure.retry_after.map(whole_seconds);
+        problem.0.authorization_url = failure.authorization_url;
+        problem
     }
 }
 
@@ -134,15 +149,16 @@ fn status_and_title(code: Code) -> (StatusCode, &'static str) {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = serde_json::to_vec(&self).expect("a problem has string keys and no failing parts");
-        let mut response = (self.status, body).into_response();
+        let Document { status, retry_after, .. } = *self.0;
+        let body = serde_json::to_vec(&self.0).expect("a problem has string keys and no failing parts");
+        let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if let Some(seconds) = self.retry_after {
+        if let Some(seconds) = retry_after {
             headers.insert(RETRY_AFTER, seconds.into());
         }
-        if self.status == StatusCode::UNAUTHORIZED {
+        if status == StatusCode::UNAUTHORIZED {
             // RFC 9110 § 15.5.2 wants a challenge; a person answers this one.
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Kroger-Sign-In realm=\"/auth/authorize\""));
         }

@@ -1,0 +1,278 @@
+//! `GET /admin/tokens`, `POST /admin/tokens/refresh` and
+//! `DELETE /admin/tokens/{user_id}`: where tokens stand, never the tokens.
+
+use std::collections::BTreeMap;
+
+use axum::body::Bytes;
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use axum::response::Response;
+use http::StatusCode;
+use serde::Serialize;
+
+use super::call::{Call, json, user};
+use super::fields::Fields;
+use super::problem::Problem;
+use super::words::{self, UserToken, seconds_left};
+use crate::core::attempts::Outcome;
+use crate::core::client_credentials::{self, Stored};
+use crate::core::failure::{Code, Failure};
+use crate::core::health::{self, Persistence};
+use crate::core::lineage::Source;
+use crate::core::settings::EnvironmentPair;
+use crate::core::tokens::{self, State, Status};
+use crate::core::{Context, grants, maintenance};
+use crate::ports::{Bucket, Timestamp};
+
+/// More users than a person would read.
+const MOST_USERS: usize = 1_000;
+const AUTOMATICALLY: &str = "automatically";
+const ON_NEXT_USE: &str = "on next use";
+const NEVER: &str = "never: there is no refresh token";
+
+#[derive(Serialize)]
+struct TokensPage<'a> {
+    client_credentials: ClientCredentials,
+    user_tokens: BTreeMap<String, UserEntry>,
+    token_storage: TokenStorage<'a>,
+    settings: Settings,
+}
+
+#[derive(Serialize)]
+struct ClientCredentials {
+    exists: bool,
+    #[serde(flatten)]
+    entry: Option<Entry>,
+}
+
+/// Where one token stands.
+#[derive(Default, Serialize)]
+struct Entry {
+    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at_readable: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expired_ago: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    will_refresh: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct UserEntry {
+    #[serde(flatten)]
+    entry: Entry,
+    has_refresh_token: bool,
+    scope: Option<String>,
+    source: &'static str,
+    refreshed_at: Option<u64>,
+    refreshed_at_readable: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_error: Option<&'static str>,
+}
+
+#[derive(Serialize)]
+struct TokenStorage<'a> {
+    file_exists: bool,
+    file_path: &'a str,
+    auto_refresh_enabled: bool,
+    persistence_enabled: bool,
+}
+
+#[derive(Serialize)]
+struct Settings {
+    refresh_buffer_seconds: u64,
+    check_interval_seconds: u64,
+    max_retries: u32,
+    success_rate: Option<String>,
+}
+
+pub(super) async fn tokens(call: Call) -> Result<Response, Problem> {
+    let cx = call.context();
+    Ok(json(&TokensPage {
+        client_credentials: client_credentials(cx)?,
+        user_tokens: user_tokens(cx)?,
+        token_storage: TokenStorage {
+            file_exists: cx.ports.get(Bucket::Store, "tick").is_ok(),
+            file_path: words::store_name(cx.settings),
+            auto_refresh_enabled: maintenance::is_running(cx).unwrap_or(false),
+            persistence_enabled: health::persistence(cx) == Persistence::Kept,
+        },
+        settings: Settings {
+            refresh_buffer_seconds: cx.settings.refresh_buffer.as_secs(),
+            check_interval_seconds: cx.settings.check_interval.as_secs(),
+            max_retries: cx.settings.max_refresh_retries,
+            success_rate: words::success_rate(cx),
+        },
+    }))
+}
+
+fn client_credentials(cx: Context<'_>) -> Result<ClientCredentials, Problem> {
+    let now = cx.ports.wall_now();
+    let stored = client_credentials::stored(cx).map_err(|_| Failure::store_unavailable())?;
+    let exists = matches!(&stored, Some(Stored { state: client_credentials::State::Token { .. }, .. }));
+    Ok(ClientCredentials { exists, entry: stored.map(|stored| client_entry(&stored, now)) })
+}
+
+fn client_entry(stored: &Stored, now: Timestamp) -> Entry {
+    let invalid = |reason| Entry { status: "invalid", reason: Some(reason), ..Entry::default() };
+    match stored.state {
+        client_credentials::State::Token { expires_at, .. } if now < expires_at => {
+            Entry::valid("valid", expires_at, now, AUTOMATICALLY)
+        }
+        client_credentials::State::Token { expires_at, .. } => Entry::expired("expired", expires_at, now),
+        client_credentials::State::CredentialsRejected => {
+            invalid("Kroger rejected KROGER_CLIENT_ID and KROGER_CLIENT_SECRET")
+        }
+        client_credentials::State::Unavailable => invalid("Kroger did not answer at the last try; it is tried again"),
+    }
+}
+
+/// The users of the store, and the default user where a pair from outside
+/// would be taken on the next call.
+fn user_tokens(cx: Context<'_>) -> Result<BTreeMap<String, UserEntry>, Problem> {
+    let now = cx.ports.wall_now();
+    let all = tokens::all(cx, MOST_USERS).map_err(|_| Failure::store_unavailable())?;
+    let id = |status: &Status| status.grant.user_id.as_str().to_owned();
+    let mut entries: BTreeMap<_, _> = all.into_iter().map(|status| (id(&status), user_entry(status, now))).collect();
+    let default = &cx.settings.default_user;
+    let token = UserToken::of(cx, default).map_err(|_| Failure::store_unavailable())?;
+    if let Some(pair) = &token.outside {
+        entries.insert(default.as_str().to_owned(), outside_entry(pair, now));
+    }
+    Ok(entries)
+}
+
+fn user_entry(Status { grant, state, last_error }: Status, now: Timestamp) -> UserEntry {
+    let expires_at = grant.tokens.expires_at;
+    let has_refresh_token = grant.tokens.refresh_token.is_some();
+    let will_refresh = if has_refresh_token { AUTOMATICALLY } else { NEVER };
+    let entry = match state {
+        State::Valid => Entry::valid("valid", expires_at, now, will_refresh),
+        State::ExpiringSoon => Entry::valid("expiring_soon", expires_at, now, will_refresh),
+        State::Expired => Entry::expired("expired", expires_at, now),
+        State::Reauthorize { probably_spent } => Entry {
+            reason: Some(reason(has_refresh_token, probably_spent)),
+            will_refresh: None,
+            ..Entry::expired("reauthorize", expires_at, now)
+        },
+    };
+    let refreshed_at = grant.tokens.obtained_at.as_secs();
+    UserEntry {
+        entry,
+        has_refresh_token,
+        scope: grant.tokens.scope,
+        source: grant.source.as_str(),
+        refreshed_at: Some(refreshed_at),
+        refreshed_at_readable: Some(words::readable(refreshed_at)),
+        last_error: last_error.map(Outcome::as_str),
+    }
+}
+
+fn reason(has_refresh_token: bool, probably_spent: bool) -> &'static str {
+    match (has_refresh_token, probably_spent) {
+        (false, _) => "the access token expired and there is no refresh token; re-authenticate at /auth/authorize",
+        (true, false) => "Kroger refused the refresh token; re-authenticate at /auth/authorize",
+        (true, true) => {
+            "the refresh token was probably spent by a refresh whose reply was lost; re-authenticate at /auth/authorize"
+        }
+    }
+}
+
+fn outside_entry(pair: &EnvironmentPair, now: Timestamp) -> UserEntry {
+    let expires_at = Timestamp::from_secs(pair.expires_at);
+    let has_refresh_token = pair.refresh_token.is_some();
+    let entry = match words::outside_left(pair, now) {
+        Some(_) => Entry::valid("valid", expires_at, now, if has_refresh_token { AUTOMATICALLY } else { NEVER }),
+        None => Entry::expired("expired", expires_at, now),
+    };
+    UserEntry {
+        entry,
+        has_refresh_token,
+        scope: None,
+        source: Source::EnvFile.as_str(),
+        refreshed_at: None,
+        refreshed_at_readable: None,
+        last_error: None,
+    }
+}
+
+impl Entry {
+    fn valid(status: &'static str, expires_at: Timestamp, now: Timestamp, will_refresh: &'static str) -> Self {
+        Self {
+            expires_in: Some(format!("{} seconds", seconds_left(expires_at, now))),
+            will_refresh: Some(will_refresh),
+            ..Self::at(status, expires_at)
+        }
+    }
+
+    fn expired(status: &'static str, expires_at: Timestamp, now: Timestamp) -> Self {
+        Self {
+            expired_ago: Some(format!("{} seconds ago", seconds_left(now, expires_at))),
+            will_refresh: Some(ON_NEXT_USE),
+            ..Self::at(status, expires_at)
+        }
+    }
+
+    fn at(status: &'static str, expires_at: Timestamp) -> Self {
+        let expires_at = expires_at.as_secs();
+        Self {
+            status,
+            expires_at: Some(expires_at),
+            expires_at_readable: Some(words::readable(expires_at)),
+            ..Self::default()
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Refreshed<'a> {
+    message: &'static str,
+    user_id: &'a str,
+    expires_at: u64,
+    expires_at_readable: String,
+    auto_saved: bool,
+}
+
+pub(super) async fn refresh(call: Call, body: Bytes) -> Result<Response, Problem> {
+    if !body.is_empty() {
+        // Whoever names a user here would have another's token refreshed.
+        Fields::of_body(&call.headers, &body, &[])?;
+    }
+    let cx = call.context();
+    let user = call.user()?;
+    let grant = tokens::refresh(cx, &user).map_err(refresh_problem)?;
+    let expires_at = grant.tokens.expires_at.as_secs();
+    Ok(json(&Refreshed {
+        message: "Token refreshed successfully",
+        user_id: user.as_str(),
+        expires_at,
+        expires_at_readable: words::readable(expires_at),
+        auto_saved: grants::is_stored(cx, &user.key(), grant.ticket),
+    }))
+}
+
+/// The first system answered 400 where there is no refresh token.
+fn refresh_problem(failure: Failure) -> Problem {
+    let has_no_refresh_token = failure.code == Code::InvalidArgument;
+    let problem = Problem::from(failure);
+    if has_no_refresh_token { problem.with_status(StatusCode::BAD_REQUEST) } else { problem }
+}
+
+#[derive(Serialize)]
+struct Forgotten<'a> {
+    message: &'static str,
+    user_id: &'a str,
+}
+
+pub(super) async fn forget(path: Result<Path<String>, PathRejection>, call: Call) -> Result<Response, Problem> {
+    let Path(id) = path.map_err(|_| Problem::invalid_argument("user_id", "UTF-8, percent-encoded"))?;
+    let user = user("user_id", &id)?;
+    tokens::forget(call.context(), &user)?;
+    Ok(json(&Forgotten { message: "Tokens of this user forgotten", user_id: user.as_str() }))
+}

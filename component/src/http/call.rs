@@ -1,0 +1,136 @@
+//! One call, as every route reads it: its query, its user, the form of answer
+//! that it prefers, and the answer's.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use axum::extract::FromRequestParts;
+use axum::response::{IntoResponse, Response};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue};
+use serde::Serialize;
+use url::form_urlencoded;
+
+use super::SharedPorts;
+use super::problem::Problem;
+use crate::core::Context;
+use crate::core::settings::Settings;
+use crate::core::user::UserId;
+
+const USER_HEADER: &str = "x-kroger-user";
+
+/// What a route is given besides its body.
+pub(super) struct Call {
+    settings: Arc<Settings>,
+    ports: SharedPorts,
+    query: Option<String>,
+    pub(super) headers: HeaderMap,
+}
+
+impl FromRequestParts<Arc<Settings>> for Call {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, settings: &Arc<Settings>) -> Result<Self, Problem> {
+        Ok(Self {
+            settings: Arc::clone(settings),
+            ports: parts.extensions.get::<SharedPorts>().ok_or_else(Problem::malformed)?.clone(),
+            query: parts.uri.query().map(str::to_owned),
+            headers: std::mem::take(&mut parts.headers),
+        })
+    }
+}
+
+impl Call {
+    pub(super) fn context(&self) -> Context<'_> {
+        Context { settings: &self.settings, ports: &*self.ports }
+    }
+
+    /// The query parameter `name`; an empty one is as good as none.
+    pub(super) fn parameter(&self, name: &str) -> Result<Option<Cow<'_, str>>, Problem> {
+        let Some(query) = &self.query else { return Ok(None) };
+        let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
+        let Some((_, value)) = values.next() else { return Ok(None) };
+        if values.next().is_some() {
+            return Err(Problem::invalid_argument(name, "it is given more than once; give it once"));
+        }
+        // What is not UTF-8 was read as replacement characters.
+        if value.contains('\u{fffd}') {
+            return Err(Problem::invalid_argument(name, "UTF-8, percent-encoded"));
+        }
+        Ok((!value.is_empty()).then_some(value))
+    }
+
+    /// Whom the call is for: named by header or parameter, else the default.
+    pub(super) fn user(&self) -> Result<UserId, Problem> {
+        let in_query = self.parameter("user_id")?;
+        let in_header = self.headers.get(USER_HEADER).map(|value| std::str::from_utf8(value.as_bytes()));
+        let in_header = in_header.transpose().map_err(|_| Problem::invalid_argument("X-Kroger-User", "UTF-8"))?;
+        match (in_header, in_query.as_deref()) {
+            (Some(header), Some(query)) if header != query => Err(Problem::invalid_argument(
+                "user_id",
+                "it differs from the header X-Kroger-User; name one user, or name them alike",
+            )),
+            (Some(id), _) => user("X-Kroger-User", id),
+            (None, Some(id)) => user("user_id", id),
+            (None, None) => Ok(self.settings.default_user.clone()),
+        }
+    }
+
+    /// Whether a person looks at the answer: a browser asks for HTML first.
+    pub(super) fn prefers_page(&self) -> bool {
+        let accept = self.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let html = quality(accept, &["text/html"]);
+        html > 0.0 && html > quality(accept, &["application/json", "application/problem+json"])
+    }
+}
+
+/// # Errors
+/// The problem that names `field` and what is allowed.
+pub(super) fn user(field: &str, id: &str) -> Result<UserId, Problem> {
+    UserId::parse(id).map_err(|allowed| Problem::invalid_argument(field, allowed))
+}
+
+/// The highest weight that `accept` gives to one of `types` by name (RFC 9110
+/// § 12.5.1); 0 where it names none.
+fn quality(accept: &str, types: &[&str]) -> f32 {
+    let mut highest: f32 = 0.0;
+    for range in accept.split(',') {
+        let mut parts = range.split(';').map(str::trim);
+        let named = parts.next().unwrap_or_default();
+        if types.iter().any(|known| known.eq_ignore_ascii_case(named)) {
+            let weight = parts.find_map(|parameter| parameter.strip_prefix("q=")?.parse().ok());
+            highest = highest.max(weight.unwrap_or(1.0));
+        }
+    }
+    highest
+}
+
+/// 200 with `value` as JSON, for nobody to keep.
+pub(super) fn json(value: &impl Serialize) -> Response {
+    let body = serde_json::to_vec(value).expect("answers have string keys and no failing parts");
+    let headers = [
+        (CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
+    (headers, body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_browser_prefers_a_page_and_a_program_does_not() {
+        let page = |accept: &str| {
+            let html = quality(accept, &["text/html"]);
+            html > 0.0 && html > quality(accept, &["application/json", "application/problem+json"])
+        };
+
+        assert!(page("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"));
+        assert!(page("application/json;q=0.5, Text/HTML"));
+        for program in ["", "*/*", "application/json", "application/json, text/html;q=0.9", "text/html;q=0"] {
+            assert!(!page(program), "{program}");
+        }
+    }
+}

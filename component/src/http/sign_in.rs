@@ -1,0 +1,156 @@
+//! `GET /auth/authorize` and `GET /auth/callback`: the two ends of a sign-in,
+//! for programs as JSON and for people as pages.
+
+use axum::response::{IntoResponse, Response};
+use http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
+use http::{HeaderValue, StatusCode};
+use serde::Serialize;
+
+use super::call::{Call, json};
+use super::page;
+use super::problem::Problem;
+use super::words;
+use crate::core::Context;
+use crate::core::authorization::{self, AuthorizationRequest, SignedIn};
+use crate::core::failure::{Code, Failure};
+use crate::core::mirror::Exported;
+use crate::core::secret::Secret;
+use crate::core::settings::Scope;
+
+const INSTRUCTIONS: &str = "Give `authorization_url` to the user to open in a browser, sign in at Kroger and agree. \
+     Kroger then redirects to `redirect_uri`, which saves the tokens. The link works once, for 10 minutes.";
+const NEXT_STEPS: [&str; 2] = [
+    "Add to the cart with PUT /cart/add/simple; the token is refreshed by itself.",
+    "See where the tokens stand at GET /admin/tokens.",
+];
+
+#[derive(Serialize)]
+struct Authorize {
+    authorization_url: String,
+    redirect_uri: String,
+    scope: String,
+    state: String,
+    instructions: &'static str,
+}
+
+#[derive(Serialize)]
+struct Callback {
+    message: &'static str,
+    user_id: String,
+    expires_in: u64,
+    expires_at_readable: String,
+    token_management: TokenManagement,
+    next_steps: [&'static str; 2],
+}
+
+#[derive(Serialize)]
+struct TokenManagement {
+    auto_refresh: &'static str,
+    persistence: String,
+    env_file_updated: bool,
+    success_rate: Option<String>,
+}
+
+/// A browser is sent on to Kroger's page at once.
+pub(super) async fn authorize(call: Call) -> Result<Response, Problem> {
+    let scope = match call.parameter("scope")? {
+        Some(text) => Some(Scope::parse(&text).map_err(|allowed| Problem::invalid_argument("scope", allowed))?),
+        None => None,
+    };
+    let request = authorization::authorize(call.context(), &call.user()?, scope.as_ref())?;
+    if call.prefers_page() {
+        return Ok(redirect(&request));
+    }
+    Ok(json(&Authorize {
+        authorization_url: request.authorization_url,
+        redirect_uri: request.redirect_uri,
+        scope: request.scope,
+        state: request.state,
+        instructions: INSTRUCTIONS,
+    }))
+}
+
+fn redirect(request: &AuthorizationRequest) -> Response {
+    match HeaderValue::from_str(&request.authorization_url) {
+        Ok(location) => {
+            let no_store = HeaderValue::from_static("no-store");
+            (StatusCode::SEE_OTHER, [(LOCATION, location), (CACHE_CONTROL, no_store)]).into_response()
+        }
+        Err(_) => Problem::malformed().into_response(),
+    }
+}
+
+/// Kroger's redirect. It needs no `Origin`: the `state` that only the right
+/// caller knows guards it (RFC 6749 § 10.12).
+pub(super) async fn callback(call: Call) -> Response {
+    let cx = call.context();
+    let mut response = match (complete(&call), call.prefers_page()) {
+        (Ok(signed_in), false) => json(&callback_answer(cx, &signed_in)),
+        (Ok(signed_in), true) => page::signed_in(signed_in.grant.user_id.as_str(), signed_in.is_stored),
+        (Err(problem), false) => problem.into_response(),
+        (Err(problem), true) => page::failed(&problem),
+    };
+    // The address of this page holds the code and the state.
+    response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
+    response
+}
+
+fn complete(call: &Call) -> Result<SignedIn, Problem> {
+    let bad_request = |problem: Problem| problem.with_status(StatusCode::BAD_REQUEST);
+    let parameter = |name| call.parameter(name).map_err(bad_request);
+    let missing = |name| bad_request(Problem::invalid_argument(name, "it is missing; start again at /auth/authorize"));
+
+    let state = parameter("state")?.ok_or_else(|| missing("state"))?;
+    if let Some(error) = parameter("error")? {
+        authorization::decline(call.context(), &state).map_err(callback_problem)?;
+        return Err(callback_problem(declined(&error)));
+    }
+    let code = parameter("code")?.ok_or_else(|| missing("code"))?;
+    authorization::complete(call.context(), &Secret::new(code), &state).map_err(callback_problem)
+}
+
+/// A wrong `code` or `state` is a bad request here, not an argument that a
+/// caller could correct.
+fn callback_problem(failure: Failure) -> Problem {
+    let is_bad_request = failure.code == Code::InvalidArgument;
+    let problem = Problem::from(failure);
+    if is_bad_request { problem.with_status(StatusCode::BAD_REQUEST) } else { problem }
+}
+
+/// In our words: the redirect's own could be anyone's.
+fn declined(error: &str) -> Failure {
+    let detail = match error {
+        "access_denied" => "The sign-in was declined on Kroger's page.",
+        "invalid_scope" => "Kroger does not give this app the scope that was asked for.",
+        "server_error" | "temporarily_unavailable" => "Kroger could not complete the sign-in just now.",
+        _ => "Kroger reported an error instead of completing the sign-in.",
+    };
+    Failure::new(
+        Code::InvalidArgument,
+        format!("{detail} Nothing was stored."),
+        "Start again at /auth/authorize, and agree on Kroger's page.",
+    )
+}
+
+fn callback_answer(cx: Context<'_>, signed_in: &SignedIn) -> Callback {
+    let tokens = &signed_in.grant.tokens;
+    let persistence = if signed_in.is_stored {
+        format!("enabled to {}", words::store_name(cx.settings))
+    } else {
+        "in memory only, until the store can be written".to_owned()
+    };
+    let can_refresh = tokens.refresh_token.is_some();
+    Callback {
+        message: "Authentication successful - tokens saved automatically",
+        user_id: signed_in.grant.user_id.as_str().to_owned(),
+        expires_in: words::seconds_left(tokens.expires_at, cx.ports.wall_now()),
+        expires_at_readable: words::readable(tokens.expires_at.as_secs()),
+        token_management: TokenManagement {
+            auto_refresh: if can_refresh { "enabled" } else { "disabled: Kroger gave no refresh token" },
+            persistence,
+            env_file_updated: signed_in.exported == Exported::Updated,
+            success_rate: words::success_rate(cx),
+        },
+        next_steps: NEXT_STEPS,
+    }
+}

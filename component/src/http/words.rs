@@ -1,0 +1,144 @@
+//! The words and numbers in which answers tell where tokens stand. The texts
+//! are the first system's, which its callers look for.
+
+use crate::core::Context;
+use crate::core::client_credentials::{self, Stored};
+use crate::core::health::Persistence;
+use crate::core::lineage::{Current, Tokens};
+use crate::core::settings::{EnvironmentPair, Settings};
+use crate::core::tokens::State;
+use crate::core::user::UserId;
+use crate::core::{grants, mirror, success_rate, tokens};
+use crate::ports::{StoreError, Timestamp};
+
+pub(super) const NOT_CONFIGURED: &str = "not_configured";
+
+/// RFC 3339, UTC, whole seconds.
+pub(super) fn readable(seconds: u64) -> String {
+    let at = i64::try_from(seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+    at.map_or_else(|| "beyond the year 9999".to_owned(), |at| at.to_string())
+}
+
+/// Whole seconds from `now` to `at`.
+pub(super) fn seconds_left(at: Timestamp, now: Timestamp) -> u64 {
+    at.since(now).as_secs()
+}
+
+pub(super) fn valid(tokens: &Tokens, now: Timestamp) -> String {
+    format!("valid (expires in {}s)", seconds_left(tokens.expires_at, now))
+}
+
+/// Where the app's own token stands.
+pub(super) fn client_token(cx: Context<'_>) -> Result<String, StoreError> {
+    let has_secret = cx.settings.client.as_ref().is_some_and(|client| client.secret.is_some());
+    let now = cx.ports.wall_now();
+    Ok(match client_credentials::stored(cx)? {
+        Some(Stored { state: client_credentials::State::Token { expires_at, .. }, .. }) if expires_at > now => {
+            format!("valid (expires in {}s)", seconds_left(expires_at, now))
+        }
+        Some(Stored { state: client_credentials::State::CredentialsRejected, .. }) => NOT_CONFIGURED.to_owned(),
+        _ if has_secret => "expired (will refresh on next use)".to_owned(),
+        _ => NOT_CONFIGURED.to_owned(),
+    })
+}
+
+/// Where a user's token stands, and a pair from outside that would be taken.
+pub(super) struct UserToken {
+    pub(super) status: Option<tokens::Status>,
+    pub(super) outside: Option<EnvironmentPair>,
+}
+
+impl UserToken {
+    /// Looks, and takes nothing.
+    pub(super) fn of(cx: Context<'_>, user: &UserId) -> Result<Self, StoreError> {
+        let status = tokens::status(cx, &user.key())?;
+        let is_good = status.as_ref().is_some_and(|status| is_good(status.state));
+        let outside = if is_good { None } else { outside(cx, user)? };
+        Ok(Self { status, outside })
+    }
+
+    /// Whether a call would find a valid access token without refreshing.
+    pub(super) fn is_valid(&self, now: Timestamp) -> bool {
+        let outside = self.outside.as_ref().and_then(|pair| outside_left(pair, now));
+        outside.is_some() || self.status.as_ref().is_some_and(|status| is_good(status.state))
+    }
+
+    pub(super) fn text(&self, now: Timestamp) -> String {
+        match (&self.outside, &self.status) {
+            (Some(pair), _) => match outside_left(pair, now) {
+                Some(left) => format!("valid in .env (expires in {left}s)"),
+                None => "expired in .env (will refresh on first use)".to_owned(),
+            },
+            (None, Some(status)) => match status.state {
+                State::Valid | State::ExpiringSoon => valid(&status.grant.tokens, now),
+                State::Expired => "expired (will refresh automatically)".to_owned(),
+                State::Reauthorize { .. } => "re-authentication required".to_owned(),
+            },
+            (None, None) => NOT_CONFIGURED.to_owned(),
+        }
+    }
+}
+
+fn is_good(state: State) -> bool {
+    matches!(state, State::Valid | State::ExpiringSoon)
+}
+
+/// A pair without a refresh token is of use only while it is valid.
+fn outside(cx: Context<'_>, user: &UserId) -> Result<Option<EnvironmentPair>, StoreError> {
+    let current: Current = grants::current(cx, &user.key())?;
+    let now = cx.ports.wall_now();
+    let pair = mirror::adoptable(cx, user, &current);
+    Ok(pair.filter(|pair| pair.refresh_token.is_some() || outside_left(pair, now).is_some()))
+}
+
+/// Seconds for which the pair's access token is still valid.
+pub(super) fn outside_left(pair: &EnvironmentPair, now: Timestamp) -> Option<u64> {
+    let left = seconds_left(Timestamp::from_secs(pair.expires_at), now);
+    (pair.access_token.is_some() && left > 10).then_some(left)
+}
+
+pub(super) fn persistence(persistence: Persistence, settings: &Settings) -> String {
+    match persistence {
+        Persistence::Kept => format!("enabled to {}", store_name(settings)),
+        Persistence::Forgets => "unavailable: the store forgets what it was told".to_owned(),
+        Persistence::Failed => "unavailable: the store cannot be read or written".to_owned(),
+    }
+}
+
+/// The store as the operator named it, but no path of the machine.
+pub(super) fn store_name(settings: &Settings) -> &str {
+    let name = settings.store_name.as_str();
+    let is_path_of_the_machine = name.starts_with(['/', '\\', '~']) || name.get(1..2) == Some(":");
+    if !is_path_of_the_machine {
+        return name;
+    }
+    name.rsplit(['/', '\\']).find(|part| !part.is_empty()).unwrap_or("store")
+}
+
+/// The measured rate; none while there is nothing to measure, or no store.
+pub(super) fn success_rate(cx: Context<'_>) -> Option<String> {
+    success_rate::text(cx).ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_store_is_named_without_a_path_of_the_machine() {
+        let name = |given: &str| {
+            let variables = [("KROGER_STORE".to_owned(), given.to_owned())];
+            store_name(&Settings::from_variables(variables).unwrap()).to_owned()
+        };
+
+        assert_eq!(name(".tokens"), ".tokens");
+        assert_eq!(name("data/.tokens"), "data/.tokens");
+        assert_eq!(name("/home/ann/.tokens/"), ".tokens");
+        assert_eq!(name("C:\\Users\\ann\\tokens"), "tokens");
+    }
+
+    #[test]
+    fn times_are_rfc_3339_in_utc() {
+        assert_eq!(readable(1_737_201_600), "2025-01-18T12:00:00Z");
+    }
+}

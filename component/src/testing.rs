@@ -1,0 +1,208 @@
+//! A world for tests: a store in memory, a clock that moves when told or slept
+//! on, answers of Kroger's that are scripted one by one, and a record of what
+//! was sent and logged.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Mutex, MutexGuard};
+use std::time::Duration;
+
+use crate::ports::{Bucket, Event, KeyPage, Ports, Request, Response, SendError, StoreError, Timestamp};
+
+/// 2025-01-18T12:00:00Z: when each world begins.
+pub const BEGINNING: Timestamp = Timestamp::from_secs(1_737_201_600);
+
+/// How a world's durable store behaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum StoreMood {
+    #[default]
+    Good,
+    /// Every operation fails.
+    Failing,
+    /// What was written is not there in a bucket that is opened anew.
+    Forgetful,
+}
+
+#[derive(Default)]
+pub struct World {
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    elapsed: Duration,
+    buckets: BTreeMap<(&'static str, String), Vec<u8>>,
+    counters: BTreeMap<String, u64>,
+    mood: StoreMood,
+    /// The buckets that a host need not have.
+    has_rescue: bool,
+    has_env: bool,
+    answers: VecDeque<Result<Response, SendError>>,
+    sent: Vec<Request>,
+    logged: Vec<Event>,
+    drawn: u64,
+}
+
+impl World {
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// With the buckets `rescue` and `env`, as our host has them.
+    #[must_use]
+    pub fn with_optional_buckets(self) -> Self {
+        {
+            let mut state = self.state();
+            state.has_rescue = true;
+            state.has_env = true;
+        }
+        self
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no test panics while it holds the world")
+    }
+
+    pub fn set_store_mood(&self, mood: StoreMood) {
+        self.state().mood = mood;
+    }
+
+    pub fn advance(&self, duration: Duration) {
+        self.state().elapsed += duration;
+    }
+
+    /// The next request is answered so; each answer serves once.
+    pub fn answer(&self, status: u16, body: impl Into<Vec<u8>>) {
+        self.state().answers.push_back(Ok(Response { status, retry_after: None, date: None, body: body.into() }));
+    }
+
+    /// The next request gets no answer.
+    pub fn lose_answer(&self, error: SendError) {
+        self.state().answers.push_back(Err(error));
+    }
+
+    /// Kroger grants `access_token` and `refresh_token`, for 1,800 seconds.
+    pub fn answer_with_tokens(&self, access_token: &str, refresh_token: &str) {
+        self.answer(
+            200,
+            format!(
+                r#"{{"access_token":"{access_token}","refresh_token":"{refresh_token}","expires_in":1800,"token_type":"bearer"}}"#
+            ),
+        );
+    }
+
+    pub fn sent(&self) -> Vec<Request> {
+        self.state().sent.clone()
+    }
+
+    pub fn logged(&self) -> Vec<Event> {
+        self.state().logged.clone()
+    }
+
+    /// Everything that is stored, for a test to look through.
+    pub fn stored(&self, bucket: Bucket) -> BTreeMap<String, Vec<u8>> {
+        let state = self.state();
+        let of_bucket = state.buckets.iter().filter(|((name, _), _)| *name == name_of(bucket));
+        of_bucket.map(|((_, key), value)| (key.clone(), value.clone())).collect()
+    }
+}
+
+fn name_of(bucket: Bucket) -> &'static str {
+    match bucket {
+        Bucket::Store => "store",
+        Bucket::Rescue => "rescue",
+        Bucket::Env => "env",
+    }
+}
+
+impl State {
+    fn check(&self, bucket: Bucket) -> Result<(), StoreError> {
+        match bucket {
+            Bucket::Store if self.mood == StoreMood::Failing => Err(StoreError::Failed),
+            Bucket::Rescue if !self.has_rescue => Err(StoreError::NoSuchBucket),
+            Bucket::Env if !self.has_env => Err(StoreError::NoSuchBucket),
+            Bucket::Store | Bucket::Rescue | Bucket::Env => Ok(()),
+        }
+    }
+}
+
+impl Ports for World {
+    fn log(&self, event: &Event) {
+        self.state().logged.push(event.clone());
+    }
+
+    fn wall_now(&self) -> Timestamp {
+        BEGINNING + self.state().elapsed
+    }
+
+    fn monotonic_now(&self) -> Duration {
+        self.state().elapsed
+    }
+
+    fn sleep(&self, duration: Duration) {
+        self.advance(duration);
+    }
+
+    /// Different each time, the same in each run.
+    fn random_bytes(&self, bytes: &mut [u8]) {
+        let mut state = self.state();
+        for byte in bytes {
+            state.drawn = state.drawn.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            *byte = state.drawn.to_be_bytes()[0];
+        }
+    }
+
+    fn send(&self, request: &Request, _timeout: Duration) -> Result<Response, SendError> {
+        let mut state = self.state();
+        state.sent.push(request.clone());
+        state.answers.pop_front().unwrap_or(Err(SendError::NotSent))
+    }
+
+    fn get(&self, bucket: Bucket, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        let state = self.state();
+        state.check(bucket)?;
+        Ok(state.buckets.get(&(name_of(bucket), key.to_owned())).cloned())
+    }
+
+    fn read_back(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        if self.state().mood == StoreMood::Forgetful {
+            return Ok(None);
+        }
+        self.get(Bucket::Store, key)
+    }
+
+    fn set(&self, bucket: Bucket, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        let mut state = self.state();
+        state.check(bucket)?;
+        state.buckets.insert((name_of(bucket), key.to_owned()), value.to_owned());
+        Ok(())
+    }
+
+    fn delete(&self, bucket: Bucket, key: &str) -> Result<(), StoreError> {
+        let mut state = self.state();
+        state.check(bucket)?;
+        state.buckets.remove(&(name_of(bucket), key.to_owned()));
+        if bucket == Bucket::Store {
+            state.counters.remove(key);
+        }
+        Ok(())
+    }
+
+    fn increment(&self, key: &str, delta: u64) -> Result<u64, StoreError> {
+        let mut state = self.state();
+        state.check(Bucket::Store)?;
+        if delta == 0 {
+            return Ok(state.counters.get(key).copied().unwrap_or(0));
+        }
+        let counter = state.counters.entry(key.to_owned()).or_default();
+        *counter += delta;
+        Ok(*counter)
+    }
+
+    fn list_keys(&self, bucket: Bucket, _cursor: Option<u64>) -> Result<KeyPage, StoreError> {
+        let state = self.state();
+        state.check(bucket)?;
+        let values = state.buckets.keys().filter(|(name, _)| *name == name_of(bucket)).map(|(_, key)| key.clone());
+        let counters = state.counters.keys().filter(|_| bucket == Bucket::Store).cloned();
+        Ok(KeyPage { keys: values.chain(counters).collect(), cursor: None })
+    }
+}
