@@ -14,7 +14,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::log;
-use crate::settings::{Given, Refused, Settings, StoreLocation, cache_directory};
+use crate::settings::{Given, Purpose, Refused, Settings, StoreLocation, cache_directory};
 use crate::{Host, StartError};
 
 /// Keeps Kroger customers signed in and adds to their carts.
@@ -201,8 +201,8 @@ fn start_log(options: &LogOptions, given: &Given) -> Result<(), Ending> {
 }
 
 async fn refresh(user: Option<&str>, store: &StoreOptions, given: &Given) -> Result<(), Ending> {
+    require_credentials(given)?;
     let settings = settings(store, given)?;
-    require_credentials(&settings)?;
     let host = start(settings)?;
     match user {
         Some(user) => {
@@ -220,7 +220,7 @@ async fn status(json: bool, store: &StoreOptions, given: &Given) -> Result<(), E
 }
 
 fn settings(store: &StoreOptions, given: &Given) -> Result<Settings, Ending> {
-    let store = StoreLocation::choose(store.store.as_deref(), given)?;
+    let store = StoreLocation::choose(store.store.as_deref(), given, Purpose::Kroger)?;
     let settings = Settings::new(given, store)?;
     for sentence in settings.ignored() {
         tracing::warn!("{sentence}");
@@ -228,8 +228,8 @@ fn settings(store: &StoreOptions, given: &Given) -> Result<Settings, Ending> {
     Ok(settings)
 }
 
-fn require_credentials(settings: &Settings) -> Result<(), Ending> {
-    if settings.has_credentials() {
+fn require_credentials(given: &Given) -> Result<(), Ending> {
+    if given.has_credentials() {
         return Ok(());
     }
     Err(Ending::Usage(NO_CREDENTIALS.to_owned()))

@@ -44,7 +44,7 @@ use tokio::sync::watch;
 use tokio::time::interval;
 
 pub use component::{COMPONENT, RefreshOutcome};
-pub use settings::{Given, Refused, Settings, StoreLocation, cache_directory};
+pub use settings::{Given, Purpose, Refused, Settings, StoreLocation, cache_directory};
 pub use timer::{Pass, PassError};
 
 use component::Blueprint;

@@ -78,6 +78,11 @@ impl Given {
             .filter(|value| !value.is_empty())
     }
 
+    /// True where Kroger can be told who is calling.
+    pub fn has_credentials(&self) -> bool {
+        self.variable("KROGER_CLIENT_ID").is_some()
+    }
+
     /// The `KROGER_*` variables that the component gets to see.
     fn for_component(&self) -> BTreeMap<String, String> {
         let dotenv = self.dotenv.iter().filter(|(name, _)| !TOKENS.contains(&name.as_str()));
@@ -106,31 +111,42 @@ impl StoreLocation {
     ///
     /// # Errors
     /// No directory is left to take.
-    pub fn choose(option: Option<&str>, given: &Given) -> Result<Self, Refused> {
+    pub fn choose(option: Option<&str>, given: &Given, purpose: Purpose) -> Result<Self, Refused> {
         if let Some(name) = option.or_else(|| given.variable("KROGER_STORE")) {
-            return Ok(Self::named(name));
+            return Ok(Self::named(&purpose.name(name)));
         }
-        let local = Self::named(STORE);
+        let local = Self::named(&purpose.name(STORE));
         match local.directory.metadata() {
             Ok(found) if found.is_dir() => Ok(local),
-            Ok(_) => Err(Refused::StoreIsFile),
+            Ok(_) => Err(Refused::StoreIsFile(local.name)),
             Err(_) if crate::private_directory(&local.directory).is_ok() => Ok(local),
-            Err(_) => Self::of_platform(),
+            Err(_) => Self::of_platform(purpose),
         }
     }
 
-    /// The store of a sandbox, beside this one: its tokens are worth nothing at
-    /// Kroger, and Kroger's must not reach it.
-    #[must_use]
-    pub fn for_sandbox(&self) -> Self {
-        let mut directory = self.directory.clone().into_os_string();
-        directory.push("-sandbox");
-        Self { directory: directory.into(), name: format!("{}-sandbox", self.name) }
-    }
-
-    fn of_platform() -> Result<Self, Refused> {
+    fn of_platform(purpose: Purpose) -> Result<Self, Refused> {
         let platform = choose_native_strategy(platform_names()).map_err(|_| Refused::NoHome)?;
-        Ok(Self { directory: platform.data_dir().join("store"), name: PLATFORM_STORE.to_owned() })
+        let directory = platform.data_dir().join(purpose.name("store"));
+        Ok(Self { directory, name: PLATFORM_STORE.to_owned() })
+    }
+}
+
+/// What a store is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// The sign-ins of people at Kroger.
+    Kroger,
+    /// Those at a sandbox, in a store of their own: its tokens are worth nothing
+    /// at Kroger, and Kroger's must not reach it.
+    Sandbox,
+}
+
+impl Purpose {
+    fn name(self, of_kroger: &str) -> String {
+        match self {
+            Self::Kroger => of_kroger.to_owned(),
+            Self::Sandbox => format!("{}-sandbox", of_kroger.trim_end_matches(['/', '\\'])),
+        }
     }
 }
 
@@ -177,7 +193,7 @@ impl Settings {
     ///
     /// # Errors
     /// As for [`Settings::new`].
-    pub fn for_sandbox(given: &Given, store: &StoreLocation, sandbox: SocketAddr, port: u16) -> Result<Self, Refused> {
+    pub fn for_sandbox(given: &Given, store: StoreLocation, sandbox: SocketAddr, port: u16) -> Result<Self, Refused> {
         let app = kroger_sandbox::App::sandbox();
         let mut variables = given.for_component();
         for name in TOKENS.iter().chain(&REPLACED_BY_SANDBOX) {
@@ -187,12 +203,7 @@ impl Settings {
         variables.extend(app.client_secret.map(|secret| ("KROGER_CLIENT_SECRET".to_owned(), secret)));
         variables.insert("KROGER_API_BASE_URL".to_owned(), format!("http://localhost:{}", sandbox.port()));
         variables.insert("KROGER_REDIRECT_URI".to_owned(), format!("http://localhost:{port}/auth/callback"));
-        Self::checked(variables, store.for_sandbox(), None)
-    }
-
-    /// True where the app's credentials are there.
-    pub fn has_credentials(&self) -> bool {
-        self.component.client.is_some()
+        Self::checked(variables, store, None)
     }
 
     /// Settings that are there and mean nothing now, a sentence each.
@@ -227,8 +238,8 @@ pub enum Refused {
     Settings(Vec<SettingError>),
     /// There is a `.env` file that cannot be read.
     Dotenv(io::ErrorKind),
-    /// `.tokens` is a file, as the first system had it.
-    StoreIsFile,
+    /// This store is a file, as the first system had it.
+    StoreIsFile(String),
     /// Neither the working directory nor a home can take the store.
     NoHome,
 }
@@ -241,9 +252,9 @@ impl fmt::Display for Refused {
                 errors.iter().try_for_each(|error| write!(f, "\n  {error}"))
             }
             Self::Dotenv(kind) => write!(f, "The file .env cannot be read: {kind}."),
-            Self::StoreIsFile => f.write_str(
-                "`.tokens` is a file here, not a directory. Move it away, or name another directory with --store.",
-            ),
+            Self::StoreIsFile(name) => {
+                write!(f, "`{name}` is a file here, not a directory. Move it away, or name another with --store.")
+            }
             Self::NoHome => f.write_str(
                 "No store can be made in the working directory, and there is no home directory. \
                  Name a directory with --store.",
@@ -309,12 +320,13 @@ mod tests {
             ],
             &[],
         );
+        let store = StoreLocation::choose(Some("kroger/"), &given, Purpose::Sandbox).unwrap();
         let sandbox = "127.0.0.1:4000".parse().unwrap();
 
-        let settings = Settings::for_sandbox(&given, &StoreLocation::named(".tokens"), sandbox, 9004).unwrap();
+        let settings = Settings::for_sandbox(&given, store, sandbox, 9004).unwrap();
 
         assert!(settings.variables.0.iter().all(|(_, value)| value != "real"));
-        assert_eq!(settings.store, StoreLocation::named(".tokens-sandbox"));
+        assert_eq!(settings.store, StoreLocation::named("kroger-sandbox"));
         assert_eq!(settings.env_file, None);
         assert_eq!(guest(&settings, "KROGER_API_BASE_URL").as_deref(), Some("http://localhost:4000"));
         assert_eq!(guest(&settings, "KROGER_REDIRECT_URI").as_deref(), Some("http://localhost:9004/auth/callback"));

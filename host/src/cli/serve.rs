@@ -11,7 +11,7 @@ use tokio::task::JoinHandle;
 
 use super::{Ending, ServeOptions, require_credentials, settings, signals, start};
 use crate::Host;
-use crate::settings::{Given, Settings, StoreLocation};
+use crate::settings::{Given, Purpose, Settings, StoreLocation};
 
 const DEFAULT_PORT: &str = "9004";
 
@@ -20,8 +20,8 @@ pub(super) async fn serve(options: &ServeOptions, given: &Given) -> Result<(), E
     if options.sandbox {
         return serve_with_sandbox(options, given, &listen).await;
     }
+    require_credentials(given)?;
     let settings = settings(&options.store, given)?;
-    require_credentials(&settings)?;
     let listener = bind(&listen).await?;
     run(settings, listener).await
 }
@@ -39,11 +39,11 @@ pub(super) async fn sandbox_alone(listen: &str) -> Result<(), Ending> {
 }
 
 async fn serve_with_sandbox(options: &ServeOptions, given: &Given, listen: &str) -> Result<(), Ending> {
-    let store = StoreLocation::choose(options.store.store.as_deref(), given)?;
+    let store = StoreLocation::choose(options.store.store.as_deref(), given, Purpose::Sandbox)?;
     let listener = bind(listen).await?;
     let sandbox = RunningSandbox::start().await?;
     let own = address(&listener)?;
-    let settings = Settings::for_sandbox(given, &store, sandbox.address, own.port())?;
+    let settings = Settings::for_sandbox(given, store, sandbox.address, own.port())?;
     print(&sandbox_lines(own, sandbox.address))?;
     let served = run(settings, listener).await;
     // Only now: refreshes that were under way have had their answers.
