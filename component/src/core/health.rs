@@ -56,11 +56,19 @@ fn write_and_read(cx: Context<'_>) -> Result<bool, StoreError> {
 pub fn readiness(cx: Context<'_>) -> Result<(), Failure> {
     match persistence(cx) {
         Persistence::Kept => {}
-        Persistence::Forgets => return Err(Failure::store_forgets()),
+        Persistence::Forgets => return Err(forgets()),
         Persistence::Failed => return Err(Failure::store_unavailable()),
     }
     let rescued = maintenance::rescued(cx).map_err(|_| Failure::store_unavailable())?;
     if rescued.is_empty() { Ok(()) } else { Err(waiting(rescued.len())) }
+}
+
+fn forgets() -> Failure {
+    Failure::new(
+        Code::StoreUnavailable,
+        "The token store forgets what it was told, so no refresh token is spent here.",
+        "Run the component under a host whose key-value store is durable.",
+    )
 }
 
 fn waiting(count: usize) -> Failure {

@@ -16,6 +16,9 @@ const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*
 const NETWORK_ERROR: &str = "Token refresh failed after 3 attempts.\n\n\
     Action required:\n1. Check network connectivity\n2. If network is OK, user needs to re-authenticate";
 
+/// Status and body, or none.
+type KrogersAnswer = Result<(u16, &'static str), SendError>;
+
 /// A server on `localhost:9004`, in a world of its own.
 struct Server {
     world: Arc<World>,
@@ -524,7 +527,7 @@ fn whoever_is_not_signed_in_gets_the_steps_and_a_link() {
 
 #[test]
 fn each_failure_of_kroger_has_its_status_and_code() {
-    let cases: [(Result<(u16, &str), SendError>, u16, &str); 7] = [
+    let cases: [(KrogersAnswer, u16, &str); 7] = [
         (Ok((400, r#"{"code":"API-4101-400","reason":"Cannot parse parameters"}"#)), 422, "upstream_rejected"),
         (Ok((403, r#"{"errors":{"code":"Forbidden","reason":"missing required scopes"}}"#)), 403, "scope_missing"),
         (Ok((200, "<html>")), 504, "outcome_unknown"),
