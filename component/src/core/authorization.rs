@@ -7,7 +7,7 @@
 //! | key | value |
 //! |---|---|
 //! | `signin.places` | counter; its remainder by 1,000 is the next place |
-//! | `signin.<place>` | a [`Pending`] sign-in |
+//! | `signin.<place>` | a `Pending` sign-in |
 //! | `used.<place>.<hash of state>` | counter; who raises it to 1 may go on |
 //! | `signin_link.<user>` | the link that failed calls share |
 
