@@ -15,6 +15,9 @@ use http_body_util::{BodyExt, Full, Limited};
 use tokio::sync::oneshot;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker, ResourceTable};
 use wasmtime::{Cache, CacheConfig, Config, Engine, PoolingAllocationConfig, ResourceLimiter, Store};
+use wasmtime_wasi::cli::{WasiCli, WasiCliView};
+use wasmtime_wasi::p2::bindings::{cli, random};
+use wasmtime_wasi::random::WasiRandom;
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
@@ -111,12 +114,7 @@ impl Blueprint {
     fn state(&self) -> State {
         let log = GuestLog::default();
         let mut wasi = WasiCtx::builder();
-        wasi.envs(&self.variables)
-            .stdout(log.clone())
-            .stderr(log)
-            .allow_tcp(false)
-            .allow_udp(false)
-            .allow_ip_name_lookup(false);
+        wasi.envs(&self.variables).stdout(log.clone()).stderr(log);
         State {
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
@@ -258,8 +256,18 @@ fn cache(dir: &Path) -> Option<Cache> {
 
 fn pre_instance(engine: &Engine, component: &Component) -> wasmtime::Result<InstancePre<State>> {
     let mut linker = Linker::new(engine);
-    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    // Standard streams, clocks, randomness, outgoing HTTP; then what else Rust's
+    // standard library imports. No filesystem and no sockets are there to ask for.
+    wasmtime_wasi_http::p2::add_to_linker_async(&mut linker)?;
+    let l = &mut linker;
+    cli::environment::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::exit::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::terminal_input::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::terminal_output::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::terminal_stdin::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::terminal_stdout::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    random::insecure_seed::add_to_linker::<_, WasiRandom>(l, |state| state.wasi.random())?;
     keyvalue::store::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     keyvalue::atomics::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
     linker.instantiate_pre(component)
