@@ -76,7 +76,11 @@ fn wrong_arguments_are_named_and_nothing_is_sent() {
 
 #[test]
 fn what_was_not_processed_is_repeated_and_added_once() {
-    for action in [json!({ "status": 503 }), json!({ "status": 429, "headers": { "Retry-After": "0" } }), json!({ "status": 401 })] {
+    for action in [
+        json!({ "status": 503 }),
+        json!({ "status": 429, "headers": { "Retry-After": "0" } }),
+        json!({ "status": 401 }),
+    ] {
         let (sandbox, _folder, server) = signed_in();
         fault(&sandbox, 1, &action);
 
@@ -117,8 +121,16 @@ fn an_add_whose_outcome_is_unknown_is_never_sent_again() {
 fn krogers_refusals_come_through_with_its_code_and_reason() {
     let (sandbox, _folder, server) = signed_in();
     let cases = [
-        (json!({ "status": 400, "body": { "code": "API-4101-400", "reason": "Cannot parse parameters" } }), 422, "upstream_rejected"),
-        (json!({ "status": 403, "body": { "errors": { "code": "Forbidden", "reason": "missing required scopes" } } }), 403, "scope_missing"),
+        (
+            json!({ "status": 400, "body": { "code": "API-4101-400", "reason": "Cannot parse parameters" } }),
+            422,
+            "upstream_rejected",
+        ),
+        (
+            json!({ "status": 403, "body": { "errors": { "code": "Forbidden", "reason": "missing required scopes" } } }),
+            403,
+            "scope_missing",
+        ),
         (json!({ "status": 404 }), 422, "upstream_rejected"),
         (json!({ "status": 403, "body": "<html>proxy</html>" }), 502, "upstream_rejected"),
         (json!({ "status": 302, "headers": { "Location": "https://example.com/" } }), 502, "upstream_rejected"),

@@ -92,19 +92,31 @@ fn odd_but_good() -> Vec<Case> {
         case("expires_in has a fraction", Refreshed, ok(&pair(r#","expires_in":1799.5"#))),
         case("expires_in is an object", Refreshed, ok(&pair(r#","expires_in":{"seconds":1}"#))),
         case("no refresh_token", Refreshed, ok(r#"{"access_token":"new","expires_in":1800}"#)),
-        case("refresh_token is null", Refreshed, ok(r#"{"access_token":"new","refresh_token":null,"expires_in":1800}"#)),
+        case(
+            "refresh_token is null",
+            Refreshed,
+            ok(r#"{"access_token":"new","refresh_token":null,"expires_in":1800}"#),
+        ),
         case("refresh_token is empty", Refreshed, ok(r#"{"access_token":"new","refresh_token":"","expires_in":1800}"#)),
         case("unknown members", Refreshed, ok(&pair(r#","expires_in":1800,"x":{"y":[1,{}]}"#))),
         case("scope is a list", Refreshed, ok(&pair(r#","expires_in":1800,"scope":["a","b"]"#))),
         case("token_type is odd", Refreshed, ok(&pair(r#","expires_in":1800,"token_type":"MAC""#))),
-        case("duplicate keys", Refreshed, ok(r#"{"access_token":"x","access_token":"new","refresh_token":"r","expires_in":1800}"#)),
+        case(
+            "duplicate keys",
+            Refreshed,
+            ok(r#"{"access_token":"x","access_token":"new","refresh_token":"r","expires_in":1800}"#),
+        ),
         case("wrong content type", Refreshed, http("200 OK", "Content-Type: text/html\r\n", plain.as_bytes())),
         case("no content type", Refreshed, http("200 OK", "", plain.as_bytes())),
         case("chunked, with extensions", Refreshed, chunked("")),
         case("chunked, with trailers", Refreshed, chunked("X-Trailer: 1\r\n")),
         case("ends with the connection", Refreshed, format!("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n{plain}")),
         case("100 Continue first", Refreshed, [b"HTTP/1.1 100 Continue\r\n\r\n".to_vec(), ok(&plain)].concat()),
-        case("103 Early Hints first", Refreshed, [b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n".to_vec(), ok(&plain)].concat()),
+        case(
+            "103 Early Hints first",
+            Refreshed,
+            [b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n".to_vec(), ok(&plain)].concat(),
+        ),
         case("201 Created", Refreshed, http("201 Created", JSON, plain.as_bytes())),
         case("white space around", Refreshed, ok(&format!("\r\n\t {plain} \n"))),
         case("200 kB of padding", Refreshed, ok(&pair(&padding))),
@@ -117,13 +129,25 @@ fn odd_but_good() -> Vec<Case> {
 fn refusals() -> Vec<Case> {
     vec![
         case("Kroger's refusal", Reauthorize, refusal("400 Bad Request", "invalid_request", "invalid refresh_token")),
-        case("Kroger's refusal, capitalised", Reauthorize, refusal("400 Bad Request", "invalid_request", "Invalid Refresh_Token")),
-        case("refresh token expired", Reauthorize, refusal("400 Bad Request", "invalid_request", "The refresh token has expired")),
+        case(
+            "Kroger's refusal, capitalised",
+            Reauthorize,
+            refusal("400 Bad Request", "invalid_request", "Invalid Refresh_Token"),
+        ),
+        case(
+            "refresh token expired",
+            Reauthorize,
+            refusal("400 Bad Request", "invalid_request", "The refresh token has expired"),
+        ),
         case("invalid_grant", Reauthorize, refusal("400 Bad Request", "invalid_grant", "")),
         case("invalid_grant with 401", Reauthorize, refusal("401 Unauthorized", "invalid_grant", "reuse detected")),
         case("invalid_grant with 200", Reauthorize, refusal("200 OK", "invalid_grant", "")),
         case("invalid_grant as text/plain", Reauthorize, http("400 Bad Request", "", br#"{"error":"invalid_grant"}"#)),
-        case("a refusal after 100 Continue", Reauthorize, [b"HTTP/1.1 100 Continue\r\n\r\n".to_vec(), refusal("400 Bad Request", "invalid_grant", "")].concat()),
+        case(
+            "a refusal after 100 Continue",
+            Reauthorize,
+            [b"HTTP/1.1 100 Continue\r\n\r\n".to_vec(), refusal("400 Bad Request", "invalid_grant", "")].concat(),
+        ),
     ]
 }
 
@@ -138,7 +162,11 @@ fn somebody_else() -> Vec<Case> {
         case("407 from a proxy", Kept("unknown"), http("407 Proxy Authentication Required", "", b"")),
         case("418 that says invalid_grant", Kept("unknown"), refusal("418 I'm a teapot", "invalid_grant", "")),
         case("302 to elsewhere", Kept("unknown"), http("302 Found", "Location: http://127.0.0.1:1/\r\n", b"")),
-        case("307 to elsewhere", Kept("unknown"), http("307 Temporary Redirect", "Location: http://127.0.0.1:1/\r\n", b"")),
+        case(
+            "307 to elsewhere",
+            Kept("unknown"),
+            http("307 Temporary Redirect", "Location: http://127.0.0.1:1/\r\n", b""),
+        ),
         case("204", Kept("unknown"), "HTTP/1.1 204 No Content\r\n\r\n"),
         case("200 without a body", Kept("unknown"), ok("")),
         case("an empty object", Kept("unknown"), ok("{}")),
@@ -146,14 +174,26 @@ fn somebody_else() -> Vec<Case> {
         case("null", Kept("unknown"), ok("null")),
         case("access_token is a number", Kept("unknown"), ok(r#"{"access_token":1,"refresh_token":"r"}"#)),
         case("access_token is empty", Kept("unknown"), ok(r#"{"access_token":"","refresh_token":"r"}"#)),
-        case("access_token has a line break", Kept("unknown"), ok(r#"{"access_token":"a\r\nX: y","refresh_token":"r"}"#)),
+        case(
+            "access_token has a line break",
+            Kept("unknown"),
+            ok(r#"{"access_token":"a\r\nX: y","refresh_token":"r"}"#),
+        ),
         case("JSON that ends early", Kept("unknown"), ok(r#"{"access_token":"new","refresh_to"#)),
         case("not UTF-8", Kept("unknown"), http("200 OK", JSON, b"{\"access_token\":\"\xff\"}")),
         case("a byte order mark", Kept("unknown"), http("200 OK", JSON, "\u{feff}{}".as_bytes())),
-        case("Kroger's API error", Kept("unknown"), http("400 Bad Request", JSON, br#"{"errors":{"code":"X","reason":"invalid refresh_token"}}"#)),
+        case(
+            "Kroger's API error",
+            Kept("unknown"),
+            http("400 Bad Request", JSON, br#"{"errors":{"code":"X","reason":"invalid refresh_token"}}"#),
+        ),
         case("400 without a body", Kept("unknown"), http("400 Bad Request", "", b"")),
         case("401 without a body", Kept("unknown"), http("401 Unauthorized", "", b"")),
-        case("gzip that nobody asked for", Kept("unknown"), http("200 OK", "Content-Encoding: gzip\r\n", b"\x1f\x8b\x08\x00\x00\x00\x00\x00")),
+        case(
+            "gzip that nobody asked for",
+            Kept("unknown"),
+            http("200 OK", "Content-Encoding: gzip\r\n", b"\x1f\x8b\x08\x00\x00\x00\x00\x00"),
+        ),
         case("nesting without end", Kept("unknown"), ok(&"[".repeat(100_000))),
     ]
 }
@@ -186,7 +226,11 @@ fn try_again_or_fix() -> Vec<Case> {
         case("502 with HTML", Kept("failed"), http("502 Bad Gateway", "", b"<html>")),
         case("503", Kept("failed"), http("503 Service Unavailable", "", b"")),
         case("503, Retry-After in seconds", Kept("failed"), with("503 Service Unavailable", "40")),
-        case("503, Retry-After as a date", Kept("failed"), with("503 Service Unavailable", "Fri, 31 Dec 2100 23:59:59 GMT")),
+        case(
+            "503, Retry-After as a date",
+            Kept("failed"),
+            with("503 Service Unavailable", "Fri, 31 Dec 2100 23:59:59 GMT"),
+        ),
         case("504", Kept("failed"), http("504 Gateway Timeout", "", b"")),
         case("599", Kept("failed"), http("599 Odd", "", b"")),
         case("408", Kept("failed"), http("408 Request Timeout", "", b"")),
@@ -194,16 +238,31 @@ fn try_again_or_fix() -> Vec<Case> {
         case("429, Retry-After in seconds", Kept("busy"), with("429 Too Many Requests", "40")),
         case("429, Retry-After that is nonsense", Kept("busy"), with("429 Too Many Requests", "soon")),
         case("429 that says invalid_grant", Kept("busy"), refusal("429 Too Many Requests", "invalid_grant", "")),
-        case("wrong credentials, 400", Kept("client_refused"), refusal("400 Bad Request", "unauthorized", "invalid credentials")),
+        case(
+            "wrong credentials, 400",
+            Kept("client_refused"),
+            refusal("400 Bad Request", "unauthorized", "invalid credentials"),
+        ),
         case("wrong credentials, 401", Kept("client_refused"), refusal("401 Unauthorized", "invalid_client", "")),
-        case("another grant type, please", Kept("request_refused"), refusal("400 Bad Request", "unsupported_grant_type", "invalid grant_type")),
+        case(
+            "another grant type, please",
+            Kept("request_refused"),
+            refusal("400 Bad Request", "unsupported_grant_type", "invalid grant_type"),
+        ),
         case("invalid scope", Kept("request_refused"), refusal("400 Bad Request", "invalid_scope", "invalid scope")),
-        case("a parameter is missing", Kept("request_refused"), refusal("400 Bad Request", "invalid_request", "The refresh_token is required")),
+        case(
+            "a parameter is missing",
+            Kept("request_refused"),
+            refusal("400 Bad Request", "invalid_request", "The refresh_token is required"),
+        ),
     ]
 }
 
 fn cases() -> Vec<Case> {
-    [odd_but_good(), refusals(), somebody_else(), broken_transport(), try_again_or_fix()].into_iter().flatten().collect()
+    [odd_but_good(), refusals(), somebody_else(), broken_transport(), try_again_or_fix()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// Signs everyone in for a moment, and answers the refresh of `refresh-<n>` as
@@ -282,12 +341,12 @@ fn outcome(server: &Server, number: usize) -> Result<Outcome, String> {
     match (answer.status, code.as_str(), token["status"].as_str()) {
         (200, _, Some("valid" | "expiring_soon")) => Ok(Refreshed),
         (401, "reauthorize", Some("reauthorize")) => Ok(Reauthorize),
-        (503, "upstream_unavailable" | "client_credentials_rejected", Some("expired")) => {
-            Ok(Kept(["unknown", "failed", "busy", "client_refused", "request_refused"]
+        (503, "upstream_unavailable" | "client_credentials_rejected", Some("expired")) => Ok(Kept(
+            ["unknown", "failed", "busy", "client_refused", "request_refused"]
                 .into_iter()
                 .find(|known| last_error.contains(known))
-                .ok_or(format!("the last error is {last_error:?}"))?))
-        }
+                .ok_or(format!("the last error is {last_error:?}"))?,
+        )),
         other => Err(format!("{other:?} {}", answer.text)),
     }
 }

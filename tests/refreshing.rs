@@ -167,7 +167,12 @@ fn a_lost_reply_is_reported_as_what_it_was() {
 fn transient_faults_cost_tries_and_no_sign_in() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
-    for fault in [json!({ "status": 503 }), json!({ "status": 429, "headers": { "Retry-After": "0" } }), json!("drop_before"), json!({ "status": 500 })] {
+    for fault in [
+        json!({ "status": 503 }),
+        json!({ "status": 429, "headers": { "Retry-After": "0" } }),
+        json!("drop_before"),
+        json!({ "status": 500 }),
+    ] {
         short_lives(&sandbox, 1);
         server.sign_in();
         short_lives(&sandbox, 1_800);

@@ -46,13 +46,19 @@ fn no_log_error_or_answer_shows_a_secret_even_at_trace_level() {
     note(&server.call("POST", "/admin/tokens/refresh", None).expect(200).text);
     secrets.extend(canaries(&fs::read_to_string(&env_path).unwrap()));
     note(&server.add(UPC).expect(200).text);
-    for action in [json!("garbage"), json!("drop_after"), json!({ "status": 400, "body": { "error": "invalid_request", "error_description": "invalid refresh_token" } })] {
+    for action in [
+        json!("garbage"),
+        json!("drop_after"),
+        json!({ "status": 400, "body": { "error": "invalid_request", "error_description": "invalid refresh_token" } }),
+    ] {
         sandbox.token_faults(1, &action);
         note(&server.call("POST", "/admin/tokens/refresh", None).text);
         sandbox.clear_faults();
         secrets.extend(canaries(&fs::read_to_string(&env_path).unwrap()));
     }
-    for path in ["/health", "/livez", "/readyz", "/config", "/admin/tokens", "/nowhere", "/auth/callback?code=x&state=y"] {
+    for path in
+        ["/health", "/livez", "/readyz", "/config", "/admin/tokens", "/nowhere", "/auth/callback?code=x&state=y"]
+    {
         note(&server.get(path).text);
     }
     note(&server.add("nonsense").text);
@@ -65,7 +71,11 @@ fn no_log_error_or_answer_shows_a_secret_even_at_trace_level() {
     assert!(secrets.len() > 6);
     for secret in secrets.iter().chain(&verifiers) {
         assert!(secret.len() >= 10, "{secret}");
-        assert!(!seen.contains(secret.as_str()), "a secret was shown: {}", seen.lines().find(|line| line.contains(secret.as_str())).unwrap());
+        assert!(
+            !seen.contains(secret.as_str()),
+            "a secret was shown: {}",
+            seen.lines().find(|line| line.contains(secret.as_str())).unwrap()
+        );
     }
 }
 

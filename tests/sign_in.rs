@@ -53,7 +53,9 @@ fn a_redirect_that_nobody_asked_for_stores_nothing() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
 
-    for query in ["?code=x&state=7.forged", "?code=x", "?state=0.x", "", "?code=x&state=%00", "?error=access_denied&state=1.x"] {
+    for query in
+        ["?code=x&state=7.forged", "?code=x", "?state=0.x", "", "?code=x&state=%00", "?error=access_denied&state=1.x"]
+    {
         server.get(&format!("/auth/callback{query}")).expect(400);
     }
 

@@ -64,7 +64,10 @@ fn with_the_sandbox_it_prints_three_lines_that_do_the_whole_job() {
     let consent = format!("{}&sandbox_user=alice&sandbox_decision=allow", to_kroger.header("location"));
     let back = client.get(&consent).expect(302);
     let page = client.call("GET", back.header("location"), &[("accept", "text/html")], None).expect(200);
-    let add = std::process::Command::new("sh").args(["-c", lines[1].find("curl").map(|at| &lines[1][at..]).unwrap()]).output().unwrap();
+    let add = std::process::Command::new("sh")
+        .args(["-c", lines[1].find("curl").map(|at| &lines[1][at..]).unwrap()])
+        .output()
+        .unwrap();
     let look = client.get(&link(&lines[2])).expect(200);
 
     assert!(page.text.contains("<html"), "{}", page.text);

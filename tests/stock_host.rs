@@ -65,7 +65,11 @@ fn pair(sandbox: &Sandbox) -> Vec<(String, String)> {
     let server = Server::start(folder.path(), sandbox);
     server.sign_in();
     let mirror = std::fs::read_to_string(folder.path().join(".env")).unwrap();
-    mirror.lines().filter_map(|line| line.split_once('=')).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+    mirror
+        .lines()
+        .filter_map(|line| line.split_once('='))
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect()
 }
 
 fn variables<'a>(sandbox_url: &'a str, pair: &'a [(String, String)]) -> Vec<(&'a str, &'a str)> {
@@ -89,7 +93,10 @@ fn it_adds_to_the_cart_with_a_token_from_the_environment() {
     let config = stock.get("/config").expect(200).json();
     stock.add().expect(200);
 
-    assert!(config["token_management"]["user_token"].as_str().unwrap().starts_with("valid in .env (expires in "), "{config}");
+    assert!(
+        config["token_management"]["user_token"].as_str().unwrap().starts_with("valid in .env (expires in "),
+        "{config}"
+    );
     assert_eq!(sandbox.cart("alice")[0]["quantity"], 1);
 }
 

@@ -206,7 +206,6 @@ impl Kroger {
         let output = self.command.output().expect("the binary starts");
         Ended {
             status: output.status,
-            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
             stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
         }
     }
@@ -239,7 +238,6 @@ fn listening(log: &str) -> Option<SocketAddr> {
 #[derive(Debug)]
 pub struct Ended {
     pub status: ExitStatus,
-    pub stdout: String,
     pub stderr: String,
 }
 

@@ -57,7 +57,8 @@ fn address(log: &mut impl BufRead) -> SocketAddr {
     for line in log.lines() {
         let line = line.expect("a log of text");
         if let Some(from) = line.find("127.0.0.1:").filter(|_| line.contains("listening")) {
-            let text: String = line[from..].chars().take_while(|c| c.is_ascii_digit() || matches!(c, '.' | ':')).collect();
+            let text: String =
+                line[from..].chars().take_while(|c| c.is_ascii_digit() || matches!(c, '.' | ':')).collect();
             return text.parse().expect("an address");
         }
     }

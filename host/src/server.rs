@@ -11,11 +11,11 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST};
+use bytes::{Bytes, BytesMut};
+use http::header::HOST;
 use http::uri::Authority;
-use http::{HeaderMap, Request, Response};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -30,6 +30,8 @@ use crate::problem::Problem;
 
 const MAX_CONNECTIONS: usize = 1024;
 const MAX_BODY: usize = 1 << 20;
+/// What is read of a body that is too large, to be able to say so.
+const MAX_READ: usize = 8 << 20;
 const BODY_LIMIT: Duration = Duration::from_secs(10);
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
 
@@ -123,16 +125,26 @@ pub(crate) async fn call(pool: &Pool, request: Request<Full<Bytes>>) -> Response
 
 async fn whole(request: Request<Incoming>) -> Result<Request<Full<Bytes>>, Problem> {
     check_host(&request)?;
-    if announced_length(request.headers()).is_some_and(|length| length > MAX_BODY as u64) {
-        return Err(Problem::TooLarge);
-    }
     let (parts, body) = request.into_parts();
-    let body = timeout(BODY_LIMIT, Limited::new(body, MAX_BODY).collect()).await;
-    match body.map_err(|_| Problem::SlowBody)? {
-        Ok(body) => Ok(Request::from_parts(parts, Full::new(body.to_bytes()))),
-        Err(error) if error.is::<LengthLimitError>() => Err(Problem::TooLarge),
-        Err(_) => Err(Problem::BrokenBody),
+    let body = timeout(BODY_LIMIT, read(body)).await.map_err(|_| Problem::SlowBody)??;
+    Ok(Request::from_parts(parts, Full::new(body)))
+}
+
+/// Reads on for a while before it calls a body too large: a client that is
+/// still sending would see a broken connection, and not the answer.
+async fn read(mut body: Incoming) -> Result<Bytes, Problem> {
+    let mut kept = BytesMut::new();
+    let mut length = 0;
+    while length <= MAX_READ
+        && let Some(frame) = body.frame().await
+    {
+        let Ok(data) = frame.map_err(|_| Problem::BrokenBody)?.into_data() else { continue };
+        length += data.len();
+        if length <= MAX_BODY {
+            kept.extend_from_slice(&data);
+        }
     }
+    if length <= MAX_BODY { Ok(kept.freeze()) } else { Err(Problem::TooLarge) }
 }
 
 /// The component sees the authority only, which comes from the request target
@@ -144,10 +156,6 @@ fn check_host<B>(request: &Request<B>) -> Result<(), Problem> {
     let is_authority = host.is_some_and(|host| host.parse::<Authority>().is_ok() && !host.contains('@'));
     let agrees = request.uri().authority().is_none_or(|target| host == Some(target.as_str()));
     if is_authority && agrees && hosts.next().is_none() { Ok(()) } else { Err(Problem::Host) }
-}
-
-fn announced_length(headers: &HeaderMap) -> Option<u64> {
-    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
 #[cfg(test)]
