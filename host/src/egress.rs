@@ -34,6 +34,7 @@ use tokio::time::timeout;
 use tower_service::Service;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
+use crate::component::MAX_INSTANCES;
 use address::Naming;
 
 /// How long the parts of an exchange may take, whatever the guest allows.
@@ -85,7 +86,7 @@ impl Egress {
         let (scheme, authority) = (parts.scheme?, parts.authority?);
         let connector = Connector::to(Naming::of(authority.host()), limits.connect)?;
         Some(Self(Arc::new(Inner {
-            pooled: client(connector.clone(), 32),
+            pooled: client(connector.clone(), MAX_INSTANCES as usize),
             fresh: client(connector, 0),
             scheme,
             authority,
