@@ -114,7 +114,7 @@ fn the_timer_alone_keeps_a_token_fresh_through_three_lifetimes() {
         .at(&sandbox)
         .env("KROGER_TOKEN_CHECK_INTERVAL", "1")
         .serve();
-    short_lives(&sandbox, 8);
+    short_lives(&sandbox, 12);
     server.sign_in();
 
     eventually("three refreshes were made", || {

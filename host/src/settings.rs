@@ -100,9 +100,13 @@ pub struct StoreLocation {
 }
 
 impl StoreLocation {
-    /// The directory that the operator named.
+    /// The directory that the operator named. An absolute path is called by its
+    /// last part: where things lie on this machine is no caller's business.
     pub fn named(name: &str) -> Self {
-        Self { directory: PathBuf::from(name), name: name.to_owned() }
+        let directory = PathBuf::from(name);
+        let last = directory.file_name().filter(|_| directory.is_absolute());
+        let name = last.map_or(name.into(), |last| last.to_string_lossy()).into_owned();
+        Self { directory, name }
     }
 
     /// `--store`, else `KROGER_STORE`, else `.tokens` in the working directory
@@ -268,6 +272,12 @@ impl std::error::Error for Refused {}
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_store_is_called_as_it_was_named_and_never_by_an_absolute_path() {
+        assert_eq!(StoreLocation::named("data/tokens").name, "data/tokens");
+        assert_eq!(StoreLocation::named("/srv/kroger/tokens").name, "tokens");
+    }
 
     fn owned(variables: &[(&str, &str)]) -> Vec<(String, String)> {
         variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()

@@ -90,5 +90,5 @@ fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
     if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
         return Ok(());
     }
-    Err(Problem::invalid_argument("Content-Type", "application/json").with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))
+    Err(Problem::invalid_argument("Content-Type", "send JSON, as application/json").with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))
 }
