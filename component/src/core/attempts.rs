@@ -14,11 +14,13 @@ use crate::ports::Timestamp;
 
 /// How long an owner may take from intent to outcome, by everyone's clock.
 pub const LEASE: Duration = Duration::from_secs(20);
+/// As far behind its owner's clock a reader's may be, and the lease still count.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(30);
 /// An owner that has not come to send by then gives up.
 pub const CLAIM_LIFE: Duration = Duration::from_secs(2);
 /// Others take a claim without an intent for dead after this.
 pub const CLAIM_DEATH: Duration = Duration::from_secs(5);
-/// The longest pause between tries, and the longest one that is believed.
+/// The longest pause between tries.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
 
 /// Stored before the token is sent.
@@ -123,15 +125,20 @@ pub fn next_step(tries: &[Try], now: Timestamp) -> Step {
 }
 
 impl Try {
-    /// A lease counts only if it ends between now and one lease ahead: a clock
-    /// that stepped must not lock a grant.
+    /// A lease counts only if it ends between now and little more than one lease
+    /// ahead: a clock that stepped must not lock a grant.
     fn is_in_flight(&self, now: Timestamp) -> bool {
         let Some(intent) = &self.intent else { return false };
-        self.attempt.is_none() && now < intent.lease_until && intent.lease_until <= now + LEASE
+        self.attempt.is_none() && now < intent.lease_until && intent.lease_until <= now + LEASE + CLOCK_SKEW
     }
 
-    fn was_refused(&self) -> bool {
+    pub fn was_refused(&self) -> bool {
         self.attempt.as_ref().is_some_and(|attempt| attempt.outcome == Outcome::Refused)
+    }
+
+    /// Whether its owner may yet come back with a child, for all that is stored.
+    pub fn is_open(&self) -> bool {
+        self.intent.is_some() && self.attempt.is_none()
     }
 
     /// An owner that vanished after its intent may have sent.
@@ -144,8 +151,9 @@ impl Try {
 }
 
 impl Attempt {
+    /// A pause that began in the future is a stepped clock's.
     fn is_pausing(&self, now: Timestamp) -> bool {
-        now < self.not_before && self.not_before <= now + LONGEST_PAUSE
+        now < self.not_before && self.at <= now + CLOCK_SKEW
     }
 }
 
@@ -170,7 +178,8 @@ mod tests {
     }
 
     fn sending(number: u64, lease_until: u64) -> Try {
-        let intent = Intent { schema_version: 1, ticket: 9, lease_until: Timestamp::from_secs(lease_until) };
+        let intent =
+            Intent { schema_version: 1, ticket: Ticket::UNSTORED, lease_until: Timestamp::from_secs(lease_until) };
         Try { intent: Some(intent), ..claimed(number) }
     }
 
@@ -211,8 +220,13 @@ mod tests {
 
     #[test]
     fn a_lease_or_a_pause_from_a_clock_that_was_ahead_locks_nothing() {
-        assert_eq!(next_step(&[sending(1, 1_021)], NOW), Step::Claim { number: 2 });
-        assert_eq!(next_step(&[ended(1, Outcome::Unknown, 9_999)], NOW), Step::Claim { number: 2 });
+        assert_eq!(next_step(&[sending(1, 1_051)], NOW), Step::Claim { number: 2 });
+        assert_eq!(next_step(&[ended(1, Outcome::Unknown, 1_005)], NOW - Duration::from_secs(31)), Step::Claim { number: 2 });
+    }
+
+    #[test]
+    fn a_lease_counts_for_a_reader_whose_clock_is_a_little_behind() {
+        assert_eq!(next_step(&[sending(1, 1_021)], NOW), Step::InFlight);
     }
 
     #[test]

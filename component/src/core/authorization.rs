@@ -19,8 +19,9 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::failure::{Code, Failure};
-use super::lineage::{Current, Grant, Record, SCHEMA_VERSION, Source, Ticket, Tokens};
+use super::lineage::{Current, Grant, Record, Root, SCHEMA_VERSION, Source, Tokens};
 use super::mirror::Exported;
+use super::refresh::Stopwatch;
 use super::secret::{Secret, base32_sha256};
 use super::settings::{Client, Scope};
 use super::token_response::{TokenResponse, Verdict, verdict};
@@ -64,7 +65,7 @@ struct Pending {
     scope: String,
     redirect_uri: String,
     /// The root that was current when it was started.
-    root: Option<Ticket>,
+    root: Option<Root>,
     started_at: Timestamp,
 }
 
@@ -159,24 +160,31 @@ pub fn decline(cx: Context<'_>, state: &str) -> Result<(), Failure> {
 }
 
 /// Exchanges the `code` of the redirect for tokens and stores the grant.
+///
+/// The root is taken, and the user's history read, before the code is spent:
+/// after that, nothing but the one write stands between the person's consent
+/// and its being kept.
 pub fn complete(cx: Context<'_>, code: &Secret, state: &str) -> Result<SignedIn, Failure> {
     let client = client(cx)?;
     let pending = take(cx, state)?;
-    refuse_if_deleted_since(cx, &pending)?;
-    let request = kroger::code_request(client, code, &pending.redirect_uri, &pending.verifier);
-    let started = cx.ports.monotonic_now();
+    let user = pending.user_id.key();
+    let root = grants::take_root(cx, &user).map_err(|_| Failure::store_unavailable())?;
+    let before = grants::current(cx, &user).map_err(|_| Failure::store_unavailable())?;
+    refuse_if_deleted_since(&pending, &before)?;
+    let request = kroger::code_request(&cx.settings.token_path, client, code, &pending.redirect_uri, &pending.verifier);
+    let stopwatch = Stopwatch::start(cx);
     let answer = cx.ports.send(&request, SEND_TIMEOUT);
-    let took = cx.ports.monotonic_now().saturating_sub(started);
     let now = cx.ports.wall_now();
     let response = granted(answer.map(|response| verdict(&response, now)))?;
     let tokens = Tokens {
         access_token: response.access_token,
         refresh_token: response.refresh_token,
         obtained_at: now,
-        expires_at: now + response.expires_in.saturating_sub(took),
+        expires_at: stopwatch.expiry(cx, response.expires_in),
         scope: response.scope.or_else(|| Some(pending.scope.clone())),
     };
-    store(cx, &pending, tokens)
+    let record = Record::sign_in(pending.user_id.clone(), tokens, Source::OAuth, &before);
+    store(cx, &pending, root, record)
 }
 
 /// The pending sign-in of `state`, for the one caller that takes it.
@@ -211,16 +219,15 @@ fn read(cx: Context<'_>, key: &str) -> Result<Option<Pending>, Failure> {
 }
 
 /// Whoever deletes a user means the sign-ins under way, too.
-fn refuse_if_deleted_since(cx: Context<'_>, pending: &Pending) -> Result<Current, Failure> {
-    let current = grants::current(cx, &pending.user_id.key()).map_err(|_| Failure::store_unavailable())?;
-    match current {
-        Current::Deleted { root, .. } if Some(root) > pending.root => Err(Failure::new(
-            Code::Reauthorize,
-            "The user was forgotten while this sign-in was under way, so nothing was stored; re-authenticate.",
-            "Start again at /auth/authorize.",
-        )),
-        other => Ok(other),
+fn refuse_if_deleted_since(pending: &Pending, current: &Current) -> Result<(), Failure> {
+    if current.buried() <= pending.root {
+        return Ok(());
     }
+    Err(Failure::new(
+        Code::Reauthorize,
+        "The user was forgotten while this sign-in was under way, so nothing was stored; re-authenticate.",
+        "Start again at /auth/authorize.",
+    ))
 }
 
 fn granted(answer: Result<Verdict, SendError>) -> Result<TokenResponse, Failure> {
@@ -246,28 +253,31 @@ fn granted(answer: Result<Verdict, SendError>) -> Result<TokenResponse, Failure>
     }
 }
 
-fn store(cx: Context<'_>, pending: &Pending, tokens: Tokens) -> Result<SignedIn, Failure> {
-    let unsaved = |_| {
-        Failure::new(
-            Code::StoreUnavailable,
-            "The sign-in succeeded and could not be saved, so it is lost.",
-            "Check the store's disk space and permissions, then start again at /auth/authorize.",
-        )
-    };
+fn store(cx: Context<'_>, pending: &Pending, root: Root, record: Record) -> Result<SignedIn, Failure> {
     let user = pending.user_id.key();
-    let ticket = grants::take_ticket(cx, &user).map_err(unsaved)?;
-    let before = refuse_if_deleted_since(cx, pending)?;
-    let record = Record::sign_in(pending.user_id.clone(), tokens, Source::OAuth, &before);
+    let ticket = root.ticket();
+    // A deletion since then outranks this root; its caller is told so.
+    if let Ok(current) = grants::current(cx, &user) {
+        refuse_if_deleted_since(pending, &current)?;
+    }
     let is_stored = grants::write(cx, &user, ticket, &record).is_ok();
     if !is_stored {
-        grants::rescue(cx, &user, ticket, &record).map_err(unsaved)?;
-        cx.ports.log(&Event::Rescued { user: user.short(), generation: ticket });
+        grants::rescue(cx, &user, ticket, &record).map_err(|_| unsaved())?;
+        cx.ports.log(&Event::Rescued { user: user.short(), generation: ticket.step });
     }
     let grant = super::lineage::current(vec![(ticket, record)]).grant().expect("a sign-in is a grant");
     due::enter(cx, &grant);
-    cx.ports.log(&Event::SignedIn { user: user.short(), generation: ticket });
-    let exported = mirror::export(cx, &user, &grant.tokens);
+    cx.ports.log(&Event::SignedIn { user: user.short(), generation: ticket.step });
+    let exported = mirror::export(cx, &grant);
     Ok(SignedIn { grant, exported, is_stored })
+}
+
+fn unsaved() -> Failure {
+    Failure::new(
+        Code::StoreUnavailable,
+        "The sign-in succeeded and could not be saved, so it is lost.",
+        "Check the store's disk space and permissions, then start again at /auth/authorize.",
+    )
 }
 
 /// What is left of a sign-in's time, for people to read.

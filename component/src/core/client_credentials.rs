@@ -89,7 +89,7 @@ pub fn keep(cx: Context<'_>) {
 }
 
 fn fetch(cx: Context<'_>, client: &Client) -> Result<Secret, Failure> {
-    let answer = cx.ports.send(&kroger::client_credentials_request(client), SEND_TIMEOUT);
+    let answer = cx.ports.send(&kroger::client_credentials_request(&cx.settings.token_path, client), SEND_TIMEOUT);
     let now = cx.ports.wall_now();
     match answer.map(|response| verdict(&response, now)) {
         Ok(Verdict::Granted(TokenResponse { access_token, expires_in, .. })) => {

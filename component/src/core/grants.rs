@@ -5,8 +5,9 @@
 //!
 //! | key | value |
 //! |---|---|
-//! | `seq.<user>` | counter of tickets, never deleted |
-//! | `head.<user>` | a ticket at or before the current grant's: a hint |
+//! | `roots.<user>` | counter of sign-ins and deletions, never deleted |
+//! | `seq.<user>.<root>` | counter of tickets of what descends from that root |
+//! | `head.<user>` | a ticket that there was, at or before the current grant's: a hint |
 //! | `grant.<user>.<ticket>` | a [`Record`], written once |
 //! | `claim.<user>.<parent>.<n>` | counter; who raises it to 1 owns try `n` |
 //! | `intent.<user>.<parent>.<n>` | an [`Intent`], written once by the owner |
@@ -17,7 +18,7 @@ use serde::de::DeserializeOwned;
 
 use super::Context;
 use super::attempts::{Attempt, Intent, Try};
-use super::lineage::{self, Current, Grant, Record, SCHEMA_VERSION, Ticket};
+use super::lineage::{self, Current, Grant, Record, Root, SCHEMA_VERSION, Ticket};
 use super::user::UserKey;
 use crate::ports::{Bucket, Event, StoreError};
 
@@ -25,8 +26,12 @@ use crate::ports::{Bucket, Event, StoreError};
 /// swept under its eyes.
 const READS: usize = 4;
 
-pub fn seq_key(user: &UserKey) -> String {
-    format!("seq.{user}")
+pub fn roots_key(user: &UserKey) -> String {
+    format!("roots.{user}")
+}
+
+pub fn seq_key(user: &UserKey, root: Root) -> String {
+    format!("seq.{user}.{root}")
 }
 
 pub fn head_key(user: &UserKey) -> String {
@@ -35,6 +40,12 @@ pub fn head_key(user: &UserKey) -> String {
 
 pub fn grant_key(user: &UserKey, ticket: Ticket) -> String {
     format!("grant.{user}.{ticket}")
+}
+
+/// The user and the ticket of a grant's key.
+pub fn parse_grant_key(key: &str) -> Option<(UserKey, Ticket)> {
+    let (user, ticket) = key.strip_prefix("grant.")?.split_once('.')?;
+    Some((UserKey::from_stored(user), ticket.parse().ok()?))
 }
 
 pub fn claim_key(user: &UserKey, parent: Ticket, number: u64) -> String {
@@ -49,13 +60,16 @@ pub fn attempt_key(user: &UserKey, parent: Ticket, number: u64) -> String {
     format!("attempt.{user}.{parent}.{number}")
 }
 
-/// Reads the user's current grant: from the hint up to the newest ticket.
+/// Reads the user's current grant: the newest root, and of what descends from
+/// it the newest, from the hint up.
 pub fn current(cx: Context<'_>, user: &UserKey) -> Result<Current, StoreError> {
     for _ in 0..READS {
         let head = head(cx, user)?;
-        let newest = cx.ports.increment(&seq_key(user), 0)?;
-        let current = lineage::current(records(cx, user, head.unwrap_or(1)..=newest)?);
-        if current != Current::Absent || head.is_none() {
+        let Some(root) = newest_root(cx, user, head)? else { return Ok(Current::Absent) };
+        let first = head.filter(|head| head.root == root).map_or(0, |head| head.step);
+        let newest = cx.ports.increment(&seq_key(user, root), 0)?;
+        let current = lineage::current(records(cx, user, root, first..=newest)?);
+        if current != Current::Absent {
             return Ok(current);
         }
     }
@@ -68,13 +82,42 @@ fn head(cx: Context<'_>, user: &UserKey) -> Result<Option<Ticket>, StoreError> {
     ticket.map(Some).ok_or(StoreError::Failed)
 }
 
+/// The hint is moved by whoever writes, so it may lead to an older root than
+/// the newest: those that could have come since are looked for.
+fn newest_root(cx: Context<'_>, user: &UserKey, head: Option<Ticket>) -> Result<Option<Root>, StoreError> {
+    let hinted = head.map(|head| head.root);
+    let newest = cx.ports.increment(&roots_key(user), 0)?;
+    let mut root = hinted;
+    for number in (hinted.map_or(0, |root| root.number) + 1..=newest).rev() {
+        if record(cx, user, Root::numbered(number).ticket())?.is_some() {
+            root = Some(Root::numbered(number));
+            break;
+        }
+    }
+    while is_default(cx, user) {
+        let adopted = root.unwrap_or_default().adopting();
+        if record(cx, user, adopted.ticket())?.is_none() {
+            break;
+        }
+        root = Some(adopted);
+    }
+    Ok(root)
+}
+
+/// Pairs from outside are the default user's.
+fn is_default(cx: Context<'_>, user: &UserKey) -> bool {
+    cx.settings.default_user.key() == *user
+}
+
 fn records(
     cx: Context<'_>,
     user: &UserKey,
-    tickets: std::ops::RangeInclusive<Ticket>,
+    root: Root,
+    steps: std::ops::RangeInclusive<u64>,
 ) -> Result<Vec<(Ticket, Record)>, StoreError> {
     let mut records = Vec::new();
-    for ticket in tickets {
+    for step in steps {
+        let ticket = Ticket { root, step };
         if let Some(record) = record(cx, user, ticket)? {
             records.push((ticket, record));
         }
@@ -99,9 +142,20 @@ pub fn is_stored(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> bool {
     matches!(cx.ports.get(Bucket::Store, &grant_key(user, ticket)), Ok(Some(_)))
 }
 
-/// A ticket: a number that no other writer of this user's records has.
-pub fn take_ticket(cx: Context<'_>, user: &UserKey) -> Result<Ticket, StoreError> {
-    cx.ports.increment(&seq_key(user), 1)
+/// A ticket that no other writer has, for what descends from `root`.
+pub fn take_ticket(cx: Context<'_>, user: &UserKey, root: Root) -> Result<Ticket, StoreError> {
+    let step = cx.ports.increment(&seq_key(user, root), 1)?;
+    Ok(Ticket { root, step })
+}
+
+/// A root that no other writer has and that outranks all that came before.
+pub fn take_root(cx: Context<'_>, user: &UserKey) -> Result<Root, StoreError> {
+    cx.ports.increment(&roots_key(user), 1).map(Root::numbered)
+}
+
+/// Whether nobody has taken a newer root than `root`.
+pub fn is_newest_root(cx: Context<'_>, user: &UserKey, root: Root) -> Result<bool, StoreError> {
+    Ok(cx.ports.increment(&roots_key(user), 0)? == root.number)
 }
 
 /// Writes `record` under the writer's own `ticket`, then moves the hint.
@@ -117,6 +171,11 @@ pub fn rescue(cx: Context<'_>, user: &UserKey, ticket: Ticket, record: &Record) 
     cx.ports.set(Bucket::Rescue, &grant_key(user, ticket), &encode(record))
 }
 
+/// Whether there is a hint, by which a user is found in a list.
+pub fn has_head(cx: Context<'_>, user: &UserKey) -> Result<bool, StoreError> {
+    Ok(head(cx, user)?.is_some())
+}
+
 /// The hint may be behind, never needed: its loss costs reads, no grant.
 pub fn move_head(cx: Context<'_>, user: &UserKey, ticket: Ticket) {
     if cx.ports.set(Bucket::Store, &head_key(user), ticket.to_string().as_bytes()).is_err() {
@@ -125,7 +184,15 @@ pub fn move_head(cx: Context<'_>, user: &UserKey, ticket: Ticket) {
 }
 
 /// All tries at refreshing the grant of `parent`, in order.
+///
+/// A refusal is read twice: what spent the token was stored before the refusal
+/// was, though perhaps after this looked for it.
 pub fn tries(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<Vec<Try>, StoreError> {
+    let tries = read_tries(cx, user, parent)?;
+    if tries.iter().any(Try::was_refused) { read_tries(cx, user, parent) } else { Ok(tries) }
+}
+
+fn read_tries(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<Vec<Try>, StoreError> {
     let mut tries = Vec::new();
     for number in 1.. {
         let attempt: Option<Attempt> = read(cx, Bucket::Store, &attempt_key(user, parent, number))?;
@@ -152,7 +219,16 @@ pub fn sweep_parent(cx: Context<'_>, user: &UserKey, child: &Grant) -> Result<()
             cx.ports.delete(Bucket::Store, &key(user, parent, each.number))?;
         }
     }
+    if is_signpost(parent) {
+        return Ok(());
+    }
     cx.ports.delete(Bucket::Store, &grant_key(user, parent))
+}
+
+/// A root's own record shows readers that there is this root, for as long as
+/// there is no newer one.
+pub fn is_signpost(ticket: Ticket) -> bool {
+    ticket.step == 0
 }
 
 pub fn encode(value: &impl Serialize) -> Vec<u8> {

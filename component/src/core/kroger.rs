@@ -13,8 +13,6 @@ use super::secret::Secret;
 use super::settings::{Client, Scope, Settings};
 use crate::ports::{Method, Request, Response, Timestamp};
 
-const AUTHORIZE_PATH: &str = "/v1/connect/oauth2/authorize";
-const TOKEN_PATH: &str = "/v1/connect/oauth2/token";
 const CART_ADD_PATH: &str = "/v1/cart/add";
 
 /// The longest a `Retry-After` is believed.
@@ -23,7 +21,7 @@ const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 /// The page on which a person agrees (RFC 6749 § 4.1.1, RFC 7636 § 4.3).
 pub fn authorization_url(settings: &Settings, client: &Client, scope: &Scope, state: &str, challenge: &str) -> Url {
     let mut url = settings.api_base_url.clone();
-    url.set_path(AUTHORIZE_PATH);
+    url.set_path(&settings.authorize_path);
     url.query_pairs_mut()
         .append_pair("response_type", "code")
         .append_pair("client_id", &client.id)
@@ -36,8 +34,15 @@ pub fn authorization_url(settings: &Settings, client: &Client, scope: &Scope, st
 }
 
 /// RFC 6749 § 4.1.3 with RFC 7636 § 4.5.
-pub fn code_request(client: &Client, code: &Secret, redirect_uri: &str, verifier: &Secret) -> Request {
+pub fn code_request(
+    token_path: &str,
+    client: &Client,
+    code: &Secret,
+    redirect_uri: &str,
+    verifier: &Secret,
+) -> Request {
     token_request(
+        token_path,
         client,
         &[
             ("grant_type", "authorization_code"),
@@ -49,18 +54,18 @@ pub fn code_request(client: &Client, code: &Secret, redirect_uri: &str, verifier
 }
 
 /// RFC 6749 § 6.
-pub fn refresh_request(client: &Client, refresh_token: &Secret) -> Request {
-    token_request(client, &[("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())])
+pub fn refresh_request(token_path: &str, client: &Client, refresh_token: &Secret) -> Request {
+    token_request(token_path, client, &[("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())])
 }
 
 /// RFC 6749 § 4.4.2, with the one scope that an app has without a customer.
-pub fn client_credentials_request(client: &Client) -> Request {
-    token_request(client, &[("grant_type", "client_credentials"), ("scope", "product.compact")])
+pub fn client_credentials_request(token_path: &str, client: &Client) -> Request {
+    token_request(token_path, client, &[("grant_type", "client_credentials"), ("scope", "product.compact")])
 }
 
 /// A confidential client authenticates by Basic on every grant; a public one
 /// names itself in the body and sends no `Authorization`.
-fn token_request(client: &Client, parameters: &[(&str, &str)]) -> Request {
+fn token_request(token_path: &str, client: &Client, parameters: &[(&str, &str)]) -> Request {
     let mut form = Serializer::new(String::new());
     form.extend_pairs(parameters);
     let mut headers = vec![
@@ -76,7 +81,7 @@ fn token_request(client: &Client, parameters: &[(&str, &str)]) -> Request {
             form.append_pair("client_id", &client.id);
         }
     }
-    Request { method: Method::Post, path: TOKEN_PATH.to_owned(), headers, body: form.finish().into_bytes() }
+    Request { method: Method::Post, path: token_path.to_owned(), headers, body: form.finish().into_bytes() }
 }
 
 /// All `items` in one request: Kroger adds all or none.
@@ -219,8 +224,8 @@ mod tests {
         let public = Client { id: "app".to_owned(), secret: None };
         let confidential = Client { id: "app".to_owned(), secret: Some(Secret::new("s")) };
 
-        let from_public = refresh_request(&public, &Secret::new("r+1"));
-        let from_confidential = refresh_request(&confidential, &Secret::new("r+1"));
+        let from_public = refresh_request("/token", &public, &Secret::new("r+1"));
+        let from_confidential = refresh_request("/token", &confidential, &Secret::new("r+1"));
 
         assert_eq!(from_public.body, b"grant_type=refresh_token&refresh_token=r%2B1&client_id=app");
         assert!(!from_public.headers.iter().any(|(name, _)| *name == "authorization"));

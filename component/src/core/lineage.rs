@@ -2,11 +2,13 @@
 //!
 //! Records are written once, by one writer, under a ticket that no other writer
 //! has; nothing is ever overwritten. So the order of tickets, not the order of
-//! writes, decides: the newest root wins, and of what descends from it the
-//! newest. What descends from an older root is ignored, whenever it lands: a
-//! newer sign-in is never undone by a late refresh, and a deleted user stays
-//! deleted.
+//! writes, decides, and a ticket begins with its root: the newest root wins, and
+//! of what descends from it the newest. What descends from an older root is
+//! ignored, whenever it lands: a newer sign-in is never undone by a late
+//! refresh, and a deleted user stays deleted.
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -15,8 +17,120 @@ use super::secret::{Fingerprint, Secret};
 use super::user::UserId;
 use crate::ports::Timestamp;
 
-/// A number of the user's counter `seq`; each is given out once.
-pub type Ticket = u64;
+/// Where a lineage starts: a sign-in or a deletion, numbered by the user's
+/// counter `roots`, or a pair that was adopted from outside.
+///
+/// An adoption takes no number of its own, it is the next one over the root that
+/// it follows. So whoever adopts the same pair at the same time writes the same
+/// record, and no adoption outranks a sign-in or deletion that it did not see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Root {
+    /// 0: there was neither sign-in nor deletion yet.
+    pub number: u64,
+    /// 0: the sign-in or deletion itself.
+    pub adoption: u64,
+}
+
+impl Root {
+    pub const fn numbered(number: u64) -> Self {
+        Self { number, adoption: 0 }
+    }
+
+    /// The root of a pair adopted over this one.
+    #[must_use]
+    pub const fn adopting(self) -> Self {
+        Self { adoption: self.adoption + 1, ..self }
+    }
+
+    /// The ticket of the root's own record.
+    pub const fn ticket(self) -> Ticket {
+        Ticket { root: self, step: 0 }
+    }
+}
+
+/// A record's place in its user's history, and the end of its key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Ticket {
+    pub root: Root,
+    /// A number of the root's counter `seq`, given out once; 0: the root itself.
+    pub step: u64,
+}
+
+impl Ticket {
+    /// Of a grant that the store did not keep.
+    pub const UNSTORED: Self = Root::numbered(0).ticket();
+}
+
+impl fmt::Display for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.number, self.adoption)
+    }
+}
+
+impl fmt::Display for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.root, self.step)
+    }
+}
+
+/// A text that is no root or ticket.
+#[derive(Debug)]
+pub struct NotATicket;
+
+impl fmt::Display for NotATicket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a ticket")
+    }
+}
+
+impl FromStr for Root {
+    type Err = NotATicket;
+
+    fn from_str(text: &str) -> Result<Self, NotATicket> {
+        let (number, adoption) = text.split_once('.').ok_or(NotATicket)?;
+        let parse = |part: &str| part.parse().map_err(|_| NotATicket);
+        Ok(Self { number: parse(number)?, adoption: parse(adoption)? })
+    }
+}
+
+impl FromStr for Ticket {
+    type Err = NotATicket;
+
+    fn from_str(text: &str) -> Result<Self, NotATicket> {
+        let (root, step) = text.rsplit_once('.').ok_or(NotATicket)?;
+        Ok(Self { root: root.parse()?, step: step.parse().map_err(|_| NotATicket)? })
+    }
+}
+
+impl TryFrom<String> for Root {
+    type Error = NotATicket;
+
+    fn try_from(text: String) -> Result<Self, NotATicket> {
+        text.parse()
+    }
+}
+
+impl TryFrom<String> for Ticket {
+    type Error = NotATicket;
+
+    fn try_from(text: String) -> Result<Self, NotATicket> {
+        text.parse()
+    }
+}
+
+impl From<Root> for String {
+    fn from(root: Root) -> Self {
+        root.to_string()
+    }
+}
+
+impl From<Ticket> for String {
+    fn from(ticket: Ticket) -> Self {
+        ticket.to_string()
+    }
+}
 
 /// The form of the records that this version writes, and the newest it reads.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -32,6 +146,9 @@ pub struct Record {
     /// The refresh tokens that this lineage has had, the newest last: an old
     /// one that comes back by way of a file is known for what it is.
     pub known: Vec<Fingerprint>,
+    /// The newest deletion before this: it means the sign-ins that were started
+    /// before it, however late they come.
+    pub buried: Option<Root>,
     #[serde(flatten)]
     pub event: Event,
 }
@@ -42,7 +159,7 @@ pub enum Event {
     /// A person agreed, or a pair came from outside. A root.
     SignIn { tokens: Tokens, source: Source },
     /// The child of `parent`, obtained with its refresh token.
-    Refreshed { parent: Ticket, root: Ticket, tokens: Tokens, source: Source },
+    Refreshed { parent: Ticket, tokens: Tokens, source: Source },
     /// A tombstone. A root.
     Deleted { at: Timestamp },
 }
@@ -81,11 +198,12 @@ pub struct Tokens {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Grant {
     pub ticket: Ticket,
-    pub root: Ticket,
     pub user_id: UserId,
     pub tokens: Tokens,
     pub source: Source,
     pub known: Vec<Fingerprint>,
+    /// The newest deletion before this.
+    pub buried: Option<Root>,
     /// The one this was refreshed from.
     pub parent: Option<Ticket>,
 }
@@ -94,45 +212,33 @@ pub struct Grant {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Current {
     Absent,
-    Deleted { root: Ticket, known: Vec<Fingerprint> },
+    Deleted { root: Root, known: Vec<Fingerprint> },
     Grant(Grant),
 }
 
 /// The current grant of `records`, which come in any order.
 pub fn current(records: Vec<(Ticket, Record)>) -> Current {
-    let newest = records.into_iter().max_by_key(|(ticket, record)| (record.root(*ticket), *ticket));
+    let newest = records.into_iter().max_by_key(|(ticket, _)| *ticket);
     let Some((ticket, record)) = newest else { return Current::Absent };
-    let root = record.root(ticket);
-    match record.event {
-        Event::Deleted { .. } => Current::Deleted { root, known: record.known },
-        Event::SignIn { tokens, source } => Current::Grant(Grant {
-            ticket,
-            root,
-            user_id: record.user_id,
-            tokens,
-            source,
-            known: record.known,
-            parent: None,
-        }),
-        Event::Refreshed { parent, tokens, source, .. } => Current::Grant(Grant {
-            ticket,
-            root,
-            user_id: record.user_id,
-            tokens,
-            source,
-            known: record.known,
-            parent: Some(parent),
-        }),
+    let Record { user_id, known, buried, event, .. } = record;
+    match event {
+        Event::Deleted { .. } => Current::Deleted { root: ticket.root, known },
+        Event::SignIn { tokens, source } => {
+            Current::Grant(Grant { ticket, user_id, tokens, source, known, buried, parent: None })
+        }
+        Event::Refreshed { parent, tokens, source } => {
+            Current::Grant(Grant { ticket, user_id, tokens, source, known, buried, parent: Some(parent) })
+        }
     }
 }
 
 impl Current {
-    /// The root's ticket; none where there never was one.
-    pub fn root(&self) -> Option<Ticket> {
+    /// None where there never was one.
+    pub fn root(&self) -> Option<Root> {
         match self {
             Self::Absent => None,
             Self::Deleted { root, .. } => Some(*root),
-            Self::Grant(grant) => Some(grant.root),
+            Self::Grant(grant) => Some(grant.ticket.root),
         }
     }
 
@@ -141,6 +247,15 @@ impl Current {
             Self::Absent => &[],
             Self::Deleted { known, .. } => known,
             Self::Grant(grant) => &grant.known,
+        }
+    }
+
+    /// The newest deletion that there was.
+    pub fn buried(&self) -> Option<Root> {
+        match self {
+            Self::Absent => None,
+            Self::Deleted { root, .. } => Some(*root),
+            Self::Grant(grant) => grant.buried,
         }
     }
 
@@ -153,17 +268,11 @@ impl Current {
 }
 
 impl Record {
-    fn root(&self, ticket: Ticket) -> Ticket {
-        match self.event {
-            Event::SignIn { .. } | Event::Deleted { .. } => ticket,
-            Event::Refreshed { root, .. } => root,
-        }
-    }
-
     /// A new root.
     pub fn sign_in(user_id: UserId, tokens: Tokens, source: Source, before: &Current) -> Self {
         let known = remember(before.known(), tokens.refresh_token.as_ref());
-        Self { schema_version: SCHEMA_VERSION, user_id, known, event: Event::SignIn { tokens, source } }
+        let buried = before.buried();
+        Self { schema_version: SCHEMA_VERSION, user_id, known, buried, event: Event::SignIn { tokens, source } }
     }
 
     /// The child of `parent` that its refresh token gave.
@@ -173,7 +282,8 @@ impl Record {
             schema_version: SCHEMA_VERSION,
             user_id: parent.user_id.clone(),
             known,
-            event: Event::Refreshed { parent: parent.ticket, root: parent.root, tokens, source: parent.source },
+            buried: parent.buried,
+            event: Event::Refreshed { parent: parent.ticket, tokens, source: parent.source },
         }
     }
 
@@ -182,7 +292,8 @@ impl Record {
     pub fn deleted(user_id: UserId, at: Timestamp, before: &Current, offered: &[Fingerprint]) -> Self {
         let mut known = before.known().to_vec();
         known.extend(offered.iter().filter(|fingerprint| !before.known().contains(fingerprint)).cloned());
-        Self { schema_version: SCHEMA_VERSION, user_id, known, event: Event::Deleted { at } }
+        let buried = before.buried();
+        Self { schema_version: SCHEMA_VERSION, user_id, known, buried, event: Event::Deleted { at } }
     }
 }
 
@@ -203,7 +314,7 @@ const LEAST_LEFT: Duration = Duration::from_secs(10);
 impl Tokens {
     /// Whether the access token may be handed out at `now`.
     pub fn are_usable(&self, now: Timestamp) -> bool {
-        self.expires_at > now + LEAST_LEFT.min(self.lifetime() / 5)
+        self.expires_at > now + LEAST_LEFT.min(self.lifetime() / 20)
     }
 
     /// How long the access token was given for.
@@ -242,8 +353,16 @@ mod tests {
         Record::sign_in(user(), tokens(name), Source::OAuth, &Current::Absent)
     }
 
-    fn refreshed(parent: Ticket, root: Ticket, name: &str) -> Record {
-        let event = Event::Refreshed { parent, root, tokens: tokens(name), source: Source::OAuth };
+    fn root(number: u64) -> Ticket {
+        Root::numbered(number).ticket()
+    }
+
+    fn step(number: u64, step: u64) -> Ticket {
+        Ticket { step, ..root(number) }
+    }
+
+    fn refreshed(parent: Ticket, name: &str) -> Record {
+        let event = Event::Refreshed { parent, tokens: tokens(name), source: Source::OAuth };
         Record { event, ..sign_in(name) }
     }
 
@@ -261,37 +380,54 @@ mod tests {
 
     #[test]
     fn the_newest_descendant_of_the_newest_root_is_current() {
-        let records = [(1, sign_in("a")), (2, refreshed(1, 1, "b")), (5, refreshed(2, 1, "c"))];
+        let records =
+            [(root(1), sign_in("a")), (step(1, 2), refreshed(root(1), "b")), (step(1, 5), refreshed(step(1, 2), "c"))];
 
-        assert_eq!(current_ticket(&records), Some(5));
+        assert_eq!(current_ticket(&records), Some(step(1, 5)));
     }
 
     #[test]
     fn a_late_refresh_of_an_older_sign_in_never_undoes_a_newer_one() {
-        let records = [(1, sign_in("a")), (2, sign_in("b")), (3, refreshed(1, 1, "late"))];
+        let records = [(root(1), sign_in("a")), (root(2), sign_in("b")), (step(1, 3), refreshed(root(1), "late"))];
 
-        assert_eq!(current_ticket(&records), Some(2));
+        assert_eq!(current_ticket(&records), Some(root(2)));
     }
 
     #[test]
     fn a_deleted_user_stays_deleted_when_a_refresh_lands_late() {
-        let records = [(1, sign_in("a")), (2, deleted()), (3, refreshed(1, 1, "late"))];
+        let records = [(root(1), sign_in("a")), (root(2), deleted()), (step(1, 3), refreshed(root(1), "late"))];
 
         assert_eq!(current_ticket(&records), None);
-        assert_eq!(current(records.to_vec()).root(), Some(2));
+        assert_eq!(current(records.to_vec()).root(), Some(Root::numbered(2)));
     }
 
     #[test]
-    fn a_descendant_is_current_even_where_its_root_was_swept() {
-        assert_eq!(current_ticket(&[(7, refreshed(5, 1, "c"))]), Some(7));
+    fn an_adopted_pair_outranks_what_it_followed_and_no_sign_in_that_it_did_not_see() {
+        let adopted = Root::numbered(1).adopting().ticket();
+        let before = [(root(1), sign_in("a")), (step(1, 9), refreshed(root(1), "b")), (adopted, sign_in("outside"))];
+        let after = [before.to_vec(), vec![(root(2), sign_in("c"))]].concat();
+
+        assert_eq!(current_ticket(&before), Some(adopted));
+        assert_eq!(current_ticket(&after), Some(root(2)));
+    }
+
+    #[test]
+    fn a_ticket_reads_back_as_it_was_written_and_its_order_is_that_of_its_parts() {
+        let ticket = Ticket { root: Root { number: 3, adoption: 1 }, step: 17 };
+
+        assert_eq!(ticket.to_string(), "3.1.17");
+        assert_eq!("3.1.17".parse::<Ticket>().unwrap(), ticket);
+        assert!(step(10, 0) > step(9, 99));
+        assert!("3.1".parse::<Ticket>().is_err());
     }
 
     #[test]
     fn a_lineage_remembers_a_bounded_number_of_its_refresh_tokens() {
-        let mut current = current(vec![(1, sign_in("0"))]);
-        for step in 1..=40 {
+        let mut current = current(vec![(root(1), sign_in("0"))]);
+        for number in 1..=40 {
             let parent = current.grant().unwrap();
-            current = super::current(vec![(step + 1, Record::refreshed(&parent, tokens(&step.to_string())))]);
+            let child = Record::refreshed(&parent, tokens(&number.to_string()));
+            current = super::current(vec![(step(1, number), child)]);
         }
 
         let known = current.known();
@@ -303,15 +439,15 @@ mod tests {
     fn a_short_life_has_a_short_slack_and_a_short_window() {
         let brief = Tokens { expires_at: Timestamp::from_secs(5), ..tokens("a") };
 
-        assert!(brief.are_usable(Timestamp::from_secs(3)));
-        assert!(!brief.are_usable(Timestamp::from_secs(4)));
+        assert!(brief.are_usable(Timestamp(4_749)));
+        assert!(!brief.are_usable(Timestamp(4_750)));
         assert_eq!(brief.refresh_at(Duration::from_secs(300), 0.0), Timestamp(3_750));
         assert_eq!(tokens("a").refresh_at(Duration::from_secs(300), 1.0), Timestamp::from_secs(1_560));
     }
 
     #[test]
     fn a_record_reads_back_as_it_was_written() {
-        for record in [sign_in("a"), refreshed(1, 1, "b"), deleted()] {
+        for record in [sign_in("a"), refreshed(root(1), "b"), deleted()] {
             let json = serde_json::to_vec(&record).unwrap();
             assert_eq!(serde_json::from_slice::<Record>(&json).unwrap(), record);
         }

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::due::{self, Minute};
 use super::failure::Failure;
-use super::lineage::{Grant, SCHEMA_VERSION};
+use super::lineage::{Current, Grant, SCHEMA_VERSION};
 use super::refresh::{self, Need, Trouble};
 use super::success_rate::{self, Lifetime};
 use super::user::{UserId, UserKey};
@@ -122,9 +122,23 @@ pub fn rescued(cx: Context<'_>) -> Result<Vec<String>, StoreError> {
 
 fn save_rescued(cx: Context<'_>) -> Result<(), StoreError> {
     for key in rescued(cx)? {
-        let Some(record) = cx.ports.get(Bucket::Rescue, &key)? else { continue };
-        cx.ports.set(Bucket::Store, &key, &record)?;
+        let Some(bytes) = cx.ports.get(Bucket::Rescue, &key)? else { continue };
+        cx.ports.set(Bucket::Store, &key, &bytes)?;
         cx.ports.delete(Bucket::Rescue, &key)?;
+        note_saved(cx, &key)?;
+    }
+    Ok(())
+}
+
+/// What was left undone while the store refused writes: the hint, without which
+/// nobody finds the user, and the entry for when the token is due.
+fn note_saved(cx: Context<'_>, key: &str) -> Result<(), StoreError> {
+    let Some((user, ticket)) = grants::parse_grant_key(key) else { return Ok(()) };
+    if let Current::Grant(grant) = grants::current(cx, &user)?
+        && grant.ticket == ticket
+    {
+        grants::move_head(cx, &user, ticket);
+        due::enter(cx, &grant);
     }
     Ok(())
 }
@@ -136,15 +150,20 @@ pub fn refresh_due(cx: Context<'_>, budget: Duration) -> Result<Pass, Failure> {
     let deadline = cx.ports.monotonic_now() + budget;
     let users = due(cx, USERS_A_PASS).map_err(|_| Failure::store_unavailable())?;
     let mut pass = Pass { more: users.len() == USERS_A_PASS, ..Pass::default() };
+    let mut first_failure = None;
     for user in &users {
         if cx.ports.monotonic_now() >= deadline {
             pass.more = true;
             break;
         }
-        pass.count(refresh_user(cx, user)?);
+        match refresh_user(cx, user) {
+            Ok(outcome) => pass.count(outcome),
+            // One user's trouble, or wrong credentials, keep nothing from being saved.
+            Err(failure) => first_failure = first_failure.or(Some(failure)),
+        }
     }
     pass.swept = tidy(cx).map_err(|_| Failure::store_unavailable())?;
-    Ok(pass)
+    first_failure.map_or(Ok(pass), Err)
 }
 
 impl Pass {

@@ -2,12 +2,15 @@
 //! the `.env` file through the bucket `env`.
 //!
 //! The mirror is an export. A pair is taken *from* outside only where the store
-//! has nothing, or where it is new to the lineage and lives longer; so an old
-//! copy never brings back a spent token.
+//! has nothing, or where its grant was refused and the pair is new to the
+//! lineage and lives longer: so an old copy never brings back a spent token, a
+//! late one never displaces a sign-in, and who was deleted stays deleted.
+
+use std::time::Duration;
 
 use super::Context;
 use super::grants;
-use super::lineage::{Current, Grant, Record, Source, Tokens};
+use super::lineage::{self, Current, Grant, Record, Source, Ticket, Tokens};
 use super::secret::{Fingerprint, Secret};
 use super::settings::{EnvironmentPair, unix_seconds};
 use super::user::{UserId, UserKey};
@@ -15,13 +18,19 @@ use crate::ports::{Bucket, Event, StoreError, Timestamp};
 
 const KEY: &str = "mirror";
 
-/// A pair from outside, newest last: what the environment was started with,
+/// The pairs from outside, newest last: what the environment was started with,
 /// then what the `.env` file says now.
 pub fn offered(cx: Context<'_>) -> Vec<EnvironmentPair> {
-    let started_with = cx.settings.environment_pair.clone();
-    let file = cx.ports.get(Bucket::Env, KEY).ok().flatten();
+    read_offered(cx).unwrap_or_else(|_| cx.settings.environment_pair.clone().into_iter().collect())
+}
+
+fn read_offered(cx: Context<'_>) -> Result<Vec<EnvironmentPair>, StoreError> {
+    let file = match cx.ports.get(Bucket::Env, KEY) {
+        Err(StoreError::NoSuchBucket) => None,
+        other => other?,
+    };
     let in_file = file.and_then(|block| parse(std::str::from_utf8(&block).ok()?));
-    started_with.into_iter().chain(in_file).collect()
+    Ok(cx.settings.environment_pair.clone().into_iter().chain(in_file).collect())
 }
 
 /// The fingerprints of all refresh tokens on offer.
@@ -30,27 +39,19 @@ pub fn offered_fingerprints(cx: Context<'_>) -> Vec<Fingerprint> {
 }
 
 /// Takes a pair from outside as a sign-in of the default user, if there is one
-/// to take. Answers what is current afterwards; a pair that the store did not
-/// keep is answered under ticket 0 and good for as long as its access token.
-pub fn adopt(cx: Context<'_>, user: &UserId, current: Current) -> Result<Current, StoreError> {
-    let Some(pair) = adoptable(cx, user, &current) else { return Ok(current) };
-    let tokens = tokens(pair, cx.ports.wall_now());
-    let record = Record::sign_in(user.clone(), tokens.clone(), Source::EnvFile, &current);
-    let key = user.key();
-    let ticket = grants::take_ticket(cx, &key)?;
-    grants::write(cx, &key, ticket, &record)?;
-    if cx.ports.read_back(&grants::grant_key(&key, ticket))?.is_some() {
-        return grants::current(cx, &key);
+/// to take: where the store has nothing, or nothing but a grant that is dead.
+/// None: there is nothing to take.
+///
+/// A pair that the store did not keep is answered under [`Ticket::UNSTORED`] and
+/// good for as long as its access token.
+pub fn adopt(cx: Context<'_>, user: &UserId, current: &Current) -> Result<Option<Grant>, StoreError> {
+    if *user != cx.settings.default_user {
+        return Ok(None);
     }
-    Ok(Current::Grant(Grant {
-        ticket: 0,
-        root: 0,
-        user_id: user.clone(),
-        tokens,
-        source: Source::EnvFile,
-        known: record.known,
-        parent: None,
-    }))
+    // A file that cannot be read may hold a younger pair than the environment.
+    let Some(pair) = best(read_offered(cx)?, current) else { return Ok(None) };
+    let record = Record::sign_in(user.clone(), tokens(pair), Source::EnvFile, current);
+    write_adopted(cx, user, current.root().unwrap_or_default().adopting().ticket(), record).map(Some)
 }
 
 /// The pair from outside that [`adopt`] would take; takes nothing.
@@ -58,28 +59,48 @@ pub fn adoptable(cx: Context<'_>, user: &UserId, current: &Current) -> Option<En
     if *user != cx.settings.default_user {
         return None;
     }
-    offered(cx).into_iter().filter(|pair| is_adoptable(pair, current)).max_by_key(|pair| pair.expires_at)
+    best(offered(cx), current)
+}
+
+fn best(offered: Vec<EnvironmentPair>, current: &Current) -> Option<EnvironmentPair> {
+    offered.into_iter().filter(|pair| is_adoptable(pair, current)).max_by_key(|pair| pair.expires_at)
+}
+
+/// Whoever adopts at the same time writes the same; what is there stays.
+fn write_adopted(cx: Context<'_>, user: &UserId, ticket: Ticket, record: Record) -> Result<Grant, StoreError> {
+    let key = user.key();
+    let grant_key = grants::grant_key(&key, ticket);
+    if cx.ports.get(Bucket::Store, &grant_key)?.is_none() {
+        grants::write(cx, &key, ticket, &record)?;
+    }
+    let stored = cx.ports.read_back(&grant_key)?;
+    let ticket = if stored.is_some() { ticket } else { Ticket::UNSTORED };
+    lineage::current(vec![(ticket, record)]).grant().ok_or(StoreError::Failed)
 }
 
 fn is_adoptable(pair: &EnvironmentPair, current: &Current) -> bool {
     let is_known = pair.refresh_token.as_ref().is_some_and(|token| current.known().contains(&token.fingerprint()));
     match current {
         Current::Absent => true,
-        Current::Deleted { .. } => !is_known && pair.refresh_token.is_some(),
+        Current::Deleted { .. } => false,
         Current::Grant(grant) => {
             !is_known && pair.refresh_token.is_some() && pair.expires_at > grant.tokens.expires_at.as_secs()
         }
     }
 }
 
-/// Without an access token, or a time that it expires at, the pair counts as
-/// expired and is refreshed on first use.
-fn tokens(pair: EnvironmentPair, now: Timestamp) -> Tokens {
+/// The same of the same pair, whoever adopts it and when. Without an access
+/// token, or a time that it expires at, the pair counts as expired and is
+/// refreshed on first use.
+fn tokens(pair: EnvironmentPair) -> Tokens {
+    /// What Kroger gives.
+    const LIFETIME: Duration = Duration::from_secs(1_800);
+
     let expires_at = Timestamp::from_secs(pair.expires_at);
     Tokens {
         access_token: pair.access_token.unwrap_or_else(|| Secret::new("")),
         refresh_token: pair.refresh_token,
-        obtained_at: now.min(expires_at),
+        obtained_at: expires_at - LIFETIME,
         expires_at,
         scope: None,
     }
@@ -94,12 +115,23 @@ pub enum Exported {
     Failed,
 }
 
-/// Writes the grant's pair to the `.env` file, if there is one.
-pub fn export(cx: Context<'_>, user: &UserKey, tokens: &Tokens) -> Exported {
-    if *user != cx.settings.default_user.key() {
+/// Writes the pair of `grant` to the `.env` file, if there is one and the grant
+/// is still the current one: who is overtaken by a deletion or a sign-in must
+/// not write after it.
+pub fn export(cx: Context<'_>, grant: &Grant) -> Exported {
+    let user = grant.user_id.key();
+    if grant.user_id != cx.settings.default_user || !is_current(cx, &user, grant) {
         return Exported::Off;
     }
-    settle(cx, cx.ports.set(Bucket::Env, KEY, block(tokens).as_bytes()))
+    let exported = settle(cx, cx.ports.set(Bucket::Env, KEY, block(&grant.tokens).as_bytes()));
+    if exported != Exported::Off && matches!(grants::current(cx, &user), Ok(Current::Deleted { .. })) {
+        return clear(cx);
+    }
+    exported
+}
+
+fn is_current(cx: Context<'_>, user: &UserKey, grant: &Grant) -> bool {
+    grants::current(cx, user).is_ok_and(|now| now.grant().is_some_and(|now| now.ticket == grant.ticket))
 }
 
 /// Takes the pair out of the `.env` file.

@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use super::attempts::{self, Attempt, CLAIM_DEATH, CLAIM_LIFE, Intent, LEASE, LONGEST_PAUSE, Outcome, Step};
+use super::attempts::{self, Attempt, CLAIM_DEATH, CLAIM_LIFE, Intent, LEASE, LONGEST_PAUSE, Outcome, Step, Try};
 use super::grants;
 use super::kroger;
 use super::lineage::{Current, Grant, Record, SCHEMA_VERSION, Ticket, Tokens};
@@ -24,6 +24,8 @@ use crate::ports::{Bucket, Event, SendError, StoreError, Timestamp};
 /// A call that waits for a refresh waits this long at most.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(30);
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// A new pair that the store refuses is offered to it for this long at least.
+const SAVE_TIME: Duration = Duration::from_secs(5);
 const SHORTEST_POLL: Duration = Duration::from_millis(10);
 const LONGEST_POLL: Duration = Duration::from_millis(250);
 
@@ -82,9 +84,10 @@ pub fn grant(cx: Context<'_>, user: &UserId, need: Need) -> Result<Grant, Troubl
         poll: SHORTEST_POLL,
         silent_claim: None,
         first_try: None,
+        open_since: None,
     };
     loop {
-        let grant = find(cx, user, need)?;
+        let grant = find(cx, user)?;
         if need.is_met_by(&grant, cx) {
             return Ok(grant);
         }
@@ -95,15 +98,12 @@ pub fn grant(cx: Context<'_>, user: &UserId, need: Need) -> Result<Grant, Troubl
     }
 }
 
-/// The current grant; a pair from outside is looked for only where the store's
-/// own is no good, so that a call with a valid token reads no file.
-fn find(cx: Context<'_>, user: &UserId, need: Need) -> Result<Grant, Trouble> {
-    let current = grants::current(cx, &user.key())?;
-    let current = match current {
-        Current::Grant(grant) if need != Need::NotDue && need.is_met_by(&grant, cx) => return Ok(grant),
-        other => mirror::adopt(cx, user, other)?,
-    };
-    current.grant().ok_or(Trouble::NotSignedIn)
+/// The current grant, or a pair from outside where the store has nothing.
+fn find(cx: Context<'_>, user: &UserId) -> Result<Grant, Trouble> {
+    match grants::current(cx, &user.key())? {
+        Current::Grant(grant) => Ok(grant),
+        other => mirror::adopt(cx, user, &other)?.ok_or(Trouble::NotSignedIn),
+    }
 }
 
 impl Need {
@@ -139,27 +139,63 @@ struct Caller<'a> {
     silent_claim: Option<(Ticket, u64, Duration)>,
     /// The first try of this grant that this call may count as its own.
     first_try: Option<(Ticket, u64)>,
+    /// A refused grant with a try that was never concluded, and since when we
+    /// have seen it so.
+    open_since: Option<(Ticket, Duration)>,
 }
 
 impl Caller<'_> {
     /// Does the next thing there is to do about `grant`. None: look again.
     fn advance(&mut self, grant: &Grant) -> Result<Option<Grant>, Trouble> {
         if grant.tokens.refresh_token.is_none() {
-            return Err(Trouble::NoRefreshToken);
+            return self.give_up(grant, Trouble::NoRefreshToken);
         }
-        if grant.ticket == 0 {
+        if grant.ticket == Ticket::UNSTORED {
             return Err(Trouble::StoreForgets);
         }
         let tries = grants::tries(self.cx, &self.user, grant.ticket)?;
         let claimed = tries.last().map_or(0, |last| last.number);
         match attempts::next_step(&tries, self.cx.ports.wall_now()) {
-            Step::Refused { probably_spent } => Err(Trouble::Refused { probably_spent }),
+            Step::Refused { probably_spent } => self.give_up(grant, Trouble::Refused { probably_spent }),
             Step::InFlight => Ok(self.wait_a_little()),
             Step::Pause { until, last } => self.pause(grant, claimed, until, last),
             Step::Claimed { number } if self.seems_dead(grant.ticket, number) => self.claim(grant, number + 1),
             Step::Claimed { .. } => Ok(self.wait_a_little()),
             Step::Claim { number } => self.claim(grant, number),
         }
+    }
+
+    /// Nothing can be done with `grant`: unless it is no longer the current one,
+    /// or a pair lies outside that can take its place.
+    fn give_up(&mut self, grant: &Grant, trouble: Trouble) -> Result<Option<Grant>, Trouble> {
+        let current = grants::current(self.cx, &self.user)?;
+        let is_current = matches!(&current, Current::Grant(now) if now.ticket == grant.ticket);
+        if !is_current {
+            return Ok(None);
+        }
+        if mirror::adoptable(self.cx, &grant.user_id, &current).is_none() {
+            return Err(trouble);
+        }
+        if self.may_have_a_child(grant)? {
+            return Ok(self.wait_a_little());
+        }
+        mirror::adopt(self.cx, &grant.user_id, &current)?.map_or(Err(trouble), |_| Ok(None))
+    }
+
+    /// Whether somebody may still come back with a child of `grant`. A lease that
+    /// ran out says so by a clock that may be wrong, which is good enough for
+    /// another try and not for putting a pair from outside over what may come.
+    fn may_have_a_child(&mut self, grant: &Grant) -> Result<bool, Trouble> {
+        if !grants::tries(self.cx, &self.user, grant.ticket)?.iter().any(Try::is_open) {
+            return Ok(false);
+        }
+        let now = self.cx.ports.monotonic_now();
+        let since = match self.open_since {
+            Some((ticket, since)) if ticket == grant.ticket => since,
+            _ => now,
+        };
+        self.open_since = Some((grant.ticket, since));
+        Ok(now < since + LEASE)
     }
 
     /// An owner gives up well before others take its claim for dead.
@@ -243,13 +279,39 @@ impl Caller<'_> {
             return Ok(self.wait_a_little());
         }
         let Some(ticket) = owner.prepare()? else { return Ok(None) };
-        let request =
-            kroger::refresh_request(client, grant.tokens.refresh_token.as_ref().ok_or(Trouble::NoRefreshToken)?);
-        let started = self.cx.ports.monotonic_now();
+        let request = kroger::refresh_request(
+            &self.cx.settings.token_path,
+            client,
+            grant.tokens.refresh_token.as_ref().ok_or(Trouble::NoRefreshToken)?,
+        );
+        let stopwatch = Stopwatch::start(self.cx);
         let answer = self.cx.ports.send(&request, SEND_TIMEOUT);
-        let took = self.cx.ports.monotonic_now().saturating_sub(started);
         let verdict = answer.map(|response| verdict(&response, self.cx.ports.wall_now()));
-        owner.conclude(ticket, verdict, took, self.deadline)
+        owner.conclude(ticket, verdict, &stopwatch, self.deadline)
+    }
+}
+
+/// Started when a request for tokens leaves.
+pub struct Stopwatch {
+    monotonic: Duration,
+    wall: Timestamp,
+}
+
+impl Stopwatch {
+    pub fn start(cx: Context<'_>) -> Self {
+        Self { monotonic: cx.ports.monotonic_now(), wall: cx.ports.wall_now() }
+    }
+
+    pub fn elapsed(&self, cx: Context<'_>) -> Duration {
+        cx.ports.monotonic_now().saturating_sub(self.monotonic)
+    }
+
+    /// When a token with `lifetime`, received now, expires: counted from the
+    /// start, or back from now, whichever is earlier. The monotonic clock may
+    /// stand still while the machine is suspended, and the other may be set.
+    pub fn expiry(&self, cx: Context<'_>, lifetime: Duration) -> Timestamp {
+        let by_now = cx.ports.wall_now() + lifetime.saturating_sub(self.elapsed(cx));
+        by_now.min(self.wall + lifetime)
     }
 }
 
@@ -269,10 +331,11 @@ impl Owner<'_> {
     /// Everything between the claim and the send. Answers the ticket for the
     /// child; none where the send must not happen and the caller looks again.
     ///
-    /// The ticket is taken before the second look: whatever lands after that
-    /// look has a newer ticket, so a child of ours can never outrank it.
+    /// The ticket is taken before the second look: what descends from a sibling
+    /// that lands after that look has a newer ticket, so a late child of ours
+    /// never outranks it.
     fn prepare(&self) -> Result<Option<Ticket>, Trouble> {
-        let ticket = grants::take_ticket(self.cx, self.user)?;
+        let ticket = grants::take_ticket(self.cx, self.user, self.grant.ticket.root)?;
         let is_current =
             grants::current(self.cx, self.user)?.grant().is_some_and(|now| now.ticket == self.grant.ticket);
         if !is_current {
@@ -319,13 +382,14 @@ impl Owner<'_> {
         &self,
         ticket: Ticket,
         answer: Result<Verdict, SendError>,
-        took: Duration,
+        stopwatch: &Stopwatch,
         deadline: Duration,
     ) -> Result<Option<Grant>, Trouble> {
+        let took = stopwatch.elapsed(self.cx);
         let (outcome, asked_for) = match answer {
             Ok(Verdict::Granted(response)) => {
                 self.log("refreshed", took, ticket);
-                return self.keep(ticket, response, took, deadline).map(Some);
+                return self.keep(ticket, response, stopwatch, deadline).map(Some);
             }
             Ok(Verdict::Refused) => (Outcome::Refused, None),
             Ok(Verdict::ClientRefused) => (Outcome::ClientRefused, Some(Duration::from_secs(30))),
@@ -359,16 +423,15 @@ impl Owner<'_> {
         &self,
         ticket: Ticket,
         response: TokenResponse,
-        took: Duration,
+        stopwatch: &Stopwatch,
         deadline: Duration,
     ) -> Result<Grant, Trouble> {
-        let now = self.cx.ports.wall_now();
-        let record = Record::refreshed(self.grant, self.tokens(response, now, took));
+        let record = Record::refreshed(self.grant, self.tokens(response, stopwatch));
         if grants::write(self.cx, self.user, ticket, &record).is_err() {
             self.rescue(ticket, &record, deadline)?;
         }
         let grant = super::lineage::current(vec![(ticket, record)]).grant().ok_or(Trouble::Lost)?;
-        mirror::export(self.cx, self.user, &grant.tokens);
+        mirror::export(self.cx, &grant);
         maintenance::after_refresh(self.cx, self.user, self.grant, &grant);
         let now = self.cx.ports.wall_now();
         if now < grant.tokens.expires_at {
@@ -377,12 +440,12 @@ impl Owner<'_> {
         Err(Trouble::Unavailable { tries: 1, until: now + LONGEST_POLL })
     }
 
-    fn tokens(&self, response: TokenResponse, now: Timestamp, took: Duration) -> Tokens {
+    fn tokens(&self, response: TokenResponse, stopwatch: &Stopwatch) -> Tokens {
         Tokens {
             access_token: response.access_token,
             refresh_token: response.refresh_token.or_else(|| self.grant.tokens.refresh_token.clone()),
-            obtained_at: now,
-            expires_at: now + response.expires_in.saturating_sub(took),
+            obtained_at: self.cx.ports.wall_now(),
+            expires_at: stopwatch.expiry(self.cx, response.expires_in),
             scope: response.scope.or_else(|| self.grant.tokens.scope.clone()),
         }
     }
@@ -390,9 +453,10 @@ impl Owner<'_> {
     /// The store did not take the pair: keep it in memory, or keep trying.
     fn rescue(&self, ticket: Ticket, record: &Record, deadline: Duration) -> Result<(), Trouble> {
         if grants::rescue(self.cx, self.user, ticket, record).is_ok() {
-            self.cx.ports.log(&Event::Rescued { user: self.user.short(), generation: ticket });
+            self.cx.ports.log(&Event::Rescued { user: self.user.short(), generation: ticket.step });
             return Ok(());
         }
+        let deadline = deadline.max(self.cx.ports.monotonic_now() + SAVE_TIME);
         while self.cx.ports.monotonic_now() < deadline {
             self.cx.ports.sleep(LONGEST_POLL);
             if grants::write(self.cx, self.user, ticket, record).is_ok() {
@@ -408,7 +472,7 @@ impl Owner<'_> {
             why: self.why,
             outcome,
             duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            generation,
+            generation: generation.step,
         });
     }
 }

@@ -19,6 +19,10 @@ pub struct Settings {
     pub client: Option<Client>,
     pub redirect_uri: Url,
     pub api_base_url: Url,
+    /// Where OAuth lives below the base URL: Kroger's paths, unless another
+    /// authorization server stands in.
+    pub authorize_path: String,
+    pub token_path: String,
     pub scope: Scope,
     /// The fallback sign-in that the environment itself carries.
     pub environment_pair: Option<EnvironmentPair>,
@@ -101,11 +105,13 @@ impl fmt::Display for SettingError {
     }
 }
 
-const KNOWN: [&str; 21] = [
+const KNOWN: [&str; 23] = [
     "KROGER_CLIENT_ID",
     "KROGER_CLIENT_SECRET",
     "KROGER_REDIRECT_URI",
     "KROGER_API_BASE_URL",
+    "KROGER_AUTHORIZE_PATH",
+    "KROGER_TOKEN_PATH",
     "KROGER_SCOPE",
     "KROGER_USER_ACCESS_TOKEN",
     "KROGER_USER_REFRESH_TOKEN",
@@ -174,6 +180,8 @@ impl Reader {
             client: self.client(),
             redirect_uri: self.redirect_uri(),
             api_base_url: self.api_base_url(),
+            authorize_path: self.path("KROGER_AUTHORIZE_PATH", "/v1/connect/oauth2/authorize"),
+            token_path: self.path("KROGER_TOKEN_PATH", "/v1/connect/oauth2/token"),
             scope: self.parsed("KROGER_SCOPE", "profile.compact cart.basic:write", Scope::parse),
             environment_pair: self.environment_pair(),
             default_user: self.parsed("KROGER_HARDCODED_USER_ID", "user_default", UserId::parse),
@@ -257,6 +265,18 @@ impl Reader {
 
     fn api_base_url(&mut self) -> Url {
         self.parsed("KROGER_API_BASE_URL", "https://api.kroger.com", api_base_url)
+    }
+
+    fn path(&mut self, name: &str, default: &str) -> String {
+        self.parsed(name, default, |text| {
+            let is_path = text.starts_with('/') && !text.starts_with("//");
+            let is_plain = text.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'?' | b'#'));
+            if is_path && is_plain {
+                Ok(text.to_owned())
+            } else {
+                Err("a path below the base URL, such as /oauth2/token")
+            }
+        })
     }
 
     fn environment_pair(&mut self) -> Option<EnvironmentPair> {
@@ -416,6 +436,8 @@ mod tests {
             ("KROGER_API_BASE_URL", "http://api.kroger.com"),
             ("KROGER_API_BASE_URL", "https://user:pass@api.kroger.com"),
             ("KROGER_API_BASE_URL", "https://api.kroger.com/v1"),
+            ("KROGER_TOKEN_PATH", "token"),
+            ("KROGER_AUTHORIZE_PATH", "//evil.example/authorize"),
             ("KROGER_SCOPE", "cart\"basic"),
             ("KROGER_HARDCODED_USER_ID", "a\nb"),
             ("KROGER_TOKEN_REFRESH_BUFFER", "5m"),

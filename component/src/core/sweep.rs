@@ -32,8 +32,8 @@ pub fn page(cx: Context<'_>, cursor: Option<u64>, due_from: Minute) -> Result<Sw
     let mut overdue = Vec::new();
     let mut swept = Swept { deleted: 0, cursor: page.cursor };
     for key in &page.keys {
-        if let Some(user) = key.strip_prefix("head.") {
-            overdue.extend(overdue_grant(cx, &UserKey::from_stored(user))?);
+        if let Some((user, ticket)) = grants::parse_grant_key(key) {
+            overdue.extend(mend(cx, &user, ticket)?);
         }
         if has_served(cx, key)? {
             cx.ports.delete(Bucket::Store, key)?;
@@ -48,8 +48,11 @@ fn has_served(cx: Context<'_>, key: &str) -> Result<bool, StoreError> {
     let parts: Vec<&str> = key.split('.').collect();
     let now = cx.ports.wall_now();
     Ok(match parts.as_slice() {
-        ["grant", user, ticket] => is_superseded(cx, user, ticket)?,
-        ["claim" | "intent" | "attempt", user, parent, _] => is_superseded(cx, user, parent)?,
+        ["grant", user, number, adoption, step] => is_superseded(cx, user, [number, adoption, step])?,
+        ["claim" | "intent" | "attempt", user, number, adoption, step, _] => {
+            is_spent(cx, user, [number, adoption, step])?
+        }
+        ["seq", user, number, adoption] => is_superseded(cx, user, [number, adoption, "0"])?,
         ["due", minute, ..] => is_before(minute, due::minute(now).saturating_sub(DAY_IN_MINUTES)),
         ["lifetimes", hour, _] => is_before(hour, success_rate::hour(now).saturating_sub(DAY_IN_HOURS)),
         ["used", slot, hash] => !authorization::is_pending(cx, slot, hash)?,
@@ -61,23 +64,45 @@ fn is_before(number: &str, first: u64) -> bool {
     number.parse::<u64>().is_ok_and(|number| number < first)
 }
 
-/// Whether the user's current grant is another one, and safely stored.
-fn is_superseded(cx: Context<'_>, user: &str, ticket: &str) -> Result<bool, StoreError> {
-    let Ok(ticket) = ticket.parse::<Ticket>() else { return Ok(false) };
-    let user = UserKey::from_stored(user);
-    let newest = match grants::current(cx, &user)? {
-        Current::Absent => return Ok(false),
-        Current::Deleted { root, .. } => root,
-        Current::Grant(Grant { ticket, .. }) => ticket,
-    };
-    Ok(ticket != newest && grants::is_stored(cx, &user, newest))
+/// Whether a grant has served: one that descends from it, or a newer sign-in or
+/// deletion, is safely stored.
+fn is_superseded(cx: Context<'_>, user: &str, ticket: [&str; 3]) -> Result<bool, StoreError> {
+    let Some((ticket, newest)) = with_newest(cx, user, ticket)? else { return Ok(false) };
+    let is_needed = grants::is_signpost(ticket) && ticket.root.number == newest.root.number;
+    Ok(ticket < newest && !is_needed)
 }
 
-/// The user's grant, if it has been due for minutes and time could mend it.
-fn overdue_grant(cx: Context<'_>, user: &UserKey) -> Result<Option<Grant>, StoreError> {
+/// Whether nobody asks for the tries at a grant any more.
+fn is_spent(cx: Context<'_>, user: &str, ticket: [&str; 3]) -> Result<bool, StoreError> {
+    Ok(with_newest(cx, user, ticket)?.is_some_and(|(ticket, newest)| ticket < newest))
+}
+
+/// `ticket`, and that of the user's newest record if it is safely stored.
+fn with_newest(cx: Context<'_>, user: &str, ticket: [&str; 3]) -> Result<Option<(Ticket, Ticket)>, StoreError> {
+    let Ok(ticket) = ticket.join(".").parse::<Ticket>() else { return Ok(None) };
+    let user = UserKey::from_stored(user);
+    let newest = match grants::current(cx, &user)? {
+        Current::Absent => return Ok(None),
+        Current::Deleted { root, .. } => root.ticket(),
+        Current::Grant(Grant { ticket, .. }) => ticket,
+    };
+    let is_safe = grants::is_stored(cx, &user, newest) && grants::is_stored(cx, &user, newest.root.ticket());
+    Ok(is_safe.then_some((ticket, newest)))
+}
+
+/// Does again for the user's current grant what a crash after it was stored may
+/// have left undone: the hint, without which no list has the user. Answers the
+/// grant if it has been due for minutes and time could mend it.
+fn mend(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> Result<Option<Grant>, StoreError> {
     const PATIENCE: Minute = 2;
 
     let Current::Grant(grant) = grants::current(cx, user)? else { return Ok(None) };
+    if grant.ticket != ticket {
+        return Ok(None);
+    }
+    if !grants::has_head(cx, user)? {
+        grants::move_head(cx, user, ticket);
+    }
     let is_overdue = due::minute(due::refresh_at(cx, &grant)) + PATIENCE < due::minute(cx.ports.wall_now());
     Ok((is_overdue && !due::is_refused(cx, &grant)?).then_some(grant))
 }

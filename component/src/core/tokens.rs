@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::attempts::{Outcome, Step, next_step};
 use super::failure::{AGENT_STEPS, Code, Failure};
-use super::lineage::{Current, Grant, Record, Ticket};
+use super::lineage::{Current, Grant, Record, Root};
 use super::refresh::{self, Need, Trouble};
 use super::user::{UserId, UserKey};
 use super::{Context, authorization, due, grants, mirror};
@@ -67,8 +67,10 @@ pub fn all(cx: Context<'_>, limit: usize) -> Result<Vec<Status>, StoreError> {
 /// Refreshes the user's grant now. Callers at the same time share one refresh.
 pub fn refresh(cx: Context<'_>, user: &UserId) -> Result<Grant, Failure> {
     let current = grants::current(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
-    let adopted = mirror::adopt(cx, user, current).map_err(|_| Failure::store_unavailable())?;
-    let Some(grant) = adopted.grant() else { return Err(unknown_user()) };
+    let grant = match current {
+        Current::Grant(grant) => grant,
+        other => mirror::adopt(cx, user, &other).map_err(|_| Failure::store_unavailable())?.ok_or_else(unknown_user)?,
+    };
     if grant.tokens.refresh_token.is_none() {
         return Err(no_refresh_token());
     }
@@ -77,8 +79,8 @@ pub fn refresh(cx: Context<'_>, user: &UserId) -> Result<Grant, Failure> {
 
 /// Forgets the user's grant: a tombstone, which no refresh under way undoes.
 pub fn forget(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
-    let generation = bury(cx, user).map_err(|_| Failure::store_unavailable())?;
-    cx.ports.log(&Event::Forgotten { user: user.key().short(), generation });
+    let root = bury(cx, user).map_err(|_| Failure::store_unavailable())?;
+    cx.ports.log(&Event::Forgotten { user: user.key().short(), generation: root.number });
     if *user == cx.settings.default_user {
         mirror::clear(cx);
     }
@@ -87,15 +89,25 @@ pub fn forget(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
 
 /// Written even for a user that the store does not know: a sign-in may be under
 /// way. It remembers the pairs that lie outside, so that they stay there.
-fn bury(cx: Context<'_>, user: &UserId) -> Result<Ticket, StoreError> {
+///
+/// Who takes a root after ours may not have seen our tombstone; so it is written
+/// again until none did, and who comes later sees it.
+fn bury(cx: Context<'_>, user: &UserId) -> Result<Root, StoreError> {
+    const TRIES: usize = 8;
+
     let key = user.key();
     let is_default = *user == cx.settings.default_user;
     let offered = if is_default { mirror::offered_fingerprints(cx) } else { Vec::new() };
-    let ticket = grants::take_ticket(cx, &key)?;
-    let before = grants::current(cx, &key)?;
-    let record = Record::deleted(user.clone(), cx.ports.wall_now(), &before, &offered);
-    grants::write(cx, &key, ticket, &record)?;
-    Ok(ticket)
+    for _ in 0..TRIES {
+        let root = grants::take_root(cx, &key)?;
+        let before = grants::current(cx, &key)?;
+        let record = Record::deleted(user.clone(), cx.ports.wall_now(), &before, &offered);
+        grants::write(cx, &key, root.ticket(), &record)?;
+        if grants::is_newest_root(cx, &key, root)? {
+            return Ok(root);
+        }
+    }
+    Err(StoreError::Failed)
 }
 
 fn unknown_user() -> Failure {
