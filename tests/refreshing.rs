@@ -118,7 +118,7 @@ fn the_timer_alone_keeps_a_token_fresh_through_three_lifetimes() {
     server.sign_in();
 
     eventually("three refreshes were made", || {
-        assert_ne!(server.token("user_default")["status"], "expired");
+        assert_ne!(server.token("user_default")["status"], "expired", "{}", server.log());
         (sandbox.refreshes() >= 3).then_some(())
     });
 

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::support::{Kroger, Sandbox, UPC, bytes_below, eventually, folder};
+use crate::support::{Kroger, Sandbox, UPC, bytes_below, folder};
 
 /// Everything that must not be seen, as the store and the `.env` file know it.
 fn canaries(env_file: &str) -> Vec<String> {
@@ -62,8 +62,7 @@ fn no_log_error_or_answer_shows_a_secret_even_at_trace_level() {
         note(&server.get(path).text);
     }
     note(&server.add("nonsense").text);
-    server.interrupt();
-    let log = eventually("the server has said that it stops", || Some(server.log()));
+    let log = server.stop();
     note(&log);
 
     assert!(log.lines().count() > 20, "the log is at trace level: {log}");

@@ -321,6 +321,14 @@ impl Server {
         assert!(status.success());
     }
 
+    /// Ctrl-C, the end, and the whole log.
+    pub fn stop(self) -> String {
+        let log = self.log.clone();
+        self.interrupt();
+        assert!(self.wait().success());
+        std::fs::read_to_string(log).unwrap()
+    }
+
     pub fn wait(mut self) -> ExitStatus {
         eventually("the server ends", || self.child.try_wait().unwrap())
     }
