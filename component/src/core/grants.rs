@@ -176,6 +176,17 @@ pub fn has_head(cx: Context<'_>, user: &UserKey) -> Result<bool, StoreError> {
     Ok(head(cx, user)?.is_some())
 }
 
+/// Puts the record of `ticket` into the store, if it still waits in the rescue
+/// bucket.
+pub fn settle(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> Result<(), StoreError> {
+    let key = grant_key(user, ticket);
+    if cx.ports.get(Bucket::Store, &key)?.is_some() {
+        return Ok(());
+    }
+    let Some(rescued) = cx.ports.get(Bucket::Rescue, &key)? else { return Err(StoreError::Failed) };
+    cx.ports.set(Bucket::Store, &key, &rescued)
+}
+
 /// The hint may be behind, never needed: its loss costs reads, no grant.
 pub fn move_head(cx: Context<'_>, user: &UserKey, ticket: Ticket) {
     if cx.ports.set(Bucket::Store, &head_key(user), ticket.to_string().as_bytes()).is_err() {

@@ -212,7 +212,7 @@ pub struct Grant {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Current {
     Absent,
-    Deleted { root: Root, known: Vec<Fingerprint> },
+    Deleted { root: Root },
     Grant(Grant),
 }
 
@@ -222,7 +222,7 @@ pub fn current(records: Vec<(Ticket, Record)>) -> Current {
     let Some((ticket, record)) = newest else { return Current::Absent };
     let Record { user_id, known, buried, event, .. } = record;
     match event {
-        Event::Deleted { .. } => Current::Deleted { root: ticket.root, known },
+        Event::Deleted { .. } => Current::Deleted { root: ticket.root },
         Event::SignIn { tokens, source } => {
             Current::Grant(Grant { ticket, user_id, tokens, source, known, buried, parent: None })
         }
@@ -237,15 +237,14 @@ impl Current {
     pub fn root(&self) -> Option<Root> {
         match self {
             Self::Absent => None,
-            Self::Deleted { root, .. } => Some(*root),
+            Self::Deleted { root } => Some(*root),
             Self::Grant(grant) => Some(grant.ticket.root),
         }
     }
 
     pub fn known(&self) -> &[Fingerprint] {
         match self {
-            Self::Absent => &[],
-            Self::Deleted { known, .. } => known,
+            Self::Absent | Self::Deleted { .. } => &[],
             Self::Grant(grant) => &grant.known,
         }
     }
@@ -254,7 +253,7 @@ impl Current {
     pub fn buried(&self) -> Option<Root> {
         match self {
             Self::Absent => None,
-            Self::Deleted { root, .. } => Some(*root),
+            Self::Deleted { root } => Some(*root),
             Self::Grant(grant) => grant.buried,
         }
     }
@@ -287,13 +286,9 @@ impl Record {
         }
     }
 
-    /// A tombstone, which also remembers `offered`, the pairs that lie about
-    /// in the environment and must not bring the user back.
-    pub fn deleted(user_id: UserId, at: Timestamp, before: &Current, offered: &[Fingerprint]) -> Self {
-        let mut known = before.known().to_vec();
-        known.extend(offered.iter().filter(|fingerprint| !before.known().contains(fingerprint)).cloned());
-        let buried = before.buried();
-        Self { schema_version: SCHEMA_VERSION, user_id, known, buried, event: Event::Deleted { at } }
+    /// A tombstone.
+    pub fn deleted(user_id: UserId, at: Timestamp) -> Self {
+        Self { schema_version: SCHEMA_VERSION, user_id, known: Vec::new(), buried: None, event: Event::Deleted { at } }
     }
 }
 
@@ -367,7 +362,7 @@ mod tests {
     }
 
     fn deleted() -> Record {
-        Record::deleted(user(), Timestamp::from_secs(9), &Current::Absent, &[])
+        Record::deleted(user(), Timestamp::from_secs(9))
     }
 
     fn current_ticket(records: &[(Ticket, Record)]) -> Option<Ticket> {

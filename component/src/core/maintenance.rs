@@ -131,7 +131,7 @@ fn save_rescued(cx: Context<'_>) -> Result<(), StoreError> {
 }
 
 /// What was left undone while the store refused writes: the hint, without which
-/// nobody finds the user, and the entry for when the token is due.
+/// nobody finds the user, the entry for when the token is due, and the mirror.
 fn note_saved(cx: Context<'_>, key: &str) -> Result<(), StoreError> {
     let Some((user, ticket)) = grants::parse_grant_key(key) else { return Ok(()) };
     if let Current::Grant(grant) = grants::current(cx, &user)?
@@ -139,6 +139,7 @@ fn note_saved(cx: Context<'_>, key: &str) -> Result<(), StoreError> {
     {
         grants::move_head(cx, &user, ticket);
         due::enter(cx, &grant);
+        mirror::export(cx, &grant);
     }
     Ok(())
 }

@@ -1,17 +1,18 @@
 //! The pair of tokens that lies outside the store: in the environment, and in
 //! the `.env` file through the bucket `env`.
 //!
-//! The mirror is an export. A pair is taken *from* outside only where the store
-//! has nothing, or where its grant was refused and the pair is new to the
-//! lineage and lives longer: so an old copy never brings back a spent token, a
-//! late one never displaces a sign-in, and who was deleted stays deleted.
+//! The mirror is an export of what the store has. A pair is taken *from* outside
+//! only where the store has nothing, or where its grant was refused and the pair
+//! is new to the lineage and lives longer: so an old copy never brings back a
+//! spent token, and a late one never displaces a sign-in. Of a user who was once
+//! deleted nothing from outside is taken any more.
 
 use std::time::Duration;
 
 use super::Context;
 use super::grants;
 use super::lineage::{self, Current, Grant, Record, Source, Ticket, Tokens};
-use super::secret::{Fingerprint, Secret};
+use super::secret::Secret;
 use super::settings::{EnvironmentPair, unix_seconds};
 use super::user::{UserId, UserKey};
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
@@ -31,11 +32,6 @@ fn read_offered(cx: Context<'_>) -> Result<Vec<EnvironmentPair>, StoreError> {
     };
     let in_file = file.and_then(|block| parse(std::str::from_utf8(&block).ok()?));
     Ok(cx.settings.environment_pair.clone().into_iter().chain(in_file).collect())
-}
-
-/// The fingerprints of all refresh tokens on offer.
-pub fn offered_fingerprints(cx: Context<'_>) -> Vec<Fingerprint> {
-    offered(cx).iter().filter_map(|pair| Some(pair.refresh_token.as_ref()?.fingerprint())).collect()
 }
 
 /// Takes a pair from outside as a sign-in of the default user, if there is one
@@ -84,7 +80,11 @@ fn is_adoptable(pair: &EnvironmentPair, current: &Current) -> bool {
         Current::Absent => true,
         Current::Deleted { .. } => false,
         Current::Grant(grant) => {
-            !is_known && pair.refresh_token.is_some() && pair.expires_at > grant.tokens.expires_at.as_secs()
+            let was_deleted = grant.buried.is_some();
+            !was_deleted
+                && !is_known
+                && pair.refresh_token.is_some()
+                && pair.expires_at > grant.tokens.expires_at.as_secs()
         }
     }
 }
@@ -115,12 +115,14 @@ pub enum Exported {
     Failed,
 }
 
-/// Writes the pair of `grant` to the `.env` file, if there is one and the grant
-/// is still the current one: who is overtaken by a deletion or a sign-in must
-/// not write after it.
+/// Writes the pair of `grant` to the `.env` file, if there is one, and the grant
+/// is the current one and safe in the store: who is overtaken by a deletion or a
+/// sign-in must not write after it, and a pair that still waits to be saved must
+/// not be found by another host and adopted there.
 pub fn export(cx: Context<'_>, grant: &Grant) -> Exported {
     let user = grant.user_id.key();
-    if grant.user_id != cx.settings.default_user || !is_current(cx, &user, grant) {
+    let is_default = grant.user_id == cx.settings.default_user;
+    if !is_default || !is_current(cx, &user, grant) || !grants::is_stored(cx, &user, grant.ticket) {
         return Exported::Off;
     }
     let exported = settle(cx, cx.ports.set(Bucket::Env, KEY, block(&grant.tokens).as_bytes()));

@@ -341,6 +341,8 @@ impl Owner<'_> {
         if !is_current {
             return Ok(None);
         }
+        // No token is spent whose own record could be lost with the host.
+        grants::settle(self.cx, self.user, self.grant.ticket)?;
         let intent = Intent { schema_version: SCHEMA_VERSION, ticket, lease_until: self.cx.ports.wall_now() + LEASE };
         self.store_intent(&intent)?;
         if self.is_too_late() {

@@ -83,11 +83,10 @@ fn with_newest(cx: Context<'_>, user: &str, ticket: [&str; 3]) -> Result<Option<
     let user = UserKey::from_stored(user);
     let newest = match grants::current(cx, &user)? {
         Current::Absent => return Ok(None),
-        Current::Deleted { root, .. } => root.ticket(),
+        Current::Deleted { root } => root.ticket(),
         Current::Grant(Grant { ticket, .. }) => ticket,
     };
-    let is_safe = grants::is_stored(cx, &user, newest) && grants::is_stored(cx, &user, newest.root.ticket());
-    Ok(is_safe.then_some((ticket, newest)))
+    Ok(grants::is_stored(cx, &user, newest).then_some((ticket, newest)))
 }
 
 /// Does again for the user's current grant what a crash after it was stored may

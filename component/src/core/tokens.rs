@@ -88,7 +88,7 @@ pub fn forget(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
 }
 
 /// Written even for a user that the store does not know: a sign-in may be under
-/// way. It remembers the pairs that lie outside, so that they stay there.
+/// way.
 ///
 /// Who takes a root after ours may not have seen our tombstone; so it is written
 /// again until none did, and who comes later sees it.
@@ -96,12 +96,9 @@ fn bury(cx: Context<'_>, user: &UserId) -> Result<Root, StoreError> {
     const TRIES: usize = 8;
 
     let key = user.key();
-    let is_default = *user == cx.settings.default_user;
-    let offered = if is_default { mirror::offered_fingerprints(cx) } else { Vec::new() };
     for _ in 0..TRIES {
         let root = grants::take_root(cx, &key)?;
-        let before = grants::current(cx, &key)?;
-        let record = Record::deleted(user.clone(), cx.ports.wall_now(), &before, &offered);
+        let record = Record::deleted(user.clone(), cx.ports.wall_now());
         grants::write(cx, &key, root.ticket(), &record)?;
         if grants::is_newest_root(cx, &key, root)? {
             return Ok(root);
