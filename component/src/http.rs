@@ -25,7 +25,7 @@ use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post, put};
-use http::header::X_CONTENT_TYPE_OPTIONS;
+use http::header::{ALLOW, CONTENT_LENGTH, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request};
 use tower::ServiceExt as _;
 
@@ -111,8 +111,8 @@ fn router(settings: Arc<Settings>) -> Router {
         .route("/readyz", get(status::readyz))
         .route("/health", get(status::health))
         .route("/config", get(status::config))
-        .route("/auth/authorize", get(sign_in::authorize))
-        .route("/auth/callback", get(sign_in::callback))
+        .route("/auth/authorize", get(sign_in::authorize).head(get_only).fallback(get_only))
+        .route("/auth/callback", get(sign_in::callback).head(get_only).fallback(get_only))
         .route("/cart/add", put(cart::add))
         .route("/cart/add/simple", put(cart::add_simple))
         .route("/admin/tokens", get(admin::tokens))
@@ -121,6 +121,11 @@ fn router(settings: Arc<Settings>) -> Router {
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())
         .with_state(settings)
+}
+
+/// Where a `GET` has an effect, a link checker's `HEAD` must not have it.
+async fn get_only() -> impl IntoResponse {
+    ([(ALLOW, HeaderValue::from_static("GET"))], Problem::method_not_allowed())
 }
 
 /// Names each setting that is wrong and what is allowed, never its value: an
@@ -135,6 +140,11 @@ async fn whole(response: Response) -> http::Response<Bytes> {
     parts.headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // The routes' bodies are in memory, so there is nothing to fail.
     let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
+    if bytes.is_empty() {
+        // To a `HEAD` it is of the body that is not there, and `wasi:http`
+        // counts what follows.
+        parts.headers.remove(CONTENT_LENGTH);
+    }
     http::Response::from_parts(parts, bytes)
 }
 

@@ -210,7 +210,10 @@ impl Reader {
         None
     }
 
+    /// An URL may carry a password before its `@`, so a value with one is not
+    /// shown.
     fn refuse(&mut self, name: &str, value: Option<String>, allowed: String) {
+        let value = value.filter(|value| !value.contains('@'));
         self.errors.push(SettingError { name: name.to_owned(), value, allowed });
     }
 
@@ -259,7 +262,8 @@ impl Reader {
             Url::parse(text)
                 .ok()
                 .filter(|url| matches!(url.scheme(), "http" | "https") && url.has_host() && url.fragment().is_none())
-                .ok_or("an http or https URL, exactly as registered with Kroger")
+                .filter(|url| !has_user(url))
+                .ok_or("an http or https URL without user and password, exactly as registered with Kroger")
         })
     }
 
@@ -327,12 +331,14 @@ impl Reader {
     fn allowed_origins(&mut self) -> Vec<String> {
         let Some(text) = self.text("KROGER_ALLOWED_ORIGINS") else { return Vec::new() };
         let mut origins = Vec::new();
+        // The parts of a password do not show that they are.
+        let is_showable = !text.contains('@');
         for given in text.split([',', ' ']).filter(|given| !given.is_empty()) {
             match Url::parse(given).ok().filter(is_origin) {
                 Some(url) => origins.push(url.origin().ascii_serialization()),
                 None => self.refuse(
                     "KROGER_ALLOWED_ORIGINS",
-                    Some(given.to_owned()),
+                    is_showable.then(|| given.to_owned()),
                     "origins separated by commas, such as https://app.example.com".to_owned(),
                 ),
             }
@@ -375,7 +381,12 @@ fn api_base_url(text: &str) -> Result<Url, &'static str> {
 }
 
 fn is_origin(url: &Url) -> bool {
-    matches!(url.scheme(), "http" | "https") && url.path() == "/" && url.query().is_none() && url.fragment().is_none()
+    let ends_there = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    matches!(url.scheme(), "http" | "https") && ends_there && !has_user(url)
+}
+
+fn has_user(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
 }
 
 /// Unix seconds, with or without a fraction, as the first system wrote them.
@@ -434,7 +445,6 @@ mod tests {
         let wrong = [
             ("KROGER_REDIRECT_URI", "localhost"),
             ("KROGER_API_BASE_URL", "http://api.kroger.com"),
-            ("KROGER_API_BASE_URL", "https://user:pass@api.kroger.com"),
             ("KROGER_API_BASE_URL", "https://api.kroger.com/v1"),
             ("KROGER_TOKEN_PATH", "token"),
             ("KROGER_AUTHORIZE_PATH", "//evil.example/authorize"),
@@ -456,6 +466,24 @@ mod tests {
             assert_eq!(errors.len(), 1, "{name}");
             assert_eq!(errors[0].name, name);
             assert_eq!(errors[0].value.as_deref(), Some(value));
+        }
+    }
+
+    #[test]
+    fn an_url_with_a_password_is_refused_and_not_shown() {
+        let wrong = [
+            ("KROGER_API_BASE_URL", "https://u:canary@api.kroger.com"),
+            ("KROGER_API_BASE_URL", "u:canary@api.kroger.com"),
+            ("KROGER_REDIRECT_URI", "https://u:canary@app.example.com/auth/callback"),
+            ("KROGER_REDIRECT_URI", "ftp://u:canary@app.example.com/auth/callback"),
+            ("KROGER_ALLOWED_ORIGINS", "https://app.example.com,https://u:canary@app.example.com"),
+            ("KROGER_ALLOWED_ORIGINS", "https://u:canary ,@app.example.com"),
+            ("KROGER_TOKEN_PATH", "https://u:canary@api.kroger.com/token"),
+        ];
+        for (name, value) in wrong {
+            let errors = settings(&[(name, value)]).expect_err(value);
+            assert!(errors.iter().all(|error| error.name == name), "{errors:?}");
+            assert!(!format!("{errors:?} {}", errors[0]).contains("canary"), "{errors:?}");
         }
     }
 

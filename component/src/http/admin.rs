@@ -242,7 +242,7 @@ struct Refreshed<'a> {
 pub(super) async fn refresh(call: Call, body: Bytes) -> Result<Response, Problem> {
     if !body.is_empty() {
         // Whoever names a user here would have another's token refreshed.
-        Fields::of_body(&call.headers, &body, &[])?;
+        Fields::of_body(&body, &[])?;
     }
     let cx = call.context();
     let user = call.user()?;

@@ -25,7 +25,7 @@ pub(super) struct Call {
     settings: Arc<Settings>,
     ports: SharedPorts,
     query: Option<String>,
-    pub(super) headers: HeaderMap,
+    headers: HeaderMap,
 }
 
 impl FromRequestParts<Arc<Settings>> for Call {
@@ -64,9 +64,7 @@ impl Call {
     /// Whom the call is for: named by header or parameter, else the default.
     pub(super) fn user(&self) -> Result<UserId, Problem> {
         let in_query = self.parameter("user_id")?;
-        let in_header = self.headers.get(USER_HEADER).map(|value| std::str::from_utf8(value.as_bytes()));
-        let in_header = in_header.transpose().map_err(|_| Problem::invalid_argument("X-Kroger-User", "UTF-8"))?;
-        match (in_header, in_query.as_deref()) {
+        match (self.user_header()?, in_query.as_deref()) {
             (Some(header), Some(query)) if header != query => Err(Problem::invalid_argument(
                 "user_id",
                 "it differs from the header X-Kroger-User; name one user, or name them alike",
@@ -75,6 +73,16 @@ impl Call {
             (None, Some(id)) => user("user_id", id),
             (None, None) => Ok(self.settings.default_user.clone()),
         }
+    }
+
+    fn user_header(&self) -> Result<Option<&str>, Problem> {
+        let refused = |allowed| Problem::invalid_argument("X-Kroger-User", allowed);
+        let mut values = self.headers.get_all(USER_HEADER).iter();
+        let Some(value) = values.next() else { return Ok(None) };
+        if values.next().is_some() {
+            return Err(refused("it is given more than once; give it once"));
+        }
+        std::str::from_utf8(value.as_bytes()).map(Some).map_err(|_| refused("UTF-8"))
     }
 
     /// Whether a person looks at the answer: a browser asks for HTML first.

@@ -39,7 +39,7 @@ struct AddedOne<'a> {
 
 pub(super) async fn add(call: Call, body: Bytes) -> Result<Response, Problem> {
     let cx = call.context();
-    let mut fields = Fields::of_body(&call.headers, &body, &["items"])?;
+    let mut fields = Fields::of_body(&body, &["items"])?;
     let items = fields.list("items", SOME_ITEMS)?;
     let given: Result<Vec<Given>, Problem> = items.into_iter().enumerate().map(item).collect();
     let order = order::many(&given?, cx.settings.default_modality)?;
@@ -77,7 +77,7 @@ fn in_body(call: &Call, body: &[u8]) -> Result<Given, Problem> {
             return Err(Problem::invalid_argument(name, "the item is in the body already; give it in one place"));
         }
     }
-    given(Fields::of_body(&call.headers, body, &ITEM)?)
+    given(Fields::of_body(body, &ITEM)?)
 }
 
 fn given(mut fields: Fields) -> Result<Given, Problem> {

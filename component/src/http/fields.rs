@@ -1,9 +1,15 @@
 //! Reading JSON bodies strictly and saying in our own words what is wrong with
 //! them. A field that is not known is refused: it is most often a misspelt one.
+//! So is one that is given twice, of which one reader takes the first and
+//! another the last.
+//!
+//! The `Content-Type` is not looked at: `curl -d` says that each body is a form.
+//! No page of another origin can make use of that, its origin is refused.
 
-use http::HeaderMap;
-use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_json::error::Category;
 use serde_json::{Map, Value};
 
 use super::problem::Problem;
@@ -17,13 +23,8 @@ pub(super) struct Fields {
 
 impl Fields {
     /// The object that is the whole body.
-    pub(super) fn of_body(headers: &HeaderMap, body: &[u8], known: &[&str]) -> Result<Self, Problem> {
-        check_content_type(headers)?;
-        let value = serde_json::from_slice(body).map_err(|error| {
-            let place =
-                format!("valid JSON; it ends or goes wrong at line {}, column {}", error.line(), error.column());
-            Problem::invalid_argument("body", &place)
-        })?;
+    pub(super) fn of_body(body: &[u8], known: &[&str]) -> Result<Self, Problem> {
+        let Unique(value) = serde_json::from_slice(body).map_err(|error| unreadable(&error))?;
         Self::of_value(value, String::new(), known)
     }
 
@@ -83,12 +84,75 @@ fn listed(known: &[&str]) -> String {
     if known.is_empty() { "no field at all".to_owned() } else { format!("`{}`", known.join("`, `")) }
 }
 
-/// A body of no stated type is taken at its word.
-fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let Some(stated) = headers.get(CONTENT_TYPE) else { return Ok(()) };
-    let essence = stated.to_str().unwrap_or_default().split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
-    if essence == "application/json" || (essence.starts_with("application/") && essence.ends_with("+json")) {
-        return Ok(());
+fn unreadable(error: &serde_json::Error) -> Problem {
+    let place = format!("line {}, column {}", error.line(), error.column());
+    let allowed = match error.classify() {
+        Category::Data => format!("a field is given more than once, at {place}; give it once"),
+        Category::Io | Category::Syntax | Category::Eof => {
+            format!("valid JSON; it ends or goes wrong at {place}")
+        }
+    };
+    Problem::invalid_argument("body", &allowed)
+}
+
+/// A JSON value, no object of which has two fields of one name. Nothing else
+/// about a value is an error of its making.
+struct Unique(Value);
+
+impl<'de> Deserialize<'de> for Unique {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(UniqueVisitor).map(Self)
     }
-    Err(Problem::invalid_argument("Content-Type", "send JSON, as application/json").with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))
+}
+
+struct UniqueVisitor;
+
+impl<'de> Visitor<'de> for UniqueVisitor {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(value.into())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Value, A::Error> {
+        let mut list = Vec::new();
+        while let Some(Unique(element)) = elements.next_element()? {
+            list.push(element);
+        }
+        Ok(list.into())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
+        let mut fields = Map::new();
+        while let Some((name, Unique(value))) = entries.next_entry::<String, Unique>()? {
+            if fields.insert(name, value).is_some() {
+                return Err(A::Error::custom("a field twice"));
+            }
+        }
+        Ok(fields.into())
+    }
 }

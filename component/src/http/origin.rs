@@ -2,9 +2,14 @@
 //!
 //! A web page that gets its own host name to resolve to this machine (DNS
 //! rebinding) still sends that name as `Host`; a page of another origin sends
-//! its `Origin`. Both are refused unless they are known. A call without
-//! `Origin` is no script's of another page: a program's, or a link that a
-//! person followed, as Kroger's redirect to `/auth/callback` is.
+//! its `Origin`. Both are refused unless they are known. Without `Origin` a page
+//! of another site may send a person here, as Kroger's redirect to
+//! `/auth/callback` does, and not fetch behind the person's back, as an image or
+//! a frame would; browsers tell these apart (Fetch Metadata). Other callers
+//! without `Origin` are programs.
+//!
+//! Whether the server lives is answered under any name: a probe may not know
+//! ours.
 
 use axum::body::Bytes;
 use axum::response::{IntoResponse, Response};
@@ -50,7 +55,13 @@ impl Known {
     pub(super) fn admit(&self, request: &Request<Bytes>) -> Result<Admitted, Problem> {
         let host = request.headers().get(HOST);
         self.check_host(host, request.uri().path())?;
-        let Some(origin) = request.headers().get(ORIGIN) else { return Ok(Admitted { origin: None }) };
+        let Some(origin) = request.headers().get(ORIGIN) else {
+            return if is_fetched_by_another_site(request.headers()) {
+                Err(Problem::forbidden_origin("A page of another site may not fetch from this server.", HOW_TO_ALLOW))
+            } else {
+                Ok(Admitted { origin: None })
+            };
+        };
         if !self.is_known(origin) && !is_same(origin, request.uri().scheme_str(), host) {
             let detail = format!("The origin {} may not call this server.", printable(origin));
             return Err(Problem::forbidden_origin(detail, HOW_TO_ALLOW));
@@ -59,11 +70,10 @@ impl Known {
     }
 
     fn check_host(&self, host: Option<&HeaderValue>, path: &str) -> Result<(), Problem> {
+        if path == "/livez" {
+            return Ok(());
+        }
         let Some(host) = host else {
-            // A probe may not know how to name us.
-            if path == "/livez" {
-                return Ok(());
-            }
             return Err(Problem::forbidden_origin("The request has no Host.", "Send the header `Host`."));
         };
         let name = host.to_str().ok().and_then(host_name);
@@ -77,6 +87,15 @@ impl Known {
     fn is_known(&self, origin: &HeaderValue) -> bool {
         origin.to_str().is_ok_and(|origin| self.origins.iter().any(|known| known == origin))
     }
+}
+
+/// Whether a browser says that a page of another site asks, and not in order to
+/// show a person the answer as a page.
+fn is_fetched_by_another_site(headers: &HeaderMap) -> bool {
+    let is = |name, value| headers.get(name).is_some_and(|given: &HeaderValue| given == value);
+    let is_of_another = is("sec-fetch-site", "cross-site") || is("sec-fetch-site", "same-site");
+    let is_followed = is("sec-fetch-mode", "navigate") && is("sec-fetch-dest", "document");
+    is_of_another && !is_followed
 }
 
 /// Lower case, without the port.

@@ -101,7 +101,7 @@ impl Problem {
     }
 
     pub(super) fn malformed() -> Self {
-        Self::invalid_argument("request", "a complete HTTP request").with_status(StatusCode::BAD_REQUEST)
+        Self::invalid_argument("request", "a complete HTTP request")
     }
 
     pub(super) fn forbidden_origin(detail: impl Into<String>, action: &str) -> Self {

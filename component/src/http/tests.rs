@@ -481,17 +481,77 @@ fn nesting_without_end_is_refused() {
 }
 
 #[test]
-fn a_body_that_is_not_json_by_its_type_or_too_large_is_refused() {
+fn a_body_is_json_whatever_its_type_says() {
     let server = signed_in();
+    // What `curl -d` says, what `fetch` says of a string, nothing at all.
+    let types = [&[("content-type", "application/x-www-form-urlencoded")][..], &[("content-type", "text/plain")], &[]];
 
-    let form = server.call_with("PUT", "/cart/add/simple", &[("content-type", "text/plain")], r#"{"upc":"1"}"#);
-    let json_by_suffix =
-        server.call_with("PUT", "/cart/add/simple", &[("content-type", "application/x+json; charset=utf-8")], "{}");
-    let large = server.call_with("PUT", "/cart/add", &[], &" ".repeat(LARGEST_REQUEST + 1));
+    for stated in types {
+        server.world.answer(204, "");
+        let added = server.call_with("PUT", "/cart/add/simple", stated, r#"{"upc":"1"}"#);
+        assert_eq!(added.status, 200, "{stated:?}: {}", added.text);
+    }
 
-    assert_eq!(form.problem(), (415, "invalid_argument".to_owned()));
-    assert_eq!(json_by_suffix.problem().0, 422);
+    let form = server.call_with("PUT", "/cart/add/simple", types[0], "upc=1");
+    assert_eq!(form.problem(), (422, "invalid_argument".to_owned()));
+}
+
+#[test]
+fn a_body_that_is_too_large_is_refused() {
+    let large = signed_in().call_with("PUT", "/cart/add", &[], &" ".repeat(LARGEST_REQUEST + 1));
+
     assert_eq!(large.problem(), (413, "too_large".to_owned()));
+}
+
+#[test]
+fn a_field_that_is_given_twice_is_refused_at_any_depth() {
+    let server = signed_in();
+    let cases = [
+        ("/cart/add/simple", r#"{"upc":"1","quantity":1,"quantity":99}"#),
+        ("/cart/add/simple", r#"{"upc":"1","\u0075pc":"2"}"#),
+        ("/cart/add", r#"{"items":[{"upc":"1"}],"items":[]}"#),
+        ("/cart/add", r#"{"items":[{"upc":"1","upc":"2"}]}"#),
+    ];
+
+    for (path, body) in cases {
+        let answer = server.call_with("PUT", path, &[], body);
+        assert_eq!(answer.problem(), (422, "invalid_argument".to_owned()), "{body}");
+        assert!(answer.detail().contains("given more than once"), "{}", answer.detail());
+    }
+
+    assert!(server.sent_paths().is_empty());
+}
+
+#[test]
+fn a_user_is_named_by_one_header_at_most() {
+    let server = server();
+    server.sign_in("/auth/authorize?user_id=ann");
+    let names = [("x-kroger-user", "ann"), ("x-kroger-user", "ben")];
+
+    let both = server.call_with("PUT", "/cart/add/simple", &names, r#"{"upc":"1"}"#);
+
+    assert_eq!(both.problem(), (422, "invalid_argument".to_owned()));
+    assert!(both.detail().contains("X-Kroger-User") && both.detail().contains("more than once"), "{}", both.detail());
+    assert!(server.sent_paths().is_empty());
+}
+
+#[test]
+fn head_announces_no_body_and_does_not_spend_a_sign_in() {
+    let server = server();
+    let state = server.state("/auth/authorize");
+    let callback = format!("/auth/callback?code=c&state={state}");
+
+    let head = server.call_with("HEAD", "/livez", &[], "");
+    assert_eq!((head.status, head.header("content-length"), head.text.as_str()), (200, "", ""));
+    for path in ["/auth/authorize", &callback] {
+        let refused = server.call_with("HEAD", path, &[], "");
+        assert_eq!((refused.status, refused.header("allow")), (405, "GET"), "{path}");
+        let wrong = server.call_with("POST", path, &[], "");
+        assert_eq!((wrong.problem().0, wrong.header("allow")), (405, "GET"), "{path}");
+    }
+
+    server.world.answer_with_tokens("a", "r");
+    assert_eq!(server.get(&callback).status, 200);
 }
 
 #[test]
@@ -686,12 +746,12 @@ fn an_unknown_route_and_a_wrong_method_are_problems_too() {
 }
 
 #[test]
-fn a_host_that_is_not_known_is_refused_on_every_route() {
+fn a_host_that_is_not_known_may_only_ask_whether_we_live() {
     let server = server_with(&[
         ("KROGER_REDIRECT_URI", "https://kroger.example.com/auth/callback"),
         ("KROGER_ALLOWED_ORIGINS", "http://kroger-mcp:9004"),
     ]);
-    let status = |host: &str| server.call_with("GET", "/livez", &[("host", host)], "").status;
+    let status = |host: &str| server.call_with("GET", "/config", &[("host", host)], "").status;
 
     for known in ["localhost", "LOCALHOST:80", "127.0.0.1:9004", "[::1]:9004", "kroger.example.com", "kroger-mcp:9004"]
     {
@@ -700,6 +760,7 @@ fn a_host_that_is_not_known_is_refused_on_every_route() {
     for unknown in ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "a@localhost", "", "192.168.0.1"] {
         assert_eq!(status(unknown), 403, "{unknown}");
     }
+    assert_eq!(server.call_with("GET", "/livez", &[("host", "10.1.2.3:9004")], "").status, 200);
     let refused = server.call_with("GET", "/config", &[("host", "evil.example")], "");
     assert_eq!(refused.problem(), (403, "forbidden_origin".to_owned()));
     assert!(refused.json()["action"].as_str().unwrap().contains("KROGER_ALLOWED_ORIGINS"));
@@ -734,6 +795,33 @@ fn a_page_of_another_origin_is_refused_and_an_allowed_one_may_read() {
     assert_eq!(preflight.status, 204);
     assert!(preflight.header("access-control-allow-methods").contains("PUT"));
     assert!(preflight.header("access-control-allow-headers").contains("Content-Type"));
+}
+
+#[test]
+fn a_page_of_another_site_may_link_here_and_not_fetch_behind_the_persons_back() {
+    let server = server_with(&[("KROGER_CLIENT_ID", "app"), ("KROGER_ALLOWED_ORIGINS", "https://app.example.com")]);
+    let ask = |site: &str, mode: &str, dest: &str| {
+        let headers = [("sec-fetch-site", site), ("sec-fetch-mode", mode), ("sec-fetch-dest", dest)];
+        server.call_with("GET", "/auth/authorize", &headers, "")
+    };
+
+    for (site, mode, dest) in [("cross-site", "no-cors", "image"), ("same-site", "no-cors", "script"), ("cross-site", "navigate", "iframe")] {
+        assert_eq!(ask(site, mode, dest).problem(), (403, "forbidden_origin".to_owned()), "{site} {mode} {dest}");
+    }
+    assert!(server.world.stored(Bucket::Store).is_empty());
+    for (site, mode, dest) in [("cross-site", "navigate", "document"), ("none", "navigate", "document"), ("same-origin", "cors", "empty")] {
+        assert_eq!(ask(site, mode, dest).status, 200, "{site} {mode} {dest}");
+    }
+    let allowed = [("origin", "https://app.example.com"), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors")];
+    assert_eq!(server.call_with("GET", "/auth/authorize", &allowed, "").status, 200);
+}
+
+#[test]
+fn a_request_that_could_not_be_read_is_an_invalid_argument_of_422() {
+    let response = server().service.refuse(Unreadable::Malformed);
+
+    assert_eq!(response.status(), 422);
+    assert!(String::from_utf8_lossy(response.body()).contains("invalid_argument"));
 }
 
 #[test]
