@@ -7,6 +7,7 @@ mod support;
 
 mod cart;
 mod crashes;
+mod embedding;
 mod files;
 mod hostile_upstream;
 mod refreshing;

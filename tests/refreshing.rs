@@ -11,14 +11,20 @@ fn short_lives(sandbox: &Sandbox, seconds: u64) {
     sandbox.settings(&json!({ "access_token_lifetime_seconds": seconds }));
 }
 
+/// Signs in, and waits until the access token has expired; its successors live
+/// long.
+fn sign_in_until_expired(sandbox: &Sandbox, server: &Server) {
+    short_lives(sandbox, 1);
+    server.sign_in();
+    short_lives(sandbox, 1_800);
+    server.wait_until_expired("user_default");
+}
+
 #[test]
 fn an_expired_token_is_refreshed_by_the_call_that_needs_it() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
-    short_lives(&sandbox, 1);
-    server.sign_in();
-    short_lives(&sandbox, 1_800);
-    server.wait_until_expired("user_default");
+    sign_in_until_expired(&sandbox, &server);
 
     server.add(UPC).expect(200);
 
@@ -83,10 +89,7 @@ fn two_hundred_calls_over_two_servers_on_one_store_share_one_refresh() {
 fn a_caller_that_hangs_up_in_mid_refresh_loses_nothing() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
-    short_lives(&sandbox, 1);
-    server.sign_in();
-    short_lives(&sandbox, 1_800);
-    server.wait_until_expired("user_default");
+    sign_in_until_expired(&sandbox, &server);
     sandbox.token_faults(1, &json!({ "delay_ms": 500 }));
 
     let body = format!(r#"{{"upc":"{UPC}"}}"#);
@@ -173,10 +176,7 @@ fn transient_faults_cost_tries_and_no_sign_in() {
         json!("drop_before"),
         json!({ "status": 500 }),
     ] {
-        short_lives(&sandbox, 1);
-        server.sign_in();
-        short_lives(&sandbox, 1_800);
-        server.wait_until_expired("user_default");
+        sign_in_until_expired(&sandbox, &server);
         sandbox.token_faults(2, &fault);
 
         let answer = server.add(UPC);
@@ -190,10 +190,7 @@ fn transient_faults_cost_tries_and_no_sign_in() {
 fn an_outage_is_told_with_the_first_systems_words_and_ends_by_itself() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
-    short_lives(&sandbox, 1);
-    server.sign_in();
-    short_lives(&sandbox, 1_800);
-    server.wait_until_expired("user_default");
+    sign_in_until_expired(&sandbox, &server);
     sandbox.token_faults(1_000, &json!({ "status": 503 }));
 
     let failed = server.add(UPC).expect(503);
@@ -210,10 +207,7 @@ fn an_outage_is_told_with_the_first_systems_words_and_ends_by_itself() {
 fn wrong_client_credentials_are_named_and_cost_no_sign_in() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let right = Server::start(folder.path(), &sandbox);
-    short_lives(&sandbox, 1);
-    right.sign_in();
-    short_lives(&sandbox, 1_800);
-    right.wait_until_expired("user_default");
+    sign_in_until_expired(&sandbox, &right);
     right.kill();
 
     let wrong = Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0"])
@@ -248,10 +242,7 @@ fn a_forced_refresh_gives_a_younger_token_and_an_unknown_user_is_not_found() {
 fn one_pass_of_the_refresh_command_does_the_timers_work() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
-    short_lives(&sandbox, 1);
-    server.sign_in();
-    short_lives(&sandbox, 1_800);
-    server.wait_until_expired("user_default");
+    sign_in_until_expired(&sandbox, &server);
     server.kill();
 
     let pass = Kroger::new(folder.path(), &["refresh", "--user", "user_default"]).at(&sandbox).run();

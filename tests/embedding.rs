@@ -1,0 +1,157 @@
+//! The component in a host of somebody else's, made of wasmtime's stock crates:
+//! its capability list, and its typed interfaces.
+
+use serde_json::json;
+use wasmtime::component::{Component, Linker, ResourceTable};
+use wasmtime::{Engine, Store};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_keyvalue::{WasiKeyValue, WasiKeyValueCtx, WasiKeyValueCtxBuilder};
+
+use crate::support::{Sandbox, Server, UPC, folder};
+
+mod bindings {
+    #![allow(unreachable_pub, missing_docs, clippy::pedantic, reason = "generated code")]
+
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "kroger:connector/service",
+        with: {
+            "wasi:io": wasmtime_wasi::p2::bindings::sync::io,
+            "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
+            "wasi:random": wasmtime_wasi::p2::bindings::random,
+            "wasi:http": wasmtime_wasi_http::p2::bindings::sync::http,
+        },
+    });
+}
+
+use bindings::Service;
+use bindings::exports::kroger::connector::cart::{Item, Modality};
+use bindings::exports::kroger::connector::maintenance::RefreshOutcome;
+use bindings::kroger::connector::types::FailureCode;
+
+/// What a minimal host has.
+struct State {
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    keyvalue: WasiKeyValueCtx,
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: wasmtime_wasi_http::default_hooks() }
+    }
+}
+
+fn load(variables: &[(&str, &str)]) -> (Store<State>, Service) {
+    let engine = Engine::default();
+    let component = Component::from_binary(&engine, kroger_mcp::COMPONENT).unwrap();
+    let mut linker = Linker::new(&engine);
+    wasmtime_wasi::p2::add_to_linker_sync(&mut linker).unwrap();
+    wasmtime_wasi_http::p2::add_only_http_to_linker_sync(&mut linker).unwrap();
+    wasmtime_wasi_keyvalue::add_to_linker(&mut linker, |state: &mut State| {
+        WasiKeyValue::new(&state.keyvalue, &mut state.table)
+    })
+    .unwrap();
+    let state = State {
+        table: ResourceTable::new(),
+        wasi: WasiCtx::builder().envs(variables).build(),
+        http: WasiHttpCtx::new(),
+        keyvalue: WasiKeyValueCtxBuilder::new().build(),
+    };
+    let mut store = Store::new(&engine, state);
+    let service = Service::instantiate(&mut store, &component, &linker).unwrap();
+    (store, service)
+}
+
+/// The tokens of a fresh sign-in at `sandbox`, as the `.env` mirror shows them.
+fn environment(sandbox: &Sandbox) -> Vec<(String, String)> {
+    let folder = folder();
+    std::fs::write(folder.path().join(".env"), "").unwrap();
+    let server = Server::start(folder.path(), sandbox);
+    server.sign_in();
+    let mirror = std::fs::read_to_string(folder.path().join(".env")).unwrap();
+    let pairs = mirror.lines().filter_map(|line| line.split_once('='));
+    let app = [
+        ("KROGER_CLIENT_ID", "sandbox-client".to_owned()),
+        ("KROGER_CLIENT_SECRET", "sandbox-secret".to_owned()),
+        ("KROGER_API_BASE_URL", sandbox.url()),
+    ];
+    let app = app.map(|(name, value)| (name.to_owned(), value));
+    pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).chain(app).collect()
+}
+
+#[test]
+fn the_components_imports_are_the_capability_list_in_the_repository() {
+    let engine = Engine::default();
+    let component = Component::from_binary(&engine, kroger_mcp::COMPONENT).unwrap();
+    let component_type = component.component_type();
+    let mut names: Vec<&str> = component_type.imports(&engine).map(|(name, _)| name).collect();
+    names.sort_unstable();
+
+    let listed = include_str!("component-imports.txt");
+
+    assert_eq!(names.join("\n"), listed.trim_end());
+}
+
+#[test]
+fn the_typed_cart_adds_with_a_token_from_the_environment() {
+    let sandbox = Sandbox::start();
+    let environment = environment(&sandbox);
+    let variables: Vec<_> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let (mut store, service) = load(&variables);
+    let item = Item { upc: "011110417008".to_owned(), quantity: 2, modality: Some(Modality::Delivery) };
+
+    let added = service.kroger_connector_cart().call_add(&mut store, None, &[item]).unwrap().unwrap();
+
+    assert_eq!(added.items_added, 1);
+    assert!(added.notes[0].contains("check digit"));
+    assert_eq!(sandbox.cart("alice"), json!([{ "upc": UPC, "quantity": 2, "modality": "DELIVERY" }]));
+}
+
+#[test]
+fn a_typed_failure_says_what_must_happen_next() {
+    let sandbox = Sandbox::start();
+    let url = sandbox.url();
+    let (mut store, service) = load(&[("KROGER_CLIENT_ID", "sandbox-public"), ("KROGER_API_BASE_URL", &url)]);
+    let item = |upc: &str| Item { upc: upc.to_owned(), quantity: 1, modality: None };
+    let cart = service.kroger_connector_cart();
+
+    let wrong = cart.call_add(&mut store, None, &[item("milk")]).unwrap().unwrap_err();
+    let nobody = cart.call_add(&mut store, None, &[item(UPC)]).unwrap().unwrap_err();
+
+    assert_eq!(wrong.code, FailureCode::InvalidArgument);
+    assert_eq!(wrong.retry_after_seconds, None);
+    assert_eq!(nobody.code, FailureCode::Reauthorize);
+    assert!(nobody.message.contains("re-authenticate"));
+}
+
+#[test]
+fn in_a_store_that_forgets_the_typed_interfaces_fail_closed() {
+    let sandbox = Sandbox::start();
+    let url = sandbox.url();
+    let (mut store, service) = load(&[("KROGER_CLIENT_ID", "sandbox-public"), ("KROGER_API_BASE_URL", &url)]);
+    let authorization = service.kroger_connector_authorization();
+
+    // This store forgets between opens, so the sign-in is unknown to the next call.
+    let started = authorization.call_authorize(&mut store, None, None).unwrap().unwrap();
+    let completed = authorization.call_complete(&mut store, "a-code", &started.state).unwrap();
+    let maintenance = service.kroger_connector_maintenance();
+    let due = maintenance.call_due(&mut store, 10).unwrap().unwrap();
+    let outcome = maintenance.call_refresh_user(&mut store, "nobody").unwrap().unwrap();
+    let status = service.kroger_connector_tokens().call_status(&mut store, Some("nobody")).unwrap().unwrap();
+
+    assert_eq!(started.scope, "profile.compact cart.basic:write");
+    assert_eq!(completed.unwrap_err().code, FailureCode::InvalidArgument);
+    assert!(due.is_empty());
+    assert_eq!(outcome, RefreshOutcome::NothingToRefresh);
+    assert!(status.is_none());
+    assert_eq!(sandbox.state()["token_requests"]["authorization_code"]["ok"], 0);
+}
