@@ -285,7 +285,7 @@ fn answer(mut connection: TcpStream, cases: &[Case]) -> std::io::Result<()> {
     let (mut length, mut line, mut path) = (0, String::new(), String::new());
     while reader.read_line(&mut line)? > 2 {
         if path.is_empty() {
-            path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+            line.split(' ').nth(1).unwrap_or_default().clone_into(&mut path);
         }
         if let Some(value) = line.to_ascii_lowercase().strip_prefix("content-length:") {
             length = value.trim().parse().unwrap_or(0);

@@ -167,7 +167,7 @@ fn sign_in(server: SocketAddr, sandbox: SocketAddr, folder: &Path) -> String {
     client.stream.write_all(&client.request).expect("a live connection");
     let read = client.stream.read(&mut client.buffer).expect("a redirect");
     let head = String::from_utf8_lossy(&client.buffer[..read]).into_owned();
-    let location = head.lines().find_map(|line| line.to_ascii_lowercase().starts_with("location:").then_some(line));
+    let location = head.lines().find(|line| line.to_ascii_lowercase().starts_with("location:"));
     let query = location.and_then(|line| line.split_once('?')).expect("a redirect with a query").1;
     let (status, body) = get(server, &format!("/auth/callback?{}", query.trim()));
     assert_eq!(status, 200, "{body}");
