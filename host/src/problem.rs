@@ -49,12 +49,13 @@ impl Problem {
     fn document(self) -> String {
         let status = self.status();
         let mut document = json!({
-            "type": "about:blank",
+            "type": format!("urn:kroger-mcp:{}", self.code()),
             "title": status.canonical_reason(),
             "status": status.as_u16(),
             "detail": self.detail(),
             "code": self.code(),
             "retryable": self.retry_after().is_some(),
+            "action": self.action(),
         });
         if let Some(wait) = self.retry_after() {
             document["retry_after"] = wait.as_secs().into();
@@ -100,6 +101,16 @@ impl Problem {
         }
     }
 
+    fn action(self) -> &'static str {
+        match self {
+            Self::Busy => "Send the call again after `Retry-After`.",
+            Self::Internal | Self::TimedOut => "Look in the cart before you send an add again; the log says more.",
+            Self::TooLarge => "Send less at once.",
+            Self::SlowBody | Self::BrokenBody => "Send the call again with its whole body.",
+            Self::Host => "Send the name of this server as the one `Host`.",
+        }
+    }
+
     fn retry_after(self) -> Option<Duration> {
         (self == Self::Busy).then_some(BUSY_RETRY)
     }
@@ -130,6 +141,8 @@ mod tests {
         assert_eq!(response.headers()[RETRY_AFTER], "1");
         let body = response.into_body().collect().await.unwrap().to_bytes();
         let document: serde_json::Value = serde_json::from_slice(&body).unwrap();
+        assert_eq!(document["type"], "urn:kroger-mcp:busy");
+        assert_eq!(document["action"], "Send the call again after `Retry-After`.");
         assert_eq!(document["status"], 503);
         assert_eq!(document["code"], "busy");
         assert_eq!(document["retryable"], true);

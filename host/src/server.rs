@@ -5,6 +5,8 @@
 //! instance. What a route means is the component's business; nothing is decided
 //! here but sizes and times.
 
+mod write_limit;
+
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::pin;
@@ -14,7 +16,7 @@ use std::time::{Duration, Instant};
 use bytes::{Bytes, BytesMut};
 use http::header::HOST;
 use http::uri::Authority;
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
@@ -27,7 +29,9 @@ use tokio::time::{sleep, timeout};
 
 use crate::pool::Pool;
 use crate::problem::Problem;
+use write_limit::WriteLimit;
 
+const LIVEZ: &str = "/livez";
 const MAX_CONNECTIONS: usize = 1024;
 const MAX_BODY: usize = 1 << 20;
 /// What is read of a body that is too large, to be able to say so.
@@ -35,7 +39,12 @@ const MAX_READ: usize = 8 << 20;
 const BODY_LIMIT: Duration = Duration::from_secs(10);
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
 
-/// Request line and headers together.
+/// How long a client may take nothing of its answer.
+const WRITE_LIMIT: Duration = Duration::from_secs(30);
+
+/// What is kept of a connection at once, and so about the most that a request
+/// line and its headers may have. hyper answers longer ones, and more than 100
+/// headers, with 431 and no body.
 const MAX_HEAD: usize = 64 << 10;
 
 /// How long calls under way may take to end once the server stops. A caller's
@@ -93,7 +102,7 @@ fn spawn_connection(stream: TcpStream, slot: OwnedSemaphorePermit, pool: Pool, g
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
+        .serve_connection(TokioIo::new(WriteLimit::new(stream, WRITE_LIMIT)), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
         if let Err(error) = connection.await {
@@ -124,8 +133,7 @@ pub(crate) async fn call(pool: &Pool, request: Request<Full<Bytes>>) -> Response
 }
 
 async fn whole(request: Request<Incoming>) -> Result<Request<Full<Bytes>>, Problem> {
-    check_host(&request)?;
-    let (parts, body) = request.into_parts();
+    let (parts, body) = named(request)?.into_parts();
     let body = timeout(BODY_LIMIT, read(body)).await.map_err(|_| Problem::SlowBody)??;
     Ok(Request::from_parts(parts, Full::new(body)))
 }
@@ -147,6 +155,19 @@ async fn read(mut body: Incoming) -> Result<Bytes, Problem> {
     if length <= MAX_BODY { Ok(kept.freeze()) } else { Err(Problem::TooLarge) }
 }
 
+/// A probe may not know how to name us, and the component cannot be called
+/// without a name.
+fn named<B>(mut request: Request<B>) -> Result<Request<B>, Problem> {
+    match check_host(&request) {
+        Err(_) if request.uri().path() == LIVEZ => {
+            *request.uri_mut() = Uri::from_static(LIVEZ);
+            request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
+            Ok(request)
+        }
+        checked => checked.map(|()| request),
+    }
+}
+
 /// The component sees the authority only, which comes from the request target
 /// or from `Host`. Two that differ are how one check is made to pass with the
 /// name that another uses (RFC 9112 § 3.2).
@@ -154,7 +175,10 @@ fn check_host<B>(request: &Request<B>) -> Result<(), Problem> {
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = hosts.next().and_then(|host| host.to_str().ok());
     let is_authority = host.is_some_and(|host| host.parse::<Authority>().is_ok() && !host.contains('@'));
-    let agrees = request.uri().authority().is_none_or(|target| host == Some(target.as_str()));
+    let agrees = request
+        .uri()
+        .authority()
+        .is_none_or(|target| host.is_some_and(|host| host.eq_ignore_ascii_case(target.as_str())));
     if is_authority && agrees && hosts.next().is_none() { Ok(()) } else { Err(Problem::Host) }
 }
 
@@ -176,9 +200,23 @@ mod tests {
             with_hosts("/livez", &["localhost:9004"]),
             with_hosts("/livez", &["[::1]:9004"]),
             with_hosts("http://localhost/livez", &["localhost"]),
+            with_hosts("http://LOCALHOST:9004/livez", &["localhost:9004"]),
         ] {
             assert_eq!(check_host(&request), Ok(()), "{request:?}");
         }
+    }
+
+    #[test]
+    fn a_probe_needs_no_host_and_every_other_call_one() {
+        for hosts in [&[][..], &["a b"], &["a", "b"]] {
+            let probe = named(with_hosts("http://evil.example/livez", hosts)).unwrap();
+
+            assert_eq!(probe.headers().get_all(HOST).iter().collect::<Vec<_>>(), ["localhost"]);
+            assert_eq!(probe.uri(), "/livez");
+            assert_eq!(named(with_hosts("/config", hosts)).unwrap_err(), Problem::Host);
+        }
+        let asked = named(with_hosts("/livez", &["kroger:9004"])).unwrap();
+        assert_eq!(asked.headers()[HOST], "kroger:9004");
     }
 
     #[test]
