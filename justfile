@@ -24,6 +24,21 @@ simulate SEEDS="100000":
 mutants:
     cargo run --release -p kroger-connector --example mutants
 
+# Kill the server at each system call of a refresh, fill its disk, corrupt its
+# store (needs strace).
+crashes:
+    KROGER_CRASHES=full cargo test -p kroger-mcp --test e2e crashes -- --nocapture
+
+# Eight servers on one store against django-oauth-toolkit (needs Python).
+oauth-server SECONDS="300":
+    cargo build --release
+    tests/oauth_server/run --seconds {{SECONDS}}
+
+# The promised figures, measured under injected faults (needs Python).
+soak MINUTES="3":
+    cargo build --release
+    tests/soak/run --minutes {{MINUTES}}
+
 # Start-up time, idle memory, and calls per second at 1, 8 and 64 clients.
 bench:
     cargo bench -p kroger-mcp --bench service
