@@ -75,6 +75,12 @@ impl World {
         self.state().answers.push_back(Ok(Response { status, retry_after: None, date: None, body: body.into() }));
     }
 
+    /// The next request is answered so, and with `retry_after`.
+    pub fn answer_later(&self, status: u16, retry_after: Option<&str>) {
+        let retry_after = retry_after.map(str::to_owned);
+        self.state().answers.push_back(Ok(Response { status, retry_after, date: None, body: Vec::new() }));
+    }
+
     /// The next request gets no answer.
     pub fn lose_answer(&self, error: SendError) {
         self.state().answers.push_back(Err(error));

@@ -3,6 +3,7 @@
 //!
 //! A started sign-in is kept in the store, so it outlives a restart. There are
 //! 1,000 places for them, taken in turn: who starts more pushes out the oldest.
+//! What is long over is swept.
 //!
 //! | key | value |
 //! |---|---|
@@ -36,6 +37,9 @@ const PLACES: u64 = 1_000;
 const PLACES_KEY: &str = "signin.places";
 /// A shared link is given out while it has this long left.
 const LINK_LEFT: Duration = Duration::from_secs(300);
+/// What was started this long ago is over for everyone, whatever their clock
+/// says and however slow they are.
+const LONG_OVER: Duration = Duration::from_secs(2 * LIFETIME.as_secs());
 
 /// A sign-in that was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +77,16 @@ struct Pending {
 struct Link {
     schema_version: u32,
     authorization_url: String,
+    place: String,
+    state_hash: String,
     started_at: Timestamp,
+}
+
+/// What is asked of a sign-in: for whom, and for what.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    pub user_id: UserId,
+    pub scope: String,
 }
 
 fn pending_key(place: &str) -> String {
@@ -95,21 +108,37 @@ pub fn authorize(cx: Context<'_>, user: &UserId, scope: Option<&Scope>) -> Resul
     start(cx, client, user, scope).map_err(|_| Failure::store_unavailable())
 }
 
-/// A link for a call that failed because nobody is signed in; calls that fail
-/// within minutes share it. None where no link can be made.
-pub fn shared_link(cx: Context<'_>, user: &UserId) -> Option<String> {
-    let now = cx.ports.wall_now();
+/// A link for a call that failed because `scope` was not granted; calls that
+/// fail within minutes share it. None where no link can be made.
+pub fn shared_link(cx: Context<'_>, user: &UserId, scope: &Scope) -> Option<String> {
     let key = link_key(&user.key());
     let link: Option<Link> = grants::read(cx, Bucket::Store, &key).ok().flatten();
-    let is_fresh = |link: &Link| now >= link.started_at && now + LINK_LEFT < link.started_at + LIFETIME;
-    if let Some(link) = link.filter(is_fresh) {
+    if let Some(link) = link
+        && is_open(cx, user, scope, &link) == Ok(true)
+    {
         return Some(link.authorization_url);
     }
-    let authorization_url = authorize(cx, user, None).ok()?.authorization_url;
-    let link = Link { schema_version: SCHEMA_VERSION, authorization_url, started_at: now };
+    let AuthorizationRequest { authorization_url, state, .. } = authorize(cx, user, Some(scope)).ok()?;
+    let link = Link {
+        schema_version: SCHEMA_VERSION,
+        authorization_url,
+        place: place_of(&state)?.to_owned(),
+        state_hash: base32_sha256(&state),
+        started_at: cx.ports.wall_now(),
+    };
     // Unshared, it still works.
     let _ = cx.ports.set(Bucket::Store, &key, &grants::encode(&link));
     Some(link.authorization_url)
+}
+
+/// Whether whoever opens `link` now can sign `user` in with it.
+fn is_open(cx: Context<'_>, user: &UserId, scope: &Scope, link: &Link) -> Result<bool, StoreError> {
+    let Some(pending) = pending(cx, &link.place, &link.state_hash)? else { return Ok(false) };
+    let now = cx.ports.wall_now();
+    let is_fresh = now >= pending.started_at && now + LINK_LEFT < pending.started_at + LIFETIME;
+    let is_used = cx.ports.increment(&used_key(&link.place, &link.state_hash), 0)? > 0;
+    let is_deleted = grants::current(cx, &user.key())?.buried() > pending.root;
+    Ok(is_fresh && !is_used && !is_deleted && pending.scope == scope.as_str())
 }
 
 fn client(cx: Context<'_>) -> Result<&Client, Failure> {
@@ -148,10 +177,54 @@ fn random_text(cx: Context<'_>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// The place that `state` names.
+fn place_of(state: &str) -> Option<&str> {
+    let (place, _) = state.split_once('.')?;
+    let is_place = (1..=3).contains(&place.len()) && place.bytes().all(|byte| byte.is_ascii_digit());
+    (is_place && state.len() <= 64).then_some(place)
+}
+
+/// The sign-in at `place`, if it is the one of that hash.
+fn pending(cx: Context<'_>, place: &str, state_hash: &str) -> Result<Option<Pending>, StoreError> {
+    let pending: Option<Pending> = grants::read(cx, Bucket::Store, &pending_key(place))?;
+    Ok(pending.filter(|pending| pending.state_hash == state_hash))
+}
+
 /// Whether `used.<place>.<hash>` still guards a pending sign-in.
 pub fn is_pending(cx: Context<'_>, place: &str, state_hash: &str) -> Result<bool, StoreError> {
-    let pending: Option<Pending> = grants::read(cx, Bucket::Store, &pending_key(place))?;
-    Ok(pending.is_some_and(|pending| pending.state_hash == state_hash))
+    Ok(pending(cx, place, state_hash)?.is_some())
+}
+
+/// What the sign-in of `state` asks for, be it open, used or expired.
+pub fn subject(cx: Context<'_>, state: &str) -> Option<Subject> {
+    let pending = pending(cx, place_of(state)?, &base32_sha256(state)).ok()??;
+    Some(Subject { user_id: pending.user_id, scope: pending.scope })
+}
+
+/// Whether `key`, a sign-in or a shared link, is of no use any more.
+pub fn is_long_over(cx: Context<'_>, key: &str) -> Result<bool, StoreError> {
+    #[derive(Deserialize)]
+    struct Started {
+        started_at: Timestamp,
+    }
+
+    let Some(Started { started_at }) = grants::read(cx, Bucket::Store, key)? else { return Ok(false) };
+    let now = cx.ports.wall_now();
+    Ok(now.since(started_at).max(started_at.since(now)) >= LONG_OVER)
+}
+
+/// Ends the user's sign-ins that are under way, without a trace. Whoever has
+/// taken one already finds it gone once their root is taken, see [`complete`].
+pub fn end(cx: Context<'_>, user: &UserId) -> Result<(), StoreError> {
+    let newest = cx.ports.increment(PLACES_KEY, 0)?;
+    let numbers = newest.saturating_sub(PLACES - 1)..=newest;
+    for key in numbers.map(|number| pending_key(&(number % PLACES).to_string())) {
+        let pending: Option<Pending> = grants::read(cx, Bucket::Store, &key)?;
+        if pending.is_some_and(|pending| pending.user_id == *user) {
+            cx.ports.delete(Bucket::Store, &key)?;
+        }
+    }
+    Ok(())
 }
 
 /// Ends the sign-in that `state` names without a grant: the person declined.
@@ -169,6 +242,8 @@ pub fn complete(cx: Context<'_>, code: &Secret, state: &str) -> Result<SignedIn,
     let pending = take(cx, state)?;
     let user = pending.user_id.key();
     let root = grants::take_root(cx, &user).map_err(|_| Failure::store_unavailable())?;
+    // A deletion that came before this root ended the sign-in, or will see it.
+    taken(cx, state)?;
     let before = grants::current(cx, &user).map_err(|_| Failure::store_unavailable())?;
     refuse_if_deleted_since(&pending, &before)?;
     let request = kroger::code_request(&cx.settings.token_path, client, code, &pending.redirect_uri, &pending.verifier);
@@ -189,33 +264,29 @@ pub fn complete(cx: Context<'_>, code: &Secret, state: &str) -> Result<SignedIn,
 
 /// The pending sign-in of `state`, for the one caller that takes it.
 fn take(cx: Context<'_>, state: &str) -> Result<Pending, Failure> {
-    const UNKNOWN: &str = "the sign-in is unknown or was overtaken; start again at /auth/authorize";
     const EXPIRED: &str = "the sign-in took longer than 10 minutes; start again at /auth/authorize";
     const USED: &str = "this sign-in was used before; start again at /auth/authorize if you are not signed in";
 
-    let refused = |why| Err(Failure::invalid_argument("state", why));
-    let place = state.split('.').next().unwrap_or_default();
-    let is_place = place.len() <= 3 && !place.is_empty() && place.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_place || state.len() > 64 {
-        return refused(UNKNOWN);
-    }
-    let pending: Option<Pending> = read(cx, &pending_key(place))?;
-    let Some(pending) = pending.filter(|pending| pending.state_hash == base32_sha256(state)) else {
-        return refused(UNKNOWN);
-    };
+    let (place, pending) = taken(cx, state)?;
     let now = cx.ports.wall_now();
     if now >= pending.started_at + LIFETIME || now + LIFETIME < pending.started_at {
-        return refused(EXPIRED);
+        return Err(Failure::sign_in(Code::SignInExpired, "state", EXPIRED));
     }
     match cx.ports.increment(&used_key(place, &pending.state_hash), 1) {
         Ok(1) => Ok(pending),
-        Ok(_) => refused(USED),
+        Ok(_) => Err(Failure::sign_in(Code::SignInUsed, "state", USED)),
         Err(_) => Err(Failure::store_unavailable()),
     }
 }
 
-fn read(cx: Context<'_>, key: &str) -> Result<Option<Pending>, Failure> {
-    grants::read(cx, Bucket::Store, key).map_err(|_| Failure::store_unavailable())
+/// The sign-in of `state`, and its place, which must still be its own.
+fn taken<'a>(cx: Context<'_>, state: &'a str) -> Result<(&'a str, Pending), Failure> {
+    const UNKNOWN: &str = "the sign-in is unknown or was overtaken; start again at /auth/authorize";
+
+    let unknown = || Failure::sign_in(Code::SignInUnknown, "state", UNKNOWN);
+    let place = place_of(state).ok_or_else(unknown)?;
+    let pending = pending(cx, place, &base32_sha256(state)).map_err(|_| Failure::store_unavailable())?;
+    pending.map(|pending| (place, pending)).ok_or_else(unknown)
 }
 
 /// Whoever deletes a user means the sign-ins under way, too.
@@ -233,7 +304,8 @@ fn refuse_if_deleted_since(pending: &Pending, current: &Current) -> Result<(), F
 fn granted(answer: Result<Verdict, SendError>) -> Result<TokenResponse, Failure> {
     match answer {
         Ok(Verdict::Granted(response)) => Ok(response),
-        Ok(Verdict::Refused) => Err(Failure::invalid_argument(
+        Ok(Verdict::Refused) => Err(Failure::sign_in(
+            Code::SignInRefused,
             "code",
             "Kroger refused it as invalid, expired or used; start again at /auth/authorize",
         )),

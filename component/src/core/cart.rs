@@ -3,17 +3,19 @@
 
 use std::time::Duration;
 
-use super::Context;
-use super::attempts;
 use super::failure::{Code, Failure};
 use super::kroger::{self, ApiError};
 use super::lineage::Grant;
 use super::refresh::{self, CALL_DEADLINE, Need, random};
 use super::tokens;
 use super::user::UserId;
+use super::{Context, attempts, authorization};
 use crate::ports::{Response, SendError};
 
 const SEND_TIMEOUT: Duration = Duration::from_secs(15);
+
+/// What a sign-in must allow.
+const SCOPE: &str = "cart.basic:write";
 
 /// The most items of one request.
 pub const MOST_ITEMS: usize = 100;
@@ -124,15 +126,32 @@ enum Outcome {
     Added,
     TokenRejected,
     ScopeMissing,
-    /// Not processed: worth another try.
+    /// Worth another try.
     NotProcessed {
+        why: NotProcessed,
         retry_after: Option<Duration>,
-        is_quota: bool,
     },
     /// It may have been added.
-    Unknown,
+    Unknown(Unknown),
     Rejected(ApiError),
     Nonsense,
+}
+
+/// Why an add was certainly not processed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NotProcessed {
+    NotReached,
+    Busy,
+    OverQuota,
+}
+
+/// Why nobody can say whether an add was processed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unknown {
+    NoAnswer,
+    Status(u16),
+    /// Success, told by something that is not Kroger's cart.
+    Foreign,
 }
 
 /// Adds `items` to the user's cart, all or none, in one request.
@@ -153,18 +172,18 @@ pub fn add(cx: Context<'_>, user: &UserId, items: &[Item]) -> Result<Grant, Fail
         match outcome {
             Outcome::Added => return Ok(grant),
             Outcome::TokenRejected if need == Need::Usable => need = Need::NewerThanRejected(grant.ticket),
-            Outcome::TokenRejected => return Err(token_rejected()),
-            Outcome::NotProcessed { retry_after, is_quota } => {
+            Outcome::TokenRejected => return Err(token_rejected(cx, user)),
+            Outcome::NotProcessed { why, retry_after } => {
                 let pause = attempts::pause(tries, retry_after, random(cx));
                 let is_worth_waiting =
                     tries < cx.settings.max_refresh_retries.into() && cx.ports.monotonic_now() + pause < deadline;
                 if !is_worth_waiting {
-                    return Err(not_processed(is_quota, pause));
+                    return Err(not_processed(why, retry_after, pause));
                 }
                 cx.ports.sleep(pause);
             }
-            Outcome::ScopeMissing => return Err(scope_missing()),
-            Outcome::Unknown => return Err(outcome_unknown()),
+            Outcome::ScopeMissing => return Err(scope_missing(cx, user)),
+            Outcome::Unknown(why) => return Err(outcome_unknown(why)),
             Outcome::Rejected(error) => return Err(rejected(&error)),
             Outcome::Nonsense => return Err(nonsense()),
         }
@@ -174,17 +193,19 @@ pub fn add(cx: Context<'_>, user: &UserId, items: &[Item]) -> Result<Grant, Fail
 fn outcome(cx: Context<'_>, answer: Result<Response, SendError>) -> Outcome {
     let response = match answer {
         Ok(response) => response,
-        Err(SendError::NotSent) => return Outcome::NotProcessed { retry_after: None, is_quota: false },
-        Err(SendError::Unknown) => return Outcome::Unknown,
+        Err(SendError::NotSent) => {
+            return Outcome::NotProcessed { why: NotProcessed::NotReached, retry_after: None };
+        }
+        Err(SendError::Unknown) => return Outcome::Unknown(Unknown::NoAnswer),
     };
     let retry_after = kroger::retry_after(&response, cx.ports.wall_now());
     match (response.status, ApiError::parse(&response.body)) {
         (200..=299, _) if is_confirmation(&response.body) => Outcome::Added,
-        (200..=299, _) => Outcome::Unknown,
+        (200..=299, _) => Outcome::Unknown(Unknown::Foreign),
         (401, _) => Outcome::TokenRejected,
-        (429, _) => Outcome::NotProcessed { retry_after, is_quota: true },
-        (503, _) => Outcome::NotProcessed { retry_after, is_quota: false },
-        (408 | 500..=599, _) => Outcome::Unknown,
+        (429, _) => Outcome::NotProcessed { why: NotProcessed::OverQuota, retry_after },
+        (503, _) => Outcome::NotProcessed { why: NotProcessed::Busy, retry_after },
+        (status @ (408 | 500..=599), _) => Outcome::Unknown(Unknown::Status(status)),
         (403, Some(_)) => Outcome::ScopeMissing,
         (400..=499, Some(error)) => Outcome::Rejected(error),
         (404, None) if response.body.is_empty() => Outcome::Rejected(ApiError {
@@ -202,44 +223,63 @@ fn is_confirmation(body: &[u8]) -> bool {
         || serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|value| value.is_object())
 }
 
-fn token_rejected() -> Failure {
-    Failure::new(
+fn token_rejected(cx: Context<'_>, user: &UserId) -> Failure {
+    let mut failure = Failure::new(
         Code::TokenRejected,
         "Token expired or invalid. The access token was refreshed and the call repeated once; Kroger rejected it again.\n\n\
          Recovery: Use /auth/authorize to re-authenticate",
-        "Use /auth/authorize to re-authenticate.",
-    )
+        "Open the authorization URL and let the user sign in; then repeat the call.",
+    );
+    failure.authorization_url = authorization::shared_link(cx, user, &cx.settings.scope);
+    failure
 }
 
-fn not_processed(is_quota: bool, wait: Duration) -> Failure {
-    if is_quota {
-        return Failure::new(
-            Code::QuotaExhausted,
-            "Kroger accepts no more cart adds for now (PUT /v1/cart/add, 5,000 a day for the app). Nothing was added.",
-            "Try again after the time that `retry_after` says.",
-        )
-        .retry_after(wait.max(Duration::from_secs(60)));
+fn not_processed(why: NotProcessed, asked_for: Option<Duration>, pause: Duration) -> Failure {
+    const LATER: &str = "Try again after the time that `retry_after` says.";
+    const A_SECOND: Duration = Duration::from_secs(1);
+    const A_MINUTE: Duration = Duration::from_secs(60);
+
+    match why {
+        NotProcessed::OverQuota => Failure::new(Code::QuotaExhausted, over_quota(asked_for), LATER)
+            .retry_after(asked_for.unwrap_or(A_MINUTE).max(A_SECOND)),
+        NotProcessed::NotReached => {
+            let detail = "Kroger's cart (PUT /v1/cart/add) could not be reached. Nothing was added.";
+            Failure::new(Code::UpstreamUnavailable, detail, LATER).retry_after(pause.max(A_SECOND))
+        }
+        NotProcessed::Busy => {
+            let detail = "Kroger's cart (PUT /v1/cart/add) is not available: it answered 503. Nothing was added.";
+            Failure::new(Code::UpstreamUnavailable, detail, LATER).retry_after(pause.max(A_SECOND))
+        }
     }
-    Failure::new(
-        Code::UpstreamUnavailable,
-        "Kroger's cart (PUT /v1/cart/add) could not be reached. Nothing was added.",
-        "Try again after the time that `retry_after` says.",
-    )
-    .retry_after(wait.max(Duration::from_secs(1)))
 }
 
-fn scope_missing() -> Failure {
-    Failure::new(
+fn over_quota(asked_for: Option<Duration>) -> String {
+    let until = match asked_for {
+        Some(wait) => format!("and asks to come back in {} seconds", wait.as_secs().max(1)),
+        None => "and does not say until when; an app has 5,000 calls a day".to_owned(),
+    };
+    format!("Kroger accepts no more cart adds for now (PUT /v1/cart/add) {until}. Nothing was added.")
+}
+
+fn scope_missing(cx: Context<'_>, user: &UserId) -> Failure {
+    let mut failure = Failure::new(
         Code::ScopeMissing,
         "The sign-in does not allow adding to the cart: the scope `cart.basic:write` is missing. Nothing was added.",
-        "Open /auth/authorize?scope=profile.compact%20cart.basic:write and agree to cart access.",
-    )
+        "Open the authorization URL and let the user agree to cart access; then repeat the call.",
+    );
+    failure.authorization_url = authorization::shared_link(cx, user, &cx.settings.scope.with(SCOPE));
+    failure
 }
 
-fn outcome_unknown() -> Failure {
+fn outcome_unknown(why: Unknown) -> Failure {
+    let what = match why {
+        Unknown::NoAnswer => "Kroger's answer did not arrive".to_owned(),
+        Unknown::Status(status) => format!("Kroger answered {status}, which does not say whether it was done"),
+        Unknown::Foreign => "what confirmed it is not Kroger's cart, perhaps a proxy's page".to_owned(),
+    };
     Failure::new(
         Code::OutcomeUnknown,
-        "The cart add was sent and Kroger's answer did not arrive, so the items may be in the cart.",
+        format!("The cart add was sent and {what}, so the items may be in the cart."),
         "Do not send the items again; look at the cart in the Kroger app first.",
     )
 }

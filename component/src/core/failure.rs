@@ -18,6 +18,16 @@ pub enum Code {
     QuotaExhausted,
     ScopeMissing,
     InvalidArgument,
+    /// There is no refresh token to refresh with.
+    NoRefreshToken,
+    /// Nobody started this sign-in, or it was overtaken or ended since.
+    SignInUnknown,
+    SignInExpired,
+    SignInUsed,
+    /// The person declined, or Kroger ended it.
+    SignInDeclined,
+    /// Kroger refused the code.
+    SignInRefused,
     StoreUnavailable,
     NotFound,
 }
@@ -32,7 +42,7 @@ pub struct Failure {
     pub next_step: String,
     /// Not sooner than this does a retry make sense; none: it does not help.
     pub retry_after: Option<Duration>,
-    /// A link to open, with `reauthorize`.
+    /// A link to open, where a person can mend it by signing in.
     pub authorization_url: Option<String>,
 }
 
@@ -60,6 +70,12 @@ impl Failure {
             format!("`{field}` is not valid: {allowed}."),
             format!("Correct `{field}` and send the call again."),
         )
+    }
+
+    /// A sign-in came to nothing: `field` of its redirect is not valid.
+    pub fn sign_in(code: Code, field: &str, why: &str) -> Self {
+        let next_step = "Start again at /auth/authorize.".to_owned();
+        Self { code, next_step, ..Self::invalid_argument(field, why) }
     }
 
     /// The store failed before anything was sent.
@@ -110,7 +126,13 @@ impl Code {
             Self::OutcomeUnknown => "outcome_unknown",
             Self::QuotaExhausted => "quota_exhausted",
             Self::ScopeMissing => "scope_missing",
-            Self::InvalidArgument => "invalid_argument",
+            Self::InvalidArgument
+            | Self::NoRefreshToken
+            | Self::SignInUnknown
+            | Self::SignInExpired
+            | Self::SignInUsed
+            | Self::SignInDeclined
+            | Self::SignInRefused => "invalid_argument",
             Self::StoreUnavailable => "store_unavailable",
             Self::NotFound => "not_found",
         }

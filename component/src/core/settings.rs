@@ -84,6 +84,12 @@ impl Scope {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// These, and `token` where it is not among them.
+    #[must_use]
+    pub fn with(&self, token: &str) -> Self {
+        if self.0.split(' ').any(|own| own == token) { self.clone() } else { Self(format!("{} {token}", self.0)) }
+    }
 }
 
 /// A setting that cannot be used.

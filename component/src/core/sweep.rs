@@ -55,6 +55,8 @@ fn has_served(cx: Context<'_>, key: &str) -> Result<bool, StoreError> {
         ["seq", user, number, adoption] => is_superseded(cx, user, [number, adoption, "0"])?,
         ["due", minute, ..] => is_before(minute, due::minute(now).saturating_sub(DAY_IN_MINUTES)),
         ["lifetimes", hour, _] => is_before(hour, success_rate::hour(now).saturating_sub(DAY_IN_HOURS)),
+        ["signin", place] if *place != "places" => authorization::is_long_over(cx, key)?,
+        ["signin_link", _] => authorization::is_long_over(cx, key)?,
         ["used", slot, hash] => !authorization::is_pending(cx, slot, hash)?,
         _ => false,
     })

@@ -78,7 +78,11 @@ pub fn refresh(cx: Context<'_>, user: &UserId) -> Result<Grant, Failure> {
 }
 
 /// Forgets the user's grant: a tombstone, which no refresh under way undoes.
+/// Of a user who never signed in nothing is written: anyone can make up names.
 pub fn forget(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
+    if is_without_history(cx, user).map_err(|_| Failure::store_unavailable())? {
+        return Ok(());
+    }
     let root = bury(cx, user).map_err(|_| Failure::store_unavailable())?;
     cx.ports.log(&Event::Forgotten { user: user.key().short(), generation: root.number });
     if *user == cx.settings.default_user {
@@ -87,9 +91,21 @@ pub fn forget(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Written even for a user that the store does not know: a sign-in may be under
-/// way.
+/// Whether there is nothing to bury; sign-ins under way are ended first. The
+/// default user's pairs may lie outside.
 ///
+/// Looked at once more after that: a sign-in that was not found had taken its
+/// root by then, or finds itself ended.
+fn is_without_history(cx: Context<'_>, user: &UserId) -> Result<bool, StoreError> {
+    let key = user.key();
+    let has_no_root = || grants::is_newest_root(cx, &key, Root::default());
+    if *user == cx.settings.default_user || !has_no_root()? {
+        return Ok(false);
+    }
+    authorization::end(cx, user)?;
+    Ok(has_no_root()? && grants::current(cx, &key)? == Current::Absent)
+}
+
 /// Who takes a root after ours may not have seen our tombstone; so it is written
 /// again until none did, and who comes later sees it.
 fn bury(cx: Context<'_>, user: &UserId) -> Result<Root, StoreError> {
@@ -113,7 +129,7 @@ fn unknown_user() -> Failure {
 
 fn no_refresh_token() -> Failure {
     Failure::new(
-        Code::InvalidArgument,
+        Code::NoRefreshToken,
         "No refresh token available for this user.",
         "Sign the user in again at /auth/authorize.",
     )
@@ -156,7 +172,7 @@ fn reauthorize(cx: Context<'_>, user: &UserId, what: &str) -> Failure {
         format!("{what}\n\n{AGENT_STEPS}\n\nThe user must re-authenticate."),
         "Open the authorization URL and let the user sign in; then repeat the call.",
     );
-    failure.authorization_url = authorization::shared_link(cx, user);
+    failure.authorization_url = authorization::shared_link(cx, user, &cx.settings.scope);
     failure
 }
 

@@ -7,7 +7,6 @@ use axum::body::Bytes;
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
 use axum::response::Response;
-use http::StatusCode;
 use serde::Serialize;
 
 use super::call::{Call, json, user};
@@ -16,7 +15,7 @@ use super::problem::Problem;
 use super::words::{self, UserToken, seconds_left};
 use crate::core::attempts::Outcome;
 use crate::core::client_credentials::{self, Stored};
-use crate::core::failure::{Code, Failure};
+use crate::core::failure::Failure;
 use crate::core::health::{self, Persistence};
 use crate::core::lineage::Source;
 use crate::core::settings::EnvironmentPair;
@@ -246,7 +245,7 @@ pub(super) async fn refresh(call: Call, body: Bytes) -> Result<Response, Problem
     }
     let cx = call.context();
     let user = call.user()?;
-    let grant = tokens::refresh(cx, &user).map_err(refresh_problem)?;
+    let grant = tokens::refresh(cx, &user)?;
     let expires_at = grant.tokens.expires_at.as_secs();
     Ok(json(&Refreshed {
         message: "Token refreshed successfully",
@@ -255,13 +254,6 @@ pub(super) async fn refresh(call: Call, body: Bytes) -> Result<Response, Problem
         expires_at_readable: words::readable(expires_at),
         auto_saved: grants::is_stored(cx, &user.key(), grant.ticket),
     }))
-}
-
-/// The first system answered 400 where there is no refresh token.
-fn refresh_problem(failure: Failure) -> Problem {
-    let has_no_refresh_token = failure.code == Code::InvalidArgument;
-    let problem = Problem::from(failure);
-    if has_no_refresh_token { problem.with_status(StatusCode::BAD_REQUEST) } else { problem }
 }
 
 #[derive(Serialize)]

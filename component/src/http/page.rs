@@ -4,8 +4,11 @@
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use http::{HeaderName, HeaderValue, StatusCode};
+use url::form_urlencoded;
 
 use super::problem::Problem;
+use crate::core::authorization::Subject;
+use crate::core::failure::Code;
 
 const FRAME: &str = include_str!("page.html");
 const POLICY: &str =
@@ -24,14 +27,39 @@ pub(super) fn signed_in(user_id: &str, is_stored: bool) -> Response {
     page(StatusCode::OK, "You are signed in", &text)
 }
 
-pub(super) fn failed(problem: &Problem) -> Response {
-    let text = format!(
-        "<p>{}</p>\n<p>{}</p>\n<p>If this server is yours alone, you can <a href=\"/auth/authorize\">sign in again</a> here; \
-         otherwise ask your assistant for a new link.</p>",
-        escaped(problem.detail()),
-        escaped(problem.next_step())
-    );
+/// `subject`: for whom the sign-in was, where that is known. Without it there is
+/// no link: it would sign the person in as another user.
+pub(super) fn failed(problem: &Problem, subject: Option<&Subject>) -> Response {
+    let again = match subject {
+        Some(subject) => format!("<a href=\"{}\">Sign in again</a>", escaped(&start_again(subject))),
+        None => "Ask your assistant for a new link".to_owned(),
+    };
+    let when = if problem.cause() == Some(Code::SignInUsed) { " if you are not" } else { "" };
+    let text = format!("<p>{}</p>\n<p>{again}{when}.</p>", escaped(why(problem)));
     page(problem.status(), "The sign-in did not work", &text)
+}
+
+fn start_again(subject: &Subject) -> String {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.append_pair("user_id", subject.user_id.as_str()).append_pair("scope", &subject.scope);
+    format!("/auth/authorize?{}", query.finish())
+}
+
+/// In words for the person who signs in, not for the program that asked them to.
+fn why(problem: &Problem) -> &str {
+    match problem.cause() {
+        Some(Code::SignInExpired) => "This sign-in took too long: a link works for 10 minutes.",
+        Some(Code::SignInUsed) => "This sign-in was completed before, so you may be signed in already.",
+        Some(Code::SignInDeclined) => problem.detail(),
+        Some(Code::SignInRefused) => "Kroger did not accept this sign-in; it may have taken too long.",
+        Some(Code::Reauthorize) => "The account was disconnected here while you were signing in.",
+        Some(Code::UpstreamUnavailable) => "Kroger could not complete the sign-in just now. Nothing was saved.",
+        Some(Code::UpstreamRejected | Code::ClientCredentialsRejected) => {
+            "Kroger does not accept the settings of this server. Whoever runs it must correct them."
+        }
+        Some(Code::StoreUnavailable) => "This server could not save the sign-in, so you are not signed in.",
+        _ => "This sign-in is not known here: the link is incomplete, or a newer one took its place.",
+    }
 }
 
 fn page(status: StatusCode, title: &str, text: &str) -> Response {

@@ -16,6 +16,10 @@ use crate::core::failure::{Code, Failure};
 #[derive(Clone, Debug)]
 pub(super) struct Problem(Box<Document>);
 
+/// The sign-in's redirect and a missing refresh token had this status in the
+/// first system; elsewhere a wrong argument is 422.
+const BAD_REQUEST: (StatusCode, &str) = (StatusCode::BAD_REQUEST, "Invalid argument");
+
 #[derive(Clone, Debug, Serialize)]
 struct Document {
     #[serde(rename = "type")]
@@ -35,6 +39,9 @@ struct Document {
     action: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     authorization_url: Option<String>,
+    /// More exact than `code`, for the page that a person sees.
+    #[serde(skip)]
+    cause: Option<Code>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
@@ -54,6 +61,7 @@ impl Problem {
             retry_after: None,
             action: None,
             authorization_url: None,
+            cause: None,
         }))
     }
 
@@ -76,9 +84,8 @@ impl Problem {
         &self.0.detail
     }
 
-    /// What to do next; empty where there is nothing to do.
-    pub(super) fn next_step(&self) -> &str {
-        self.0.action.as_deref().unwrap_or_default()
+    pub(super) fn cause(&self) -> Option<Code> {
+        self.0.cause
     }
 
     pub(super) fn invalid_argument(field: &str, allowed: &str) -> Self {
@@ -121,6 +128,7 @@ impl From<Failure> for Problem {
         problem.0.retryable = failure.retry_after.is_some();
         problem.0.retry_after = failure.retry_after.map(whole_seconds);
         problem.0.authorization_url = failure.authorization_url;
+        problem.0.cause = Some(failure.code);
         problem
     }
 }
@@ -142,6 +150,9 @@ fn status_and_title(code: Code) -> (StatusCode, &'static str) {
         Code::QuotaExhausted => (StatusCode::TOO_MANY_REQUESTS, "Quota exhausted"),
         Code::ScopeMissing => (StatusCode::FORBIDDEN, "Scope missing"),
         Code::InvalidArgument => (StatusCode::UNPROCESSABLE_ENTITY, "Invalid argument"),
+        Code::NoRefreshToken => BAD_REQUEST,
+        Code::SignInUnknown | Code::SignInExpired | Code::SignInUsed => BAD_REQUEST,
+        Code::SignInDeclined | Code::SignInRefused => BAD_REQUEST,
         Code::StoreUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "Token store unavailable"),
         Code::NotFound => (StatusCode::NOT_FOUND, "Not found"),
     }

@@ -11,7 +11,7 @@ use super::page;
 use super::problem::Problem;
 use super::words;
 use crate::core::Context;
-use crate::core::authorization::{self, AuthorizationRequest, SignedIn};
+use crate::core::authorization::{self, AuthorizationRequest, SignedIn, Subject};
 use crate::core::failure::{Code, Failure};
 use crate::core::mirror::Exported;
 use crate::core::secret::Secret;
@@ -88,11 +88,16 @@ pub(super) async fn callback(call: Call) -> Response {
         (Ok(signed_in), false) => json(&callback_answer(cx, &signed_in)),
         (Ok(signed_in), true) => page::signed_in(signed_in.grant.user_id.as_str(), signed_in.is_stored),
         (Err(problem), false) => problem.into_response(),
-        (Err(problem), true) => page::failed(&problem),
+        (Err(problem), true) => page::failed(&problem, subject(&call).as_ref()),
     };
     // The address of this page holds the code and the state.
     response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
+}
+
+/// What the sign-in was about, where its `state` is known.
+fn subject(call: &Call) -> Option<Subject> {
+    authorization::subject(call.context(), &call.parameter("state").ok()??)
 }
 
 fn complete(call: &Call) -> Result<SignedIn, Problem> {
@@ -102,19 +107,11 @@ fn complete(call: &Call) -> Result<SignedIn, Problem> {
 
     let state = parameter("state")?.ok_or_else(|| missing("state"))?;
     if let Some(error) = parameter("error")? {
-        authorization::decline(call.context(), &state).map_err(callback_problem)?;
-        return Err(callback_problem(declined(&error)));
+        authorization::decline(call.context(), &state)?;
+        return Err(declined(&error).into());
     }
     let code = parameter("code")?.ok_or_else(|| missing("code"))?;
-    authorization::complete(call.context(), &Secret::new(code), &state).map_err(callback_problem)
-}
-
-/// A wrong `code` or `state` is a bad request here, not an argument that a
-/// caller could correct.
-fn callback_problem(failure: Failure) -> Problem {
-    let is_bad_request = failure.code == Code::InvalidArgument;
-    let problem = Problem::from(failure);
-    if is_bad_request { problem.with_status(StatusCode::BAD_REQUEST) } else { problem }
+    Ok(authorization::complete(call.context(), &Secret::new(code), &state)?)
 }
 
 /// In our words: the redirect's own could be anyone's.
@@ -126,7 +123,7 @@ fn declined(error: &str) -> Failure {
         _ => "Kroger reported an error instead of completing the sign-in.",
     };
     Failure::new(
-        Code::InvalidArgument,
+        Code::SignInDeclined,
         format!("{detail} Nothing was stored."),
         "Start again at /auth/authorize, and agree on Kroger's page.",
     )

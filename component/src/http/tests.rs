@@ -383,9 +383,186 @@ fn a_person_who_declines_is_told_plainly_and_the_state_is_spent() {
 
     assert_eq!(page.status, 400);
     assert!(page.text.contains("declined on Kroger&#39;s page") && !page.text.contains("evil"), "{}", page.text);
-    assert!(page.text.contains("Nothing was stored."));
     assert_eq!(late.problem().0, 400);
     assert!(server.world.sent().is_empty());
+}
+
+#[test]
+fn a_person_whose_sign_in_failed_is_told_why_and_may_start_again_as_the_same_user() {
+    let server = server();
+    let page = |query: &str| {
+        let page = server.call_with("GET", &format!("/auth/callback?{query}"), &[("accept", BROWSER)], "");
+        assert!(!page.text.contains('`') && !page.text.contains("send the call again"), "{}", page.text);
+        page
+    };
+    let again = "href=\"/auth/authorize?user_id=ann+%26+ben&amp;scope=cart.basic%3Awrite\"";
+    let start = || server.state("/auth/authorize?user_id=ann%20%26%20ben&scope=cart.basic:write");
+
+    let refused = start();
+    server.world.answer(400, r#"{"error":"invalid_grant","error_description":"expired code"}"#);
+    let by_kroger = page(&format!("code=c&state={refused}"));
+    let used = page(&format!("code=c&state={refused}"));
+    let down = page(&format!("code=c&state={}", start()));
+    let declined = page(&format!("error=access_denied&state={}", start()));
+    let old = start();
+    server.world.advance(Duration::from_secs(600));
+    let expired = page(&format!("code=c&state={old}"));
+    let unknown = page("code=c&state=1.x");
+
+    for (page, status, words) in [
+        (&by_kroger, 400, "Kroger did not accept"),
+        (&used, 400, "signed in already"),
+        (&down, 503, "Kroger could not complete"),
+        (&declined, 400, "declined"),
+        (&expired, 400, "10 minutes"),
+    ] {
+        assert_eq!(page.status, status, "{words}");
+        assert!(page.text.contains(words) && page.text.contains(again), "{words}: {}", page.text);
+    }
+    assert_eq!(unknown.status, 400);
+    assert!(unknown.text.contains("not known") && !unknown.text.contains("href"), "{}", unknown.text);
+}
+
+/// The link that an add hands out to whoever is not signed in.
+fn link(server: &Server) -> String {
+    let refused = server.put("/cart/add/simple", &json!({ "upc": UPC }));
+    assert_eq!(refused.problem(), (401, "reauthorize".to_owned()));
+    refused.json()["authorization_url"].as_str().unwrap().to_owned()
+}
+
+fn state_of(link: &str) -> String {
+    let link = url::Url::parse(link).unwrap();
+    link.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned()
+}
+
+#[test]
+fn calls_that_fail_share_a_link_for_as_long_as_it_works() {
+    let server = server();
+
+    let first = link(&server);
+    assert_eq!(link(&server), first);
+    server.get(&format!("/auth/callback?error=access_denied&state={}", state_of(&first)));
+    let after_declining = link(&server);
+    server.world.answer_with_tokens("a", "r");
+    assert_eq!(server.get(&format!("/auth/callback?code=c&state={}", state_of(&after_declining))).status, 200);
+    server.call_with("DELETE", "/admin/tokens/user_default", &[], "");
+    let after_signing_in = link(&server);
+    server.call_with("DELETE", "/admin/tokens/user_default", &[], "");
+    let after_deletion = link(&server);
+    server.world.advance(Duration::from_secs(301));
+    let after_five_minutes = link(&server);
+
+    let links = [first, after_declining, after_signing_in, after_deletion, after_five_minutes];
+    for (index, link) in links.iter().enumerate() {
+        assert!(!links[..index].contains(link), "link {index} is dead");
+    }
+    server.world.answer_with_tokens("a", "r");
+    assert_eq!(server.get(&format!("/auth/callback?code=c&state={}", state_of(&links[4]))).status, 200);
+}
+
+#[test]
+fn whoever_lacks_a_scope_or_is_rejected_gets_a_link_of_their_own() {
+    let server = server_with(&[("KROGER_CLIENT_ID", "app"), ("KROGER_SCOPE", "profile.compact")]);
+    server.sign_in("/auth/authorize?user_id=ann");
+    let add = || server.call_with("PUT", "/cart/add/simple?user_id=ann", &[], r#"{"upc":"1"}"#);
+    let sign_in = |refused: &Answer| {
+        let link = refused.json()["authorization_url"].as_str().expect("a link").to_owned();
+        server.world.answer_with_tokens("a", "r");
+        let state = state_of(&link);
+        assert_eq!(server.get(&format!("/auth/callback?code=c&state={state}")).json()["user_id"], "ann");
+        link
+    };
+
+    server.world.answer(403, r#"{"errors":{"code":"Forbidden","reason":"missing required scopes"}}"#);
+    let lacking = add();
+    assert_eq!(lacking.problem(), (403, "scope_missing".to_owned()));
+    assert!(lacking.detail().contains("cart.basic:write"));
+    assert!(sign_in(&lacking).contains("scope=profile.compact+cart.basic%3Awrite"));
+
+    server.world.answer(401, r#"{"error":"invalid_token"}"#);
+    server.world.answer_with_tokens("a2", "r2");
+    server.world.answer(401, r#"{"error":"invalid_token"}"#);
+    let rejected = add();
+    assert_eq!(rejected.problem(), (401, "token_rejected".to_owned()));
+    sign_in(&rejected);
+}
+
+#[test]
+fn whoever_is_unknown_leaves_nothing_behind_for_good() {
+    let server = server();
+    server.world.answer_with_tokens("canary-app", "unused");
+    maintenance::tidy(server.context()).unwrap();
+    let keys = || -> Vec<String> { server.world.stored(Bucket::Store).into_keys().collect() };
+    let before = keys();
+
+    for id in ["ann", "ben"] {
+        let path = format!("/cart/add/simple?user_id={id}");
+        let refused = server.call_with("PUT", &path, &[], r#"{"upc":"1"}"#).json();
+        let state = state_of(refused["authorization_url"].as_str().unwrap());
+        assert_eq!(server.call_with("DELETE", &format!("/admin/tokens/{id}"), &[], "").status, 200);
+        assert_eq!(server.get(&format!("/auth/callback?code=c&state={state}")).problem().0, 400);
+        server.state(&format!("/auth/authorize?user_id={id}"));
+    }
+    server.world.advance(Duration::from_secs(1_200));
+    maintenance::tidy(server.context()).unwrap();
+
+    assert_eq!(keys(), before);
+    assert_eq!(server.world.sent().len(), 1);
+}
+
+#[test]
+fn a_sign_in_under_way_is_not_swept() {
+    let server = server();
+    let state = server.state("/auth/authorize");
+    server.world.advance(Duration::from_secs(599));
+    server.world.answer_with_tokens("canary-app", "unused");
+    maintenance::tidy(server.context()).unwrap();
+
+    server.world.answer_with_tokens("a", "r");
+
+    assert_eq!(server.get(&format!("/auth/callback?code=c&state={state}")).status, 200);
+}
+
+#[test]
+fn what_is_not_known_of_an_add_is_told_by_its_cause() {
+    let cases: [(KrogersAnswer, &str); 6] = [
+        (Err(SendError::Unknown), "Kroger's answer did not arrive"),
+        (Ok((500, "")), "Kroger answered 500"),
+        (Ok((408, "")), "Kroger answered 408"),
+        (Ok((200, "<html>")), "not Kroger's"),
+        (Err(SendError::NotSent), "could not be reached"),
+        (Ok((503, "")), "answered 503"),
+    ];
+    for (answer, words) in cases {
+        let server = signed_in();
+        for _ in 0..3 {
+            match answer {
+                Ok((status, body)) => server.world.answer(status, body),
+                Err(error) => server.world.lose_answer(error),
+            }
+        }
+        let told = server.put("/cart/add/simple", &json!({ "upc": UPC })).detail();
+        assert!(told.contains(words), "{answer:?}: {told}");
+        let is_reached = words != "could not be reached";
+        assert!(!is_reached || !told.contains("could not be reached"), "{answer:?}: {told}");
+    }
+}
+
+#[test]
+fn a_quota_is_told_with_the_time_that_kroger_names() {
+    for (named, seconds) in [(Some("5"), 5), (Some("0"), 1), (None, 60)] {
+        let server = signed_in();
+        for _ in 0..3 {
+            server.world.answer_later(429, named);
+        }
+
+        let answer = server.put("/cart/add/simple", &json!({ "upc": UPC }));
+
+        assert_eq!(answer.problem(), (429, "quota_exhausted".to_owned()));
+        assert_eq!(answer.json()["retry_after"], seconds);
+        assert!(answer.detail().contains("PUT /v1/cart/add"), "{}", answer.detail());
+        assert_eq!(answer.detail().contains("5,000"), named.is_none(), "{}", answer.detail());
+    }
 }
 
 #[test]
@@ -805,11 +982,15 @@ fn a_page_of_another_site_may_link_here_and_not_fetch_behind_the_persons_back() 
         server.call_with("GET", "/auth/authorize", &headers, "")
     };
 
-    for (site, mode, dest) in [("cross-site", "no-cors", "image"), ("same-site", "no-cors", "script"), ("cross-site", "navigate", "iframe")] {
+    for (site, mode, dest) in
+        [("cross-site", "no-cors", "image"), ("same-site", "no-cors", "script"), ("cross-site", "navigate", "iframe")]
+    {
         assert_eq!(ask(site, mode, dest).problem(), (403, "forbidden_origin".to_owned()), "{site} {mode} {dest}");
     }
     assert!(server.world.stored(Bucket::Store).is_empty());
-    for (site, mode, dest) in [("cross-site", "navigate", "document"), ("none", "navigate", "document"), ("same-origin", "cors", "empty")] {
+    for (site, mode, dest) in
+        [("cross-site", "navigate", "document"), ("none", "navigate", "document"), ("same-origin", "cors", "empty")]
+    {
         assert_eq!(ask(site, mode, dest).status, 200, "{site} {mode} {dest}");
     }
     let allowed = [("origin", "https://app.example.com"), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors")];

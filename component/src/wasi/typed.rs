@@ -201,7 +201,13 @@ fn code(code: Code) -> FailureCode {
         Code::OutcomeUnknown => FailureCode::OutcomeUnknown,
         Code::QuotaExhausted => FailureCode::QuotaExhausted,
         Code::ScopeMissing => FailureCode::ScopeMissing,
-        Code::InvalidArgument => FailureCode::InvalidArgument,
+        Code::InvalidArgument
+        | Code::NoRefreshToken
+        | Code::SignInUnknown
+        | Code::SignInExpired
+        | Code::SignInUsed
+        | Code::SignInDeclined
+        | Code::SignInRefused => FailureCode::InvalidArgument,
         Code::StoreUnavailable => FailureCode::StoreUnavailable,
         Code::NotFound => FailureCode::NotFound,
     }
