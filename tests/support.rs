@@ -194,6 +194,18 @@ impl Kroger {
         self
     }
 
+    /// Has `program` start the binary, which it is given after its own
+    /// `arguments`.
+    pub fn under(mut self, program: &str, arguments: &[String]) -> Self {
+        let mut command = Command::new(program);
+        command.args(arguments).arg(self.command.get_program()).args(self.command.get_args());
+        command.env_clear().stdin(Stdio::null());
+        command.envs(self.command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(self.command.get_current_dir().expect("the folder that it runs in"));
+        self.command = command;
+        self
+    }
+
     /// The app's credentials at `sandbox`.
     pub fn at(self, sandbox: &Sandbox) -> Self {
         self.env("KROGER_CLIENT_ID", "sandbox-client")
@@ -204,24 +216,28 @@ impl Kroger {
     /// Runs it to its end.
     pub fn run(mut self) -> Ended {
         let output = self.command.output().expect("the binary starts");
-        Ended {
-            status: output.status,
-            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
-        }
+        Ended { status: output.status, stderr: String::from_utf8_lossy(&output.stderr).into_owned() }
     }
 
     /// Starts it as a server and waits until it listens.
-    pub fn serve(mut self) -> Server {
+    pub fn serve(self) -> Server {
+        self.try_serve().unwrap_or_else(|(status, log)| panic!("the server ended with {status}: {log}"))
+    }
+
+    /// The same for a server that may refuse to start: then its status and what
+    /// it wrote on stderr.
+    pub fn try_serve(mut self) -> Result<Server, (ExitStatus, String)> {
         let log = File::create(&self.log).unwrap();
         let mut child = self.command.stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts");
         let address = eventually("the server listens", || {
+            let ended = child.try_wait().unwrap();
             let log = std::fs::read_to_string(&self.log).unwrap_or_default();
-            if let Some(status) = child.try_wait().unwrap() {
-                panic!("the server ended with {status}: {log}");
+            match ended {
+                Some(status) => Some(Err((status, log))),
+                None => listening(&log).map(Ok),
             }
-            listening(&log)
-        });
-        Server { child, address, log: self.log, client: Client::new() }
+        })?;
+        Ok(Server { child, address, log: self.log, client: Client::new() })
     }
 }
 

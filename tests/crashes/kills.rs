@@ -1,0 +1,171 @@
+//! Killed at the n-th system call of one refresh, for every n until the refresh gets through.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Mutex;
+
+use super::Form;
+use super::lane::{LANES, Lane, Outcome, add, is_alive, outcome_of};
+use super::strace::Thread::{self, Main, Worker, Writer};
+use super::strace::{Injection, Point, Strace, is_usable};
+
+/// What is tried of one system call on one thread.
+#[derive(Clone, Copy)]
+struct Plan {
+    thread: Thread,
+    syscall: &'static str,
+    /// The quick form tries every so many; those with none, only the full form.
+    quick: Option<u32>,
+}
+
+const fn plan(thread: Thread, syscall: &'static str, quick: Option<u32>) -> Plan {
+    Plan { thread, syscall, quick }
+}
+
+/// Writes to the store, their commits, what goes to sockets, the log and other threads; and, in
+/// full, everything else of note.
+const PLANS: [Plan; 20] = [
+    plan(Writer, "fsync", Some(1)),
+    plan(Writer, "fdatasync", Some(1)),
+    plan(Writer, "pwrite64", Some(7)),
+    plan(Writer, "write", Some(4)),
+    plan(Worker, "writev", Some(1)),
+    plan(Worker, "sendto", Some(1)),
+    plan(Worker, "sendmsg", Some(1)),
+    plan(Worker, "write", Some(1)),
+    plan(Writer, "fcntl", None),
+    plan(Writer, "futex", None),
+    plan(Writer, "statx", None),
+    plan(Worker, "connect", None),
+    plan(Worker, "recvfrom", None),
+    plan(Worker, "fcntl", None),
+    plan(Worker, "futex", None),
+    plan(Worker, "statx", None),
+    plan(Worker, "epoll_wait", None),
+    plan(Worker, "shutdown", None),
+    plan(Main, "accept4", None),
+    plan(Main, "write", None),
+];
+
+/// How often a refresh must get through before the later points are left out: a pause of the
+/// machine may make one shorter.
+const THROUGH: u32 = 2;
+
+/// The points that are still to be tried, shared by the lanes.
+struct Queue(Vec<Series>);
+
+struct Series {
+    plan: Plan,
+    step: u32,
+    next: u32,
+    got_through: u32,
+}
+
+impl Queue {
+    fn new(form: Form) -> Self {
+        let series = |plan: Plan| Some(Series { plan, step: form.pick(plan.quick, Some(1))?, next: 1, got_through: 0 });
+        Self(PLANS.into_iter().filter_map(series).collect())
+    }
+
+    fn take(&mut self) -> Option<Point> {
+        let series = self.0.iter_mut().find(|series| series.got_through < THROUGH)?;
+        let Plan { thread, syscall, .. } = series.plan;
+        let n = series.next;
+        series.next += series.step;
+        Some(Point { thread, syscall, n })
+    }
+
+    fn got_through(&mut self, point: Point) {
+        let is_its = |series: &&mut Series| (series.plan.thread, series.plan.syscall) == (point.thread, point.syscall);
+        if let Some(series) = self.0.iter_mut().find(is_its) {
+            series.got_through += 1;
+        }
+    }
+}
+
+/// Kills the lane's server at `point` of a refresh and starts another. None: it got through.
+fn kill_at(lane: &mut Lane, point: Point) -> Option<Outcome> {
+    lane.sign_in_and_expire();
+    let (granted, presented) = (lane.sandbox.refreshes(), lane.spent_tokens_presented());
+    let stored = stored_grants(lane.folder.path());
+    let strace = Strace::inject(lane.server.id(), Injection::Kill, point);
+    let answer = add(&lane.server.url("/cart/add/simple"));
+    strace.detach();
+    if let (Some((status, text)), true) = (answer, is_alive(&lane.server)) {
+        assert_eq!(status, 200, "{point}: {text}");
+        return None;
+    }
+
+    let is_saved = stored_grants(lane.folder.path()) > stored;
+    lane.restart();
+    let answer = lane.server.add(crate::support::UPC);
+    let outcome = outcome_of(&answer, &point);
+
+    assert!(outcome == Outcome::Kept || !is_saved, "{point}: {}", answer.text);
+    assert_eq!(lane.sandbox.refreshes() - granted, 1, "{point}: {}", answer.text);
+    let presented = lane.spent_tokens_presented() - presented;
+    assert_eq!(presented, u64::from(outcome == Outcome::Window), "{point}: {}", answer.text);
+    Some(outcome)
+}
+
+/// How many grants a copy of the store holds: reading the store itself would repair it.
+fn stored_grants(folder: &Path) -> u64 {
+    let copy = crate::support::folder();
+    for name in ["store.sqlite3", "store.sqlite3-wal"] {
+        // No log is what an orderly stop leaves.
+        let _ = std::fs::copy(folder.join(".tokens").join(name), copy.path().join(name));
+    }
+    let store = rusqlite::Connection::open(copy.path().join("store.sqlite3")).unwrap();
+    let count = "SELECT count(*) FROM entry WHERE key GLOB 'grant.*'";
+    store.query_row(count, (), |row| row.get::<_, i64>(0)).unwrap().try_into().unwrap()
+}
+
+type Table = BTreeMap<Point, Outcome>;
+
+fn work(queue: &Mutex<Queue>, table: &Mutex<Table>) {
+    let mut lane = Lane::start("3600");
+    loop {
+        let Some(point) = queue.lock().unwrap().take() else { return };
+        match kill_at(&mut lane, point) {
+            Some(outcome) => drop(table.lock().unwrap().insert(point, outcome)),
+            None => queue.lock().unwrap().got_through(point),
+        }
+    }
+}
+
+fn print(table: &Table) {
+    println!("killed at the n-th        then");
+    for (point, outcome) in table {
+        println!("{:<7} {:<10} {:>4}   {outcome:?}", point.thread, point.syscall, point.n);
+    }
+    let count = |wanted| table.values().filter(|outcome| **outcome == wanted).count();
+    println!(
+        "{} kills in mid refresh: {} came back signed in, {} hit the window and said so",
+        table.len(),
+        count(Outcome::Kept),
+        count(Outcome::Window)
+    );
+}
+
+#[test]
+fn a_server_killed_at_any_step_of_a_refresh_keeps_the_sign_in_or_says_that_the_window_was_hit() {
+    if !is_usable() {
+        return;
+    }
+    let (queue, table) = (Mutex::new(Queue::new(Form::chosen())), Mutex::default());
+
+    std::thread::scope(|scope| {
+        for _ in 0..LANES {
+            scope.spawn(|| work(&queue, &table));
+        }
+    });
+
+    let table = table.into_inner().unwrap();
+    print(&table);
+    // Each commit of the refresh, its request and the caller's answer were among them.
+    let steps = |wanted: &[&str]| table.keys().filter(|point| wanted.contains(&point.syscall)).count();
+    assert!(steps(&["fsync", "fdatasync"]) >= 4, "{table:?}");
+    assert!(steps(&["writev", "sendto", "sendmsg"]) >= 3, "{table:?}");
+    assert!(table.values().any(|outcome| *outcome == Outcome::Kept), "{table:?}");
+    assert!(table.values().any(|outcome| *outcome == Outcome::Window), "{table:?}");
+}

@@ -1,0 +1,67 @@
+//! A small filesystem in memory, mounted over a store where no other process sees it.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// Holds a mount namespace with the filesystem; both are gone when it is.
+pub struct SmallDisk {
+    holder: Child,
+    ballast: PathBuf,
+    folder: PathBuf,
+}
+
+impl SmallDisk {
+    /// Mounts 1 MiB over `.tokens` in `folder`. An error says why this machine does not allow it.
+    pub fn over_store_in(folder: &Path) -> Result<Self, String> {
+        let store = folder.join(".tokens");
+        std::fs::create_dir_all(&store).map_err(|error| error.to_string())?;
+        let mut holder = Command::new("unshare")
+            .args(["-m", "sh", "-c", "mount -t tmpfs -o size=1m,mode=0700 none \"$0\" && echo mounted && exec cat"])
+            .arg(&store)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("unshare does not start: {error}"))?;
+        let mut said = String::new();
+        let stdout = holder.stdout.take().expect("a pipe");
+        let read = BufReader::new(stdout).read_line(&mut said);
+        if read.is_err() || said.trim() != "mounted" {
+            let _ = holder.wait();
+            return Err("this user may not mount a filesystem of its own".to_owned());
+        }
+        Ok(Self { holder, ballast: store.join("ballast"), folder: folder.to_owned() })
+    }
+
+    /// What to put before a command so that it runs in the namespace, for
+    /// [`Kroger::under`](crate::support::Kroger::under).
+    pub fn entering(&self) -> Vec<String> {
+        let holder = self.holder.id().to_string();
+        let folder = self.folder.to_str().expect("a path of text");
+        ["-t", &holder, "-m", "sh", "-c", "cd \"$0\" && exec \"$@\"", folder].map(str::to_owned).to_vec()
+    }
+
+    /// Takes the last byte.
+    pub fn fill(&self) {
+        // It ends when the disk is full, which dd calls a failure.
+        self.run("dd if=/dev/zero of=\"$0\" bs=4k 2>/dev/null; test -s \"$0\"");
+    }
+
+    pub fn empty(&self) {
+        self.run("rm \"$0\"");
+    }
+
+    fn run(&self, script: &str) {
+        let mut command = Command::new("nsenter");
+        command.args(self.entering()).args(["sh", "-c", script]).arg(&self.ballast);
+        assert!(command.status().unwrap().success(), "{script}");
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        let _ = self.holder.kill();
+        let _ = self.holder.wait();
+    }
+}
