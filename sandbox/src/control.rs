@@ -3,8 +3,9 @@
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::State,
+    extract::{Request, State},
     http::{HeaderMap, StatusCode},
+    middleware::{Next, from_fn},
     response::{IntoResponse, Redirect, Response},
     routing::{get, post},
 };
@@ -27,6 +28,16 @@ pub(crate) fn routes() -> Router<Sandbox> {
         .route("/expire", post(expire))
         .route("/revoke", post(revoke))
         .fallback(async || (StatusCode::NOT_FOUND, "see / for what is here\n"))
+        .layer(from_fn(refuse_other_sites))
+}
+
+/// A page that a developer happens to visit has no business here. `Origin` would not tell it from
+/// our own front page, whose forms send `null`.
+async fn refuse_other_sites(request: Request, next: Next) -> Response {
+    if request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
+        return (StatusCode::FORBIDDEN, "pages of other sites may not call this\n").into_response();
+    }
+    next.run(request).await
 }
 
 pub(crate) fn bad_request(error: &str) -> Response {

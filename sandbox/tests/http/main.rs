@@ -112,6 +112,17 @@ fn error_texts(reply: &Reply) -> (Option<u16>, String, String) {
 }
 
 #[test]
+fn a_page_of_another_site_may_not_change_the_sandbox() {
+    let sandbox = Running::start();
+    let revoke = |site: &str| {
+        sandbox.call(&format!("POST /_sandbox/revoke\nsec-fetch-site: {site}"), r#"{"user":"alice"}"#).status()
+    };
+
+    assert_eq!(revoke("cross-site"), Some(403));
+    assert_eq!(revoke("same-origin"), Some(200));
+}
+
+#[test]
 fn a_customer_signs_in_refreshes_and_adds() {
     let sandbox = Running::start();
     let first = sandbox.sign_in();
