@@ -4,8 +4,9 @@
 use std::time::Duration;
 
 use super::failure::{Code, Failure};
+use super::grants;
 use super::kroger::{self, ApiError};
-use super::lineage::Grant;
+use super::lineage::{Current, Grant};
 use super::refresh::{self, CALL_DEADLINE, Need, random};
 use super::tokens;
 use super::user::UserId;
@@ -16,6 +17,9 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// What a sign-in must allow.
 const SCOPE: &str = "cart.basic:write";
+
+/// As often as this a call whose token is rejected looks for a newer one.
+const MOST_REJECTIONS: u32 = 4;
 
 /// The most items of one request.
 pub const MOST_ITEMS: usize = 100;
@@ -163,7 +167,7 @@ pub fn add(cx: Context<'_>, user: &UserId, items: &[Item]) -> Result<Grant, Fail
     }
     let deadline = cx.ports.monotonic_now() + CALL_DEADLINE;
     let mut need = Need::Usable;
-    let mut tries = 0;
+    let (mut tries, mut rejections) = (0, 0);
     loop {
         let grant = refresh::grant(cx, user, need).map_err(|trouble| tokens::failure(cx, user, &trouble))?;
         let request = kroger::cart_add_request(&grant.tokens.access_token, items);
@@ -171,8 +175,13 @@ pub fn add(cx: Context<'_>, user: &UserId, items: &[Item]) -> Result<Grant, Fail
         tries += 1;
         match outcome {
             Outcome::Added => return Ok(grant),
-            Outcome::TokenRejected if need == Need::Usable => need = Need::NewerThanRejected(grant.ticket),
-            Outcome::TokenRejected => return Err(token_rejected(cx, user)),
+            Outcome::TokenRejected => {
+                rejections += 1;
+                if rejections > 1 && (rejections > MOST_REJECTIONS || is_current(cx, user, &grant)) {
+                    return Err(token_rejected(cx, user));
+                }
+                need = Need::NewerThanRejected(grant.ticket);
+            }
             Outcome::NotProcessed { why, retry_after } => {
                 let pause = attempts::pause(tries, retry_after, random(cx));
                 let is_worth_waiting =
@@ -188,6 +197,12 @@ pub fn add(cx: Context<'_>, user: &UserId, items: &[Item]) -> Result<Grant, Fail
             Outcome::Nonsense => return Err(nonsense()),
         }
     }
+}
+
+/// Whether nothing has taken the place of `grant`: some servers end an access
+/// token when it is refreshed, and a refresh beside this call is no rejection.
+fn is_current(cx: Context<'_>, user: &UserId, grant: &Grant) -> bool {
+    matches!(grants::current(cx, &user.key()), Ok(Current::Grant(now)) if now.ticket == grant.ticket)
 }
 
 fn outcome(cx: Context<'_>, answer: Result<Response, SendError>) -> Outcome {

@@ -210,6 +210,7 @@ pub struct Grant {
 
 /// The newest of what a user's records say.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "one lives as long as one call, and most are grants")]
 pub enum Current {
     Absent,
     Deleted { root: Root },

@@ -23,6 +23,9 @@ use crate::ports::{Bucket, Event, SendError, StoreError, Timestamp};
 
 /// A call that waits for a refresh waits this long at most.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(30);
+/// The timer waits this long at most for one user; long enough to see that a
+/// claim is dead.
+const PASS_DEADLINE: Duration = Duration::from_secs(8);
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// A new pair that the store refuses is offered to it for this long at least.
 const SAVE_TIME: Duration = Duration::from_secs(5);
@@ -80,7 +83,7 @@ pub fn grant(cx: Context<'_>, user: &UserId, need: Need) -> Result<Grant, Troubl
         cx,
         user: user.key(),
         need,
-        deadline: cx.ports.monotonic_now() + CALL_DEADLINE,
+        deadline: cx.ports.monotonic_now() + need.deadline(),
         poll: SHORTEST_POLL,
         silent_claim: None,
         first_try: None,
@@ -114,6 +117,14 @@ impl Need {
             Self::Usable => is_usable,
             Self::NewerThan(ticket) | Self::NewerThanRejected(ticket) => is_usable && grant.ticket > ticket,
             Self::NotDue => now < due::refresh_at(cx, grant),
+        }
+    }
+
+    /// The timer comes again: it must not wait through pauses while others are due.
+    fn deadline(self) -> Duration {
+        match self {
+            Self::NotDue => PASS_DEADLINE,
+            Self::Usable | Self::NewerThan(_) | Self::NewerThanRejected(_) => CALL_DEADLINE,
         }
     }
 
@@ -402,11 +413,21 @@ impl Owner<'_> {
             Err(SendError::NotSent) => (Outcome::NotSent, None),
         };
         self.log(outcome.as_str(), took, ticket);
-        self.record(outcome, attempts::pause(self.number, asked_for, random(self.cx)));
+        self.record(outcome, self.pause(asked_for));
         if outcome == Outcome::Refused {
             success_rate::count(self.cx, Lifetime::Lost);
         }
         Ok(None)
+    }
+
+    /// The pause until the next try. While the access token lives it is at most a
+    /// quarter of what is left: pauses that double must not outgrow the window.
+    fn pause(&self, asked_for: Option<Duration>) -> Duration {
+        const SHORTEST_BOUND: Duration = Duration::from_millis(500);
+
+        let pause = attempts::pause(self.number, asked_for, random(self.cx));
+        let left = self.grant.tokens.expires_at.since(self.cx.ports.wall_now());
+        if left.is_zero() || asked_for.is_some() { pause } else { pause.min((left / 4).max(SHORTEST_BOUND)) }
     }
 
     /// Stores the outcome. Where that fails the intent's lease runs out instead.
