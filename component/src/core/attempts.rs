@@ -221,7 +221,10 @@ mod tests {
     #[test]
     fn a_lease_or_a_pause_from_a_clock_that_was_ahead_locks_nothing() {
         assert_eq!(next_step(&[sending(1, 1_051)], NOW), Step::Claim { number: 2 });
-        assert_eq!(next_step(&[ended(1, Outcome::Unknown, 1_005)], NOW - Duration::from_secs(31)), Step::Claim { number: 2 });
+        assert_eq!(
+            next_step(&[ended(1, Outcome::Unknown, 1_005)], NOW - Duration::from_secs(31)),
+            Step::Claim { number: 2 }
+        );
     }
 
     #[test]

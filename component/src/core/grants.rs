@@ -94,19 +94,18 @@ fn newest_root(cx: Context<'_>, user: &UserKey, head: Option<Ticket>) -> Result<
             break;
         }
     }
-    while is_default(cx, user) {
-        let adopted = root.unwrap_or_default().adopting();
-        if record(cx, user, adopted.ticket())?.is_none() {
-            break;
-        }
-        root = Some(adopted);
-    }
-    Ok(root)
+    if cx.settings.default_user.key() == *user { newest_adoption(cx, user, root) } else { Ok(root) }
 }
 
-/// Pairs from outside are the default user's.
-fn is_default(cx: Context<'_>, user: &UserKey) -> bool {
-    cx.settings.default_user.key() == *user
+fn newest_adoption(cx: Context<'_>, user: &UserKey, root: Option<Root>) -> Result<Option<Root>, StoreError> {
+    let mut newest = root;
+    loop {
+        let next = newest.unwrap_or_default().adopting();
+        if record(cx, user, next.ticket())?.is_none() {
+            return Ok(newest);
+        }
+        newest = Some(next);
+    }
 }
 
 fn records(
@@ -125,15 +124,14 @@ fn records(
     Ok(records)
 }
 
-/// A record from the store, or one that waits to be saved there.
+/// A record from the store, or one that waits to be saved there. Looked for
+/// where it waits first: it is put into the store before it is taken from there,
+/// so that it is always in one of the two.
 fn record(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> Result<Option<Record>, StoreError> {
     let key = grant_key(user, ticket);
-    if let Some(record) = read(cx, Bucket::Store, &key)? {
-        return Ok(Some(record));
-    }
     match read(cx, Bucket::Rescue, &key) {
-        Err(StoreError::NoSuchBucket) => Ok(None),
-        other => other,
+        Ok(None) | Err(StoreError::NoSuchBucket) => read(cx, Bucket::Store, &key),
+        waiting => waiting,
     }
 }
 

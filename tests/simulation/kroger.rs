@@ -1,0 +1,199 @@
+//! The simulated Kroger: mints, rotates, refuses and forgets tokens in the
+//! dialects that authorization servers speak, and knows the truth about each.
+
+use std::collections::HashMap;
+
+use crate::random::Random;
+
+/// True time: microseconds since the start of the simulation.
+pub(crate) type Time = u64;
+
+pub(crate) const SECOND: Time = 1_000_000;
+
+/// What a server does with a refresh token that was used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Dialect {
+    /// Kroger: refused from then on.
+    SingleUse,
+    /// Refused, and everything that came of it revoked (RFC 9700 § 4.14.2).
+    FamilyRevoked,
+    /// Answered again, with the same successor, for this long.
+    Grace(Time),
+    /// Good for as long as it lives.
+    NoRotation(Omission),
+}
+
+/// How a server that does not rotate answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Omission {
+    /// It repeats the refresh token.
+    Repeated,
+    /// It leaves the refresh token out.
+    LeftOut,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    Valid,
+    Spent { at: Time },
+    Revoked,
+}
+
+/// Where a family of tokens began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) user: usize,
+    /// The person was sent to Kroger, or put the pair into the environment, then.
+    pub(crate) began: Time,
+    pub(crate) is_from_outside: bool,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct RefreshToken {
+    pub(crate) family: usize,
+    pub(crate) state: State,
+    pub(crate) ends: Time,
+    pub(crate) successor: Option<String>,
+}
+
+/// What Kroger did with a refresh token, before the network has its say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    Granted {
+        access: String,
+        refresh: Option<String>,
+        expires_in: u64,
+    },
+    /// Spent or revoked; `revoked` where the family died of this very use.
+    Refused {
+        revoked: bool,
+    },
+    Expired,
+}
+
+pub(crate) struct Kroger {
+    pub(crate) dialect: Dialect,
+    pub(crate) access_life: Time,
+    pub(crate) refresh_life: Option<Time>,
+    pub(crate) families: Vec<Origin>,
+    pub(crate) refresh: HashMap<String, RefreshToken>,
+    access: HashMap<String, Time>,
+    codes: HashMap<String, Origin>,
+    minted: u64,
+}
+
+impl Kroger {
+    pub(crate) fn new(dialect: Dialect, access_life: Time, refresh_life: Option<Time>) -> Self {
+        Self {
+            dialect,
+            access_life,
+            refresh_life,
+            families: Vec::new(),
+            refresh: HashMap::new(),
+            access: HashMap::new(),
+            codes: HashMap::new(),
+            minted: 0,
+        }
+    }
+
+    /// A person agreed; the code is good once.
+    pub(crate) fn agree(&mut self, origin: Origin) -> String {
+        let code = format!("code-{}", self.codes.len() + 1);
+        self.codes.insert(code.clone(), origin);
+        code
+    }
+
+    pub(crate) fn exchange(&mut self, code: &str, now: Time) -> Verdict {
+        let Some(origin) = self.codes.remove(code) else { return Verdict::Refused { revoked: false } };
+        let (access, refresh) = self.sign_in(origin, now);
+        Verdict::Granted { access, refresh: Some(refresh), expires_in: self.access_life / SECOND }
+    }
+
+    /// A new family; answers its first pair.
+    pub(crate) fn sign_in(&mut self, origin: Origin, now: Time) -> (String, String) {
+        self.families.push(origin);
+        let refresh = self.mint_refresh(self.families.len() - 1, now);
+        (self.mint_access(now), refresh)
+    }
+
+    fn mint_access(&mut self, now: Time) -> String {
+        self.minted += 1;
+        let access = format!("A{}", self.minted);
+        self.access.insert(access.clone(), now + self.access_life);
+        access
+    }
+
+    fn mint_refresh(&mut self, family: usize, now: Time) -> String {
+        let token = format!("R{}", self.refresh.len() + 1);
+        let ends = self.refresh_life.map_or(Time::MAX, |life| now + life);
+        self.refresh.insert(token.clone(), RefreshToken { family, state: State::Valid, ends, successor: None });
+        token
+    }
+
+    pub(crate) fn refresh(&mut self, token: &str, now: Time) -> Verdict {
+        let Some(known) = self.refresh.get(token).cloned() else { return Verdict::Refused { revoked: false } };
+        if now >= known.ends {
+            return Verdict::Expired;
+        }
+        match (known.state, self.dialect) {
+            (State::Valid, Dialect::NoRotation(omission)) => {
+                let refresh = (omission == Omission::Repeated).then(|| token.to_owned());
+                self.granted(refresh, now)
+            }
+            (State::Valid, _) => self.rotate(token, known.family, now),
+            (State::Spent { at }, Dialect::Grace(grace))
+                if now < at + grace && self.is_good(known.successor.as_deref(), now) =>
+            {
+                self.granted(known.successor, now)
+            }
+            (State::Spent { .. }, Dialect::FamilyRevoked) => Verdict::Refused { revoked: self.revoke(known.family) },
+            (State::Spent { .. } | State::Revoked, _) => Verdict::Refused { revoked: false },
+        }
+    }
+
+    fn rotate(&mut self, token: &str, family: usize, now: Time) -> Verdict {
+        let successor = self.mint_refresh(family, now);
+        let spent = self.refresh.get_mut(token).expect("a known token");
+        spent.state = State::Spent { at: now };
+        spent.successor = Some(successor.clone());
+        self.granted(Some(successor), now)
+    }
+
+    fn granted(&mut self, refresh: Option<String>, now: Time) -> Verdict {
+        Verdict::Granted { access: self.mint_access(now), refresh, expires_in: self.access_life / SECOND }
+    }
+
+    /// Answers whether anything was alive to revoke.
+    fn revoke(&mut self, family: usize) -> bool {
+        let mut revoked = false;
+        for token in self.refresh.values_mut().filter(|token| token.family == family) {
+            revoked |= token.state == State::Valid;
+            token.state = State::Revoked;
+        }
+        revoked
+    }
+
+    /// Whether Kroger would answer this refresh token with a pair now.
+    pub(crate) fn is_good(&self, token: Option<&str>, now: Time) -> bool {
+        let Some(token) = token.and_then(|token| self.refresh.get(token)) else { return false };
+        token.state == State::Valid && now < token.ends
+    }
+
+    /// When the access token ends; none: it was never minted.
+    pub(crate) fn access_ends(&self, access: &str) -> Option<Time> {
+        self.access.get(access).copied()
+    }
+
+    /// A dialect and lifetimes, the real one most often.
+    pub(crate) fn any(random: &mut Random) -> Self {
+        let dialect = match random.range(0, 10) {
+            0..=5 => Dialect::SingleUse,
+            6 => Dialect::FamilyRevoked,
+            7 | 8 => Dialect::Grace(random.pick(&[5, 60, 600]) * SECOND),
+            _ => Dialect::NoRotation(random.pick(&[Omission::Repeated, Omission::LeftOut])),
+        };
+        let access_life = random.pick(&[1_800, 1_800, 1_800, 60, 60, 5]) * SECOND;
+        let refresh_life = random.pick(&[None, None, None, Some(7_200 * SECOND), Some(86_400 * SECOND)]);
+        Self::new(dialect, access_life, refresh_life)
+    }
+}

@@ -1,0 +1,66 @@
+//! The refresh protocol against a simulated world, in the quick form that runs
+//! with every `cargo test`. The long form is `simulate`, the proof that it can
+//! fail is `mutants`.
+
+mod invariants;
+mod kroger;
+mod network;
+mod process;
+mod random;
+mod records;
+mod report;
+mod seed;
+mod weather;
+mod workload;
+mod world;
+
+use process::Broken;
+use report::{Counts, Detail};
+use seed::run;
+
+/// Runs seeds until one is violated, `most` of them; answers how many it took.
+fn seeds_until_noticed(broken: Broken, most: u64) -> Option<u64> {
+    (0..most).find(|seed| run(*seed, Some(broken), Detail::Nothing).violation.is_some()).map(|seed| seed + 1)
+}
+
+#[test]
+fn no_schedule_crash_or_fault_of_the_first_seeds_breaks_a_promise() {
+    const SEEDS: u64 = 300;
+
+    let mut counts = Counts::default();
+    for seed in 0..SEEDS {
+        let run = run(seed, None, Detail::Nothing);
+        counts.add(&run.counts);
+        if let Some(violation) = run.violation {
+            let history = seed::run(seed, None, Detail::Story).history;
+            panic!("{history}\nseed {seed} violates invariant {}: {}", violation.invariant, violation.text);
+        }
+    }
+
+    assert!(counts.calls > 10 * SEEDS && counts.unreached().len() < report::STATES.len() / 2, "{}", counts.table());
+}
+
+#[test]
+fn a_seed_replays_exactly() {
+    let [first, second] = [(); 2].map(|()| run(7, None, Detail::Everything).history);
+
+    assert!(first.lines().count() > 100);
+    assert_eq!(first, second);
+}
+
+#[test]
+fn each_broken_port_is_noticed() {
+    let broken = [
+        Broken::EveryClaimIsWon,
+        Broken::IntentsAreNotStored,
+        Broken::ReadBackIsBelieved,
+        Broken::GrantsAreNotStored,
+        Broken::RescueForgets,
+        Broken::LostRepliesAreNotSent,
+        Broken::ServerErrorsAreRefusals,
+        Broken::ClockStandsStill,
+    ];
+    for broken in broken {
+        assert!(seeds_until_noticed(broken, 2_000).is_some(), "{broken:?}");
+    }
+}

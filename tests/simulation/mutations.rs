@@ -1,0 +1,314 @@
+//! The ways in which `mutants` breaks the protocol.
+
+/// A text of one file of the core, and what takes its place.
+pub(crate) struct Mutation {
+    pub(crate) name: &'static str,
+    pub(crate) file: &'static str,
+    pub(crate) find: &'static str,
+    pub(crate) replace: &'static str,
+}
+
+const fn mutation(name: &'static str, file: &'static str, find: &'static str, replace: &'static str) -> Mutation {
+    Mutation { name, file, find, replace }
+}
+
+pub(crate) const MUTATIONS: &[Mutation] = &[
+    // Claims, leases, intents.
+    mutation(
+        "no second look after the claim",
+        "refresh.rs",
+        "        if !is_current {\n            return Ok(None);\n        }\n        // No token",
+        "        let _ = is_current;\n        // No token",
+    ),
+    mutation(
+        "whoever claims, owns",
+        "refresh.rs",
+        "self.cx.ports.increment(&grants::claim_key(&self.user, grant.ticket, number), 1)? != 1",
+        "self.cx.ports.increment(&grants::claim_key(&self.user, grant.ticket, number), 1)? == 0",
+    ),
+    mutation(
+        "a claim whose answer was lost counts as won",
+        "refresh.rs",
+        "self.cx.ports.increment(&grants::claim_key(&self.user, grant.ticket, number), 1)? != 1",
+        "self.cx.ports.increment(&grants::claim_key(&self.user, grant.ticket, number), 1).unwrap_or(1) != 1",
+    ),
+    mutation(
+        "the intent is not read back",
+        "refresh.rs",
+        "Ok(Some(stored)) if stored == value => Ok(()),",
+        "Ok(_) => Ok(()),",
+    ),
+    mutation(
+        "the intent is not stored",
+        "refresh.rs",
+        "        self.store_intent(&intent)?;\n",
+        "        let _ = &intent;\n",
+    ),
+    mutation(
+        "an intent that could not be stored is sent all the same",
+        "refresh.rs",
+        "            self.record(Outcome::NotSent, Duration::ZERO);\n            return Err(Trouble::Store);\n        }\n        match",
+        "        }\n        match",
+    ),
+    mutation(
+        "the lease is 1 s",
+        "attempts.rs",
+        "LEASE: Duration = Duration::from_secs(20)",
+        "LEASE: Duration = Duration::from_secs(1)",
+    ),
+    mutation(
+        "a lease counts for nobody whose clock is behind",
+        "attempts.rs",
+        "intent.lease_until <= now + LEASE + CLOCK_SKEW",
+        "intent.lease_until < now + LEASE",
+    ),
+    mutation(
+        "a claim without an intent is dead at once",
+        "attempts.rs",
+        "CLAIM_DEATH: Duration = Duration::from_secs(5)",
+        "CLAIM_DEATH: Duration = Duration::from_secs(0)",
+    ),
+    mutation("an owner never comes too late", "refresh.rs", "        !is_in_time\n", "        is_in_time && false\n"),
+    mutation(
+        "a refused token is tried again",
+        "attempts.rs",
+        "    if tries.iter().any(Try::was_refused) {\n",
+        "    if tries.iter().any(Try::was_refused) && tries.len() > 64 {\n",
+    ),
+    mutation(
+        "refused while another try is in flight",
+        "attempts.rs",
+        "    if tries.iter().any(|each| each.is_in_flight(now)) {",
+        "    if tries.iter().any(|each| each.is_in_flight(now)) && !tries.iter().any(Try::was_refused) {",
+    ),
+    mutation(
+        "no look again before telling a refusal",
+        "refresh.rs",
+        "        if !is_current {\n            return Ok(None);\n        }\n        if mirror",
+        "        let _ = is_current;\n        if mirror",
+    ),
+    mutation(
+        "a refusal is read once",
+        "grants.rs",
+        "if tries.iter().any(Try::was_refused) { read_tries(cx, user, parent) } else { Ok(tries) }",
+        "Ok(tries)",
+    ),
+    mutation(
+        "a pause that began in the future is kept",
+        "attempts.rs",
+        "now < self.not_before && self.at <= now + CLOCK_SKEW",
+        "now < self.not_before",
+    ),
+    // What an answer means.
+    mutation(
+        "a transient error is a refusal",
+        "refresh.rs",
+        "(Outcome::Failed, retry_after)",
+        "(Outcome::Refused, retry_after)",
+    ),
+    mutation("a lost reply is a refusal", "refresh.rs", "(Outcome::Unknown, None)", "(Outcome::Refused, None)"),
+    mutation(
+        "refused credentials are a refused token",
+        "refresh.rs",
+        "(Outcome::ClientRefused, Some(Duration::from_secs(30)))",
+        "(Outcome::Refused, Some(Duration::from_secs(30)))",
+    ),
+    mutation("a lost reply is told as not sent", "refresh.rs", "(Outcome::Unknown, None)", "(Outcome::NotSent, None)"),
+    mutation(
+        "a vanished owner spent nothing",
+        "attempts.rs",
+        "            None => self.intent.is_some(),",
+        "            None => false,",
+    ),
+    mutation(
+        "a lost reply spent nothing",
+        "attempts.rs",
+        "matches!(self, Self::Failed | Self::Unknown)",
+        "matches!(self, Self::Failed)",
+    ),
+    // Saving.
+    mutation(
+        "the new pair is used and not saved",
+        "refresh.rs",
+        "        if grants::write(self.cx, self.user, ticket, &record).is_err() {",
+        "        if false {",
+    ),
+    mutation(
+        "a pair that cannot be saved is not rescued",
+        "refresh.rs",
+        "        if grants::rescue(self.cx, self.user, ticket, record).is_ok() {",
+        "        if false {",
+    ),
+    mutation(
+        "back to the spent token where saving fails",
+        "refresh.rs",
+        "            self.rescue(ticket, &record, deadline)?;\n",
+        "            self.record(Outcome::NotSent, Duration::ZERO);\n            let _ = (deadline, Self::rescue);\n            return Ok(self.grant.clone());\n",
+    ),
+    mutation(
+        "a child takes its parent's ticket",
+        "refresh.rs",
+        "        Ok(Some(ticket))\n",
+        "        let _ = ticket;\n        Ok(Some(self.grant.ticket))\n",
+    ),
+    mutation(
+        "a rescued pair is taken before it is stored",
+        "maintenance.rs",
+        "        cx.ports.set(Bucket::Store, &key, &bytes)?;\n        cx.ports.delete(Bucket::Rescue, &key)?;\n",
+        "        cx.ports.delete(Bucket::Rescue, &key)?;\n        cx.ports.set(Bucket::Store, &key, &bytes)?;\n",
+    ),
+    mutation(
+        "a rescued pair is spent before it is stored",
+        "refresh.rs",
+        "        grants::settle(self.cx, self.user, self.grant.ticket)?;\n",
+        "",
+    ),
+    mutation(
+        "what waits to be saved is read last",
+        "grants.rs",
+        "    match read(cx, Bucket::Rescue, &key) {\n        Ok(None) | Err(StoreError::NoSuchBucket) => read(cx, Bucket::Store, &key),\n        waiting => waiting,\n    }",
+        "    match read(cx, Bucket::Store, &key)? {\n        None => match read(cx, Bucket::Rescue, &key) {\n            Err(StoreError::NoSuchBucket) => Ok(None),\n            other => other,\n        },\n        stored => Ok(stored),\n    }",
+    ),
+    mutation(
+        "a saved pair gets no hint and no entry",
+        "maintenance.rs",
+        "        note_saved(cx, &key)?;\n",
+        "        let _ = note_saved;\n",
+    ),
+    mutation(
+        "one user's failure ends the timer's pass",
+        "maintenance.rs",
+        "            Err(failure) => first_failure = first_failure.or(Some(failure)),",
+        "            Err(failure) => return Err(failure),",
+    ),
+    // Sign-ins and deletions.
+    mutation(
+        "the hint alone says which root is newest",
+        "grants.rs",
+        "    for number in (hinted.map_or(0, |root| root.number) + 1..=newest).rev() {",
+        "    for number in (hinted.map_or(0, |root| root.number) + 1..=if hinted.is_some() { 0 } else { newest }).rev() {",
+    ),
+    mutation(
+        "the hint alone says what is current",
+        "grants.rs",
+        "records(cx, user, root, first..=newest)",
+        "records(cx, user, root, first..=first.max(newest.min(1)))",
+    ),
+    mutation(
+        "a miss is an absence",
+        "grants.rs",
+        "        if current != Current::Absent {\n            return Ok(current);\n        }",
+        "        return Ok(current);",
+    ),
+    mutation(
+        "a deletion is written once",
+        "tokens.rs",
+        "        if grants::is_newest_root(cx, &key, root)? {",
+        "        if grants::is_newest_root(cx, &key, root)? || root.number > 0 {",
+    ),
+    mutation(
+        "a pending sign-in survives a deletion",
+        "authorization.rs",
+        "    if current.buried() <= pending.root {",
+        "    if current.buried() <= pending.root || pending.root.is_none() || pending.root.is_some() {",
+    ),
+    mutation(
+        "a sign-in forgets the deletion before it",
+        "lineage.rs",
+        "        let buried = before.buried();\n        Self { schema_version: SCHEMA_VERSION, user_id, known, buried, event: Event::SignIn",
+        "        let buried = None;\n        Self { schema_version: SCHEMA_VERSION, user_id, known, buried, event: Event::SignIn",
+    ),
+    mutation(
+        "a sign-in is looked at only before its root",
+        "authorization.rs",
+        "    let root = grants::take_root(cx, &user).map_err(|_| Failure::store_unavailable())?;\n    let before = grants::current(cx, &user).map_err(|_| Failure::store_unavailable())?;\n",
+        "    let before = grants::current(cx, &user).map_err(|_| Failure::store_unavailable())?;\n    let root = grants::take_root(cx, &user).map_err(|_| Failure::store_unavailable())?;\n",
+    ),
+    // Pairs from outside.
+    mutation(
+        "the mirror is a source at any time",
+        "mirror.rs",
+        "            !was_deleted && !is_known && pair.refresh_token.is_some() && pair.expires_at > grant.tokens.expires_at.as_secs()",
+        "            let _ = (was_deleted, is_known, grant);\n            pair.refresh_token.is_some()",
+    ),
+    mutation(
+        "a deleted user comes back from outside",
+        "mirror.rs",
+        "        Current::Deleted { .. } => false,",
+        "        Current::Deleted { .. } => !is_known,",
+    ),
+    mutation(
+        "a pair from outside takes the place of what may come",
+        "refresh.rs",
+        "        if self.may_have_a_child(grant)? {",
+        "        if self.may_have_a_child(grant)? && false {",
+    ),
+    mutation(
+        "a pair that waits to be saved is mirrored",
+        "mirror.rs",
+        " || !grants::is_stored(cx, &user, grant.ticket) {",
+        " {",
+    ),
+    // Clocks.
+    mutation(
+        "an expired token is handed out",
+        "lineage.rs",
+        "        self.expires_at > now + LEAST_LEFT.min(self.lifetime() / 5)",
+        "        self.expires_at + Duration::from_secs(60) > now + LEAST_LEFT.min(self.lifetime() / 5)",
+    ),
+    mutation(
+        "a token is handed out however long its save took",
+        "refresh.rs",
+        "        if now < grant.tokens.expires_at {\n            return Ok(grant);\n        }\n        Err",
+        "        if now < grant.tokens.expires_at || grant.parent.is_some() {\n            return Ok(grant);\n        }\n        Err",
+    ),
+    mutation(
+        "a suspended machine's token counts from its waking",
+        "refresh.rs",
+        "        by_now.min(self.wall + lifetime)",
+        "        by_now.max(self.wall)",
+    ),
+    // Sweeping, and finding what is due.
+    mutation(
+        "the sweep deletes the tries at the current grant",
+        "sweep.rs",
+        "is_some_and(|(ticket, newest)| ticket < newest))",
+        "is_some_and(|(ticket, newest)| ticket <= newest))",
+    ),
+    mutation(
+        "the sweep deletes what is newer than it knows",
+        "sweep.rs",
+        "is_some_and(|(ticket, newest)| ticket < newest))",
+        "is_some_and(|(ticket, newest)| ticket != newest))",
+    ),
+    mutation(
+        "the sweep goes by what is not stored yet",
+        "sweep.rs",
+        "    Ok(grants::is_stored(cx, &user, newest).then_some((ticket, newest)))",
+        "    Ok(Some((ticket, newest)))",
+    ),
+    mutation(
+        "the sweep deletes the newest root's record",
+        "sweep.rs",
+        "    Ok(ticket < newest && !is_needed)",
+        "    let _ = is_needed;\n    Ok(ticket < newest)",
+    ),
+    mutation(
+        "the parent is deleted before its child is stored",
+        "maintenance.rs",
+        "grants::sweep_parent(cx, user, parent).is_err()",
+        "grants::sweep_parent(cx, user, child).is_err()",
+    ),
+    mutation(
+        "the sweep mends nothing",
+        "sweep.rs",
+        "            overdue.extend(mend(cx, &user, ticket)?);\n",
+        "            let _ = (mend, &mut overdue, user, ticket);\n",
+    ),
+    mutation(
+        "nothing is entered as due",
+        "due.rs",
+        "    if grant.tokens.refresh_token.is_none() {\n        return;\n    }",
+        "    if grant.tokens.lifetime() > std::time::Duration::ZERO {\n        return;\n    }",
+    ),
+];

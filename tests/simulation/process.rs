@@ -1,0 +1,236 @@
+//! One call of the core, as a coroutine: at each port it stops and says what it
+//! wants, and goes on when the world has decided what it gets.
+//!
+//! Dropping the coroutine is killing the process.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::Duration;
+
+use corosensei::stack::DefaultStack;
+use corosensei::{Coroutine, CoroutineResult, Yielder};
+use kroger_connector::core::Context;
+use kroger_connector::core::settings::Settings;
+use kroger_connector::ports::{Bucket, Event, KeyPage, Ports, Request, Response, SendError, StoreError, Timestamp};
+
+use crate::workload::{Done, Task};
+
+/// Deep enough for the core in an unoptimised build.
+const STACK: usize = 1 << 20;
+
+/// What a process asks of the world.
+#[derive(Debug)]
+pub(crate) enum Op {
+    Get(Bucket, String),
+    ReadBack(String),
+    Set(Bucket, String, Vec<u8>),
+    Delete(Bucket, String),
+    Increment(String, u64),
+    List(Bucket, Option<u64>),
+    Send(Request, Duration),
+    Sleep(Duration),
+    Wall,
+    Monotonic,
+    Random,
+    Log(Event),
+}
+
+/// What the world answers.
+#[derive(Debug)]
+pub(crate) enum Answer {
+    /// The first resumption, and the end of a sleep.
+    Go,
+    Value(Result<Option<Vec<u8>>, StoreError>),
+    Written(Result<(), StoreError>),
+    Number(Result<u64, StoreError>),
+    Page(Result<KeyPage, StoreError>),
+    Response(Result<Response, SendError>),
+    Wall(Timestamp),
+    Monotonic(Duration),
+    Random(u64),
+}
+
+/// How a process goes on.
+pub(crate) enum Step {
+    Asks(Op),
+    Ends(Done),
+}
+
+pub(crate) struct Process(Coroutine<Answer, Op, Done>);
+
+impl Process {
+    pub(crate) fn new(
+        task: Task,
+        settings: Rc<Settings>,
+        broken: Option<Broken>,
+        stacks: &mut Vec<DefaultStack>,
+    ) -> Self {
+        let stack = stacks.pop().unwrap_or_else(|| DefaultStack::new(STACK).expect("memory for a stack"));
+        Self(Coroutine::with_stack(stack, move |yielder, _| {
+            let ports = SimulatedPorts { yielder, broken, swallowed: RefCell::default() };
+            task.run(Context { settings: &settings, ports: &ports })
+        }))
+    }
+
+    pub(crate) fn resume(&mut self, answer: Answer) -> Step {
+        match self.0.resume(answer) {
+            CoroutineResult::Yield(op) => Step::Asks(op),
+            CoroutineResult::Return(done) => Step::Ends(done),
+        }
+    }
+
+    /// Ends it wherever it is, and gives its stack to the next.
+    pub(crate) fn kill(mut self, stacks: &mut Vec<DefaultStack>) {
+        self.0.force_unwind();
+        stacks.push(self.0.into_stack());
+    }
+}
+
+/// A port that is broken on purpose, to show that the simulation notices.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Broken {
+    /// Whoever claims a try is told that it is the owner.
+    EveryClaimIsWon,
+    /// Intents are acknowledged, even read back, and never stored.
+    IntentsAreNotStored,
+    /// Reading back answers what was written, of a store that forgets, too.
+    ReadBackIsBelieved,
+    /// New grants are acknowledged and never stored.
+    GrantsAreNotStored,
+    /// The bucket for pairs that could not be saved takes them and keeps none.
+    RescueForgets,
+    /// A lost reply is told as a request that never left.
+    LostRepliesAreNotSent,
+    /// An error of the server is told as a refusal of the token.
+    ServerErrorsAreRefusals,
+    /// A counter whose answer was lost is raised again.
+    LostCountsAreRepeated,
+    /// A clock that stands still, so that nothing ever expires.
+    ClockStandsStill,
+}
+
+struct SimulatedPorts<'a> {
+    yielder: &'a Yielder<Answer, Op>,
+    broken: Option<Broken>,
+    swallowed: RefCell<Option<Vec<u8>>>,
+}
+
+impl SimulatedPorts<'_> {
+    fn is(&self, broken: Broken) -> bool {
+        self.broken == Some(broken)
+    }
+
+    /// Whether a write is to be acknowledged and not made.
+    fn swallows(&self, bucket: Bucket, key: &str) -> bool {
+        let is_grant = bucket == Bucket::Store && key.starts_with("grant.");
+        (self.is(Broken::IntentsAreNotStored) && key.starts_with("intent."))
+            || (self.is(Broken::GrantsAreNotStored) && is_grant)
+            || (self.is(Broken::RescueForgets) && bucket == Bucket::Rescue)
+    }
+}
+
+const REFUSAL: &str = r#"{"error":"invalid_grant"}"#;
+
+impl Ports for SimulatedPorts<'_> {
+    fn log(&self, event: &Event) {
+        self.yielder.suspend(Op::Log(event.clone()));
+    }
+
+    fn wall_now(&self) -> Timestamp {
+        if self.is(Broken::ClockStandsStill) {
+            return Timestamp::from_secs(1_700_000_000);
+        }
+        match self.yielder.suspend(Op::Wall) {
+            Answer::Wall(now) => now,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    fn monotonic_now(&self) -> Duration {
+        match self.yielder.suspend(Op::Monotonic) {
+            Answer::Monotonic(now) => now,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    fn sleep(&self, duration: Duration) {
+        self.yielder.suspend(Op::Sleep(duration));
+    }
+
+    fn random_bytes(&self, bytes: &mut [u8]) {
+        for chunk in bytes.chunks_mut(8) {
+            let Answer::Random(number) = self.yielder.suspend(Op::Random) else { unreachable!("not a number") };
+            chunk.copy_from_slice(&number.to_le_bytes()[..chunk.len()]);
+        }
+    }
+
+    fn send(&self, request: &Request, timeout: Duration) -> Result<Response, SendError> {
+        let Answer::Response(answer) = self.yielder.suspend(Op::Send(request.clone(), timeout)) else {
+            unreachable!("not a response")
+        };
+        match answer {
+            Err(SendError::Unknown) if self.is(Broken::LostRepliesAreNotSent) => Err(SendError::NotSent),
+            Ok(response) if response.status >= 500 && self.is(Broken::ServerErrorsAreRefusals) => {
+                Ok(Response { status: 400, body: REFUSAL.as_bytes().to_vec(), ..response })
+            }
+            other => other,
+        }
+    }
+
+    fn get(&self, bucket: Bucket, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        match self.yielder.suspend(Op::Get(bucket, key.to_owned())) {
+            Answer::Value(value) => value,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    fn read_back(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
+        if self.is(Broken::IntentsAreNotStored) && key.starts_with("intent.") {
+            return Ok(self.swallowed.borrow().clone());
+        }
+        if self.is(Broken::ReadBackIsBelieved) {
+            return self.get(Bucket::Store, key);
+        }
+        match self.yielder.suspend(Op::ReadBack(key.to_owned())) {
+            Answer::Value(value) => value,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    fn set(&self, bucket: Bucket, key: &str, value: &[u8]) -> Result<(), StoreError> {
+        if self.swallows(bucket, key) {
+            self.swallowed.replace(Some(value.to_vec()));
+            return Ok(());
+        }
+        match self.yielder.suspend(Op::Set(bucket, key.to_owned(), value.to_vec())) {
+            Answer::Written(written) => written,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    fn delete(&self, bucket: Bucket, key: &str) -> Result<(), StoreError> {
+        match self.yielder.suspend(Op::Delete(bucket, key.to_owned())) {
+            Answer::Written(written) => written,
+            other => unreachable!("{other:?}"),
+        }
+    }
+
+    fn increment(&self, key: &str, delta: u64) -> Result<u64, StoreError> {
+        let ask = || match self.yielder.suspend(Op::Increment(key.to_owned(), delta)) {
+            Answer::Number(number) => number,
+            other => unreachable!("{other:?}"),
+        };
+        match ask() {
+            Err(StoreError::Failed) if self.is(Broken::LostCountsAreRepeated) => ask(),
+            Ok(_) if delta > 0 && key.starts_with("claim.") && self.is(Broken::EveryClaimIsWon) => Ok(1),
+            other => other,
+        }
+    }
+
+    fn list_keys(&self, bucket: Bucket, cursor: Option<u64>) -> Result<KeyPage, StoreError> {
+        match self.yielder.suspend(Op::List(bucket, cursor)) {
+            Answer::Page(page) => page,
+            other => unreachable!("{other:?}"),
+        }
+    }
+}

@@ -1,0 +1,77 @@
+//! The store's records as the witness reads them: by their keys and bytes, not
+//! by the code that it checks.
+
+use serde_json::Value as Json;
+
+/// What orders a user's records: a sign-in's or deletion's number, the number of
+/// the pair adopted over it, the step.
+pub(crate) type Ticket = (u64, u64, u64);
+
+pub(crate) fn ticket(text: &str) -> Option<Ticket> {
+    let mut parts = text.split('.').map(|part| part.parse().ok());
+    let ticket = (parts.next()??, parts.next()??, parts.next()??);
+    parts.next().is_none().then_some(ticket)
+}
+
+/// The ticket of the root that `ticket` descends from.
+pub(crate) fn root(ticket: Ticket) -> Ticket {
+    (ticket.0, ticket.1, 0)
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    SignIn,
+    Adopted,
+    Refreshed { parent: Ticket },
+    Deleted,
+}
+
+/// A stored grant or tombstone.
+#[derive(Clone, Debug)]
+pub(crate) struct Record {
+    pub(crate) ticket: Ticket,
+    pub(crate) root: Ticket,
+    pub(crate) kind: Kind,
+    pub(crate) token: Option<String>,
+}
+
+/// `grant.<user>.<ticket>` as its user's part and its ticket.
+pub(crate) fn grant_key(key: &str) -> Option<(&str, Ticket)> {
+    let (user, text) = key.strip_prefix("grant.")?.split_once('.')?;
+    Some((user, ticket(text)?))
+}
+
+/// A try: `claim`, `intent` or `attempt`, its user's part, its parent, its number.
+pub(crate) fn try_key(key: &str) -> Option<(&str, &str, Ticket, u64)> {
+    let (what, rest) = key.split_once('.')?;
+    let (user, rest) = rest.split_once('.')?;
+    let (parent, number) = rest.rsplit_once('.')?;
+    let is_try = matches!(what, "claim" | "intent" | "attempt");
+    is_try.then_some((what, user, ticket(parent)?, number.parse().ok()?))
+}
+
+pub(crate) fn read(place: Ticket, bytes: &[u8]) -> Option<Record> {
+    let json: Json = serde_json::from_slice(bytes).ok()?;
+    let token = json["tokens"]["refresh_token"].as_str().map(str::to_owned);
+    let kind = match json["kind"].as_str()? {
+        "sign_in" if json["source"] == "env_file" => Kind::Adopted,
+        "sign_in" => Kind::SignIn,
+        "refreshed" => Kind::Refreshed { parent: ticket(json["parent"].as_str()?)? },
+        "deleted" => Kind::Deleted,
+        _ => return None,
+    };
+    Some(Record { ticket: place, root: root(place), kind, token })
+}
+
+/// The outcome that an attempt's bytes tell.
+pub(crate) fn outcome(bytes: &[u8]) -> String {
+    let json: Json = serde_json::from_slice(bytes).unwrap_or_default();
+    json["outcome"].as_str().unwrap_or_default().to_owned()
+}
+
+/// The refresh token in a record's bytes, wherever they lie.
+pub(crate) fn token_in(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let (_, rest) = text.split_once("\"refresh_token\":\"")?;
+    rest.split('"').next().map(str::to_owned)
+}

@@ -1,0 +1,197 @@
+//! What people, agents and timers do in a run, and what they are told.
+
+use kroger_connector::core::cart::{Item, Modality, Quantity, Upc};
+use kroger_connector::core::failure::{Code, Failure};
+use kroger_connector::core::lineage::Grant;
+use kroger_connector::core::maintenance::{self, Pass, RefreshOutcome};
+use kroger_connector::core::refresh::{self, Need, Trouble};
+use kroger_connector::core::secret::Secret;
+use kroger_connector::core::user::UserId;
+use kroger_connector::core::{Context, authorization, cart, tokens};
+use kroger_connector::ports::StoreError;
+
+use std::time::Duration;
+
+use crate::kroger::{Origin, Time};
+use crate::network::CONSENT;
+use crate::world::{CallId, World};
+
+/// The users of a run, the default one first.
+pub(crate) const USERS: [&str; 2] = ["user_default", "bob"];
+
+/// One call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// A token that works now.
+    Use(usize),
+    Add(usize),
+    /// A person asks for a refresh.
+    Refresh(usize),
+    /// What the timer does for one user.
+    Keep(usize),
+    Pass,
+    Tidy,
+    Status(usize),
+    /// A person starts to sign in, and `attempt` tells the sign-ins apart.
+    Authorize(usize),
+    Complete {
+        user: usize,
+        code: String,
+        state: String,
+        began: Time,
+    },
+    Forget(usize),
+}
+
+/// What a call was told.
+#[derive(Debug)]
+pub(crate) enum Done {
+    Grant(Result<Grant, Trouble>),
+    Answered(Result<Grant, Failure>),
+    Kept(Result<RefreshOutcome, Failure>),
+    Pass(Result<Pass, Failure>),
+    Tidied(Result<u32, StoreError>),
+    Status(Result<Option<tokens::Status>, StoreError>),
+    Authorize(Result<authorization::AuthorizationRequest, Failure>),
+    Complete(Result<authorization::SignedIn, Failure>),
+    Forget(Result<(), Failure>),
+}
+
+pub(crate) fn user_id(user: usize) -> UserId {
+    UserId::parse(USERS[user]).expect("a user id")
+}
+
+impl Task {
+    pub(crate) fn run(&self, cx: Context<'_>) -> Done {
+        match self {
+            Self::Use(user) => Done::Grant(refresh::grant(cx, &user_id(*user), Need::Usable)),
+            Self::Add(user) => Done::Answered(cart::add(cx, &user_id(*user), &[milk()])),
+            Self::Refresh(user) => Done::Answered(tokens::refresh(cx, &user_id(*user))),
+            Self::Keep(user) => Done::Kept(maintenance::refresh_user(cx, &user_id(*user))),
+            Self::Pass => Done::Pass(maintenance::refresh_due(cx, Duration::from_secs(50))),
+            Self::Tidy => Done::Tidied(maintenance::tidy(cx)),
+            Self::Status(user) => Done::Status(tokens::status(cx, &user_id(*user).key())),
+            Self::Authorize(user) => Done::Authorize(authorization::authorize(cx, &user_id(*user), None)),
+            Self::Complete { code, state, .. } => {
+                Done::Complete(authorization::complete(cx, &Secret::new(code.as_str()), state))
+            }
+            Self::Forget(user) => Done::Forget(tokens::forget(cx, &user_id(*user))),
+        }
+    }
+
+    pub(crate) fn name(&self) -> String {
+        match self {
+            Self::Complete { user, code, .. } => format!("complete {} {code}", USERS[*user]),
+            Self::Pass | Self::Tidy => format!("{self:?}").to_lowercase(),
+            Self::Use(user)
+            | Self::Add(user)
+            | Self::Refresh(user)
+            | Self::Keep(user)
+            | Self::Status(user)
+            | Self::Authorize(user)
+            | Self::Forget(user) => {
+                let name = format!("{self:?}").to_lowercase();
+                format!("{} for {}", name.split('(').next().unwrap_or_default(), USERS[*user])
+            }
+        }
+    }
+
+    pub(crate) fn user(&self) -> Option<usize> {
+        match self {
+            Self::Pass | Self::Tidy => None,
+            Self::Complete { user, .. } => Some(*user),
+            Self::Use(user)
+            | Self::Add(user)
+            | Self::Refresh(user)
+            | Self::Keep(user)
+            | Self::Status(user)
+            | Self::Authorize(user)
+            | Self::Forget(user) => Some(*user),
+        }
+    }
+}
+
+fn milk() -> Item {
+    let upc = Upc::parse("0001111041700").expect("a UPC").upc;
+    Item { upc, quantity: Quantity::new(1).expect("a quantity"), modality: Modality::Pickup }
+}
+
+impl Done {
+    pub(crate) fn text(&self) -> String {
+        let grant = |grant: &Grant| {
+            let refresh = grant.tokens.refresh_token.as_ref().map_or("none", Secret::expose);
+            format!("grant {} ({}, {refresh})", grant.ticket, grant.tokens.access_token.expose())
+        };
+        match self {
+            Self::Grant(Ok(answered)) | Self::Answered(Ok(answered)) => grant(answered),
+            Self::Complete(Ok(signed_in)) => grant(&signed_in.grant),
+            Self::Grant(Err(trouble)) => format!("{trouble:?}"),
+            Self::Answered(Err(failure)) | Self::Complete(Err(failure)) | Self::Forget(Err(failure)) => {
+                format!("{:?}: {}", failure.code, failure.detail.lines().next().unwrap_or_default())
+            }
+            Self::Status(Ok(status)) => format!("{:?}", status.as_ref().map(|status| status.state)),
+            Self::Pass(pass) => {
+                format!("pass {}", pass.as_ref().map_or("failed".to_owned(), |pass| format!("{pass:?}")))
+            }
+            Self::Authorize(Ok(_)) => "a link".to_owned(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    /// Whether the caller was told that a person must sign in again because the
+    /// refresh token was refused; and if so, whether as probably spent.
+    pub(crate) fn refusal(&self) -> Option<bool> {
+        match self {
+            Self::Grant(Err(Trouble::Refused { probably_spent })) => Some(*probably_spent),
+            Self::Answered(Err(failure)) if failure.code == Code::Reauthorize => {
+                let is_refused = failure.detail.contains("Invalid refresh token");
+                is_refused.then(|| failure.detail.contains("probably spent"))
+            }
+            Self::Status(Ok(Some(status))) => match status.state {
+                tokens::State::Reauthorize { probably_spent } => Some(probably_spent),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
+    /// Whether the caller was told that nobody is signed in.
+    pub(crate) fn says_absent(&self) -> bool {
+        match self {
+            Self::Grant(Err(Trouble::NotSignedIn)) | Self::Status(Ok(None)) => true,
+            Self::Answered(Err(failure)) => {
+                failure.code == Code::NotFound || failure.detail.starts_with("User not authenticated")
+            }
+            _ => false,
+        }
+    }
+
+    /// The grant that the caller was given.
+    pub(crate) fn grant(&self) -> Option<&Grant> {
+        match self {
+            Self::Grant(Ok(grant)) | Self::Answered(Ok(grant)) => Some(grant),
+            _ => None,
+        }
+    }
+}
+
+/// What a person does after a call ended.
+pub(crate) fn follow_up(world: &mut World, call: CallId, done: &Done) {
+    let Done::Authorize(Ok(request)) = done else { return };
+    let Some(user) = world.calls[call].task.user() else { return };
+    if world.random.chance(100) {
+        // Thought better of it.
+        return;
+    }
+    let began = world.now;
+    let code = world.kroger.agree(Origin { user, began, is_from_outside: false });
+    let state = request.state.clone();
+    let at = began + world.random.range(CONSENT.start, CONSENT.end);
+    let machine = world.random.index(world.machines.len());
+    let complete = Task::Complete { user, code, state, began };
+    if world.random.chance(100) {
+        // The browser loads the page twice.
+        world.start_at(at, machine, complete.clone());
+    }
+    world.start_at(at, machine, complete);
+}
