@@ -75,6 +75,20 @@ fn wrong_arguments_are_named_and_nothing_is_sent() {
 }
 
 #[test]
+fn a_body_is_taken_as_curl_sends_it() {
+    let (sandbox, _folder, server) = signed_in();
+
+    let sent = std::process::Command::new("curl")
+        .args(["--silent", "--show-error", "--request", "PUT", "--data", &json!({ "upc": UPC }).to_string()])
+        .arg(server.url("/cart/add/simple"))
+        .output()
+        .unwrap();
+
+    assert!(String::from_utf8_lossy(&sent.stdout).contains("\"success\":true"), "{sent:?}");
+    assert_eq!(sandbox.cart("alice")[0]["upc"], UPC);
+}
+
+#[test]
 fn what_was_not_processed_is_repeated_and_added_once() {
     for action in [
         json!({ "status": 503 }),

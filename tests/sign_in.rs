@@ -79,6 +79,54 @@ fn a_person_who_declines_is_not_signed_in_and_the_redirect_is_spent() {
 }
 
 #[test]
+fn a_link_that_is_spent_is_not_handed_out_again() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+    let link = || server.add(UPC).expect(401).json()["authorization_url"].as_str().expect("a link").to_owned();
+
+    let declined = link();
+    let redirect = server.client.get(&format!("{declined}&sandbox_decision=deny")).expect(302);
+    let location = redirect.header("location");
+    server.get(&format!("/auth/callback{}", &location[location.find('?').unwrap()..])).expect(400);
+    let used = link();
+    server.agree(&used, "alice").expect(200);
+    server.call("DELETE", "/admin/tokens/user_default", None).expect(200);
+
+    server.agree(&link(), "alice").expect(200);
+    server.add(UPC).expect(200);
+}
+
+#[test]
+fn a_first_sign_in_under_way_ends_with_a_deletion() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+    let authorize = server.get("/auth/authorize?user_id=anna").expect(200).json();
+
+    server.call("DELETE", "/admin/tokens/anna", None).expect(200);
+
+    server.agree(authorize["authorization_url"].as_str().unwrap(), "alice").expect(400);
+    assert_eq!(server.get("/admin/tokens").expect(200).json()["user_tokens"], json!({}));
+}
+
+#[test]
+fn a_link_checker_is_answered_and_spends_no_sign_in() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+    let head = |path: &str| server.call("HEAD", path, None);
+
+    let alive = head("/livez");
+    let missing = head("/nowhere");
+    let link = server.get("/auth/authorize").expect(200).json()["authorization_url"].as_str().unwrap().to_owned();
+    let redirect = server.client.get(&format!("{link}&sandbox_user=alice&sandbox_decision=allow")).expect(302);
+    let location = redirect.header("location");
+    let callback = format!("/auth/callback{}", &location[location.find('?').unwrap()..]);
+    let checked = head(&callback);
+
+    assert_eq!((alive.status, missing.status, checked.status), (200, 404, 405));
+    server.get(&callback).expect(200);
+}
+
+#[test]
 fn a_sign_in_outlives_a_restart_between_its_two_halves() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let before = Server::start(folder.path(), &sandbox);
