@@ -176,6 +176,7 @@ pub fn run() -> ExitCode {
 fn obey(cli: Cli) -> Result<(), Ending> {
     let given = Given::here()?;
     start_log(&cli.log, &given)?;
+    warn(&given.warnings);
     let runtime = tokio::runtime::Runtime::new().map_err(Ending::failed)?;
     let done = runtime.block_on(async {
         match cli.command {
@@ -201,9 +202,8 @@ fn start_log(options: &LogOptions, given: &Given) -> Result<(), Ending> {
 }
 
 async fn refresh(user: Option<&str>, store: &StoreOptions, given: &Given) -> Result<(), Ending> {
-    require_credentials(given)?;
-    let settings = settings(store, given)?;
-    let host = start(settings)?;
+    require_credentials(given, serve::DEFAULT_PORT)?;
+    let host = start(settings(store, given)?)?;
     match user {
         Some(user) => {
             let outcome = host.refresh_user(user).await.map_err(Ending::failed)?;
@@ -214,38 +214,62 @@ async fn refresh(user: Option<&str>, store: &StoreOptions, given: &Given) -> Res
 }
 
 async fn status(json: bool, store: &StoreOptions, given: &Given) -> Result<(), Ending> {
-    let host = start(settings(store, given)?)?;
-    let answer = report::ask(&host, "/admin/tokens").await?;
+    let mut store = StoreLocation::find(store.store.as_deref(), given, Purpose::Kroger)?;
+    // Whoever only looks makes no store; the answer is that of an empty one.
+    let stand_in = if store.is_there() { None } else { Some(tempfile::tempdir().map_err(Ending::failed)?) };
+    if let Some(stand_in) = &stand_in {
+        store.directory = stand_in.path().to_owned();
+    }
+    let host = start(Settings::new(given, store)?)?;
+    let mut answer = report::ask(&host, "/admin/tokens").await?;
+    if stand_in.is_some() {
+        answer["token_storage"]["file_exists"] = false.into();
+    }
     if json { report::json(&answer) } else { report::table(&answer) }
 }
 
 fn settings(store: &StoreOptions, given: &Given) -> Result<Settings, Ending> {
     let store = StoreLocation::choose(store.store.as_deref(), given, Purpose::Kroger)?;
-    let settings = Settings::new(given, store)?;
-    for sentence in settings.ignored() {
-        tracing::warn!("{sentence}");
-    }
-    Ok(settings)
+    Ok(Settings::new(given, store)?)
 }
 
-fn require_credentials(given: &Given) -> Result<(), Ending> {
+fn require_credentials(given: &Given, port: u16) -> Result<(), Ending> {
     if given.has_credentials() {
         return Ok(());
     }
-    Err(Ending::Usage(NO_CREDENTIALS.to_owned()))
+    let is_set = given.variable("KROGER_REDIRECT_URI").is_some();
+    Err(Ending::Usage(no_credentials(if is_set { None } else { Some(port) })))
 }
 
-const NO_CREDENTIALS: &str = "\
+/// `port` is where this server would listen, if sign-ins are to return there.
+fn no_credentials(port: Option<u16>) -> String {
+    let redirect_uri = port.map(|port| format!("http://localhost:{port}/auth/callback"));
+    let to_register = redirect_uri.as_deref().unwrap_or("that KROGER_REDIRECT_URI says");
+    let to_set = match &redirect_uri {
+        Some(uri) if port != Some(serve::DEFAULT_PORT) => format!("\nSet KROGER_REDIRECT_URI={uri} too."),
+        _ => String::new(),
+    };
+    format!(
+        "\
 KROGER_CLIENT_ID is not set, so Kroger does not know who is calling.
 
 To get it, register an app at https://developer.kroger.com (free) with the
-redirect URI http://localhost:9004/auth/callback and the cart and profile APIs.
+redirect URI {to_register} and the cart and profile APIs.
 Then set KROGER_CLIENT_ID and KROGER_CLIENT_SECRET in the environment, or in a
-file .env in this directory.
+file .env in this directory.{to_set}
 
-To try it without an account:  kroger-mcp serve --sandbox";
+To try it without an account:  kroger-mcp serve --sandbox"
+    )
+}
+
+fn warn(sentences: &[String]) {
+    for sentence in sentences {
+        tracing::warn!("{sentence}");
+    }
+}
 
 fn start(settings: Settings) -> Result<Host, Ending> {
+    warn(&settings.warnings());
     Ok(Host::start(settings, cache_directory().as_deref())?)
 }
 
@@ -263,7 +287,7 @@ mod tests {
     #[test]
     fn without_credentials_it_is_said_what_is_missing_and_what_goes_without() {
         for named in ["KROGER_CLIENT_ID", "KROGER_CLIENT_SECRET", "developer.kroger.com", "--sandbox"] {
-            assert!(NO_CREDENTIALS.contains(named), "{named}");
+            assert!(no_credentials(None).contains(named), "{named}");
         }
     }
 }

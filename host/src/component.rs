@@ -6,7 +6,8 @@
 //! settings that were handed in.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -74,6 +75,9 @@ const MAX_TABLE_ELEMENTS: usize = 20_000;
 /// The largest answer that the component can give.
 const MAX_RESPONSE: usize = 4 << 20;
 
+/// Whoever waits this long for the compilation is told what for.
+const NOTICEABLE: Duration = Duration::from_millis(500);
+
 /// How often a running guest is made to let others run, and its deadline seen.
 const EPOCH: Duration = Duration::from_millis(20);
 
@@ -96,7 +100,7 @@ impl Blueprint {
         egress: Egress,
     ) -> wasmtime::Result<Self> {
         let engine = engine(cache_dir)?;
-        let component = Component::from_binary(&engine, COMPONENT)?;
+        let component = compiled(&engine)?;
         let pre = ServicePre::new(pre_instance(&engine, &component)?)?;
         keep_epochs_passing(&engine);
         Ok(Self { pre, variables, buckets: Arc::new(buckets), egress })
@@ -226,6 +230,21 @@ fn engine(cache_dir: Option<&Path>) -> wasmtime::Result<Engine> {
     Engine::new(&config)
 }
 
+/// From the cache it takes milliseconds, else seconds.
+fn compiled(engine: &Engine) -> wasmtime::Result<Component> {
+    let (done, compiling) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            if compiling.recv_timeout(NOTICEABLE) == Err(mpsc::RecvTimeoutError::Timeout) {
+                tracing::info!("compiling the component, once; this takes some seconds");
+            }
+        });
+        let component = Component::from_binary(engine, COMPONENT);
+        drop(done);
+        component
+    })
+}
+
 fn pooling() -> PoolingAllocationConfig {
     let mut pooling = PoolingAllocationConfig::new();
     pooling
@@ -280,10 +299,10 @@ fn keep_epochs_passing(engine: &Engine) {
         while let Some(engine) = engine.upgrade() {
             engine.increment_epoch();
             drop(engine);
-            std::thread::sleep(EPOCH);
+            thread::sleep(EPOCH);
         }
     };
-    if let Err(error) = std::thread::Builder::new().name("epochs".to_owned()).spawn(ticker) {
+    if let Err(error) = thread::Builder::new().name("epochs".to_owned()).spawn(ticker) {
         tracing::warn!(%error, "guests in loops will not be interrupted");
     }
 }

@@ -33,6 +33,7 @@ mod timer;
 use std::fmt;
 use std::fs;
 use std::future::Future;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -161,9 +162,5 @@ impl std::error::Error for StartError {}
 
 /// Makes `directory`, for its owner alone, unless it is there.
 fn private_directory(directory: &Path) -> std::io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    builder.recursive(true);
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(directory)
 }

@@ -5,90 +5,29 @@
 //! wrong one is refused at start. Nothing here reads the environment behind the
 //! caller's back but [`Given::here`].
 
+mod given;
+
 use std::collections::BTreeMap;
 use std::fmt;
+use std::fs;
 use std::io;
-use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
 
 use etcetera::app_strategy::{AppStrategy, AppStrategyArgs, choose_native_strategy};
 use kroger_connector::core::settings::{SettingError, Settings as ComponentSettings};
+use url::{Host, Url};
 
-use crate::keyvalue::dotenv::read_dotenv;
-
-/// The three that the mirror in `.env` owns. The component reads that mirror as
-/// a bucket, where it sees later changes too.
-const TOKENS: [&str; 3] = ["KROGER_USER_ACCESS_TOKEN", "KROGER_USER_REFRESH_TOKEN", "KROGER_USER_TOKEN_EXPIRES_AT"];
+pub use given::Given;
 
 /// What a sandbox replaces.
 const REPLACED_BY_SANDBOX: [&str; 4] =
     ["KROGER_CLIENT_ID", "KROGER_CLIENT_SECRET", "KROGER_API_BASE_URL", "KROGER_REDIRECT_URI"];
 
-const DOTENV: &str = ".env";
+const ORIGINS: &str = "KROGER_ALLOWED_ORIGINS";
 const STORE: &str = ".tokens";
 const PLATFORM_STORE: &str = "kroger-mcp data directory";
-
-/// The variables as they were found. `Debug` shows names alone.
-#[derive(Default)]
-pub struct Given {
-    /// The process environment; it wins.
-    pub environment: Vec<(String, String)>,
-    /// The `.env` file; it fills in.
-    pub dotenv: Vec<(String, String)>,
-    /// Where that file is, or would be.
-    pub dotenv_path: Option<PathBuf>,
-}
-
-impl fmt::Debug for Given {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names = |variables: &[(String, String)]| -> Vec<String> {
-            variables.iter().map(|(name, _)| name.clone()).collect()
-        };
-        f.debug_struct("Given")
-            .field("environment", &names(&self.environment))
-            .field("dotenv", &names(&self.dotenv))
-            .finish_non_exhaustive()
-    }
-}
-
-impl Given {
-    /// This process's environment and the `.env` file of its working directory.
-    ///
-    /// # Errors
-    /// There is a `.env` that cannot be read.
-    pub fn here() -> Result<Self, Refused> {
-        let path = PathBuf::from(DOTENV);
-        let dotenv = read_dotenv(&path).map_err(|error| Refused::Dotenv(error.kind()))?;
-        if !dotenv.malformed.is_empty() {
-            tracing::warn!(lines = ?dotenv.malformed, "lines of .env are not `NAME=value` and are ignored");
-        }
-        let environment = std::env::vars_os()
-            .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
-            .collect();
-        Ok(Self { environment, dotenv: dotenv.variables, dotenv_path: Some(path) })
-    }
-
-    /// The value of `name`, the environment's first.
-    pub fn variable(&self, name: &str) -> Option<&str> {
-        let in_order = self.environment.iter().chain(self.dotenv.iter().rev());
-        in_order
-            .filter(|(known, _)| known == name)
-            .map(|(_, value)| value.as_str())
-            .next()
-            .filter(|value| !value.is_empty())
-    }
-
-    /// True where Kroger can be told who is calling.
-    pub fn has_credentials(&self) -> bool {
-        self.variable("KROGER_CLIENT_ID").is_some()
-    }
-
-    /// The `KROGER_*` variables that the component gets to see.
-    fn for_component(&self) -> BTreeMap<String, String> {
-        let dotenv = self.dotenv.iter().filter(|(name, _)| !TOKENS.contains(&name.as_str()));
-        dotenv.chain(&self.environment).filter(|(name, _)| name.starts_with("KROGER_")).cloned().collect()
-    }
-}
 
 /// A directory for the store, and the name by which people know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -116,16 +55,49 @@ impl StoreLocation {
     /// # Errors
     /// No directory is left to take.
     pub fn choose(option: Option<&str>, given: &Given, purpose: Purpose) -> Result<Self, Refused> {
+        let store = Self::wanted(option, given, purpose)?;
+        if store.is_local(purpose) && !store.is_there() && crate::private_directory(&store.directory).is_err() {
+            return Self::of_platform(purpose);
+        }
+        Ok(store)
+    }
+
+    /// The store that is there already, for one who only looks: named, in the
+    /// working directory, or in the platform's data directory. Where there is
+    /// none, the one that would be made.
+    ///
+    /// # Errors
+    /// What was named cannot be a store.
+    pub fn find(option: Option<&str>, given: &Given, purpose: Purpose) -> Result<Self, Refused> {
+        let store = Self::wanted(option, given, purpose)?;
+        if store.is_there() || !store.is_local(purpose) {
+            return Ok(store);
+        }
+        let of_platform = Self::of_platform(purpose).ok().filter(Self::is_there);
+        Ok(of_platform.unwrap_or(store))
+    }
+
+    fn wanted(option: Option<&str>, given: &Given, purpose: Purpose) -> Result<Self, Refused> {
+        if option.is_some_and(str::is_empty) {
+            return Err(Refused::StoreIsNameless);
+        }
         if let Some(name) = option.or_else(|| given.variable("KROGER_STORE")) {
             return Ok(Self::named(&purpose.name(name)));
         }
         let local = Self::named(&purpose.name(STORE));
         match local.directory.metadata() {
-            Ok(found) if found.is_dir() => Ok(local),
-            Ok(_) => Err(Refused::StoreIsFile(local.name)),
-            Err(_) if crate::private_directory(&local.directory).is_ok() => Ok(local),
-            Err(_) => Self::of_platform(purpose),
+            Ok(found) if !found.is_dir() => Err(Refused::StoreIsFile(local.name)),
+            _ => Ok(local),
         }
+    }
+
+    fn is_local(&self, purpose: Purpose) -> bool {
+        self.directory == Path::new(&purpose.name(STORE))
+    }
+
+    /// Whether it has been made.
+    pub fn is_there(&self) -> bool {
+        self.directory.exists()
     }
 
     fn of_platform(purpose: Purpose) -> Result<Self, Refused> {
@@ -191,28 +163,71 @@ impl Settings {
         Self::checked(given.for_component(), store, given.dotenv_path.clone())
     }
 
-    /// Settings for the sandbox at `sandbox`, signing in to this server at
-    /// `http://localhost:<port>`. No token of the environment or `.env` is used,
-    /// and none is written there.
+    /// Settings for the sandbox at `sandbox`, signing in to this server, which
+    /// listens on `own`. No token of the environment or `.env` is used, and none
+    /// is written there.
     ///
     /// # Errors
     /// As for [`Settings::new`].
-    pub fn for_sandbox(given: &Given, store: StoreLocation, sandbox: SocketAddr, port: u16) -> Result<Self, Refused> {
+    pub fn for_sandbox(
+        given: &Given,
+        store: StoreLocation,
+        sandbox: SocketAddr,
+        own: SocketAddr,
+    ) -> Result<Self, Refused> {
         let app = kroger_sandbox::App::sandbox();
         let mut variables = given.for_component();
-        for name in TOKENS.iter().chain(&REPLACED_BY_SANDBOX) {
+        for name in given::TOKENS.iter().chain(&REPLACED_BY_SANDBOX) {
             variables.remove(*name);
         }
         variables.insert("KROGER_CLIENT_ID".to_owned(), app.client_id);
         variables.extend(app.client_secret.map(|secret| ("KROGER_CLIENT_SECRET".to_owned(), secret)));
-        variables.insert("KROGER_API_BASE_URL".to_owned(), format!("http://localhost:{}", sandbox.port()));
-        variables.insert("KROGER_REDIRECT_URI".to_owned(), format!("http://localhost:{port}/auth/callback"));
+        variables.insert("KROGER_API_BASE_URL".to_owned(), base_url(sandbox));
+        variables.insert("KROGER_REDIRECT_URI".to_owned(), format!("{}/auth/callback", base_url(own)));
         Self::checked(variables, store, None)
     }
 
-    /// Settings that are there and mean nothing now, a sentence each.
-    pub fn ignored(&self) -> &[String] {
-        &self.component.ignored
+    /// What the operator should know, a sentence each: settings that mean nothing
+    /// now, a `.env` that others may read.
+    pub fn warnings(&self) -> Vec<String> {
+        let mut warnings = self.component.ignored.clone();
+        if self.env_file.as_deref().is_some_and(others_may_read) {
+            warnings.push("others may read .env, where tokens are written: chmod 600 .env".to_owned());
+        }
+        warnings
+    }
+
+    /// A sentence where sign-ins return to this machine but not to `address`,
+    /// where the server listens.
+    pub fn dead_redirect(&self, address: SocketAddr) -> Option<String> {
+        let uri = &self.component.redirect_uri;
+        let port = uri.port_or_known_default()?;
+        let is_reached =
+            port == address.port() && (has_a_name(address.ip()) || uri.as_str().starts_with(&base_url(address)));
+        // Behind https there is another server, which knows where to go on.
+        if uri.scheme() != "http" || !is_loopback(uri) || is_reached {
+            return None;
+        }
+        Some(format!(
+            "KROGER_REDIRECT_URI leads to port {port} of this machine and the server listens on {address}: sign-ins \
+             will not return here"
+        ))
+    }
+
+    /// Makes `address`, where the server listens, a name by which it may be
+    /// called. An address that stands for all of the machine's says nothing.
+    #[must_use]
+    pub fn listening_on(mut self, address: SocketAddr) -> Self {
+        if has_a_name(address.ip()) {
+            return self;
+        }
+        let origin = base_url(address);
+        let origins = self.variables.0.iter_mut().find(|(name, _)| name == ORIGINS);
+        match origins {
+            Some((_, origins)) => *origins = format!("{origins},{origin}"),
+            None => self.variables.0.push((ORIGINS.to_owned(), origin)),
+        }
+        self
     }
 
     fn checked(
@@ -235,6 +250,34 @@ impl Settings {
     }
 }
 
+/// Where a server at `address` is found; by the name `localhost` if it can be,
+/// as that is what redirect URIs are registered with.
+pub(crate) fn base_url(address: SocketAddr) -> String {
+    if has_a_name(address.ip()) {
+        return format!("http://localhost:{}", address.port());
+    }
+    // Anew, because the zone of an address has no place in a URL.
+    format!("http://{}", SocketAddr::new(address.ip(), address.port()))
+}
+
+/// Whether a listener there is reached by the name `localhost`.
+fn has_a_name(ip: IpAddr) -> bool {
+    ip.is_unspecified() || ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        None => false,
+    }
+}
+
+fn others_may_read(path: &Path) -> bool {
+    fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o044 != 0)
+}
+
 /// Settings that cannot be used.
 #[derive(Debug)]
 pub enum Refused {
@@ -242,6 +285,10 @@ pub enum Refused {
     Settings(Vec<SettingError>),
     /// There is a `.env` file that cannot be read.
     Dotenv(io::ErrorKind),
+    /// The value of this variable is not UTF-8.
+    NoText(String),
+    /// The name of the store is empty.
+    StoreIsNameless,
     /// This store is a file, as the first system had it.
     StoreIsFile(String),
     /// Neither the working directory nor a home can take the store.
@@ -256,6 +303,8 @@ impl fmt::Display for Refused {
                 errors.iter().try_for_each(|error| write!(f, "\n  {error}"))
             }
             Self::Dotenv(kind) => write!(f, "The file .env cannot be read: {kind}."),
+            Self::NoText(name) => write!(f, "The value of {name} is not UTF-8."),
+            Self::StoreIsNameless => f.write_str("--store is empty; allowed: a directory, such as --store .tokens"),
             Self::StoreIsFile(name) => {
                 write!(f, "`{name}` is a file here, not a directory. Move it away, or name another with --store.")
             }
@@ -284,7 +333,12 @@ mod tests {
     }
 
     fn given(environment: &[(&str, &str)], dotenv: &[(&str, &str)]) -> Given {
-        Given { environment: owned(environment), dotenv: owned(dotenv), dotenv_path: Some(DOTENV.into()) }
+        Given {
+            environment: owned(environment),
+            dotenv: owned(dotenv),
+            dotenv_path: Some(".env".into()),
+            ..Given::default()
+        }
     }
 
     fn guest(settings: &Settings, name: &str) -> Option<String> {
@@ -333,7 +387,7 @@ mod tests {
         let store = StoreLocation::choose(Some("kroger/"), &given, Purpose::Sandbox).unwrap();
         let sandbox = "127.0.0.1:4000".parse().unwrap();
 
-        let settings = Settings::for_sandbox(&given, store, sandbox, 9004).unwrap();
+        let settings = Settings::for_sandbox(&given, store, sandbox, "127.0.0.1:9004".parse().unwrap()).unwrap();
 
         assert!(settings.variables.0.iter().all(|(_, value)| value != "real"));
         assert_eq!(settings.store, StoreLocation::named("kroger-sandbox"));
@@ -364,8 +418,44 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_value_is_as_good_as_none() {
-        assert_eq!(given(&[("PORT", "")], &[]).variable("PORT"), None);
-        assert_eq!(given(&[], &[("PORT", "1"), ("PORT", "2")]).variable("PORT"), Some("2"));
+    fn an_empty_variable_does_not_hide_the_env_file() {
+        let given = given(&[("KROGER_CLIENT_ID", " "), ("PORT", "")], &[("KROGER_CLIENT_ID", "app"), ("PORT", "1")]);
+
+        let settings = Settings::new(&given, StoreLocation::named(".tokens")).unwrap();
+
+        assert!(given.has_credentials());
+        assert_eq!(given.variable("PORT"), Some("1"));
+        assert_eq!(guest(&settings, "KROGER_CLIENT_ID").as_deref(), Some("app"));
+    }
+
+    #[test]
+    fn where_a_server_listens_it_may_be_called_by() {
+        let given = given(&[("KROGER_ALLOWED_ORIGINS", "https://app.example")], &[]);
+        let origins = |address: &str| {
+            let settings = Settings::new(&given, StoreLocation::named(".tokens")).unwrap();
+            guest(&settings.listening_on(address.parse().unwrap()), ORIGINS).unwrap()
+        };
+
+        assert_eq!(origins("192.168.1.5:80"), "https://app.example,http://192.168.1.5:80");
+        assert_eq!(origins("[fe80::1%3]:80"), "https://app.example,http://[fe80::1]:80");
+        for everywhere in ["127.0.0.1:80", "[::1]:80", "0.0.0.0:80", "[::]:80"] {
+            assert_eq!(origins(everywhere), "https://app.example", "{everywhere}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_is_dead_where_this_machine_is_meant_and_the_server_not() {
+        let dead = |uri: &str, address: &str| {
+            let given = given(&[("KROGER_REDIRECT_URI", uri)], &[]);
+            let settings = Settings::new(&given, StoreLocation::named(".tokens")).unwrap();
+            settings.dead_redirect(address.parse().unwrap()).is_some()
+        };
+
+        assert!(dead("http://localhost:9004/auth/callback", "127.0.0.1:8123"));
+        assert!(dead("http://localhost:9004/auth/callback", "192.168.1.5:9004"));
+        assert!(!dead("http://localhost:9004/auth/callback", "0.0.0.0:9004"));
+        assert!(!dead("http://127.0.0.2:9004/auth/callback", "127.0.0.2:9004"));
+        assert!(!dead("http://kroger.example:80/auth/callback", "127.0.0.1:9004"));
+        assert!(!dead("https://localhost/auth/callback", "127.0.0.1:9004"));
     }
 }

@@ -4,26 +4,26 @@ use std::io::{self, Write, stdout};
 use std::net::SocketAddr;
 use std::time::Instant;
 
-use kroger_sandbox::Sandbox;
+use kroger_sandbox::{App, RedirectUri, Sandbox};
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::{Ending, ServeOptions, require_credentials, settings, signals, start};
+use super::{Ending, ServeOptions, require_credentials, settings, signals, start, warn};
 use crate::Host;
-use crate::settings::{Given, Purpose, Settings, StoreLocation};
+use crate::settings::{Given, Purpose, Settings, StoreLocation, base_url};
 
-const DEFAULT_PORT: &str = "9004";
+pub(super) const DEFAULT_PORT: u16 = 9004;
 
 pub(super) async fn serve(options: &ServeOptions, given: &Given) -> Result<(), Ending> {
     let listen = listen_address(options, given)?;
     if options.sandbox {
         return serve_with_sandbox(options, given, &listen).await;
     }
-    require_credentials(given)?;
+    require_credentials(given, redirect_port(&listen))?;
     let settings = settings(&options.store, given)?;
     let listener = bind(&listen).await?;
-    run(settings, listener).await
+    run(settings, listener, &[]).await
 }
 
 pub(super) async fn sandbox_alone(listen: &str) -> Result<(), Ending> {
@@ -41,29 +41,42 @@ pub(super) async fn sandbox_alone(listen: &str) -> Result<(), Ending> {
 async fn serve_with_sandbox(options: &ServeOptions, given: &Given, listen: &str) -> Result<(), Ending> {
     let store = StoreLocation::choose(options.store.store.as_deref(), given, Purpose::Sandbox)?;
     let listener = bind(listen).await?;
-    let sandbox = RunningSandbox::start().await?;
     let own = address(&listener)?;
-    let settings = Settings::for_sandbox(given, store, sandbox.address, own.port())?;
-    print(&sandbox_lines(own, sandbox.address))?;
-    let served = run(settings, listener).await;
+    let sandbox = RunningSandbox::start(own).await?;
+    let settings = Settings::for_sandbox(given, store, sandbox.address, own)?;
+    let served = run(settings, listener, &sandbox_lines(own, sandbox.address)).await;
     // Only now: refreshes that were under way have had their answers.
     sandbox.stop().await;
     served
 }
 
-async fn run(settings: Settings, listener: TcpListener) -> Result<(), Ending> {
+/// Prints `lines` once there is a server behind what they say.
+async fn run(settings: Settings, listener: TcpListener, lines: &[String]) -> Result<(), Ending> {
     let stop = signals::stop();
     let address = address(&listener)?;
+    warn(settings.dead_redirect(address).as_slice());
     let began = Instant::now();
-    let host: Host = start(settings)?;
+    let host: Host = start(settings.listening_on(address))?;
     let startup_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
-    if !address.ip().is_loopback() {
-        tracing::warn!(%address, "whoever reaches this address can act for everyone who is signed in");
-    }
+    warn_of_exposure(address);
+    print(lines)?;
     tracing::info!(%address, startup_ms, "listening");
     host.serve(listener, stop).await;
     tracing::info!("stopped");
     Ok(())
+}
+
+fn warn_of_exposure(address: SocketAddr) {
+    if !address.ip().is_loopback() {
+        tracing::warn!(%address, "whoever reaches this address can act for everyone who is signed in");
+    }
+    if address.ip().is_unspecified() {
+        tracing::warn!(
+            "calls by another name than localhost are refused unless KROGER_ALLOWED_ORIGINS has it, such as \
+             KROGER_ALLOWED_ORIGINS=http://192.168.1.5:{}",
+            address.port()
+        );
+    }
 }
 
 /// The sandbox of `serve --sandbox`, on a free port.
@@ -74,12 +87,16 @@ struct RunningSandbox {
 }
 
 impl RunningSandbox {
-    async fn start() -> Result<Self, Ending> {
+    /// Sign-ins return to this machine, or to the server at `own`.
+    async fn start(own: SocketAddr) -> Result<Self, Ending> {
         let listener = bind("127.0.0.1:0").await?;
         let address = address(&listener)?;
         let (stop, stopped) = oneshot::channel();
         let stopped = async move { drop(stopped.await) };
-        let serving = tokio::spawn(kroger_sandbox::serve(listener, Sandbox::default(), stopped));
+        let mut app = App::sandbox();
+        app.redirect_uris.push(RedirectUri::Exact(format!("{}/auth/callback", base_url(own))));
+        let sandbox = Sandbox::new([app, App::sandbox_public()]);
+        let serving = tokio::spawn(kroger_sandbox::serve(listener, sandbox, stopped));
         Ok(Self { address, stop, serving })
     }
 
@@ -103,14 +120,6 @@ fn sandbox_lines(own: SocketAddr, sandbox: SocketAddr) -> [String; 3] {
     ]
 }
 
-/// Kroger's redirect comes to `localhost`, so that is what a person sees.
-fn base_url(address: SocketAddr) -> String {
-    if address.ip().is_loopback() || address.ip().is_unspecified() {
-        return format!("http://localhost:{}", address.port());
-    }
-    format!("http://{address}")
-}
-
 fn print(lines: &[String]) -> Result<(), Ending> {
     let mut out = stdout().lock();
     lines.iter().try_for_each(|line| writeln!(out, "{line}")).map_err(Ending::failed)?;
@@ -121,11 +130,17 @@ fn listen_address(options: &ServeOptions, given: &Given) -> Result<String, Endin
     if let Some(listen) = &options.listen {
         return Ok(listen.clone());
     }
-    let port = given.variable("PORT").unwrap_or(DEFAULT_PORT);
+    let Some(port) = given.variable("PORT") else { return Ok(format!("127.0.0.1:{DEFAULT_PORT}")) };
     match port.parse::<u16>() {
         Ok(port) => Ok(format!("127.0.0.1:{port}")),
         Err(_) => Err(Ending::Usage(format!("PORT is `{port}`; allowed: a number from 0 to 65535"))),
     }
+}
+
+/// Where sign-ins should return to; port 0 is any, so there is nothing to register.
+fn redirect_port(listen: &str) -> u16 {
+    let port = listen.rsplit(':').next().and_then(|port| port.parse().ok());
+    port.filter(|port| *port != 0).unwrap_or(DEFAULT_PORT)
 }
 
 async fn bind(listen: &str) -> Result<TcpListener, Ending> {

@@ -2,6 +2,7 @@
 
 use std::future::Future;
 
+use tokio::signal::unix::{self, SignalKind};
 use tokio::sync::oneshot;
 
 /// The exit code of a program that a second Ctrl-C ended.
@@ -21,11 +22,8 @@ pub(super) fn stop() -> impl Future<Output = ()> {
     async move { drop(stopped.await) }
 }
 
-#[cfg(unix)]
 async fn signal() {
-    use tokio::signal::unix::{SignalKind, signal};
-
-    let listeners = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()));
+    let listeners = (unix::signal(SignalKind::interrupt()), unix::signal(SignalKind::terminate()));
     let (Ok(mut interrupt), Ok(mut terminate)) = listeners else {
         tracing::warn!("signals cannot be listened for");
         return std::future::pending().await;
@@ -33,13 +31,5 @@ async fn signal() {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
-    }
-}
-
-#[cfg(not(unix))]
-async fn signal() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        tracing::warn!("signals cannot be listened for");
-        std::future::pending::<()>().await;
     }
 }

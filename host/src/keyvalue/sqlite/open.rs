@@ -47,6 +47,10 @@ pub enum OpenError {
         store: String,
         found: i32,
     },
+    /// There is no directory, and none can be made.
+    NotMade {
+        store: String,
+    },
     Failed {
         store: String,
         fault: Fault,
@@ -69,6 +73,9 @@ impl fmt::Display for OpenError {
                 "the store {store} was written by a newer version of this program (schema {found}, this version \
                  knows {SCHEMA_VERSION}); upgrade this program, or name another store"
             ),
+            Self::NotMade { store } => {
+                write!(f, "the store {store} cannot be made here; name a directory that can be")
+            }
             Self::Failed { store, fault } => write!(f, "cannot open the store {store}: {fault}; {}", remedy(*fault)),
         }
     }
@@ -220,14 +227,22 @@ fn place(directory: &Path, options: Options) -> Result<Location, Obstacle> {
     match fs::metadata(directory) {
         Ok(metadata) if metadata.is_file() => return Err(Obstacle::LegacyFile),
         Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create_directory(directory)?,
-        Err(error) => return Err(error.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => create_directory(directory).map_err(not_made)?,
+        Err(error) => return Err(not_made(error)),
     }
     let file = fs::canonicalize(directory)?.join(FILE);
     if !file.try_exists()? {
         create_file(&file)?;
     }
     Ok(Location { identity: FileIdentity::at(&file)?, file, options })
+}
+
+/// Some places are no directories, or are none where files can be: `/proc`.
+fn not_made(error: io::Error) -> Obstacle {
+    match Fault::from(error) {
+        Fault::Io => Obstacle::NotMade,
+        fault => Obstacle::Fault(fault),
+    }
 }
 
 fn create_directory(directory: &Path) -> io::Result<()> {
@@ -361,6 +376,7 @@ fn create_schema(connection: &mut Connection) -> Result<(), Obstacle> {
 enum Obstacle {
     LegacyFile,
     NotAStore,
+    NotMade,
     NewerSchema(i32),
     Fault(Fault),
     Sqlite(rusqlite::Error),
@@ -376,6 +392,7 @@ impl Obstacle {
         match self {
             Self::LegacyFile => OpenError::LegacyFile { store },
             Self::NotAStore => OpenError::NotAStore { store },
+            Self::NotMade => OpenError::NotMade { store },
             Self::NewerSchema(found) => OpenError::NewerSchema { store, found },
             Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
                 OpenError::NotAStore { store }

@@ -1,0 +1,137 @@
+//! The variables that the operator gave: the environment, and the `.env` file
+//! that fills in what it lacks.
+//!
+//! Only what is text and has a value counts. What a variable means is no
+//! business of this module.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use super::Refused;
+use crate::keyvalue::dotenv::{Dotenv, read_dotenv};
+
+const DOTENV: &str = ".env";
+
+/// The three that the mirror in `.env` owns. The component reads that mirror as
+/// a bucket, where it sees later changes too.
+pub(super) const TOKENS: [&str; 3] =
+    ["KROGER_USER_ACCESS_TOKEN", "KROGER_USER_REFRESH_TOKEN", "KROGER_USER_TOKEN_EXPIRES_AT"];
+
+/// The variables as they were found. `Debug` shows names alone.
+#[derive(Default)]
+pub struct Given {
+    /// The process environment; it wins.
+    pub environment: Vec<(String, String)>,
+    /// The `.env` file; it fills in.
+    pub dotenv: Vec<(String, String)>,
+    /// Where that file is, or would be.
+    pub dotenv_path: Option<PathBuf>,
+    /// What of that file was not taken, a sentence each.
+    pub warnings: Vec<String>,
+}
+
+impl fmt::Debug for Given {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let names = |variables: &[(String, String)]| -> Vec<String> {
+            variables.iter().map(|(name, _)| name.clone()).collect()
+        };
+        f.debug_struct("Given")
+            .field("environment", &names(&self.environment))
+            .field("dotenv", &names(&self.dotenv))
+            .finish_non_exhaustive()
+    }
+}
+
+impl Given {
+    /// This process's environment and the `.env` file of its working directory.
+    ///
+    /// # Errors
+    /// There is a `.env` that cannot be read, or a variable of ours that is no
+    /// text.
+    pub fn here() -> Result<Self, Refused> {
+        let path = PathBuf::from(DOTENV);
+        let (dotenv, warnings) = read_regular(&path)?;
+        let environment = texts(std::env::vars_os())?;
+        Ok(Self { environment, dotenv: dotenv.variables, dotenv_path: Some(path), warnings })
+    }
+
+    /// The value of `name`, the environment's first.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        let in_order = self.environment.iter().chain(self.dotenv.iter().rev());
+        in_order.filter(|given| has_value(given)).find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    /// True where Kroger can be told who is calling.
+    pub fn has_credentials(&self) -> bool {
+        self.variable("KROGER_CLIENT_ID").is_some()
+    }
+
+    /// The `KROGER_*` variables that the component gets to see.
+    pub(super) fn for_component(&self) -> BTreeMap<String, String> {
+        let dotenv = self.dotenv.iter().filter(|(name, _)| !TOKENS.contains(&name.as_str()));
+        let in_order = dotenv.chain(&self.environment).filter(|given| has_value(given));
+        in_order.filter(|(name, _)| name.starts_with("KROGER_")).cloned().collect()
+    }
+}
+
+/// An empty value is as good as none, and hides none.
+fn has_value((_, value): &(String, String)) -> bool {
+    !value.trim().is_empty()
+}
+
+/// A pipe is not read: whoever is to write into it may never come.
+fn read_regular(path: &Path) -> Result<(Dotenv, Vec<String>), Refused> {
+    if path.metadata().is_ok_and(|found| !found.is_file()) {
+        return Ok((Dotenv::default(), vec![".env is not a regular file and is not read".to_owned()]));
+    }
+    let dotenv = read_dotenv(path).map_err(|error| Refused::Dotenv(error.kind()))?;
+    let numbers: Vec<String> = dotenv.malformed.iter().map(|line| format!("line {line}")).collect();
+    let warning = format!("ignored in .env, being neither `NAME=value` nor a comment: {}", numbers.join(", "));
+    let warnings = if numbers.is_empty() { Vec::new() } else { vec![warning] };
+    Ok((dotenv, warnings))
+}
+
+fn texts(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Vec<(String, String)>, Refused> {
+    let mut texts = Vec::new();
+    for (name, value) in variables {
+        let Ok(name) = name.into_string() else { continue };
+        match value.into_string() {
+            Ok(value) => texts.push((name, value)),
+            Err(_) if name.starts_with("KROGER_") || name == "PORT" => return Err(Refused::NoText(name)),
+            Err(_) => {}
+        }
+    }
+    Ok(texts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn owned(variables: &[(&str, &str)]) -> Vec<(String, String)> {
+        variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+    }
+
+    fn given(environment: &[(&str, &str)], dotenv: &[(&str, &str)]) -> Given {
+        Given { environment: owned(environment), dotenv: owned(dotenv), ..Given::default() }
+    }
+
+    #[test]
+    fn an_empty_value_is_as_good_as_none() {
+        assert_eq!(given(&[("PORT", "")], &[]).variable("PORT"), None);
+        assert_eq!(given(&[], &[("PORT", "1"), ("PORT", "2")]).variable("PORT"), Some("2"));
+    }
+
+    #[test]
+    fn a_variable_of_ours_that_is_no_text_is_refused_by_name() {
+        use std::os::unix::ffi::OsStringExt as _;
+        let no_text = || OsString::from_vec(b"canary\xff".to_vec());
+
+        let refused = texts([("KROGER_CLIENT_ID".into(), no_text())]).unwrap_err().to_string();
+
+        assert!(refused.contains("KROGER_CLIENT_ID") && !refused.contains("canary"), "{refused}");
+        assert_eq!(texts([("LESSOPEN".into(), no_text())]).unwrap(), []);
+    }
+}
