@@ -3,6 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
+use std::process::Command;
 
 use serde_json::json;
 
@@ -60,6 +61,76 @@ fn without_an_env_file_none_is_made() {
 
     assert_eq!(signed_in["token_management"]["env_file_updated"], false);
     assert!(!folder.path().join(".env").exists());
+}
+
+#[test]
+fn a_line_of_the_env_file_that_is_no_setting_is_told_by_its_number() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    fs::write(folder.path().join(".env"), "# mine\ncanary without a name\n").unwrap();
+    let server = Server::start(folder.path(), &sandbox);
+
+    let log = server.stop();
+
+    assert!(log.contains(".env") && log.contains("line 2"), "{log}");
+    assert!(!log.contains("canary"), "{log}");
+}
+
+#[test]
+fn an_env_file_that_others_may_read_is_told_with_the_remedy() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let env_file = folder.path().join(".env");
+    fs::write(&env_file, "").unwrap();
+    for (mode, is_told) in [(0o644, true), (0o600, false)] {
+        fs::set_permissions(&env_file, fs::Permissions::from_mode(mode)).unwrap();
+
+        let log = Server::start(folder.path(), &sandbox).stop();
+
+        assert_eq!(log.contains("chmod 600 .env"), is_told, "{mode:o}: {log}");
+    }
+}
+
+#[test]
+fn an_env_file_that_is_a_pipe_is_not_waited_for() {
+    let folder = folder();
+    let made = Command::new("mkfifo").arg(folder.path().join(".env")).status().unwrap();
+    assert!(made.success());
+
+    let ended = Kroger::new(folder.path(), &["serve"]).run();
+
+    assert_eq!(ended.status.code(), Some(2));
+    assert!(ended.stderr.contains(".env is not a regular file"), "{}", ended.stderr);
+}
+
+#[test]
+fn whoever_only_looks_makes_no_store() {
+    let folder = folder();
+
+    let ended = Kroger::new(folder.path(), &["status"]).run();
+
+    assert!(ended.status.success(), "{}", ended.stderr);
+    assert!(ended.stdout.contains("Nobody is signed in. (Store: .tokens)"), "{}", ended.stdout);
+    assert!(!folder.path().join(".tokens").exists());
+}
+
+#[test]
+fn a_store_without_a_name_is_refused() {
+    let folder = folder();
+
+    let ended = Kroger::new(folder.path(), &["status", "--store", ""]).run();
+
+    assert_eq!(ended.status.code(), Some(2));
+    assert!(ended.stderr.contains("--store"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_store_that_cannot_be_made_is_said_to_be_so() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+
+    let ended =
+        Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--store", "/proc/tokens"]).at(&sandbox).run();
+
+    assert!(!ended.status.success());
+    assert!(ended.stderr.contains("cannot be made here"), "{}", ended.stderr);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Starting, stopping, and what is said when it cannot start.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 
 use serde_json::json;
@@ -73,6 +73,98 @@ fn with_the_sandbox_it_prints_three_lines_that_do_the_whole_job() {
     assert!(page.text.contains("<html"), "{}", page.text);
     assert!(String::from_utf8_lossy(&add.stdout).contains("\"success\":true"), "{add:?}");
     assert!(look.text.contains("alice"), "{}", look.text);
+}
+
+#[test]
+fn the_sandboxs_lines_are_printed_only_where_there_is_a_server() {
+    let folder = folder();
+    std::fs::create_dir(folder.path().join(".tokens-sandbox")).unwrap();
+    std::fs::write(folder.path().join(".tokens-sandbox/store.sqlite3"), "nonsense ".repeat(1_000)).unwrap();
+
+    let ended = Kroger::new(folder.path(), &["serve", "--sandbox", "--listen", "127.0.0.1:0"]).run();
+
+    assert!(!ended.status.success());
+    assert_eq!(ended.stdout, "");
+}
+
+#[test]
+fn with_the_sandbox_a_setting_that_is_ignored_is_named() {
+    let folder = folder();
+
+    let server = Kroger::new(folder.path(), &["serve", "--sandbox", "--listen", "127.0.0.1:0"])
+        .env("KROGER_DEV_MODE", "true")
+        .serve();
+
+    assert!(server.stop().contains("KROGER_DEV_MODE"));
+}
+
+#[test]
+fn at_an_address_without_a_name_the_sandboxs_links_work_too() {
+    let folder = folder();
+    let mut server = Kroger::new(folder.path(), &["serve", "--sandbox", "--listen", "127.0.0.2:0"]).serve();
+
+    let line = server.stdout_lines(1).remove(0);
+    let sign_in = &line[line.find("http://").expect("a link")..];
+    let authorize = server.client.get(sign_in).expect(200).json();
+    server.agree(authorize["authorization_url"].as_str().unwrap(), "alice").expect(200);
+
+    assert!(sign_in.starts_with(&server.url("/")), "{sign_in}");
+}
+
+#[test]
+fn an_address_that_was_asked_for_is_a_known_host() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.2:0"]).at(&sandbox).serve();
+
+    server.get("/config").expect(200);
+}
+
+#[test]
+fn a_redirect_to_a_port_where_nobody_listens_is_told_at_start() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+    let port = server.address.port();
+
+    let log = server.stop();
+
+    assert!(log.contains("KROGER_REDIRECT_URI") && log.contains(&port.to_string()), "{log}");
+}
+
+#[test]
+fn without_credentials_the_redirect_uri_to_register_has_the_port_that_is_served() {
+    let folder = folder();
+
+    let ended = Kroger::new(folder.path(), &["serve"]).env("PORT", "8123").run();
+
+    assert_eq!(ended.status.code(), Some(2));
+    assert!(ended.stderr.contains("KROGER_REDIRECT_URI=http://localhost:8123/auth/callback"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_probe_that_names_no_host_learns_that_the_server_is_alive() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+
+    let mut answer = String::new();
+    let mut probe = TcpStream::connect(server.address).unwrap();
+    probe.write_all(b"GET /livez HTTP/1.0\r\n\r\n").unwrap();
+    probe.read_to_string(&mut answer).unwrap();
+
+    assert!(answer.contains(" 200 "), "{answer}");
+}
+
+#[test]
+fn a_start_that_has_to_compile_says_so() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let cache = folder.path().join("cache");
+
+    let server = Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0"])
+        .at(&sandbox)
+        .env("XDG_CACHE_HOME", cache.to_str().unwrap())
+        .serve();
+
+    let log = server.stop();
+    assert!(log.contains("compiling"), "{log}");
 }
 
 #[test]

@@ -216,7 +216,11 @@ impl Kroger {
     /// Runs it to its end.
     pub fn run(mut self) -> Ended {
         let output = self.command.output().expect("the binary starts");
-        Ended { status: output.status, stderr: String::from_utf8_lossy(&output.stderr).into_owned() }
+        Ended {
+            status: output.status,
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
     }
 
     /// Starts it as a server and waits until it listens.
@@ -244,7 +248,7 @@ impl Kroger {
 /// The address in the log line that says where the server listens.
 fn listening(log: &str) -> Option<SocketAddr> {
     let line = log.lines().find(|line| line.contains("listening"))?;
-    let from = line.find("127.0.0.1:")?;
+    let from = line.find("127.0.0.")?;
     let rest = &line[from..];
     let end = rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ':'))).unwrap_or(rest.len());
     rest[..end].parse().ok()
@@ -254,6 +258,7 @@ fn listening(log: &str) -> Option<SocketAddr> {
 #[derive(Debug)]
 pub struct Ended {
     pub status: ExitStatus,
+    pub stdout: String,
     pub stderr: String,
 }
 
