@@ -25,7 +25,11 @@ pub enum StoreMood {
 #[derive(Default)]
 pub struct World {
     state: Mutex<State>,
+    /// What happens just before a counter is raised, and which one.
+    interruption: Mutex<Option<(String, Interruption)>>,
 }
+
+type Interruption = Box<dyn FnOnce() + Send>;
 
 #[derive(Default)]
 struct State {
@@ -94,6 +98,18 @@ impl World {
                 r#"{{"access_token":"{access_token}","refresh_token":"{refresh_token}","expires_in":1800,"token_type":"bearer"}}"#
             ),
         );
+    }
+
+    /// Somebody else does `what` just before the counter `key` is raised.
+    pub fn interrupt_before(&self, key: String, what: impl FnOnce() + Send + 'static) {
+        *self.interruption.lock().expect("no test panics while it interrupts") = Some((key, Box::new(what)));
+    }
+
+    fn interrupt(&self, key: &str) {
+        let what = self.interruption.lock().expect("no test panics while it interrupts").take_if(|(at, _)| at == key);
+        if let Some((_, what)) = what {
+            what();
+        }
     }
 
     pub fn sent(&self) -> Vec<Request> {
@@ -194,6 +210,9 @@ impl Ports for World {
     }
 
     fn increment(&self, key: &str, delta: u64) -> Result<u64, StoreError> {
+        if delta > 0 {
+            self.interrupt(key);
+        }
         let mut state = self.state();
         state.check(Bucket::Store)?;
         if delta == 0 {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::core::mirror;
+use crate::core::user::UserId;
 use crate::core::{Context as Cx, maintenance};
+use crate::core::{grants, mirror, tokens};
 use crate::ports::{Bucket, SendError};
 use crate::testing::{StoreMood, World};
 
@@ -508,6 +509,23 @@ fn whoever_is_unknown_leaves_nothing_behind_for_good() {
 
     assert_eq!(keys(), before);
     assert_eq!(server.world.sent().len(), 1);
+}
+
+#[test]
+fn a_first_sign_in_does_not_outlive_a_deletion_that_overtakes_it() {
+    let server = server();
+    let ann = UserId::parse("ann").unwrap();
+    let state = server.state("/auth/authorize?user_id=ann");
+    server.world.answer_with_tokens("a", "r");
+
+    let (world, settings, user) = (Arc::clone(&server.world), Arc::clone(&server.settings), ann.clone());
+    server.world.interrupt_before(grants::roots_key(&ann.key()), move || {
+        tokens::forget(Cx { settings: &settings, ports: &*world }, &user).unwrap();
+    });
+    let late = server.get(&format!("/auth/callback?code=c&state={state}"));
+
+    assert_eq!(late.problem().0, 400);
+    assert!(server.world.sent().is_empty());
 }
 
 #[test]
