@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 use kroger_connector::core::lineage::Grant;
-use kroger_connector::ports::{Bucket, Event as Logged, SendError, StoreError};
+use kroger_connector::ports::{Bucket, SendError, StoreError};
 
 use crate::kroger::{SECOND, State, Time, Verdict};
 use crate::network::Wire;
@@ -292,7 +292,7 @@ impl World {
             self.witness
                 .violate(3, format!("{} was acknowledged and is older than what it followed", show(acked.root)));
         }
-        if acked.is_deletion && self.witness.deleted[user].is_none_or(|before| before.root < acked.root) {
+        if acked.is_deletion && self.witness.deleted[user].is_none_or(|before| before.root <= acked.root) {
             self.witness.deleted[user] = Some(acked);
         }
         self.check_current(user);
@@ -464,7 +464,9 @@ impl World {
         if new.is_none() && old.is_some() {
             self.witness.removed.insert(key.to_owned(), self.now);
         }
-        let Some((user, ticket)) = records::grant_key(key) else { return self.witness_other(call, key, old, new) };
+        let Some((user, ticket)) = records::grant_key(key) else {
+            return self.witness_other(call, key, old.as_ref(), new);
+        };
         let Some(user) = self.witness.user(user) else { return };
         let (Some(Value::Bytes(_)) | None, Some(Value::Bytes(_)) | None) = (&old, &new) else { return };
         if let (Some(Value::Bytes(before)), Some(Value::Bytes(after))) = (&old, &new)
@@ -482,20 +484,17 @@ impl World {
         };
         self.witness.locate(token_of(&new).as_deref(), 1);
         self.witness.locate(token_of(&old).as_deref(), -1);
-        match &new {
-            Some(Value::Bytes(bytes)) => {
-                let Some(record) = records::read(ticket, bytes) else { return };
-                self.count_record(call, user, &record);
-                if record.kind == Kind::Deleted {
-                    let seen = &mut self.witness.seen[call];
-                    seen.tombstone = seen.tombstone.max(Some(record.root));
-                }
-                self.witness.records[user].insert(ticket, (record, self.now));
+        if let Some(Value::Bytes(bytes)) = &new {
+            let Some(record) = records::read(ticket, bytes) else { return };
+            self.count_record(call, user, &record);
+            if record.kind == Kind::Deleted {
+                let seen = &mut self.witness.seen[call];
+                seen.tombstone = seen.tombstone.max(Some(record.root));
             }
-            _ => {
-                self.witness.records[user].remove(&ticket);
-                self.check_not_deleted(user, token_of(&old), key);
-            }
+            self.witness.records[user].insert(ticket, (record, self.now));
+        } else {
+            self.witness.records[user].remove(&ticket);
+            self.check_not_deleted(user, token_of(&old), key);
         }
         self.check_current(user);
     }
@@ -559,13 +558,13 @@ impl World {
         }
     }
 
-    fn witness_other(&mut self, call: CallId, key: &str, old: Option<Value>, new: Option<Value>) {
+    fn witness_other(&mut self, call: CallId, key: &str, old: Option<&Value>, new: Option<Value>) {
         if key.starts_with("head.") {
-            let number = |value: &Option<Value>| match value {
+            let number = |value: Option<&Value>| match value {
                 Some(Value::Bytes(bytes)) => records::ticket(std::str::from_utf8(bytes).ok()?),
                 _ => None,
             };
-            if number(&new) < number(&old) {
+            if number(new.as_ref()) < number(old) {
                 self.counts.state("hint moved back");
             }
         }
@@ -626,7 +625,7 @@ impl World {
         }
     }
 
-    pub(crate) fn witness_rescue_lost(&mut self, rescued: BTreeMap<String, Vec<u8>>) {
+    pub(crate) fn witness_rescue_lost(&mut self, rescued: &BTreeMap<String, Vec<u8>>) {
         for token in rescued.values().filter_map(|value| records::token_in(value)) {
             self.counts.state("rescued pair lost with its host");
             self.witness.locate(Some(&token), -1);
@@ -737,7 +736,7 @@ impl World {
     ) {
         match verdict {
             Verdict::Granted { refresh: Some(new), .. } if new != token => {
-                self.mint(call, serial, Some(token), new, hidden)
+                self.mint(call, serial, Some(token), new, hidden);
             }
             Verdict::Refused { revoked: true } => self.revoke(call, token),
             Verdict::Refused { .. } | Verdict::Expired if self.now >= self.calm_since => {
@@ -830,8 +829,6 @@ impl World {
             _ => {}
         }
     }
-
-    pub(crate) fn witness_log(&mut self, _event: &Logged) {}
 
     // The end.
 

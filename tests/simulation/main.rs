@@ -2,6 +2,14 @@
 //! with every `cargo test`. The long form is `simulate`, the proof that it can
 //! fail is `mutants`.
 
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::needless_pass_by_value,
+    reason = "small numbers and small values of a simulated world"
+)]
+
 mod invariants;
 mod kroger;
 mod network;

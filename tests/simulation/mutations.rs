@@ -219,10 +219,10 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "        let buried = None;\n        Self { schema_version: SCHEMA_VERSION, user_id, known, buried, event: Event::SignIn",
     ),
     mutation(
-        "a sign-in is looked at only before its root",
+        "a sign-in looks before it takes its root",
         "authorization.rs",
-        "    let root = grants::take_root(cx, &user).map_err(|_| Failure::store_unavailable())?;\n    let before = grants::current(cx, &user).map_err(|_| Failure::store_unavailable())?;\n",
-        "    let before = grants::current(cx, &user).map_err(|_| Failure::store_unavailable())?;\n    let root = grants::take_root(cx, &user).map_err(|_| Failure::store_unavailable())?;\n",
+        "    let root = grants::take_root(cx, &user).map_err(|_| Failure::store_unavailable())?;\n    // A deletion that came before this root ended the sign-in, or will see it.\n    taken(cx, state)?;\n    let before = grants::current(cx, &user).map_err(|_| Failure::store_unavailable())?;\n",
+        "    taken(cx, state)?;\n    let before = grants::current(cx, &user).map_err(|_| Failure::store_unavailable())?;\n    let root = grants::take_root(cx, &user).map_err(|_| Failure::store_unavailable())?;\n",
     ),
     // Pairs from outside.
     mutation(

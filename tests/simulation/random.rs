@@ -1,6 +1,6 @@
 //! The one source of chance of a simulated run: a seed decides everything.
 
-/// SplitMix64 (Steele, Lea, Flood 2014): small, fast, good enough to schedule.
+/// `SplitMix64` (Steele, Lea, Flood 2014): small, fast, good enough to schedule.
 pub(crate) struct Random(u64);
 
 impl Random {

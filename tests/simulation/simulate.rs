@@ -2,6 +2,14 @@
 //! reached; `simulate --seed N [--trace]` replays one; `simulate --hunt SEEDS`
 //! stops at the first violation, and says no more than that.
 
+#![allow(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::needless_pass_by_value,
+    reason = "small numbers and small values of a simulated world"
+)]
+
 mod invariants;
 mod kroger;
 mod network;

@@ -23,9 +23,9 @@ use crate::ports::{Bucket, Event, SendError, StoreError, Timestamp};
 
 /// A call that waits for a refresh waits this long at most.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(30);
-/// The timer waits this long at most for one user; long enough to see that a
-/// claim is dead.
-const PASS_DEADLINE: Duration = Duration::from_secs(8);
+/// The timer comes again: it waits through no longer pause than this while
+/// others are due.
+const PASS_PATIENCE: Duration = Duration::from_secs(2);
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// A new pair that the store refuses is offered to it for this long at least.
 const SAVE_TIME: Duration = Duration::from_secs(5);
@@ -83,7 +83,7 @@ pub fn grant(cx: Context<'_>, user: &UserId, need: Need) -> Result<Grant, Troubl
         cx,
         user: user.key(),
         need,
-        deadline: cx.ports.monotonic_now() + need.deadline(),
+        deadline: cx.ports.monotonic_now() + CALL_DEADLINE,
         poll: SHORTEST_POLL,
         silent_claim: None,
         first_try: None,
@@ -120,10 +120,10 @@ impl Need {
         }
     }
 
-    /// The timer comes again: it must not wait through pauses while others are due.
-    fn deadline(self) -> Duration {
+    /// The longest pause between tries that is worth waiting through.
+    fn patience(self) -> Duration {
         match self {
-            Self::NotDue => PASS_DEADLINE,
+            Self::NotDue => PASS_PATIENCE,
             Self::Usable | Self::NewerThan(_) | Self::NewerThanRejected(_) => CALL_DEADLINE,
         }
     }
@@ -240,8 +240,9 @@ impl Caller<'_> {
         }
         let tries = (claimed + 1).saturating_sub(self.first_try_of(grant, claimed + 1));
         let wait = until.since(self.cx.ports.wall_now());
-        let is_worth_waiting =
-            tries < self.cx.settings.max_refresh_retries.into() && self.cx.ports.monotonic_now() + wait < self.deadline;
+        let is_worth_waiting = tries < self.cx.settings.max_refresh_retries.into()
+            && wait <= self.need.patience()
+            && self.cx.ports.monotonic_now() + wait < self.deadline;
         if !is_worth_waiting {
             return Err(Trouble::Unavailable { tries: tries.max(1), until });
         }
