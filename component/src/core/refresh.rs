@@ -402,8 +402,10 @@ impl Owner<'_> {
         let took = stopwatch.elapsed(self.cx);
         let (outcome, asked_for) = match answer {
             Ok(Verdict::Granted(response)) => {
-                self.log("refreshed", took, ticket);
-                return self.keep(ticket, response, stopwatch, deadline).map(Some);
+                // Nothing stands between the answer and the save, a full log neither.
+                let kept = self.keep(ticket, response, stopwatch, deadline);
+                self.log(if kept == Err(Trouble::Lost) { "unsaved" } else { "refreshed" }, took, ticket);
+                return kept.map(Some);
             }
             Ok(Verdict::Refused) => (Outcome::Refused, None),
             Ok(Verdict::ClientRefused) => (Outcome::ClientRefused, Some(Duration::from_secs(30))),
