@@ -16,7 +16,7 @@ use std::process::{Command, ExitCode};
 use mutations::{MUTATIONS, Mutation};
 
 /// As many seeds a mutant must survive to count as a survivor.
-const SEEDS: u64 = 60_000;
+const SEEDS: u64 = 50_000;
 
 fn main() -> ExitCode {
     let only: Vec<String> = std::env::args().skip(1).collect();

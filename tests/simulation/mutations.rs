@@ -228,7 +228,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "the mirror is a source at any time",
         "mirror.rs",
-        "            !was_deleted && !is_known && pair.refresh_token.is_some() && pair.expires_at > grant.tokens.expires_at.as_secs()",
+        "            !was_deleted\n                && !is_known\n                && pair.refresh_token.is_some()\n                && pair.expires_at > grant.tokens.expires_at.as_secs()",
         "            let _ = (was_deleted, is_known, grant);\n            pair.refresh_token.is_some()",
     ),
     mutation(
@@ -253,8 +253,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "an expired token is handed out",
         "lineage.rs",
-        "        self.expires_at > now + LEAST_LEFT.min(self.lifetime() / 5)",
-        "        self.expires_at + Duration::from_secs(60) > now + LEAST_LEFT.min(self.lifetime() / 5)",
+        "        self.expires_at > now + LEAST_LEFT",
+        "        self.expires_at + Duration::from_secs(60) > now + LEAST_LEFT",
     ),
     mutation(
         "a token is handed out however long its save took",

@@ -75,3 +75,8 @@ pub(crate) fn token_in(bytes: &[u8]) -> Option<String> {
     let (_, rest) = text.split_once("\"refresh_token\":\"")?;
     rest.split('"').next().map(str::to_owned)
 }
+
+/// A ticket as the keys have it.
+pub(crate) fn show(ticket: Ticket) -> String {
+    format!("{}.{}.{}", ticket.0, ticket.1, ticket.2)
+}

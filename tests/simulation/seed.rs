@@ -4,12 +4,12 @@ use std::rc::Rc;
 
 use kroger_connector::core::settings::Settings;
 
-use crate::invariants::Violation;
 use crate::kroger::{Kroger, Origin, SECOND, Time};
 use crate::process::Broken;
 use crate::random::Random;
 use crate::report::{Counts, Detail, History};
 use crate::weather::{HOUR, MINUTE, Weather};
+use crate::witness::Violation;
 use crate::workload::{Task, USERS};
 use crate::world::{EPOCH, World};
 

@@ -10,15 +10,20 @@
     reason = "small numbers and small values of a simulated world"
 )]
 
+mod coverage;
 mod invariants;
+mod keyvalue;
 mod kroger;
+mod machine;
 mod network;
 mod process;
 mod random;
 mod records;
 mod report;
+mod rest;
 mod seed;
 mod weather;
+mod witness;
 mod workload;
 mod world;
 

@@ -126,6 +126,12 @@ impl MachineWeather {
         }
     }
 
+    /// Whether no clock is ever set, and none is further from another than a
+    /// lease allows for.
+    pub(crate) fn has_close_clocks(&self) -> bool {
+        self.skew <= 3 * SECOND && self.stepped == 0
+    }
+
     /// Whether all clocks show the same time, and none is ever set.
     pub(crate) fn has_true_clocks(&self) -> bool {
         self.skew == 0 && self.stepped == 0

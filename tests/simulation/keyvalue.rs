@@ -1,0 +1,267 @@
+//! The store that the machines share, their rescue buckets and `.env` files:
+//! what an operation does, and what goes wrong with it.
+
+use kroger_connector::ports::{Bucket, KeyPage, StoreError};
+
+use crate::kroger::{SECOND, Time};
+use crate::process::{Answer, Op};
+use crate::weather::is_within;
+use crate::world::{CallId, Event, MachineId, Value, World};
+
+impl World {
+    pub(crate) fn begin_store(&mut self, call: CallId, serial: u64, op: Op, stall: Time) {
+        self.counts.operations += 1;
+        let before = self.now + stall + self.random.range(20, 2_000);
+        let machine = self.calls[call].machine;
+        if self.fails_before(call, &op) {
+            self.note(call, machine, || format!("{} ✗ (no effect)", text_of(&op)));
+            let answer = failure_of(&op);
+            self.witness_answer(call, &op, &answer);
+            return self.schedule(before, Event::Resume { call, serial, answer });
+        }
+        let rates = &self.weather.store;
+        let (after, late) = (rates.error_after, rates.late);
+        let is_stormy = self.is_stormy() && bucket_of(&op) == Bucket::Store;
+        let is_told = !(is_stormy && self.random.chance(after));
+        let mut effect_at = before;
+        let mut answer_at = before + self.random.range(20, 2_000);
+        if !is_told {
+            self.counts.fault(if matches!(op, Op::Increment(..)) {
+                "increment done, answer lost"
+            } else {
+                "store operation done, error answered"
+            });
+        }
+        if is_stormy && self.random.chance(late) {
+            self.counts.fault("store operation late");
+            let delay = self.random.pick(&[SECOND, 3 * SECOND, 6 * SECOND, 22 * SECOND]);
+            answer_at += delay;
+            if self.random.chance(500) {
+                effect_at += delay;
+            }
+        }
+        let survives = self.random.chance(500);
+        self.schedule(effect_at, Event::Effect { call, serial, op, answer_at, is_told, survives });
+    }
+
+    fn fails_before(&mut self, call: CallId, op: &Op) -> bool {
+        if !self.is_stormy() {
+            return false;
+        }
+        let machine = self.calls[call].machine;
+        let rates = &self.weather.store;
+        match bucket_of(op) {
+            Bucket::Rescue => {
+                self.machines[machine].rescue.is_some() && self.random.chance(rates.rescue_error) && {
+                    self.counts.fault("rescue bucket fails");
+                    true
+                }
+            }
+            Bucket::Env => {
+                self.machines[machine].env.is_some() && self.random.chance(rates.env_error) && {
+                    self.counts.fault(".env file fails");
+                    true
+                }
+            }
+            Bucket::Store if writes(op) && is_within(rates.read_only, self.now) => {
+                self.counts.fault("store read-only");
+                true
+            }
+            Bucket::Store if saves(op) && self.random.chance(rates.save_refused) => {
+                self.counts.fault("save of a grant refused");
+                true
+            }
+            Bucket::Store => {
+                self.random.chance(rates.error_before) && {
+                    self.counts.fault("store operation fails");
+                    true
+                }
+            }
+        }
+    }
+
+    pub(crate) fn apply(&mut self, call: CallId, op: &Op) -> Answer {
+        let machine = self.calls[call].machine;
+        let answer = match bucket_of(op) {
+            Bucket::Store => self.apply_to_store(call, op),
+            Bucket::Rescue => self.apply_to_rescue(machine, op),
+            Bucket::Env => self.apply_to_env(machine, op),
+        };
+        self.note(call, machine, || format!("{} → {}", text_of(op), answer_text(&answer)));
+        answer
+    }
+
+    fn apply_to_store(&mut self, call: CallId, op: &Op) -> Answer {
+        let forgets = self.weather.store.forgets;
+        match op {
+            Op::ReadBack(key) => Answer::Value(Ok(bytes(self.store.get(key)))),
+            Op::Get(_, key) => {
+                let masked = forgets.then(|| self.calls[call].overlay.get(key)).flatten();
+                Answer::Value(Ok(bytes(masked.or_else(|| self.store.get(key)))))
+            }
+            Op::Set(_, key, value) => {
+                self.put(call, key, Some(Value::Bytes(value.clone())));
+                Answer::Written(Ok(()))
+            }
+            Op::Delete(_, key) => {
+                self.put(call, key, None);
+                Answer::Written(Ok(()))
+            }
+            Op::Increment(key, delta) => {
+                let masked = forgets.then(|| self.calls[call].overlay.get(key)).flatten();
+                let before = match masked.or_else(|| self.store.get(key)) {
+                    Some(Value::Number(number)) => *number,
+                    Some(Value::Bytes(_)) => return Answer::Number(Err(StoreError::Failed)),
+                    None => 0,
+                };
+                if *delta > 0 {
+                    self.put(call, key, Some(Value::Number(before + delta)));
+                }
+                Answer::Number(Ok(before + delta))
+            }
+            Op::List(_, cursor) => Answer::Page(Ok(self.page(cursor.unwrap_or(0)))),
+            other => unreachable!("{other:?} is no key-value operation"),
+        }
+    }
+
+    /// Keys that come and go move no other key past the cursor.
+    fn page(&self, cursor: u64) -> KeyPage {
+        let mut rest = self.born.range(cursor + 1..);
+        let keys: Vec<(&u64, &String)> = rest.by_ref().take(self.page_size).collect();
+        let last = keys.last().map(|(number, _)| **number).filter(|_| rest.next().is_some());
+        KeyPage { keys: keys.into_iter().map(|(_, key)| key.clone()).collect(), cursor: last }
+    }
+
+    fn put(&mut self, call: CallId, key: &str, value: Option<Value>) {
+        if self.weather.store.forgets {
+            if let Some(value) = value {
+                self.calls[call].overlay.insert(key.to_owned(), value);
+            } else {
+                self.calls[call].overlay.remove(key);
+            }
+            return;
+        }
+        let old = match value.clone() {
+            Some(value) => self.store.insert(key.to_owned(), value),
+            None => self.store.remove(key),
+        };
+        match (&old, &value) {
+            (None, Some(_)) => {
+                self.last_birth += 1;
+                self.births.insert(key.to_owned(), self.last_birth);
+                self.born.insert(self.last_birth, key.to_owned());
+            }
+            (Some(_), None) => {
+                let number = self.births.remove(key).expect("a key that was made");
+                self.born.remove(&number);
+            }
+            _ => {}
+        }
+        self.witness_store(call, key, old, value);
+    }
+
+    fn apply_to_rescue(&mut self, machine: MachineId, op: &Op) -> Answer {
+        let Some(rescue) = &mut self.machines[machine].rescue else { return no_bucket(op) };
+        match op {
+            Op::Get(_, key) => Answer::Value(Ok(rescue.get(key).cloned())),
+            Op::Set(_, key, value) => {
+                rescue.insert(key.clone(), value.clone());
+                self.witness_rescue(None, Some(value));
+                Answer::Written(Ok(()))
+            }
+            Op::Delete(_, key) => {
+                let old = rescue.remove(key);
+                self.witness_rescue(old.as_deref(), None);
+                Answer::Written(Ok(()))
+            }
+            Op::List(..) => Answer::Page(Ok(KeyPage { keys: rescue.keys().cloned().collect(), cursor: None })),
+            other => unreachable!("{other:?} on the rescue bucket"),
+        }
+    }
+
+    fn apply_to_env(&mut self, machine: MachineId, op: &Op) -> Answer {
+        let Some(file) = self.machines[machine].env else { return no_bucket(op) };
+        match op {
+            Op::Get(..) => Answer::Value(Ok(self.envs[file].clone())),
+            Op::Set(_, _, value) => {
+                self.envs[file] = Some(value.clone());
+                Answer::Written(Ok(()))
+            }
+            Op::Delete(..) => {
+                self.envs[file] = None;
+                Answer::Written(Ok(()))
+            }
+            other => unreachable!("{other:?} on the .env file"),
+        }
+    }
+}
+
+fn bytes(value: Option<&Value>) -> Option<Vec<u8>> {
+    match value {
+        Some(Value::Bytes(bytes)) => Some(bytes.clone()),
+        Some(Value::Number(number)) => Some(number.to_string().into_bytes()),
+        None => None,
+    }
+}
+
+fn bucket_of(op: &Op) -> Bucket {
+    match op {
+        Op::Get(bucket, _) | Op::Set(bucket, ..) | Op::Delete(bucket, _) | Op::List(bucket, _) => *bucket,
+        _ => Bucket::Store,
+    }
+}
+
+fn writes(op: &Op) -> bool {
+    match op {
+        Op::Set(..) | Op::Delete(..) => true,
+        Op::Increment(_, delta) => *delta > 0,
+        _ => false,
+    }
+}
+
+fn saves(op: &Op) -> bool {
+    matches!(op, Op::Set(_, key, _) if key.starts_with("grant."))
+}
+
+fn failed(op: &Op, error: StoreError) -> Answer {
+    match op {
+        Op::Get(..) | Op::ReadBack(_) => Answer::Value(Err(error)),
+        Op::Set(..) | Op::Delete(..) => Answer::Written(Err(error)),
+        Op::Increment(..) => Answer::Number(Err(error)),
+        Op::List(..) => Answer::Page(Err(error)),
+        other => unreachable!("{other:?} is no key-value operation"),
+    }
+}
+
+pub(crate) fn failure_of(op: &Op) -> Answer {
+    failed(op, StoreError::Failed)
+}
+
+fn no_bucket(op: &Op) -> Answer {
+    failed(op, StoreError::NoSuchBucket)
+}
+
+fn text_of(op: &Op) -> String {
+    let value = |value: &[u8]| crate::report::shortened(&String::from_utf8_lossy(value));
+    match op {
+        Op::Get(bucket, key) => format!("get {bucket:?} {key}"),
+        Op::ReadBack(key) => format!("read back {key}"),
+        Op::Set(bucket, key, bytes) => format!("set {bucket:?} {key} = {}", value(bytes)),
+        Op::Delete(bucket, key) => format!("delete {bucket:?} {key}"),
+        Op::Increment(key, 0) => format!("count {key}"),
+        Op::Increment(key, delta) => format!("increment {key} by {delta}"),
+        Op::List(bucket, cursor) => format!("list {bucket:?} from {}", cursor.unwrap_or(0)),
+        other => format!("{other:?}"),
+    }
+}
+
+fn answer_text(answer: &Answer) -> String {
+    match answer {
+        Answer::Value(Ok(Some(value))) => crate::report::shortened(&String::from_utf8_lossy(value)),
+        Answer::Value(Ok(None)) => "absent".to_owned(),
+        Answer::Written(Ok(())) => "ok".to_owned(),
+        Answer::Number(Ok(number)) => number.to_string(),
+        Answer::Page(Ok(page)) => format!("{} keys", page.keys.len()),
+        other => format!("{other:?}"),
+    }
+}
