@@ -3,7 +3,7 @@
 //!
 //! An answered write has been committed and flushed to the disk; every read asks the file, through
 //! `SQLite`, so it sees each answered write of this process and of others on the same file. Writes
-//! wait for one another in [`writer`], reads use connections that cannot write. It never creates a
+//! wait for one another in `writer`, reads use connections that cannot write. It never creates a
 //! file anew in place of one that was removed under it.
 
 mod fault;
