@@ -37,11 +37,18 @@ impl Listening {
         for (name, value) in variables {
             command.env(name, value);
         }
-        let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().expect("the binary starts");
-        let mut log = BufReader::new(child.stderr.take().expect("a pipe"));
-        let address = address(&mut log);
+        let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        // The sandbox says on stdout where it is, the server in its log.
+        let stdout = child.stdout.take().expect("a pipe");
+        let stderr = child.stderr.take().expect("a pipe");
+        let (said, other): (Box<dyn Read + Send>, Box<dyn Read + Send>) = match arguments {
+            ["sandbox"] => (Box::new(stdout), Box::new(stderr)),
+            _ => (Box::new(stderr), Box::new(stdout)),
+        };
+        let mut said = BufReader::new(said);
+        let address = address(&mut said);
         // Read on, so that the child never waits for us.
-        std::thread::spawn(move || std::io::copy(&mut log, &mut std::io::sink()));
+        std::thread::spawn(move || std::io::copy(&mut said.chain(other), &mut std::io::sink()));
         Self { child, address }
     }
 
@@ -53,10 +60,11 @@ impl Listening {
     }
 }
 
-fn address(log: &mut impl BufRead) -> SocketAddr {
-    for line in log.lines() {
-        let line = line.expect("a log of text");
-        if let Some(from) = line.find("127.0.0.1:").filter(|_| line.contains("listening")) {
+fn address(said: &mut impl BufRead) -> SocketAddr {
+    for line in said.lines() {
+        let line = line.expect("a log of text").replace("localhost:", "127.0.0.1:");
+        let is_told = line.contains("listening") || line.starts_with("Sandbox:");
+        if let Some(from) = line.find("127.0.0.1:").filter(|_| is_told) {
             let text: String =
                 line[from..].chars().take_while(|c| c.is_ascii_digit() || matches!(c, '.' | ':')).collect();
             return text.parse().expect("an address");
