@@ -6,9 +6,16 @@ use kroger_connector::core::lineage::Grant;
 use crate::kroger::{SECOND, State, Time};
 use crate::network::Wire;
 use crate::records::{self, Kind, Record, Ticket, show};
-use crate::witness::{Acked, Mint};
+use crate::witness::{Acked, Mint, Parent};
 use crate::workload::{Done, Task};
 use crate::world::{CallId, MachineId, Value, World};
+
+/// What clocks may differ by so that a lease is still one for everybody.
+const CLOSE: Time = 6 * SECOND;
+/// The lease, less that.
+const LEASE: Time = 14 * SECOND;
+/// An owner that looks at the clock later than this after its claim sends nothing.
+const CLAIM_LIFE: Time = 2 * SECOND;
 
 impl World {
     /// 1: what Kroger gave this call is somewhere, or was told to be lost.
@@ -222,8 +229,7 @@ impl World {
             }
             return;
         }
-        let clocks_agree = self.weather.machines.has_close_clocks();
-        if refusal.is_some() && clocks_agree && self.is_being_saved(user, &token) {
+        if refusal.is_some() && self.is_being_saved_in_sight_of(self.calls[call].machine, user, &token) {
             return self
                 .witness
                 .violate(5, format!("told to sign in again while the successor of {token} was being saved"));
@@ -256,16 +262,27 @@ impl World {
 
     /// Whether a live process, in its lease, holds the successor of `token`.
     fn is_being_saved(&self, user: usize, token: &str) -> bool {
-        // Less what clocks may differ by.
-        const LEASE: Time = 14 * SECOND;
-        self.witness.mints.iter().any(|(new, mint)| {
-            let intent = self.witness.seen[mint.call].intent;
+        self.savers(user, token).next().is_some()
+    }
+
+    /// The same, on a machine whose clock agrees with that of `machine`.
+    fn is_being_saved_in_sight_of(&self, machine: MachineId, user: usize, token: &str) -> bool {
+        let offset = |machine: MachineId| self.machines[machine].offset;
+        let agrees = |call: CallId| offset(machine).abs_diff(offset(self.calls[call].machine)) <= CLOSE;
+        self.weather.machines.stepped == 0 && self.savers(user, token).any(agrees)
+    }
+
+    fn savers<'a>(&'a self, user: usize, token: &'a str) -> impl Iterator<Item = CallId> + 'a {
+        let holders = self.witness.mints.iter().filter(move |(new, mint)| {
             mint.user == user
                 && mint.parent_token.as_deref() == Some(token)
                 && mint.lost.is_none()
                 && self.is_alive(mint.call)
                 && !self.witness.is_located(new)
-                && intent.is_some_and(|(_, _, at)| self.now < at + LEASE)
+        });
+        holders.map(|(_, mint)| mint.call).filter(|call| {
+            let intent = self.witness.seen[*call].intent;
+            intent.is_some_and(|(_, _, at)| self.now < at + LEASE)
         })
     }
 
@@ -292,12 +309,19 @@ impl World {
         if self.weather.store.forgets {
             return self.witness.violate(2, format!("{token} was sent, and the store forgets"));
         }
-        let seen = &self.witness.seen[call];
-        let Some((parent, number, at)) = seen.intent else {
+        let Some((parent, number, at)) = self.witness.seen[call].intent else {
             return self.witness.violate(2, format!("{token} was sent without an intent"));
         };
-        if !seen.claims.contains_key(&(parent, number)) {
+        let seen = &self.witness.seen[call];
+        let Some(claimed) = seen.claims.get(&(parent, number)) else {
             return self.witness.violate(2, format!("{token} was sent without a claim"));
+        };
+        let came_too_late = seen.looked.is_none_or(|looked| looked > claimed + CLAIM_LIFE);
+        if came_too_late && self.weather.machines.stepped == 0 {
+            return self.witness.violate(2, format!("{token} was sent by an owner that had come too late"));
+        }
+        if self.is_in_flight_elsewhere(call, parent) {
+            return self.witness.violate(2, format!("{token} was sent while another process was sending it"));
         }
         let rotates = !matches!(self.kroger.dialect, crate::kroger::Dialect::NoRotation(_));
         if seen.children.contains(&parent) && rotates {
@@ -321,6 +345,31 @@ impl World {
         }
         self.witness.seen[call].sent = true;
         self.witness.seen[call].sends.insert(serial, (parent, number));
+        self.witness.flights.entry(parent).or_default().push((call, number, at));
+    }
+
+    /// Whether another try at the grant is open and in its lease, though nobody
+    /// was held up and the clocks agree.
+    fn is_in_flight_elsewhere(&self, call: CallId, parent: Parent) -> bool {
+        let (user, ticket) = parent;
+        let key = |what: &str, number: u64| format!("{what}.{}.{}.{number}", self.witness.users[user], show(ticket));
+        let is_current = self.witness.current(user).is_some_and(|(record, _)| record.ticket == ticket);
+        let is_open = |(other, number, at): &(CallId, u64, Time)| {
+            let is_undecided = !self.store.contains_key(&key("attempt", *number));
+            let has_saved = self.witness.seen[*other].mints.iter().any(|new| self.witness.mints[new].was_saved);
+            *other != call && is_undecided && !has_saved && self.is_alive(*other) && self.now < at + LEASE
+        };
+        let was_held_up = |call: CallId| self.facts(call).was_held_up;
+        is_current
+            && self.weather.machines.has_close_clocks()
+            && !was_held_up(call)
+            && self
+                .witness
+                .flights
+                .get(&parent)
+                .into_iter()
+                .flatten()
+                .any(|flight| is_open(flight) && !was_held_up(flight.0))
     }
 
     /// A family died of a reuse: the sign-in was lost already, or somebody was

@@ -133,10 +133,8 @@ impl Copy {
         }
         let caught = told.strip_prefix("caught ").and_then(|rest| rest.split_once(' '));
         let Some((seed, text)) = caught else {
-            return Err(io::Error::other(format!(
-                "the simulation broke off: {told}{}",
-                String::from_utf8_lossy(&output.stderr)
-            )));
+            let last = String::from_utf8_lossy(&output.stderr).lines().last().unwrap_or_default().to_owned();
+            return Err(io::Error::other(format!("the simulation broke off: {}, {last}", output.status)));
         };
         let seed = seed.parse().map_err(io::Error::other)?;
         Ok(Some((seed, text.trim().to_owned())))

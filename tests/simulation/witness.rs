@@ -29,6 +29,8 @@ pub(crate) type Parent = (usize, Ticket);
 pub(crate) struct Seen {
     pub(crate) claims: HashMap<(Parent, u64), Time>,
     pub(crate) intent: Option<(Parent, u64, Time)>,
+    /// When it first looked at a clock after that.
+    pub(crate) looked: Option<Time>,
     pub(crate) sent: bool,
     /// Under which try each request was sent, by the operation's number.
     pub(crate) sends: HashMap<u64, (Parent, u64)>,
@@ -79,6 +81,8 @@ pub(crate) struct Witness {
     pub(crate) acked_families: HashMap<usize, Time>,
     pub(crate) removed: HashMap<String, Time>,
     pub(crate) sends: HashMap<(Parent, u64), u32>,
+    /// Who sent the token of a grant, under which try, its intent stored when.
+    pub(crate) flights: HashMap<Parent, Vec<(CallId, u64, Time)>>,
     pub(crate) calm_refusals: HashMap<String, u32>,
     pub(crate) refreshers: HashMap<(usize, Ticket), CallId>,
 }
@@ -296,12 +300,20 @@ impl World {
                     && let Some(user) = self.witness.user(user)
                 {
                     self.witness.seen[call].intent = Some(((user, parent), number, self.now));
+                    self.witness.seen[call].looked = None;
                 }
             }
             (Op::Increment(key, 1), Answer::Number(Ok(1))) if key.starts_with("claim.") => {
                 self.witness.seen[call].won_claim = true;
             }
             _ => {}
+        }
+    }
+
+    pub(crate) fn witness_clock(&mut self, call: CallId) {
+        let seen = &mut self.witness.seen[call];
+        if seen.intent.is_some() {
+            seen.looked.get_or_insert(self.now);
         }
     }
 

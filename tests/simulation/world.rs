@@ -291,6 +291,9 @@ impl World {
     fn ask(&mut self, call: CallId, op: Op) -> Option<Answer> {
         let stall = self.strike(call)?;
         let machine = self.calls[call].machine;
+        if matches!(op, Op::Wall | Op::Monotonic) {
+            self.witness_clock(call);
+        }
         let at_once = match &op {
             Op::Wall => Answer::Wall(self.wall(machine)),
             Op::Monotonic => Answer::Monotonic(self.monotonic(machine)),
