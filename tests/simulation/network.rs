@@ -113,16 +113,16 @@ impl World {
     }
 
     fn any_fate(&mut self) -> Fate {
+        let network = &self.weather.network;
+        if is_within(network.client_refused, self.now) {
+            return Fate::ClientRefused;
+        }
         if self.now >= self.weather.until {
             return Fate::Fine;
         }
-        let network = &self.weather.network;
         if is_within(network.outage, self.now) {
             let outages = [Fate::NotSent, Fate::RequestLost, Fate::Portal, Fate::FailedBefore];
             return self.random.pick(&outages);
-        }
-        if is_within(network.client_refused, self.now) {
-            return Fate::ClientRefused;
         }
         let rates = [
             (network.not_sent, Fate::NotSent),

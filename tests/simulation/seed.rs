@@ -8,7 +8,7 @@ use crate::kroger::{Kroger, Origin, SECOND, Time};
 use crate::process::Broken;
 use crate::random::Random;
 use crate::report::{Counts, Detail, History};
-use crate::weather::{HOUR, MINUTE, Weather};
+use crate::weather::{HOUR, MINUTE, Weather, is_within};
 use crate::witness::Violation;
 use crate::workload::{Task, USERS};
 use crate::world::{EPOCH, World};
@@ -207,6 +207,10 @@ fn finish(world: &mut World) {
         return;
     }
     world.check_rescued();
+    if is_within(world.weather.network.client_refused, world.now) {
+        // Until the operator looks, nothing can be fresh.
+        return;
+    }
     for user in 0..USERS.len() {
         if world.kroger.access_life >= 1_800 * SECOND && world.weather.machines.has_true_clocks() {
             world.check_kept(user);

@@ -50,7 +50,7 @@ pub(crate) struct NetworkWeather {
     pub(crate) portal: u64,
     /// Nothing gets through then.
     pub(crate) outage: Option<(Time, Time)>,
-    /// The app's credentials are refused then.
+    /// The app's credentials are refused then, perhaps for ever.
     pub(crate) client_refused: Option<(Time, Time)>,
 }
 
@@ -107,7 +107,8 @@ impl NetworkWeather {
             busy: rate(),
             portal: rate(),
             outage: window(random, 100, until),
-            client_refused: window(random, 100, until),
+            client_refused: window(random, 100, until)
+                .map(|(start, end)| (start, if random.chance(100) { Time::MAX } else { end })),
         }
     }
 }

@@ -12,7 +12,7 @@ use kroger_connector::ports::StoreError;
 
 use std::time::Duration;
 
-use crate::kroger::{Origin, Time};
+use crate::kroger::{Origin, SECOND, Time};
 use crate::network::CONSENT;
 use crate::world::{CallId, World};
 
@@ -198,4 +198,10 @@ pub(crate) fn follow_up(world: &mut World, call: CallId, done: &Done) {
         world.start_at(at, machine, complete.clone());
     }
     world.start_at(at, machine, complete);
+    if world.random.chance(50) {
+        // Somebody deletes the user just then.
+        let machine = world.random.index(world.machines.len());
+        let just_then = at + world.random.range(0, SECOND / 2);
+        world.start_at(just_then, machine, Task::Forget(user));
+    }
 }
