@@ -9,6 +9,7 @@ pub mod due;
 pub mod failure;
 pub mod grants;
 pub mod health;
+pub mod item;
 pub mod kroger;
 pub mod lineage;
 pub mod maintenance;

@@ -1,7 +1,7 @@
 //! What people, agents and timers do in a run, and what they are told.
 
-use kroger_connector::core::cart::{Item, Modality, Quantity, Upc};
 use kroger_connector::core::failure::{Code, Failure};
+use kroger_connector::core::item::{Item, Modality, Quantity, Upc};
 use kroger_connector::core::lineage::Grant;
 use kroger_connector::core::maintenance::{self, Pass, RefreshOutcome};
 use kroger_connector::core::refresh::{self, Need, Trouble};

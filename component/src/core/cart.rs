@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::failure::{Code, Failure};
 use super::grants;
+use super::item::Item;
 use super::kroger::{self, ApiError};
 use super::lineage::{Current, Grant};
 use super::refresh::{self, CALL_DEADLINE, Need, random};
@@ -23,106 +24,6 @@ const MOST_REJECTIONS: u32 = 4;
 
 /// The most items of one request.
 pub const MOST_ITEMS: usize = 100;
-
-/// A Universal Product Code as Kroger has it: 13 digits, padded with zeros on
-/// the left, without the barcode's check digit.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upc(String);
-
-/// A UPC, and what was corrected to get it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ReadUpc {
-    pub upc: Upc,
-    pub note: Option<String>,
-}
-
-impl Upc {
-    /// Reads a UPC as people and scanners give it: spaces and hyphens between
-    /// digits are dropped; a 12-digit barcode (UPC-A) that ends in its check digit loses
-    /// it; shorter ones are padded.
-    ///
-    /// # Errors
-    /// What is allowed.
-    pub fn parse(text: &str) -> Result<ReadUpc, &'static str> {
-        const ALLOWED: &str = "a UPC of 13 digits, such as 0001111041700; shorter ones are padded with zeros";
-        let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
-        let is_framed_by_digits =
-            text.starts_with(|c: char| c.is_ascii_digit()) && text.ends_with(|c: char| c.is_ascii_digit());
-        let is_number = is_framed_by_digits && digits.len() <= 13 && digits.bytes().all(|byte| byte.is_ascii_digit());
-        if !is_number || digits.bytes().all(|byte| byte == b'0') {
-            return Err(ALLOWED);
-        }
-        let is_barcode = digits.len() == 12 && has_check_digit(&digits);
-        let upc = if is_barcode { format!("{:0>13}", &digits[..11]) } else { format!("{digits:0>13}") };
-        let note = match (is_barcode, upc == text) {
-            (true, _) => Some(format!("The barcode {digits} ends in its check digit; Kroger's UPC for it is {upc}.")),
-            (false, true) => None,
-            (false, false) => Some(format!("The UPC {text} was read as {upc}.")),
-        };
-        Ok(ReadUpc { upc: Self(upc), note })
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-/// UPC-A: three times the odd places, plus the even ones, ends in 0 (GS1
-/// General Specifications § 7.9).
-fn has_check_digit(digits: &str) -> bool {
-    let sum: u32 =
-        digits.bytes().zip([3, 1].iter().cycle()).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
-    sum.is_multiple_of(10)
-}
-
-/// How many of an item: 1 to 999.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Quantity(u32);
-
-impl Quantity {
-    /// # Errors
-    /// What is allowed.
-    pub fn new(number: u32) -> Result<Self, &'static str> {
-        if (1..=999).contains(&number) { Ok(Self(number)) } else { Err("a whole number from 1 to 999") }
-    }
-
-    pub fn get(self) -> u32 {
-        self.0
-    }
-}
-
-/// How the person gets an item.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Modality {
-    Pickup,
-    Delivery,
-}
-
-impl Modality {
-    /// Reads the word in any case.
-    pub fn parse(text: &str) -> Option<Self> {
-        match text.trim().to_ascii_uppercase().as_str() {
-            "PICKUP" => Some(Self::Pickup),
-            "DELIVERY" => Some(Self::Delivery),
-            _ => None,
-        }
-    }
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Pickup => "PICKUP",
-            Self::Delivery => "DELIVERY",
-        }
-    }
-}
-
-/// One line of a cart add.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Item {
-    pub upc: Upc,
-    pub quantity: Quantity,
-    pub modality: Modality,
-}
 
 /// What an answer to a cart add means.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -313,32 +214,4 @@ fn nonsense() -> Failure {
         "Something other than Kroger's API answered the cart add, so it was most likely not added.",
         "Check KROGER_API_BASE_URL and whether a proxy or a sign-in page of the network stands between; then look at the cart in the Kroger app.",
     )
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_upc_is_padded_corrected_or_refused() {
-        let read = |text: &str| Upc::parse(text).map(|read| (read.upc.0, read.note.is_some()));
-
-        assert_eq!(read("0001111041700"), Ok(("0001111041700".to_owned(), false)));
-        assert_eq!(read("1111041700"), Ok(("0001111041700".to_owned(), true)));
-        // The barcode of 0001111041700 with its check digit.
-        assert_eq!(read("011110417008"), Ok(("0001111041700".to_owned(), true)));
-        assert_eq!(read("0 11110 41700 8"), Ok(("0001111041700".to_owned(), true)));
-        // Twelve digits that are no barcode are a short UPC.
-        assert_eq!(read("011110417001"), Ok(("0011110417001".to_owned(), true)));
-        for wrong in ["", "milk", "00011110417000", "-5", "0000000000000", "٠٠٠١"] {
-            assert!(Upc::parse(wrong).is_err(), "{wrong}");
-        }
-    }
-
-    #[test]
-    fn a_quantity_is_1_to_999() {
-        assert!(Quantity::new(0).is_err());
-        assert!(Quantity::new(1_000).is_err());
-        assert_eq!(Quantity::new(999).map(Quantity::get), Ok(999));
-    }
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use super::cart::Item;
+use super::item::Item;
 use super::secret::Secret;
 use super::settings::{Client, Scope, Settings};
 use crate::ports::{Method, Request, Response, Timestamp};

@@ -1,8 +1,9 @@
 //! Reading cart items as callers give them, by whichever way they call: into
 //! items that cannot be wrong, and a note for each correction. Sends nothing.
 
-use super::cart::{Item, MOST_ITEMS, Modality, Quantity, Upc};
+use super::cart::MOST_ITEMS;
 use super::failure::Failure;
+use super::item::{Item, Modality, Quantity, Upc};
 
 /// One item as a caller gave it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use super::cart::Modality;
+use super::item::Modality;
 use super::secret::Secret;
 use super::user::UserId;
 

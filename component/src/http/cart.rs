@@ -9,7 +9,8 @@ use super::call::{Call, json};
 use super::fields::Fields;
 use super::problem::Problem;
 use super::words;
-use crate::core::cart::{self, Modality};
+use crate::core::cart;
+use crate::core::item::Modality;
 use crate::core::order::{self, Given};
 
 const ITEM: [&str; 3] = ["upc", "quantity", "modality"];

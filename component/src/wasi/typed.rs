@@ -9,6 +9,7 @@ use super::bindings::exports::kroger::connector::{
 use super::bindings::kroger::connector::types::{Failure as WitFailure, FailureCode};
 use super::{Component, with_context};
 use crate::core::failure::{Code, Failure};
+use crate::core::item::Modality;
 use crate::core::order::{self, Given};
 use crate::core::secret::Secret;
 use crate::core::settings::{Scope, SettingError};
@@ -127,8 +128,8 @@ impl wit_cart::Guest for Component {
 impl From<wit_cart::Item> for Given {
     fn from(item: wit_cart::Item) -> Self {
         let modality = item.modality.map(|modality| match modality {
-            wit_cart::Modality::Pickup => cart::Modality::Pickup,
-            wit_cart::Modality::Delivery => cart::Modality::Delivery,
+            wit_cart::Modality::Pickup => Modality::Pickup,
+            wit_cart::Modality::Delivery => Modality::Delivery,
         });
         Self { upc: item.upc, quantity: item.quantity, modality }
     }
