@@ -15,6 +15,7 @@ pub mod lineage;
 pub mod maintenance;
 pub mod mirror;
 pub mod order;
+pub mod quota;
 pub mod refresh;
 pub mod secret;
 pub mod settings;

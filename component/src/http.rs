@@ -11,6 +11,7 @@ mod fields;
 mod origin;
 mod page;
 mod problem;
+mod rate_limits;
 mod sign_in;
 mod status;
 #[cfg(test)]
@@ -115,6 +116,7 @@ fn router(settings: Arc<Settings>) -> Router {
         .route("/auth/callback", get(sign_in::callback).head(get_only).fallback(get_only))
         .route("/cart/add", put(cart::add))
         .route("/cart/add/simple", put(cart::add_simple))
+        .route("/admin/rate-limits", get(rate_limits::rate_limits))
         .route("/admin/tokens", get(admin::tokens))
         .route("/admin/tokens/refresh", post(admin::refresh))
         .route("/admin/tokens/{user_id}", delete(admin::forget))

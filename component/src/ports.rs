@@ -24,6 +24,12 @@ impl Timestamp {
         self.0 / 1_000
     }
 
+    /// RFC 3339, UTC, whole seconds.
+    pub fn readable(self) -> String {
+        let at = i64::try_from(self.as_secs()).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
+        at.map_or_else(|| "beyond the year 9999".to_owned(), |at| at.to_string())
+    }
+
     /// Time from `earlier` to `self`, zero where `earlier` is later.
     pub const fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))

@@ -112,6 +112,11 @@ impl World {
         }
     }
 
+    /// Others have raised the counter `key`.
+    pub fn increment_by(&self, key: &str, delta: u64) {
+        *self.state().counters.entry(key.to_owned()).or_default() += delta;
+    }
+
     pub fn sent(&self) -> Vec<Request> {
         self.state().sent.clone()
     }

@@ -16,7 +16,7 @@ use crate::ports::{Method, Request, Response, Timestamp};
 const CART_ADD_PATH: &str = "/v1/cart/add";
 
 /// The longest a `Retry-After` is believed.
-const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3_600);
+pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 
 /// The page on which a person agrees (RFC 6749 § 4.1.1, RFC 7636 § 4.3).
 pub fn authorization_url(settings: &Settings, client: &Client, scope: &Scope, state: &str, challenge: &str) -> Url {

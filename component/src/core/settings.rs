@@ -10,6 +10,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::item::Modality;
+use super::quota::Limits;
 use super::secret::Secret;
 use super::user::UserId;
 
@@ -35,6 +36,8 @@ pub struct Settings {
     pub default_location: DefaultLocation,
     pub default_modality: Modality,
     pub allowed_origins: Vec<String>,
+    /// Kroger's daily quotas.
+    pub quotas: Limits,
     /// The store's name as the operator gave it, for people to read.
     pub store_name: String,
     /// Settings that are there and mean nothing now, each with why.
@@ -111,7 +114,7 @@ impl fmt::Display for SettingError {
     }
 }
 
-const KNOWN: [&str; 23] = [
+const KNOWN: [&str; 30] = [
     "KROGER_CLIENT_ID",
     "KROGER_CLIENT_SECRET",
     "KROGER_REDIRECT_URI",
@@ -132,6 +135,13 @@ const KNOWN: [&str; 23] = [
     "KROGER_DEFAULT_MODALITY",
     "KROGER_DEFAULT_FULFILLMENT",
     "KROGER_ALLOWED_ORIGINS",
+    "KROGER_QUOTA_PRODUCTS",
+    "KROGER_QUOTA_CART",
+    "KROGER_QUOTA_IDENTITY",
+    "KROGER_QUOTA_LOCATIONS",
+    "KROGER_QUOTA_CHAINS",
+    "KROGER_QUOTA_DEPARTMENTS",
+    "KROGER_QUOTA_RESERVE_PERCENT",
     "KROGER_STORE",
     "KROGER_BUCKET",
     "KROGER_LOG",
@@ -197,6 +207,7 @@ impl Reader {
             default_location: self.default_location(),
             default_modality: self.default_modality(),
             allowed_origins: self.allowed_origins(),
+            quotas: self.quotas(),
             store_name: self.text("KROGER_STORE").unwrap_or_else(|| "keyvalue".to_owned()),
             ignored: self.ignored(),
         }
@@ -352,6 +363,19 @@ impl Reader {
         origins
     }
 
+    fn quotas(&mut self) -> Limits {
+        let mut limit = |name, default| self.number(name, default, 1, 1_000_000_000);
+        Limits {
+            products: limit("KROGER_QUOTA_PRODUCTS", 10_000),
+            cart: limit("KROGER_QUOTA_CART", 5_000),
+            identity: limit("KROGER_QUOTA_IDENTITY", 5_000),
+            locations: limit("KROGER_QUOTA_LOCATIONS", 1_600),
+            chains: limit("KROGER_QUOTA_CHAINS", 1_600),
+            departments: limit("KROGER_QUOTA_DEPARTMENTS", 1_600),
+            reserve_percent: self.number("KROGER_QUOTA_RESERVE_PERCENT", 5, 0, 50),
+        }
+    }
+
     fn ignored(&self) -> Vec<String> {
         IGNORED
             .iter()
@@ -425,6 +449,7 @@ fn edit_distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::quota::Endpoint;
 
     fn settings(variables: &[(&str, &str)]) -> Result<Settings, Vec<SettingError>> {
         Settings::from_variables(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
@@ -444,6 +469,8 @@ mod tests {
         assert_eq!(settings.max_refresh_retries, 3);
         assert_eq!(settings.default_location.radius_miles, 10);
         assert_eq!(settings.default_modality, Modality::Pickup);
+        assert_eq!(Endpoint::ALL.map(|each| settings.quotas.of(each)), [10_000, 5_000, 5_000, 1_600, 1_600, 1_600]);
+        assert_eq!(settings.quotas.reserve(Endpoint::Products), 500);
     }
 
     #[test]
@@ -466,6 +493,13 @@ mod tests {
             ("KROGER_DEFAULT_FULFILLMENT", "ship"),
             ("KROGER_ALLOWED_ORIGINS", "https://a.example/path"),
             ("KROGER_USER_TOKEN_EXPIRES_AT", "tomorrow"),
+            ("KROGER_QUOTA_PRODUCTS", "0"),
+            ("KROGER_QUOTA_CART", "-1"),
+            ("KROGER_QUOTA_IDENTITY", "5e3"),
+            ("KROGER_QUOTA_LOCATIONS", "1,600"),
+            ("KROGER_QUOTA_CHAINS", "many"),
+            ("KROGER_QUOTA_DEPARTMENTS", "4294967296"),
+            ("KROGER_QUOTA_RESERVE_PERCENT", "51"),
         ];
         for (name, value) in wrong {
             let errors = settings(&[(name, value)]).unwrap_err();

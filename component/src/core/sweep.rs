@@ -10,7 +10,7 @@ use super::due::{self, Minute};
 use super::grants;
 use super::lineage::{Current, Grant, Ticket};
 use super::user::UserKey;
-use super::{authorization, success_rate};
+use super::{authorization, quota, success_rate};
 use crate::ports::{Bucket, StoreError};
 
 /// A day, in which nobody looks at a count or an entry any more.
@@ -55,6 +55,7 @@ fn has_served(cx: Context<'_>, key: &str) -> Result<bool, StoreError> {
         ["seq", user, number, adoption] => is_superseded(cx, user, [number, adoption, "0"])?,
         ["due", minute, ..] => is_before(minute, due::minute(now).saturating_sub(DAY_IN_MINUTES)),
         ["lifetimes", hour, _] => is_before(hour, success_rate::hour(now).saturating_sub(DAY_IN_HOURS)),
+        ["quota", endpoint, number] => quota::is_over(cx, endpoint, number)?,
         ["signin", place] if *place != "places" => authorization::is_long_over(cx, key)?,
         ["signin_link", _] => authorization::is_long_over(cx, key)?,
         ["used", slot, hash] => !authorization::is_pending(cx, slot, hash)?,

@@ -15,8 +15,7 @@ pub(super) const NOT_CONFIGURED: &str = "not_configured";
 
 /// RFC 3339, UTC, whole seconds.
 pub(super) fn readable(seconds: u64) -> String {
-    let at = i64::try_from(seconds).ok().and_then(|seconds| jiff::Timestamp::from_second(seconds).ok());
-    at.map_or_else(|| "beyond the year 9999".to_owned(), |at| at.to_string())
+    Timestamp::from_secs(seconds).readable()
 }
 
 /// Whole seconds from `now` to `at`.

@@ -1,21 +1,24 @@
-//! The typed exports: `authorization`, `tokens`, `cart` and `maintenance`.
+//! The typed exports: `authorization`, `tokens`, `cart`, `quotas` and `maintenance`.
 //! Each translates its arguments, calls one rule, and translates the answer.
 
 use std::time::Duration;
 
 use super::bindings::exports::kroger::connector::{
-    authorization as wit_authorization, cart as wit_cart, maintenance as wit_maintenance, tokens as wit_tokens,
+    authorization as wit_authorization, cart as wit_cart, maintenance as wit_maintenance, quotas as wit_quotas,
+    tokens as wit_tokens,
 };
 use super::bindings::kroger::connector::types::{Failure as WitFailure, FailureCode};
 use super::{Component, with_context};
 use crate::core::failure::{Code, Failure};
 use crate::core::item::Modality;
 use crate::core::order::{self, Given};
+use crate::core::quota::{self, Endpoint, Standing};
 use crate::core::secret::Secret;
 use crate::core::settings::{Scope, SettingError};
 use crate::core::tokens::{State, Status};
 use crate::core::user::UserId;
 use crate::core::{Context, authorization, cart, maintenance, tokens};
+use crate::ports::Timestamp;
 
 /// Runs `rule`, and sorts what goes wrong before and in it.
 fn answer<T>(rule: impl FnOnce(Context<'_>) -> Result<T, Failure>) -> Result<T, WitFailure> {
@@ -132,6 +135,36 @@ impl From<wit_cart::Item> for Given {
             wit_cart::Modality::Delivery => Modality::Delivery,
         });
         Self { upc: item.upc, quantity: item.quantity, modality }
+    }
+}
+
+impl wit_quotas::Guest for Component {
+    fn rate_limits() -> Result<Vec<wit_quotas::RateLimit>, WitFailure> {
+        answer(|cx| {
+            let standings = quota::standings(cx).map_err(|_| Failure::store_unavailable())?;
+            Ok(standings.iter().map(Into::into).collect())
+        })
+    }
+}
+
+impl From<&Standing> for wit_quotas::RateLimit {
+    fn from(standing: &Standing) -> Self {
+        Self {
+            endpoint: match standing.endpoint {
+                Endpoint::Products => wit_quotas::Endpoint::Products,
+                Endpoint::Cart => wit_quotas::Endpoint::Cart,
+                Endpoint::Identity => wit_quotas::Endpoint::Identity,
+                Endpoint::Locations => wit_quotas::Endpoint::Locations,
+                Endpoint::Chains => wit_quotas::Endpoint::Chains,
+                Endpoint::Departments => wit_quotas::Endpoint::Departments,
+            },
+            limit: standing.limit,
+            used: standing.used,
+            reserve: standing.reserve,
+            window_started_at: standing.window_started_at.map(Timestamp::as_secs),
+            resets_at: standing.resets_at().map(Timestamp::as_secs),
+            blocked_until: standing.blocked_until.map(Timestamp::as_secs),
+        }
     }
 }
 

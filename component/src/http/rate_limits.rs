@@ -1,0 +1,60 @@
+//! `GET /admin/rate-limits`: how Kroger's daily quotas stand, as counted here.
+
+use std::collections::BTreeMap;
+
+use axum::response::Response;
+use serde::Serialize;
+
+use super::call::{Call, json};
+use super::problem::Problem;
+use crate::core::failure::Failure;
+use crate::core::quota::{self, Standing};
+use crate::ports::Timestamp;
+
+#[derive(Serialize)]
+struct RateLimits {
+    window_seconds: u64,
+    endpoints: BTreeMap<&'static str, Endpoint>,
+}
+
+#[derive(Serialize)]
+struct Endpoint {
+    limit: u64,
+    used: u64,
+    remaining: u64,
+    /// The part of the limit that is kept for adding to the cart.
+    reserve: u64,
+    /// Null while no window is open: the next call opens one.
+    window_started_at: Option<u64>,
+    window_started_at_readable: Option<String>,
+    resets_at: Option<u64>,
+    resets_at_readable: Option<String>,
+    /// Until when Kroger itself asked not to be called.
+    blocked_until: Option<u64>,
+    blocked_until_readable: Option<String>,
+}
+
+pub(super) async fn rate_limits(call: Call) -> Result<Response, Problem> {
+    let standings = quota::standings(call.context()).map_err(|_| Failure::store_unavailable())?;
+    let endpoints = standings.iter().map(|standing| (standing.endpoint.as_str(), standing.into()));
+    Ok(json(&RateLimits { window_seconds: quota::WINDOW.as_secs(), endpoints: endpoints.collect() }))
+}
+
+impl From<&Standing> for Endpoint {
+    fn from(standing: &Standing) -> Self {
+        let seconds = |at: Option<Timestamp>| at.map(Timestamp::as_secs);
+        let readable = |at: Option<Timestamp>| at.map(Timestamp::readable);
+        Self {
+            limit: standing.limit,
+            used: standing.used,
+            remaining: standing.remaining(),
+            reserve: standing.reserve,
+            window_started_at: seconds(standing.window_started_at),
+            window_started_at_readable: readable(standing.window_started_at),
+            resets_at: seconds(standing.resets_at()),
+            resets_at_readable: readable(standing.resets_at()),
+            blocked_until: seconds(standing.blocked_until),
+            blocked_until_readable: readable(standing.blocked_until),
+        }
+    }
+}
