@@ -28,7 +28,7 @@ fn flat(error: &str, description: &str) -> Value {
     json!({"error": error, "error_description": description})
 }
 
-fn timestamp() -> u64 {
+pub(crate) fn timestamp() -> u64 {
     let since_epoch = now().duration_since(UNIX_EPOCH).unwrap_or_default();
     since_epoch.as_millis().try_into().unwrap_or(u64::MAX)
 }

@@ -155,18 +155,32 @@ impl Kroger {
         Ok(uuid_of(user))
     }
 
+    /// Whether `bearer` is good for a call that needs no customer: an app's own token does as well
+    /// as a customer's. Some of them need no scope either.
+    pub(crate) fn admit(
+        &self,
+        now: SystemTime,
+        bearer: Option<&str>,
+        scope: Option<&str>,
+    ) -> Result<(), BearerRefusal> {
+        let token = self.good_token(now, bearer)?;
+        if scope.is_none_or(|scope| has_scope(&token.scope, scope)) { Ok(()) } else { Err(BearerRefusal::Scope) }
+    }
+
     /// The customer for whom `bearer` acts, if it is good for `scope`.
     fn customer_of(&self, now: SystemTime, bearer: Option<&str>, scope: &str) -> Result<&str, BearerRefusal> {
-        let bearer = bearer.ok_or(BearerRefusal::Missing)?;
-        let token = self.access_tokens.get(bearer).ok_or(BearerRefusal::Invalid)?;
-        if !self.is_good(token, now) {
-            return Err(BearerRefusal::Invalid);
-        }
+        let token = self.good_token(now, bearer)?;
         let sign_in = token.sign_in.map(|id| &self.sign_ins[id]);
         match sign_in {
             Some(sign_in) if has_scope(&token.scope, scope) => Ok(&sign_in.user),
             _ => Err(BearerRefusal::Scope),
         }
+    }
+
+    fn good_token(&self, now: SystemTime, bearer: Option<&str>) -> Result<&AccessToken, BearerRefusal> {
+        let bearer = bearer.ok_or(BearerRefusal::Missing)?;
+        let token = self.access_tokens.get(bearer).ok_or(BearerRefusal::Invalid)?;
+        if self.is_good(token, now) { Ok(token) } else { Err(BearerRefusal::Invalid) }
     }
 
     fn is_good(&self, token: &AccessToken, now: SystemTime) -> bool {

@@ -26,7 +26,15 @@
 //! | `POST /v1/connect/oauth2/token` | `client_credentials`, `authorization_code`, `refresh_token`; Basic, or `client_id` in the body for public clients; refresh tokens are used once and rotate; Kroger's 400 bodies, and 401 for credentials in the body |
 //! | `PUT /v1/cart/add` | 204; additive: the same item twice has twice the quantity |
 //! | `GET /v1/identity/profile` | the profile id |
+//! | `GET /v1/products`, `/v1/products/{id}` | some 400 products; price, stock, aisle and fulfilment with a location, and the oddities that clients met |
+//! | `GET /v1/locations`, `/v1/locations/{id}` (and `HEAD`) | 36 stores near 12 cities; nearest first |
+//! | `GET /v1/chains`, `/v1/departments`, each also by name or id (and `HEAD`) | 8 chains, 14 departments |
 //! | anything else | 404 without a body |
+//!
+//! What tests may rely on: `0001111041700` is Kroger's 2% milk of 1 gallon, $1.99, on promotion at
+//! $1.59, in stock everywhere; `Kroger Vanilla Extract` is out of stock, `Kroger Mixed Nuts` has no
+//! price, `Kroger Tomato Paste` is sold nowhere, `Kroger Bath Tissue` is limited to two, `Kroger
+//! Hot Dog Buns` can neither be picked up nor delivered. The store `01400376` is in Maineville, OH.
 //!
 //! `GET /` is for people: the customers, their carts, how to connect.
 //!
@@ -61,6 +69,7 @@ mod answers;
 mod app;
 mod authorization;
 mod cart;
+mod catalogue;
 mod chaos;
 mod control;
 mod faults;

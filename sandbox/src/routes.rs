@@ -15,6 +15,7 @@ use crate::{
     answers::json_answer,
     authorization::{AuthorizationRefusal, AuthorizationRequest},
     cart::parse_items,
+    catalogue,
     chaos::disturb,
     control,
     kroger::AddRefusal,
@@ -35,6 +36,7 @@ impl Sandbox {
             .route("/v1/connect/oauth2/token", post(token))
             .route("/v1/cart/add", put(add_to_cart))
             .route("/v1/identity/profile", get(profile))
+            .merge(catalogue::routes())
             .fallback(async || StatusCode::NOT_FOUND)
             .layer(middleware::from_fn_with_state(self.clone(), disturb))
             // What follows is the sandbox's own: it meets no faults and is not counted.
@@ -70,7 +72,7 @@ async fn decide(State(sandbox): State<Sandbox>, query: RawQuery, headers: Header
     conclude(&sandbox, &request, form.value("decision"), user)
 }
 
-fn query_parameters(RawQuery(query): &RawQuery) -> Parameters {
+pub(crate) fn query_parameters(RawQuery(query): &RawQuery) -> Parameters {
     Parameters::parse(query.as_deref().unwrap_or_default().as_bytes())
 }
 
@@ -153,7 +155,7 @@ pub(crate) fn page(status: StatusCode, html: String) -> Response {
     (status, headers, Html(html)).into_response()
 }
 
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = header_text(headers, &header::AUTHORIZATION)?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then_some(token)
 }
