@@ -24,6 +24,7 @@ pub mod sweep;
 pub mod token_response;
 pub mod tokens;
 pub mod user;
+pub mod validation;
 
 use crate::ports::Ports;
 use settings::Settings;

@@ -16,6 +16,7 @@ mod sign_in;
 mod status;
 #[cfg(test)]
 mod tests;
+mod validation;
 mod words;
 
 use std::pin::pin;
@@ -119,6 +120,8 @@ fn router(settings: Arc<Settings>) -> Router {
         .route("/admin/rate-limits", get(rate_limits::rate_limits))
         .route("/admin/tokens", get(admin::tokens))
         .route("/admin/tokens/refresh", post(admin::refresh))
+        .route("/admin/tokens/validate", get(validation::validate))
+        .route("/admin/tokens/status", get(validation::status))
         .route("/admin/tokens/{user_id}", delete(admin::forget))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::method_not_allowed())

@@ -108,6 +108,19 @@ pub fn cart_add_request(access_token: &Secret, items: &[Item]) -> Request {
     }
 }
 
+/// A read of `path` with `access_token`.
+pub fn read_request(path: &str, access_token: &Secret) -> Request {
+    Request {
+        method: Method::Get,
+        path: path.to_owned(),
+        headers: vec![
+            ("accept", "application/json".to_owned()),
+            ("authorization", format!("Bearer {}", access_token.expose())),
+        ],
+        body: Vec::new(),
+    }
+}
+
 /// What Kroger says is wrong, in whichever of its shapes it says it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApiError {

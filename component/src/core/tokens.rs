@@ -6,9 +6,10 @@ use super::attempts::{Outcome, Step, next_step};
 use super::failure::{AGENT_STEPS, Code, Failure};
 use super::lineage::{Current, Grant, Record, Root};
 use super::refresh::{self, Need, Trouble};
+use super::settings::EnvironmentPair;
 use super::user::{UserId, UserKey};
 use super::{Context, authorization, due, grants, mirror};
-use crate::ports::{Bucket, Event, StoreError};
+use crate::ports::{Bucket, Event, StoreError, Timestamp};
 
 /// Where a grant stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,6 +43,52 @@ pub fn status(cx: Context<'_>, user: &UserKey) -> Result<Option<Status>, StoreEr
     };
     let last_error = tries.last().and_then(|last| Some(last.attempt.as_ref()?.outcome));
     Ok(Some(Status { grant, state, last_error }))
+}
+
+/// What is known of a user's token: the grant in the store, and the pair from
+/// outside that the next call would take in its place.
+pub struct Known {
+    pub status: Option<Status>,
+    pub outside: Option<EnvironmentPair>,
+}
+
+/// Looks, and takes nothing.
+pub fn known(cx: Context<'_>, user: &UserId) -> Result<Known, StoreError> {
+    let status = status(cx, &user.key())?;
+    let is_good = status.as_ref().is_some_and(|status| status.state.is_good());
+    let outside = if is_good { None } else { outside(cx, user)? };
+    Ok(Known { status, outside })
+}
+
+/// A pair without a refresh token is of use only while it is valid.
+fn outside(cx: Context<'_>, user: &UserId) -> Result<Option<EnvironmentPair>, StoreError> {
+    let current = grants::current(cx, &user.key())?;
+    let now = cx.ports.wall_now();
+    let pair = mirror::adoptable(cx, user, &current);
+    Ok(pair.filter(|pair| pair.refresh_token.is_some() || outside_left(pair, now).is_some()))
+}
+
+/// For how long the pair's access token is still valid.
+pub fn outside_left(pair: &EnvironmentPair, now: Timestamp) -> Option<Duration> {
+    const LEAST_LEFT: Duration = Duration::from_secs(10);
+
+    let left = Timestamp::from_secs(pair.expires_at).since(now);
+    (pair.access_token.is_some() && left > LEAST_LEFT).then_some(left)
+}
+
+impl State {
+    /// Whether a call finds a valid access token without refreshing.
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Valid | Self::ExpiringSoon)
+    }
+}
+
+impl Known {
+    /// Whether a call finds a valid access token without refreshing.
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        let outside = self.outside.as_ref().and_then(|pair| outside_left(pair, now));
+        outside.is_some() || self.status.as_ref().is_some_and(|status| status.state.is_good())
+    }
 }
 
 /// The status of each user in the store, `limit` at most, in the order of ids.

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::secret::base32_sha256;
 
-/// A caller's name for a person: 1 to 256 bytes without control characters.
+/// A caller's name for a person: 1 to 256 characters, none of them a control character.
 /// Never Kroger's profile id, by which Kroger's terms forbid to key data.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -16,8 +16,8 @@ impl UserId {
     /// # Errors
     /// What is allowed, where `text` is not a user id.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        if text.is_empty() || text.len() > 256 || text.chars().any(char::is_control) {
-            return Err("1 to 256 bytes without control characters");
+        if text.is_empty() || text.chars().count() > 256 || text.chars().any(char::is_control) {
+            return Err("1 to 256 characters, none of them a control character");
         }
         Ok(Self(text.to_owned()))
     }

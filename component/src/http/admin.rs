@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::call::{Call, json, user};
 use super::fields::Fields;
 use super::problem::Problem;
-use super::words::{self, UserToken, seconds_left};
+use super::words::{self, seconds_left};
 use crate::core::attempts::Outcome;
 use crate::core::client_credentials::{self, Stored};
 use crate::core::failure::Failure;
@@ -20,11 +20,10 @@ use crate::core::health::{self, Persistence};
 use crate::core::lineage::Source;
 use crate::core::settings::EnvironmentPair;
 use crate::core::tokens::{self, State, Status};
+use crate::core::validation::MOST_USERS;
 use crate::core::{Context, grants, maintenance};
 use crate::ports::{Bucket, Timestamp};
 
-/// More users than a person would read.
-const MOST_USERS: usize = 1_000;
 const AUTOMATICALLY: &str = "automatically";
 const ON_NEXT_USE: &str = "on next use";
 const NEVER: &str = "never: there is no refresh token";
@@ -38,7 +37,7 @@ struct TokensPage<'a> {
 }
 
 #[derive(Serialize)]
-struct ClientCredentials {
+pub(super) struct ClientCredentials {
     exists: bool,
     #[serde(flatten)]
     entry: Option<Entry>,
@@ -63,7 +62,7 @@ struct Entry {
 }
 
 #[derive(Serialize)]
-struct UserEntry {
+pub(super) struct UserEntry {
     #[serde(flatten)]
     entry: Entry,
     has_refresh_token: bool,
@@ -111,7 +110,7 @@ pub(super) async fn tokens(call: Call) -> Result<Response, Problem> {
     }))
 }
 
-fn client_credentials(cx: Context<'_>) -> Result<ClientCredentials, Problem> {
+pub(super) fn client_credentials(cx: Context<'_>) -> Result<ClientCredentials, Problem> {
     let now = cx.ports.wall_now();
     let stored = client_credentials::stored(cx).map_err(|_| Failure::store_unavailable())?;
     let exists = matches!(&stored, Some(Stored { state: client_credentials::State::Token { .. }, .. }));
@@ -134,14 +133,14 @@ fn client_entry(stored: &Stored, now: Timestamp) -> Entry {
 
 /// The users of the store, and the default user where a pair from outside
 /// would be taken on the next call.
-fn user_tokens(cx: Context<'_>) -> Result<BTreeMap<String, UserEntry>, Problem> {
+pub(super) fn user_tokens(cx: Context<'_>) -> Result<BTreeMap<String, UserEntry>, Problem> {
     let now = cx.ports.wall_now();
     let all = tokens::all(cx, MOST_USERS).map_err(|_| Failure::store_unavailable())?;
     let id = |status: &Status| status.grant.user_id.as_str().to_owned();
     let mut entries: BTreeMap<_, _> = all.into_iter().map(|status| (id(&status), user_entry(status, now))).collect();
     let default = &cx.settings.default_user;
-    let token = UserToken::of(cx, default).map_err(|_| Failure::store_unavailable())?;
-    if let Some(pair) = &token.outside {
+    let known = tokens::known(cx, default).map_err(|_| Failure::store_unavailable())?;
+    if let Some(pair) = &known.outside {
         entries.insert(default.as_str().to_owned(), outside_entry(pair, now));
     }
     Ok(entries)
@@ -186,7 +185,7 @@ fn reason(has_refresh_token: bool, probably_spent: bool) -> &'static str {
 fn outside_entry(pair: &EnvironmentPair, now: Timestamp) -> UserEntry {
     let expires_at = Timestamp::from_secs(pair.expires_at);
     let has_refresh_token = pair.refresh_token.is_some();
-    let entry = match words::outside_left(pair, now) {
+    let entry = match tokens::outside_left(pair, now) {
         Some(_) => Entry::valid("valid", expires_at, now, if has_refresh_token { AUTOMATICALLY } else { NEVER }),
         None => Entry::expired("expired", expires_at, now),
     };

@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::call::{Call, json};
 use super::problem::Problem;
-use super::words::{self, UserToken};
+use super::words;
 use crate::core::health::{self, Persistence};
-use crate::core::tokens::State;
+use crate::core::tokens::{self, Known, State};
 use crate::core::{Context, client_credentials, maintenance};
 use crate::ports::Bucket;
 
@@ -72,7 +72,7 @@ struct Found {
     persistence: Persistence,
     is_timer_running: bool,
     client_token: Option<client_credentials::Stored>,
-    user_token: Option<UserToken>,
+    user_token: Option<Known>,
 }
 
 impl Found {
@@ -82,7 +82,7 @@ impl Found {
             persistence: health::persistence(cx),
             is_timer_running: maintenance::is_running(cx).unwrap_or(false),
             client_token: client_credentials::stored(cx).ok().flatten(),
-            user_token: UserToken::of(cx, &call.user()?).ok(),
+            user_token: tokens::known(cx, &call.user()?).ok(),
         })
     }
 
@@ -208,7 +208,7 @@ fn token_management(call: &Call, persistence: Persistence, is_timer_running: boo
 
     let cx = call.context();
     let now = cx.ports.wall_now();
-    let user_token = UserToken::of(cx, &call.user()?).map(|token| token.text(now));
+    let user_token = tokens::known(cx, &call.user()?).map(|known| words::user_token(&known, now));
     Ok(TokenManagement {
         client_token: words::client_token(cx).unwrap_or_else(|_| UNKNOWN.to_owned()),
         user_token: user_token.unwrap_or_else(|_| UNKNOWN.to_owned()),

@@ -4,11 +4,10 @@
 use crate::core::Context;
 use crate::core::client_credentials::{self, Stored};
 use crate::core::health::Persistence;
-use crate::core::lineage::{Current, Tokens};
-use crate::core::settings::{EnvironmentPair, Settings};
-use crate::core::tokens::State;
-use crate::core::user::UserId;
-use crate::core::{grants, mirror, success_rate, tokens};
+use crate::core::lineage::Tokens;
+use crate::core::settings::Settings;
+use crate::core::success_rate;
+use crate::core::tokens::{self, Known, State};
 use crate::ports::{StoreError, Timestamp};
 
 pub(super) const NOT_CONFIGURED: &str = "not_configured";
@@ -41,59 +40,20 @@ pub(super) fn client_token(cx: Context<'_>) -> Result<String, StoreError> {
     })
 }
 
-/// Where a user's token stands, and a pair from outside that would be taken.
-pub(super) struct UserToken {
-    pub(super) status: Option<tokens::Status>,
-    pub(super) outside: Option<EnvironmentPair>,
-}
-
-impl UserToken {
-    /// Looks, and takes nothing.
-    pub(super) fn of(cx: Context<'_>, user: &UserId) -> Result<Self, StoreError> {
-        let status = tokens::status(cx, &user.key())?;
-        let is_good = status.as_ref().is_some_and(|status| is_good(status.state));
-        let outside = if is_good { None } else { outside(cx, user)? };
-        Ok(Self { status, outside })
+/// Where a user's token stands.
+pub(super) fn user_token(known: &Known, now: Timestamp) -> String {
+    match (&known.outside, &known.status) {
+        (Some(pair), _) => match tokens::outside_left(pair, now) {
+            Some(left) => format!("valid in .env (expires in {}s)", left.as_secs()),
+            None => "expired in .env (will refresh on first use)".to_owned(),
+        },
+        (None, Some(status)) => match status.state {
+            State::Valid | State::ExpiringSoon => valid(&status.grant.tokens, now),
+            State::Expired => "expired (will refresh automatically)".to_owned(),
+            State::Reauthorize { .. } => "re-authentication required".to_owned(),
+        },
+        (None, None) => NOT_CONFIGURED.to_owned(),
     }
-
-    /// Whether a call would find a valid access token without refreshing.
-    pub(super) fn is_valid(&self, now: Timestamp) -> bool {
-        let outside = self.outside.as_ref().and_then(|pair| outside_left(pair, now));
-        outside.is_some() || self.status.as_ref().is_some_and(|status| is_good(status.state))
-    }
-
-    pub(super) fn text(&self, now: Timestamp) -> String {
-        match (&self.outside, &self.status) {
-            (Some(pair), _) => match outside_left(pair, now) {
-                Some(left) => format!("valid in .env (expires in {left}s)"),
-                None => "expired in .env (will refresh on first use)".to_owned(),
-            },
-            (None, Some(status)) => match status.state {
-                State::Valid | State::ExpiringSoon => valid(&status.grant.tokens, now),
-                State::Expired => "expired (will refresh automatically)".to_owned(),
-                State::Reauthorize { .. } => "re-authentication required".to_owned(),
-            },
-            (None, None) => NOT_CONFIGURED.to_owned(),
-        }
-    }
-}
-
-fn is_good(state: State) -> bool {
-    matches!(state, State::Valid | State::ExpiringSoon)
-}
-
-/// A pair without a refresh token is of use only while it is valid.
-fn outside(cx: Context<'_>, user: &UserId) -> Result<Option<EnvironmentPair>, StoreError> {
-    let current: Current = grants::current(cx, &user.key())?;
-    let now = cx.ports.wall_now();
-    let pair = mirror::adoptable(cx, user, &current);
-    Ok(pair.filter(|pair| pair.refresh_token.is_some() || outside_left(pair, now).is_some()))
-}
-
-/// Seconds for which the pair's access token is still valid.
-pub(super) fn outside_left(pair: &EnvironmentPair, now: Timestamp) -> Option<u64> {
-    let left = seconds_left(Timestamp::from_secs(pair.expires_at), now);
-    (pair.access_token.is_some() && left > 10).then_some(left)
 }
 
 pub(super) fn persistence(persistence: Persistence, settings: &Settings) -> String {

@@ -17,6 +17,7 @@ use crate::core::secret::Secret;
 use crate::core::settings::{Scope, SettingError};
 use crate::core::tokens::{State, Status};
 use crate::core::user::UserId;
+use crate::core::validation::{self, Check, Reach, Validation};
 use crate::core::{Context, authorization, cart, maintenance, tokens};
 use crate::ports::Timestamp;
 
@@ -88,6 +89,10 @@ impl wit_tokens::Guest for Component {
         })
     }
 
+    fn validate(reach: wit_tokens::Reach) -> Result<wit_tokens::Validation, WitFailure> {
+        answer(|cx| Ok(validation::validate(cx, reach.into()).into()))
+    }
+
     fn forget(user_id: String) -> Result<(), WitFailure> {
         answer(|cx| tokens::forget(cx, &user(cx, Some(&user_id))?))
     }
@@ -114,6 +119,31 @@ impl From<Status> for wit_tokens::TokenStatus {
             refreshed_at: grant.tokens.obtained_at.as_secs(),
         }
     }
+}
+
+impl From<wit_tokens::Reach> for Reach {
+    fn from(reach: wit_tokens::Reach) -> Self {
+        match reach {
+            wit_tokens::Reach::Offline => Self::Offline,
+            wit_tokens::Reach::Online => Self::Online,
+        }
+    }
+}
+
+impl From<Validation> for wit_tokens::Validation {
+    fn from(found: Validation) -> Self {
+        let issues = found.issues();
+        let users = found
+            .users
+            .into_iter()
+            .map(|(user, list)| wit_tokens::UserChecks { user_id: user.as_str().to_owned(), checks: checks(list) });
+        Self { issues, client: checks(found.client), users: users.collect(), server: checks(found.server) }
+    }
+}
+
+fn checks(list: Vec<Check>) -> Vec<wit_tokens::Check> {
+    let each = |Check { name, ok, detail }| wit_tokens::Check { name: name.to_owned(), ok, detail };
+    list.into_iter().map(each).collect()
 }
 
 impl wit_cart::Guest for Component {

@@ -1,0 +1,139 @@
+//! Who may call, for whom, with which method.
+
+use super::*;
+
+#[test]
+fn a_user_is_named_by_one_header_at_most() {
+    let server = server();
+    server.sign_in("/auth/authorize?user_id=ann");
+    let names = [("x-kroger-user", "ann"), ("x-kroger-user", "ben")];
+
+    let both = server.call_with("PUT", "/cart/add/simple", &names, r#"{"upc":"1"}"#);
+
+    assert_eq!(both.problem(), (422, "invalid_argument".to_owned()));
+    assert!(both.detail().contains("X-Kroger-User") && both.detail().contains("more than once"), "{}", both.detail());
+    assert!(server.sent_paths().is_empty());
+}
+
+#[test]
+fn head_announces_no_body_and_does_not_spend_a_sign_in() {
+    let server = server();
+    let state = server.state("/auth/authorize");
+    let callback = format!("/auth/callback?code=c&state={state}");
+
+    let head = server.call_with("HEAD", "/livez", &[], "");
+    assert_eq!((head.status, head.header("content-length"), head.text.as_str()), (200, "", ""));
+    for path in ["/auth/authorize", &callback] {
+        let refused = server.call_with("HEAD", path, &[], "");
+        assert_eq!((refused.status, refused.header("allow")), (405, "GET"), "{path}");
+        let wrong = server.call_with("POST", path, &[], "");
+        assert_eq!((wrong.problem().0, wrong.header("allow")), (405, "GET"), "{path}");
+    }
+
+    server.world.answer_with_tokens("a", "r");
+    assert_eq!(server.get(&callback).status, 200);
+}
+
+#[test]
+fn a_user_is_named_by_header_or_parameter_and_not_by_two_names() {
+    let server = server();
+    server.sign_in("/auth/authorize?user_id=ann");
+    server.world.answer(204, "");
+    server.world.answer(204, "");
+    let add = |path: &str, user: &str| server.call_with("PUT", path, &[("x-kroger-user", user)], r#"{"upc":"1"}"#);
+
+    assert_eq!(add("/cart/add/simple", "ann").status, 200);
+    assert_eq!(add("/cart/add/simple?user_id=ann", "ann").status, 200);
+    let both = add("/cart/add/simple?user_id=ben", "ann");
+    assert_eq!(both.problem(), (422, "invalid_argument".to_owned()));
+    assert_eq!(add("/cart/add/simple", "nobody").problem(), (401, "reauthorize".to_owned()));
+    assert_eq!(add("/cart/add/simple", &"x".repeat(257)).problem(), (422, "invalid_argument".to_owned()));
+}
+
+#[test]
+fn an_unknown_route_and_a_wrong_method_are_problems_too() {
+    let server = server();
+
+    let nowhere = server.get("/nowhere");
+    let wrong_method = server.call_with("POST", "/cart/add", &[], "{}");
+
+    assert_eq!(nowhere.problem(), (404, "not_found".to_owned()));
+    assert_eq!(wrong_method.problem(), (405, "method_not_allowed".to_owned()));
+    assert_eq!(wrong_method.header("allow"), "PUT");
+    assert_eq!(server.call_with("HEAD", "/livez", &[], "").status, 200);
+}
+
+#[test]
+fn a_host_that_is_not_known_may_only_ask_whether_we_live() {
+    let server = server_with(&[
+        ("KROGER_REDIRECT_URI", "https://kroger.example.com/auth/callback"),
+        ("KROGER_ALLOWED_ORIGINS", "http://kroger-mcp:9004"),
+    ]);
+    let status = |host: &str| server.call_with("GET", "/config", &[("host", host)], "").status;
+
+    for known in ["localhost", "LOCALHOST:80", "127.0.0.1:9004", "[::1]:9004", "kroger.example.com", "kroger-mcp:9004"]
+    {
+        assert_eq!(status(known), 200, "{known}");
+    }
+    for unknown in ["evil.example", "localhost.evil.example", "127.0.0.1.nip.io", "a@localhost", "", "192.168.0.1"] {
+        assert_eq!(status(unknown), 403, "{unknown}");
+    }
+    assert_eq!(server.call_with("GET", "/livez", &[("host", "10.1.2.3:9004")], "").status, 200);
+    let refused = server.call_with("GET", "/config", &[("host", "evil.example")], "");
+    assert_eq!(refused.problem(), (403, "forbidden_origin".to_owned()));
+    assert!(refused.json()["action"].as_str().unwrap().contains("KROGER_ALLOWED_ORIGINS"));
+}
+
+#[test]
+fn a_request_without_a_host_may_only_ask_whether_we_live() {
+    let server = server();
+    let ask = |path: &str| server.send(Request::get(path).body(Bytes::new()).unwrap());
+
+    assert_eq!(ask("/livez").status, 200);
+    assert_eq!(ask("/config").problem(), (403, "forbidden_origin".to_owned()));
+}
+
+#[test]
+fn a_page_of_another_origin_is_refused_and_an_allowed_one_may_read() {
+    let server = server_with(&[("KROGER_ALLOWED_ORIGINS", "https://app.example.com")]);
+    let ask = |method: &str, origin: &str| server.call_with(method, "/config", &[("origin", origin)], "");
+
+    for foreign in ["https://evil.example", "null", "http://localhost:3000", "https://localhost:9004", "garbage"] {
+        let refused = ask("GET", foreign);
+        assert_eq!(refused.problem(), (403, "forbidden_origin".to_owned()), "{foreign}");
+        assert_eq!(refused.header("access-control-allow-origin"), "");
+        assert_eq!(ask("OPTIONS", foreign).status, 403, "{foreign}");
+    }
+    for known in ["https://app.example.com", "http://localhost:9004"] {
+        let answer = ask("GET", known);
+        assert_eq!((answer.status, answer.header("access-control-allow-origin")), (200, known));
+        assert_eq!(answer.header("vary"), "Origin");
+    }
+    let preflight = ask("OPTIONS", "https://app.example.com");
+    assert_eq!(preflight.status, 204);
+    assert!(preflight.header("access-control-allow-methods").contains("PUT"));
+    assert!(preflight.header("access-control-allow-headers").contains("Content-Type"));
+}
+
+#[test]
+fn a_page_of_another_site_may_link_here_and_not_fetch_behind_the_persons_back() {
+    let server = server_with(&[("KROGER_CLIENT_ID", "app"), ("KROGER_ALLOWED_ORIGINS", "https://app.example.com")]);
+    let ask = |site: &str, mode: &str, dest: &str| {
+        let headers = [("sec-fetch-site", site), ("sec-fetch-mode", mode), ("sec-fetch-dest", dest)];
+        server.call_with("GET", "/auth/authorize", &headers, "")
+    };
+
+    for (site, mode, dest) in
+        [("cross-site", "no-cors", "image"), ("same-site", "no-cors", "script"), ("cross-site", "navigate", "iframe")]
+    {
+        assert_eq!(ask(site, mode, dest).problem(), (403, "forbidden_origin".to_owned()), "{site} {mode} {dest}");
+    }
+    assert!(server.world.stored(Bucket::Store).is_empty());
+    for (site, mode, dest) in
+        [("cross-site", "navigate", "document"), ("none", "navigate", "document"), ("same-origin", "cors", "empty")]
+    {
+        assert_eq!(ask(site, mode, dest).status, 200, "{site} {mode} {dest}");
+    }
+    let allowed = [("origin", "https://app.example.com"), ("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "cors")];
+    assert_eq!(server.call_with("GET", "/auth/authorize", &allowed, "").status, 200);
+}

@@ -1,0 +1,137 @@
+//! Adding to the cart: what is read, and what is sent.
+
+use super::*;
+
+#[test]
+fn an_item_is_added_by_body_or_by_query() {
+    let server = signed_in();
+    server.world.answer(204, "");
+    server.world.answer(204, "");
+
+    let by_body = server.put("/cart/add/simple", &json!({ "upc": UPC, "quantity": 2, "modality": "delivery" }));
+    let query = format!("/cart/add/simple?upc={UPC}&quantity=2&modality=DELIVERY&unknown=ignored");
+    let by_query = server.call_with("PUT", &query, &[], "");
+
+    let expected = json!({
+        "success": true, "upc": UPC, "quantity": 2, "message": "Added 2x item to cart",
+        "token_status": "valid (expires in 1800s)",
+    });
+    assert_eq!((by_body.status, by_body.json()), (200, expected.clone()));
+    assert_eq!((by_query.status, by_query.json()), (200, expected));
+    let bodies: Vec<_> = server.world.sent().into_iter().skip(1).map(|request| request.body).collect();
+    assert_eq!(bodies[0], bodies[1]);
+}
+
+#[test]
+fn a_corrected_barcode_is_noted() {
+    let server = signed_in();
+    server.world.answer(204, "");
+
+    let added = server.put("/cart/add/simple", &json!({ "upc": "011110417008", "quantity": null })).json();
+
+    assert_eq!((&added["upc"], &added["quantity"]), (&json!(UPC), &json!(1)));
+    assert!(added["notes"][0].as_str().unwrap().contains("check digit"));
+}
+
+#[test]
+fn items_are_added_in_one_request() {
+    let server = signed_in();
+    server.world.answer(204, "");
+
+    let added =
+        server.put("/cart/add", &json!({ "items": [{ "upc": UPC }, { "upc": "0001111041195", "quantity": 3 }] }));
+
+    assert_eq!(added.json(), json!({ "message": "Items added to cart successfully", "items_added": 2 }));
+    assert_eq!(server.sent_paths(), ["/v1/cart/add"]);
+}
+
+#[test]
+fn a_wrong_argument_is_named_with_what_is_allowed_and_nothing_is_sent() {
+    let server = signed_in();
+    let cases = [
+        ("/cart/add/simple", "{", "`body`"),
+        ("/cart/add/simple", "null", "`body`"),
+        ("/cart/add/simple", "[]", "`body`"),
+        ("/cart/add/simple", "{}", "`upc` is not valid: it is missing"),
+        ("/cart/add/simple", r#"{"upc":1}"#, "`upc` is not valid: a JSON string"),
+        ("/cart/add/simple", r#"{"upc":"milk"}"#, "`upc`"),
+        ("/cart/add/simple", r#"{"upc":"1","quantity":"2"}"#, "`quantity` is not valid: a whole number from 1 to 999"),
+        ("/cart/add/simple", r#"{"upc":"1","quantity":1.5}"#, "`quantity`"),
+        ("/cart/add/simple", r#"{"upc":"1","quantity":-1}"#, "`quantity`"),
+        ("/cart/add/simple", r#"{"upc":"1","quantity":1000}"#, "`quantity`"),
+        ("/cart/add/simple", r#"{"upc":"1","quantity":99999999999}"#, "`quantity`"),
+        ("/cart/add/simple", r#"{"upc":"1","modality":"SHIP"}"#, "`modality` is not valid: PICKUP or DELIVERY"),
+        ("/cart/add/simple", r#"{"upc":"1","price":1}"#, "`price` is not valid: there is no such field"),
+        ("/cart/add/simple?upc=1", r#"{"upc":"2"}"#, "`upc` is not valid: the item is in the body already"),
+        ("/cart/add/simple", "", "`upc` is not valid: it is missing"),
+        ("/cart/add/simple?upc=1&quantity=%2B2", "", "`quantity`"),
+        ("/cart/add/simple?upc=1&upc=2", "", "`upc` is not valid: it is given more than once"),
+        ("/cart/add/simple?upc=%ff", "", "`upc` is not valid: UTF-8"),
+        ("/cart/add/simple?upc=1&modality=x", "", "`modality`"),
+        ("/cart/add", "", "`body`"),
+        ("/cart/add", "{}", "`items` is not valid: it is missing"),
+        ("/cart/add", r#"{"items":[]}"#, "`items`"),
+        ("/cart/add", r#"{"items":{}}"#, "`items`"),
+        ("/cart/add", r#"{"items":[1]}"#, "`items[0]`"),
+        ("/cart/add", r#"{"items":[{"upc":"1"},{"upc":"1","size":1}]}"#, "`items[1].size`"),
+        ("/cart/add", r#"{"items":[{"upc":"1"},{"upc":"x"}]}"#, "`items[1].upc`"),
+    ];
+    for (path, body, start) in cases {
+        let answer = server.call_with("PUT", path, &[("content-type", "application/json")], body);
+        assert_eq!(answer.problem(), (422, "invalid_argument".to_owned()), "{path} {body}");
+        assert!(answer.detail().starts_with(start), "{path} {body}: {}", answer.detail());
+    }
+
+    assert!(server.sent_paths().is_empty());
+}
+
+#[test]
+fn nesting_without_end_is_refused() {
+    let server = signed_in();
+
+    let answer = server.call_with("PUT", "/cart/add", &[], &"[".repeat(100_000));
+
+    assert_eq!(answer.problem(), (422, "invalid_argument".to_owned()));
+}
+
+#[test]
+fn a_body_is_json_whatever_its_type_says() {
+    let server = signed_in();
+    // What `curl -d` says, what `fetch` says of a string, nothing at all.
+    let types = [&[("content-type", "application/x-www-form-urlencoded")][..], &[("content-type", "text/plain")], &[]];
+
+    for stated in types {
+        server.world.answer(204, "");
+        let added = server.call_with("PUT", "/cart/add/simple", stated, r#"{"upc":"1"}"#);
+        assert_eq!(added.status, 200, "{stated:?}: {}", added.text);
+    }
+
+    let form = server.call_with("PUT", "/cart/add/simple", types[0], "upc=1");
+    assert_eq!(form.problem(), (422, "invalid_argument".to_owned()));
+}
+
+#[test]
+fn a_body_that_is_too_large_is_refused() {
+    let large = signed_in().call_with("PUT", "/cart/add", &[], &" ".repeat(LARGEST_REQUEST + 1));
+
+    assert_eq!(large.problem(), (413, "too_large".to_owned()));
+}
+
+#[test]
+fn a_field_that_is_given_twice_is_refused_at_any_depth() {
+    let server = signed_in();
+    let cases = [
+        ("/cart/add/simple", r#"{"upc":"1","quantity":1,"quantity":99}"#),
+        ("/cart/add/simple", r#"{"upc":"1","\u0075pc":"2"}"#),
+        ("/cart/add", r#"{"items":[{"upc":"1"}],"items":[]}"#),
+        ("/cart/add", r#"{"items":[{"upc":"1","upc":"2"}]}"#),
+    ];
+
+    for (path, body) in cases {
+        let answer = server.call_with("PUT", path, &[], body);
+        assert_eq!(answer.problem(), (422, "invalid_argument".to_owned()), "{body}");
+        assert!(answer.detail().contains("given more than once"), "{}", answer.detail());
+    }
+
+    assert!(server.sent_paths().is_empty());
+}

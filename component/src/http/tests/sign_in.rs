@@ -1,0 +1,276 @@
+//! Both ends of a sign-in, and the links that failed calls hand out.
+
+use super::*;
+
+#[test]
+fn authorize_gives_a_program_the_link_and_sends_a_browser_on() {
+    let server = server();
+
+    let program = server.get("/auth/authorize?scope=cart.basic:write");
+    let browser = server.call_with("GET", "/auth/authorize", &[("accept", BROWSER)], "");
+
+    let answer = program.json();
+    assert_eq!(answer["redirect_uri"], "http://localhost:9004/auth/callback");
+    assert_eq!(answer["scope"], "cart.basic:write");
+    assert!(answer["instructions"].as_str().unwrap().contains("authorization_url"));
+    let link = answer["authorization_url"].as_str().unwrap();
+    assert!(link.starts_with("https://api.kroger.com/v1/connect/oauth2/authorize?response_type=code&client_id=app&"));
+    assert!(link.contains(answer["state"].as_str().unwrap()));
+    assert_eq!(browser.status, 303);
+    assert!(browser.header("location").starts_with("https://api.kroger.com/"));
+    assert_eq!(browser.header("cache-control"), "no-store");
+}
+
+#[test]
+fn authorize_refuses_a_wrong_scope_and_says_what_credentials_are_missing() {
+    assert_eq!(server().get("/auth/authorize?scope=a%22b").problem(), (422, "invalid_argument".to_owned()));
+
+    let answer = server_with(&[]).get("/auth/authorize");
+
+    assert_eq!(answer.problem(), (503, "client_credentials_rejected".to_owned()));
+    assert!(answer.detail().starts_with("Invalid Kroger API credentials. Please check KROGER_CLIENT_ID and"));
+}
+
+#[test]
+fn a_completed_sign_in_is_saved_and_says_what_was_done() {
+    let server = server();
+
+    let answer = server.sign_in("/auth/authorize");
+
+    assert_eq!(
+        (answer.status, answer.json()),
+        (
+            200,
+            json!({
+                "message": "Authentication successful - tokens saved automatically",
+                "user_id": "user_default", "expires_in": 1800, "expires_at_readable": "2025-01-18T12:30:00Z",
+                "token_management": {
+                    "auto_refresh": "enabled", "persistence": "enabled to keyvalue",
+                    "env_file_updated": true, "success_rate": null,
+                },
+                "next_steps": [
+                    "Add to the cart with PUT /cart/add/simple; the token is refreshed by itself.",
+                    "See where the tokens stand at GET /admin/tokens.",
+                ],
+            })
+        )
+    );
+    assert_eq!((answer.header("referrer-policy"), answer.header("cache-control")), ("no-referrer", "no-store"));
+}
+
+#[test]
+fn a_person_sees_a_page_that_names_them_safely_and_runs_nothing() {
+    let server = server();
+    let state = server.state("/auth/authorize?user_id=%3Cscript%3Ealert(1)%3C/script%3E");
+    server.world.answer_with_tokens("a", "r");
+
+    let page = server.call_with("GET", &format!("/auth/callback?code=c&state={state}"), &[("accept", BROWSER)], "");
+
+    assert_eq!(page.status, 200);
+    assert!(page.text.contains("You are signed in") && page.text.contains("&lt;script&gt;alert(1)"), "{}", page.text);
+    assert!(!page.text.contains("<script") && !page.text.contains(&state), "{}", page.text);
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert!(page.header("content-security-policy").starts_with("default-src 'none'; style-src 'unsafe-inline';"));
+    assert_eq!(page.header("referrer-policy"), "no-referrer");
+    assert_eq!(page.header("x-content-type-options"), "nosniff");
+    assert_eq!(page.header("cache-control"), "no-store");
+}
+
+#[test]
+fn a_redirect_that_nobody_started_or_that_is_incomplete_stores_nothing() {
+    let server = server();
+
+    for query in ["", "?code=x", "?state=1.x", "?code=x&state=1.x", "?code=x&state=%00", "?code=%ff&state=1.x"] {
+        let answer = server.get(&format!("/auth/callback{query}"));
+        assert_eq!(answer.problem(), (400, "invalid_argument".to_owned()), "{query}");
+    }
+
+    assert!(server.world.sent().is_empty());
+}
+
+#[test]
+fn a_state_serves_once_and_for_ten_minutes() {
+    let server = server();
+    let (first, late) = (server.state("/auth/authorize"), server.state("/auth/authorize"));
+    server.world.answer_with_tokens("a", "r");
+    let callback = |state: &str| server.get(&format!("/auth/callback?code=c&state={state}"));
+
+    assert_eq!(callback(&first).status, 200);
+    let again = callback(&first);
+    server.world.advance(Duration::from_secs(600));
+    let too_late = callback(&late);
+
+    assert_eq!(again.problem().0, 400);
+    assert!(again.detail().contains("used before"), "{}", again.detail());
+    assert_eq!(too_late.problem().0, 400);
+    assert!(too_late.detail().contains("10 minutes"), "{}", too_late.detail());
+    assert_eq!(server.world.sent().len(), 1);
+}
+
+#[test]
+fn a_person_who_declines_is_told_plainly_and_the_state_is_spent() {
+    let server = server();
+    let state = server.state("/auth/authorize");
+    let path = format!("/auth/callback?error=access_denied&error_description=%3Cb%3Eevil%3C/b%3E&state={state}");
+
+    let page = server.call_with("GET", &path, &[("accept", BROWSER)], "");
+    let late = server.get(&format!("/auth/callback?code=c&state={state}"));
+
+    assert_eq!(page.status, 400);
+    assert!(page.text.contains("declined on Kroger&#39;s page") && !page.text.contains("evil"), "{}", page.text);
+    assert_eq!(late.problem().0, 400);
+    assert!(server.world.sent().is_empty());
+}
+
+#[test]
+fn a_person_whose_sign_in_failed_is_told_why_and_may_start_again_as_the_same_user() {
+    let server = server();
+    let page = |query: &str| {
+        let page = server.call_with("GET", &format!("/auth/callback?{query}"), &[("accept", BROWSER)], "");
+        assert!(!page.text.contains('`') && !page.text.contains("send the call again"), "{}", page.text);
+        page
+    };
+    let again = "href=\"/auth/authorize?user_id=ann+%26+ben&amp;scope=cart.basic%3Awrite\"";
+    let start = || server.state("/auth/authorize?user_id=ann%20%26%20ben&scope=cart.basic:write");
+
+    let refused = start();
+    server.world.answer(400, r#"{"error":"invalid_grant","error_description":"expired code"}"#);
+    let by_kroger = page(&format!("code=c&state={refused}"));
+    let used = page(&format!("code=c&state={refused}"));
+    let down = page(&format!("code=c&state={}", start()));
+    let declined = page(&format!("error=access_denied&state={}", start()));
+    let old = start();
+    server.world.advance(Duration::from_secs(600));
+    let expired = page(&format!("code=c&state={old}"));
+    let unknown = page("code=c&state=1.x");
+
+    for (page, status, words) in [
+        (&by_kroger, 400, "Kroger did not accept"),
+        (&used, 400, "signed in already"),
+        (&down, 503, "Kroger could not complete"),
+        (&declined, 400, "declined"),
+        (&expired, 400, "10 minutes"),
+    ] {
+        assert_eq!(page.status, status, "{words}");
+        assert!(page.text.contains(words) && page.text.contains(again), "{words}: {}", page.text);
+    }
+    assert_eq!(unknown.status, 400);
+    assert!(unknown.text.contains("not known") && !unknown.text.contains("href"), "{}", unknown.text);
+}
+
+/// The link that an add hands out to whoever is not signed in.
+fn link(server: &Server) -> String {
+    let refused = server.put("/cart/add/simple", &json!({ "upc": UPC }));
+    assert_eq!(refused.problem(), (401, "reauthorize".to_owned()));
+    refused.json()["authorization_url"].as_str().unwrap().to_owned()
+}
+
+fn state_of(link: &str) -> String {
+    let link = url::Url::parse(link).unwrap();
+    link.query_pairs().find(|(name, _)| name == "state").unwrap().1.into_owned()
+}
+
+#[test]
+fn calls_that_fail_share_a_link_for_as_long_as_it_works() {
+    let server = server();
+
+    let first = link(&server);
+    assert_eq!(link(&server), first);
+    server.get(&format!("/auth/callback?error=access_denied&state={}", state_of(&first)));
+    let after_declining = link(&server);
+    server.world.answer_with_tokens("a", "r");
+    assert_eq!(server.get(&format!("/auth/callback?code=c&state={}", state_of(&after_declining))).status, 200);
+    server.call_with("DELETE", "/admin/tokens/user_default", &[], "");
+    let after_signing_in = link(&server);
+    server.call_with("DELETE", "/admin/tokens/user_default", &[], "");
+    let after_deletion = link(&server);
+    server.world.advance(Duration::from_secs(301));
+    let after_five_minutes = link(&server);
+
+    let links = [first, after_declining, after_signing_in, after_deletion, after_five_minutes];
+    for (index, link) in links.iter().enumerate() {
+        assert!(!links[..index].contains(link), "link {index} is dead");
+    }
+    server.world.answer_with_tokens("a", "r");
+    assert_eq!(server.get(&format!("/auth/callback?code=c&state={}", state_of(&links[4]))).status, 200);
+}
+
+#[test]
+fn whoever_lacks_a_scope_or_is_rejected_gets_a_link_of_their_own() {
+    let server = server_with(&[("KROGER_CLIENT_ID", "app"), ("KROGER_SCOPE", "profile.compact")]);
+    server.sign_in("/auth/authorize?user_id=ann");
+    let add = || server.call_with("PUT", "/cart/add/simple?user_id=ann", &[], r#"{"upc":"1"}"#);
+    let sign_in = |refused: &Answer| {
+        let link = refused.json()["authorization_url"].as_str().expect("a link").to_owned();
+        server.world.answer_with_tokens("a", "r");
+        let state = state_of(&link);
+        assert_eq!(server.get(&format!("/auth/callback?code=c&state={state}")).json()["user_id"], "ann");
+        link
+    };
+
+    server.world.answer(403, r#"{"errors":{"code":"Forbidden","reason":"missing required scopes"}}"#);
+    let lacking = add();
+    assert_eq!(lacking.problem(), (403, "scope_missing".to_owned()));
+    assert!(lacking.detail().contains("cart.basic:write"));
+    assert!(sign_in(&lacking).contains("scope=profile.compact+cart.basic%3Awrite"));
+
+    server.world.answer(401, r#"{"error":"invalid_token"}"#);
+    server.world.answer_with_tokens("a2", "r2");
+    server.world.answer(401, r#"{"error":"invalid_token"}"#);
+    let rejected = add();
+    assert_eq!(rejected.problem(), (401, "token_rejected".to_owned()));
+    sign_in(&rejected);
+}
+
+#[test]
+fn whoever_is_unknown_leaves_nothing_behind_for_good() {
+    let server = server();
+    server.world.answer_with_tokens("canary-app", "unused");
+    maintenance::tidy(server.context()).unwrap();
+    let keys = || -> Vec<String> { server.world.stored(Bucket::Store).into_keys().collect() };
+    let before = keys();
+
+    for id in ["ann", "ben"] {
+        let path = format!("/cart/add/simple?user_id={id}");
+        let refused = server.call_with("PUT", &path, &[], r#"{"upc":"1"}"#).json();
+        let state = state_of(refused["authorization_url"].as_str().unwrap());
+        assert_eq!(server.call_with("DELETE", &format!("/admin/tokens/{id}"), &[], "").status, 200);
+        assert_eq!(server.get(&format!("/auth/callback?code=c&state={state}")).problem().0, 400);
+        server.state(&format!("/auth/authorize?user_id={id}"));
+    }
+    server.world.advance(Duration::from_secs(1_200));
+    maintenance::tidy(server.context()).unwrap();
+
+    assert_eq!(keys(), before);
+    assert_eq!(server.world.sent().len(), 1);
+}
+
+#[test]
+fn a_first_sign_in_does_not_outlive_a_deletion_that_overtakes_it() {
+    let server = server();
+    let ann = UserId::parse("ann").unwrap();
+    let state = server.state("/auth/authorize?user_id=ann");
+    server.world.answer_with_tokens("a", "r");
+
+    let (world, settings, user) = (Arc::clone(&server.world), Arc::clone(&server.settings), ann.clone());
+    server.world.interrupt_before(grants::roots_key(&ann.key()), move || {
+        tokens::forget(Cx { settings: &settings, ports: &*world }, &user).unwrap();
+    });
+    let late = server.get(&format!("/auth/callback?code=c&state={state}"));
+
+    assert_eq!(late.problem().0, 400);
+    assert!(server.world.sent().is_empty());
+}
+
+#[test]
+fn a_sign_in_under_way_is_not_swept() {
+    let server = server();
+    let state = server.state("/auth/authorize");
+    server.world.advance(Duration::from_secs(599));
+    server.world.answer_with_tokens("canary-app", "unused");
+    maintenance::tidy(server.context()).unwrap();
+
+    server.world.answer_with_tokens("a", "r");
+
+    assert_eq!(server.get(&format!("/auth/callback?code=c&state={state}")).status, 200);
+}

@@ -1,0 +1,133 @@
+//! `GET /admin/tokens/validate` and `GET /admin/tokens/status`: whether all is
+//! well with the tokens, at length and in short. Neither is an error where it is
+//! not: the answer says what is wrong.
+
+use std::collections::BTreeMap;
+
+use axum::response::Response;
+use serde::Serialize;
+
+use super::admin::{self, ClientCredentials, UserEntry};
+use super::call::{Call, json};
+use super::problem::Problem;
+use super::words;
+use crate::core::health::{self, Persistence};
+use crate::core::maintenance;
+use crate::core::validation::{self, Check, Reach};
+use crate::ports::Bucket;
+
+#[derive(Serialize)]
+struct ValidationPage {
+    healthy: bool,
+    issues: Vec<String>,
+    tokens: ValidatedTokens,
+    server: Validated,
+}
+
+#[derive(Serialize)]
+struct ValidatedTokens {
+    client_credentials: Validated,
+    users: BTreeMap<String, Validated>,
+}
+
+/// Valid where each check is.
+#[derive(Serialize)]
+struct Validated {
+    valid: bool,
+    checks: Vec<Checked>,
+}
+
+#[derive(Serialize)]
+struct Checked {
+    name: &'static str,
+    ok: bool,
+    detail: String,
+}
+
+impl From<Vec<Check>> for Validated {
+    fn from(checks: Vec<Check>) -> Self {
+        let valid = validation::are_good(&checks);
+        let checks = checks.into_iter().map(|Check { name, ok, detail }| Checked { name, ok, detail }).collect();
+        Self { valid, checks }
+    }
+}
+
+pub(super) async fn validate(call: Call) -> Result<Response, Problem> {
+    let found = validation::validate(call.context(), reach(&call)?);
+    let issues = found.issues();
+    let users = found.users.into_iter().map(|(user, checks)| (user.as_str().to_owned(), checks.into()));
+    Ok(json(&ValidationPage {
+        healthy: issues.is_empty(),
+        issues,
+        tokens: ValidatedTokens { client_credentials: found.client.into(), users: users.collect() },
+        server: found.server.into(),
+    }))
+}
+
+fn reach(call: &Call) -> Result<Reach, Problem> {
+    match call.parameter("online")?.as_deref() {
+        Some("true") => Ok(Reach::Online),
+        None | Some("false") => Ok(Reach::Offline),
+        Some(_) => Err(Problem::invalid_argument("online", "true or false")),
+    }
+}
+
+#[derive(Serialize)]
+struct StatusPage<'a> {
+    healthy: bool,
+    issues: Vec<String>,
+    tokens: TokensNow,
+    background_refresh: BackgroundRefresh,
+    persistence: StoreNow<'a>,
+}
+
+#[derive(Serialize)]
+struct TokensNow {
+    /// None, and no users, where the store cannot be read.
+    client_credentials: Option<ClientCredentials>,
+    users: BTreeMap<String, UserEntry>,
+}
+
+#[derive(Serialize)]
+struct BackgroundRefresh {
+    /// Whether the last pass is younger than two intervals.
+    running: bool,
+    last_tick_seconds_ago: Option<u64>,
+    check_interval_seconds: u64,
+}
+
+#[derive(Serialize)]
+struct StoreNow<'a> {
+    enabled: bool,
+    store: &'a str,
+    readable: bool,
+    writable: bool,
+    /// Refreshed tokens that could not be saved yet.
+    waiting_to_be_saved: usize,
+}
+
+pub(super) async fn status(call: Call) -> Result<Response, Problem> {
+    let cx = call.context();
+    let issues = validation::validate(cx, Reach::Offline).issues();
+    let persistence = health::persistence(cx);
+    Ok(json(&StatusPage {
+        healthy: issues.is_empty(),
+        issues,
+        tokens: TokensNow {
+            client_credentials: admin::client_credentials(cx).ok(),
+            users: admin::user_tokens(cx).unwrap_or_default(),
+        },
+        background_refresh: BackgroundRefresh {
+            running: maintenance::is_running(cx).unwrap_or(false),
+            last_tick_seconds_ago: validation::last_tick_age(cx).map(|age| age.as_secs()),
+            check_interval_seconds: cx.settings.check_interval.as_secs(),
+        },
+        persistence: StoreNow {
+            enabled: persistence == Persistence::Kept,
+            store: words::store_name(cx.settings),
+            readable: cx.ports.get(Bucket::Store, "tick").is_ok(),
+            writable: persistence != Persistence::Failed,
+            waiting_to_be_saved: maintenance::rescued(cx).map_or(0, |keys| keys.len()),
+        },
+    }))
+}
