@@ -16,6 +16,10 @@ ci:
 test:
     cargo test
 
+# Write component/openapi.json from what the code says.
+openapi:
+    OPENAPI=write cargo test -p kroger-connector --lib openapi
+
 # Search for a schedule, crash or fault that loses a sign-in.
 simulate SEEDS="100000":
     cargo run --release -p kroger-connector --example simulate -- {{SEEDS}}

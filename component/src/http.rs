@@ -8,6 +8,7 @@ mod admin;
 mod call;
 mod cart;
 mod fields;
+mod openapi;
 mod origin;
 mod page;
 mod problem;
@@ -113,6 +114,7 @@ fn router(settings: Arc<Settings>) -> Router {
         .route("/readyz", get(status::readyz))
         .route("/health", get(status::health))
         .route("/config", get(status::config))
+        .route("/openapi.json", get(openapi::describe))
         .route("/auth/authorize", get(sign_in::authorize).head(get_only).fallback(get_only))
         .route("/auth/callback", get(sign_in::callback).head(get_only).fallback(get_only))
         .route("/cart/add", put(cart::add))

@@ -29,7 +29,8 @@ const ON_NEXT_USE: &str = "on next use";
 const NEVER: &str = "never: there is no refresh token";
 
 #[derive(Serialize)]
-struct TokensPage<'a> {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(super) struct TokensPage<'a> {
     client_credentials: ClientCredentials,
     user_tokens: BTreeMap<String, UserEntry>,
     token_storage: TokenStorage<'a>,
@@ -37,16 +38,19 @@ struct TokensPage<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct ClientCredentials {
     exists: bool,
     #[serde(flatten)]
-    entry: Option<Entry>,
+    entry: Entry,
 }
 
 /// Where one token stands.
 #[derive(Default, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Entry {
-    status: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -62,6 +66,7 @@ struct Entry {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct UserEntry {
     #[serde(flatten)]
     entry: Entry,
@@ -75,6 +80,7 @@ pub(super) struct UserEntry {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct TokenStorage<'a> {
     file_exists: bool,
     file_path: &'a str,
@@ -83,6 +89,7 @@ struct TokenStorage<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Settings {
     refresh_buffer_seconds: u64,
     check_interval_seconds: u64,
@@ -114,11 +121,11 @@ pub(super) fn client_credentials(cx: Context<'_>) -> Result<ClientCredentials, P
     let now = cx.ports.wall_now();
     let stored = client_credentials::stored(cx).map_err(|_| Failure::store_unavailable())?;
     let exists = matches!(&stored, Some(Stored { state: client_credentials::State::Token { .. }, .. }));
-    Ok(ClientCredentials { exists, entry: stored.map(|stored| client_entry(&stored, now)) })
+    Ok(ClientCredentials { exists, entry: stored.map(|stored| client_entry(&stored, now)).unwrap_or_default() })
 }
 
 fn client_entry(stored: &Stored, now: Timestamp) -> Entry {
-    let invalid = |reason| Entry { status: "invalid", reason: Some(reason), ..Entry::default() };
+    let invalid = |reason| Entry { status: Some("invalid"), reason: Some(reason), ..Entry::default() };
     match stored.state {
         client_credentials::State::Token { expires_at, .. } if now < expires_at => {
             Entry::valid("valid", expires_at, now, AUTOMATICALLY)
@@ -220,7 +227,7 @@ impl Entry {
     fn at(status: &'static str, expires_at: Timestamp) -> Self {
         let expires_at = expires_at.as_secs();
         Self {
-            status,
+            status: Some(status),
             expires_at: Some(expires_at),
             expires_at_readable: Some(words::readable(expires_at)),
             ..Self::default()
@@ -229,7 +236,8 @@ impl Entry {
 }
 
 #[derive(Serialize)]
-struct Refreshed<'a> {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(super) struct Refreshed<'a> {
     message: &'static str,
     user_id: &'a str,
     expires_at: u64,
@@ -256,7 +264,8 @@ pub(super) async fn refresh(call: Call, body: Bytes) -> Result<Response, Problem
 }
 
 #[derive(Serialize)]
-struct Forgotten<'a> {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(super) struct Forgotten<'a> {
     message: &'static str,
     user_id: &'a str,
 }

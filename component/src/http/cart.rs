@@ -20,7 +20,8 @@ const A_MODALITY: &str = "PICKUP or DELIVERY";
 const SOME_ITEMS: &str = "a list of 1 to 100 items, each with `upc`, `quantity`, `modality`";
 
 #[derive(Serialize)]
-struct AddedAll {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(super) struct AddedAll {
     message: &'static str,
     items_added: usize,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -28,7 +29,8 @@ struct AddedAll {
 }
 
 #[derive(Serialize)]
-struct AddedOne<'a> {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(super) struct AddedOne<'a> {
     success: bool,
     upc: &'a str,
     quantity: u32,

@@ -21,11 +21,13 @@ pub(super) struct Problem(Box<Document>);
 const BAD_REQUEST: (StatusCode, &str) = (StatusCode::BAD_REQUEST, "Invalid argument");
 
 #[derive(Clone, Debug, Serialize)]
-struct Document {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(super) struct Document {
     #[serde(rename = "type")]
     kind: String,
     title: &'static str,
     #[serde(serialize_with = "number")]
+    #[cfg_attr(test, schema(value_type = u16))]
     status: StatusCode,
     detail: String,
     code: &'static str,

@@ -25,7 +25,8 @@ const NEXT_STEPS: [&str; 2] = [
 ];
 
 #[derive(Serialize)]
-struct Authorize {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(super) struct Authorize {
     authorization_url: String,
     redirect_uri: String,
     scope: String,
@@ -34,7 +35,8 @@ struct Authorize {
 }
 
 #[derive(Serialize)]
-struct Callback {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(super) struct Callback {
     message: &'static str,
     user_id: String,
     expires_in: u64,
@@ -44,6 +46,7 @@ struct Callback {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema), schema(as = SavedTokens))]
 struct TokenManagement {
     auto_refresh: &'static str,
     persistence: String,

@@ -14,7 +14,8 @@ use crate::core::{Context, client_credentials, maintenance};
 use crate::ports::Bucket;
 
 #[derive(Serialize)]
-struct Status {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(super) struct Status {
     status: &'static str,
 }
 
@@ -28,7 +29,8 @@ pub(super) async fn readyz(call: Call) -> Result<Response, Problem> {
 }
 
 #[derive(Serialize)]
-struct Health {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(super) struct Health {
     status: &'static str,
     service: &'static str,
     version: &'static str,
@@ -39,6 +41,7 @@ struct Health {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[expect(clippy::struct_excessive_bools, reason = "the keys of the contract")]
 struct TokenStatus {
     client_token_valid: bool,
@@ -111,7 +114,8 @@ impl Found {
 }
 
 #[derive(Serialize)]
-struct Config<'a> {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(super) struct Config<'a> {
     token_management: TokenManagement,
     default_location: DefaultLocation<'a>,
     default_fulfillment: DefaultFulfillment,
@@ -120,6 +124,7 @@ struct Config<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct TokenManagement {
     client_token: String,
     user_token: String,
@@ -129,6 +134,7 @@ struct TokenManagement {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct DefaultLocation<'a> {
     zip_code: Option<&'a str>,
     store_id: Option<&'a str>,
@@ -137,6 +143,7 @@ struct DefaultLocation<'a> {
 
 /// The last two mean nothing now; callers may look for them.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct DefaultFulfillment {
     #[serde(rename = "type")]
     kind: &'static str,
@@ -145,6 +152,7 @@ struct DefaultFulfillment {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[expect(clippy::struct_excessive_bools, reason = "the keys of the contract")]
 struct Features {
     automatic_token_refresh: bool,
@@ -155,6 +163,7 @@ struct Features {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct LlmInstructions {
     cart_operations: &'static str,
     authentication: &'static str,

@@ -4,6 +4,7 @@ mod admin;
 mod callers;
 mod cart;
 mod failures;
+mod openapi;
 mod sign_in;
 mod status;
 mod validation;

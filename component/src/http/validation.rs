@@ -17,7 +17,8 @@ use crate::core::validation::{self, Check, Reach};
 use crate::ports::Bucket;
 
 #[derive(Serialize)]
-struct ValidationPage {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(super) struct ValidationPage {
     healthy: bool,
     issues: Vec<String>,
     tokens: ValidatedTokens,
@@ -25,6 +26,7 @@ struct ValidationPage {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct ValidatedTokens {
     client_credentials: Validated,
     users: BTreeMap<String, Validated>,
@@ -32,12 +34,14 @@ struct ValidatedTokens {
 
 /// Valid where each check is.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Validated {
     valid: bool,
     checks: Vec<Checked>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Checked {
     name: &'static str,
     ok: bool,
@@ -73,7 +77,8 @@ fn reach(call: &Call) -> Result<Reach, Problem> {
 }
 
 #[derive(Serialize)]
-struct StatusPage<'a> {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(super) struct StatusPage<'a> {
     healthy: bool,
     issues: Vec<String>,
     tokens: TokensNow,
@@ -82,6 +87,7 @@ struct StatusPage<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct TokensNow {
     /// None, and no users, where the store cannot be read.
     client_credentials: Option<ClientCredentials>,
@@ -89,6 +95,7 @@ struct TokensNow {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct BackgroundRefresh {
     /// Whether the last pass is younger than two intervals.
     running: bool,
@@ -97,6 +104,7 @@ struct BackgroundRefresh {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct StoreNow<'a> {
     enabled: bool,
     store: &'a str,

@@ -1,0 +1,103 @@
+//! `/openapi.json`: generated here from the types that are answered, and held
+//! against the router.
+
+mod document;
+mod examples;
+mod faults;
+mod operations;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::*;
+
+const REWRITE: &str = "OPENAPI=write";
+
+fn served() -> Value {
+    server().get("/openapi.json").json()
+}
+
+#[test]
+fn the_document_that_is_served_is_the_generated_one() {
+    let generated = operations::generated();
+    if std::env::var("OPENAPI").is_ok_and(|what| what == "write") {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
+        std::fs::write(file, serde_json::to_string_pretty(&generated).unwrap() + "\n").unwrap();
+        return;
+    }
+
+    assert!(
+        served() == generated,
+        "component/openapi.json is not what the code says; `just openapi` writes it: \
+         {REWRITE} cargo test -p kroger-connector --lib openapi, then build again"
+    );
+}
+
+/// The paths of `http.rs`, each with the methods that it allows.
+fn routes() -> BTreeMap<String, BTreeSet<String>> {
+    let server = server();
+    let paths = include_str!("../../http.rs").split(".route(\"").skip(1).filter_map(|rest| rest.split('"').next());
+    let methods = |path: &str| -> BTreeSet<String> {
+        let refused = server.call_with("TRACE", path, &[], "");
+        assert_eq!(refused.status, 405, "{path}");
+        refused.header("allow").split(',').map(str::to_owned).filter(|method| method != "HEAD").collect()
+    };
+    paths.map(|path| (path.to_owned(), methods(path))).collect()
+}
+
+#[test]
+fn each_route_and_method_is_in_the_document_and_nothing_else() {
+    let described: BTreeMap<String, BTreeSet<String>> = operations::generated()["paths"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(path, item)| (path.clone(), item.as_object().unwrap().keys().map(|m| m.to_uppercase()).collect()))
+        .collect();
+
+    assert_eq!(described, routes());
+}
+
+#[test]
+fn each_operation_has_a_name_of_its_own_and_says_what_it_is_for() {
+    let document = operations::generated();
+    let mut names = BTreeSet::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for operation in item.as_object().unwrap().values() {
+            let name = operation["operationId"].as_str().unwrap();
+            assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_') && name.len() <= 64, "{name}");
+            assert!(names.insert(name.to_owned()), "{name}");
+            assert!(operation["summary"].as_str().unwrap().len() > 10, "{path}");
+            assert!(operation["description"].as_str().unwrap().len() > 20, "{path}");
+            for parameter in operation["parameters"].as_array().into_iter().flatten() {
+                assert!(parameter["description"].as_str().unwrap().len() > 8, "{path} {parameter}");
+            }
+        }
+    }
+    for tool in ["add_to_cart", "add_item_to_cart", "start_sign_in"] {
+        assert!(names.contains(tool), "{tool}");
+    }
+}
+
+#[test]
+fn each_reference_leads_somewhere_and_each_component_is_used() {
+    let document = operations::generated();
+    let text = document.to_string();
+    let references: BTreeSet<&str> =
+        text.split("\"$ref\":\"#").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+
+    for reference in &references {
+        assert!(document.pointer(reference).is_some(), "{reference}");
+    }
+    for section in ["schemas", "examples"] {
+        for name in document["components"][section].as_object().unwrap().keys() {
+            assert!(references.contains(format!("/components/{section}/{name}").as_str()), "{section} {name}");
+        }
+    }
+}
+
+#[test]
+fn a_program_that_reads_openapi_can_read_it() {
+    let document: utoipa::openapi::OpenApi = serde_json::from_value(operations::generated()).unwrap();
+
+    assert_eq!(document.info.version, env!("CARGO_PKG_VERSION"));
+}

@@ -1,0 +1,258 @@
+//! Every operation of the API, in the words that an agent reads when it chooses
+//! its tools. A new route is declared here; then `just openapi` writes the file.
+
+use serde_json::{Value, json};
+
+use super::super::super::{admin, cart, problem, sign_in, status, validation};
+use super::super::UPC;
+use super::document::{Operation, document, operation};
+use super::examples;
+use super::faults::{
+    EVERYWHERE, INVALID_ARGUMENT, NO_REFRESH_TOKEN, OUTCOME_UNKNOWN, SCOPE_MISSING, SIGN_IN_REFUSED, STORE_UNAVAILABLE,
+    UNKNOWN_USER, WITH_A_BODY, WITH_A_CALL, WITH_A_TOKEN,
+};
+
+const DESCRIPTION: &str = "Keeps Kroger customers signed in and adds to their carts.\n\n\
+    To put something into a cart call `add_item_to_cart` or `add_to_cart`. Access tokens are found and refreshed by the \
+    server; nobody handles one. Where a call answers 401 with `authorization_url`, give that link to the user to open \
+    and agree, then repeat the call.\n\n\
+    **Errors** are problem documents (RFC 9457). `code` says what happened, `action` what to do. Where `retryable` is \
+    true the same call may be sent again after `retry_after` seconds. After `outcome_unknown` never send a cart add \
+    again: adding is additive, and the first may have been done.\n\n\
+    **Users.** A call is for one user: the one that the parameter `user_id` or the header `X-Kroger-User` names, else \
+    the server's default user. Most servers have one user, and then neither is needed.\n\n\
+    **Who may call.** There is no key. The server answers programs that reach it by a name it knows (`Host`: a loopback \
+    name, or one that the operator configured), and web pages of the origins that the operator allows (`Origin`).\n\n\
+    **Methods.** `HEAD` is answered wherever `GET` is, but for `/auth/authorize` and `/auth/callback`, where `GET` has an \
+    effect. `OPTIONS` on any path is answered with 204 and what CORS allows. Any other method is 405 \
+    (`method_not_allowed`) with `Allow`, any other path 404 (`not_found`). Unknown query parameters are ignored, unknown \
+    fields of a body are refused.";
+
+/// What this build of the server does.
+pub(super) fn generated() -> Value {
+    let info = json!({
+        "title": "kroger-mcp", "version": env!("CARGO_PKG_VERSION"), "description": DESCRIPTION,
+        "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+    });
+    let tags = json!([
+        { "name": "cart", "description": "Adding to a signed-in user's cart." },
+        { "name": "sign-in", "description": "Letting a user sign in at Kroger." },
+        { "name": "tokens", "description": "Where tokens stand, and mending them. No answer shows a token." },
+        { "name": "server", "description": "How the server is." },
+    ]);
+    document(&info, &tags, operations(), &inputs())
+}
+
+fn operations() -> Vec<Operation> {
+    let mut all = cart_operations();
+    all.extend(sign_in_operations());
+    all.extend(token_operations());
+    all.extend(server_operations());
+    all.into_iter().map(|operation| operation.fails(&EVERYWHERE)).collect()
+}
+
+fn cart_operations() -> Vec<Operation> {
+    let one = json!({ "upc": UPC, "quantity": 2 });
+    let many = json!({ "items": [{ "upc": UPC, "quantity": 2 }, { "upc": "0001111041195", "modality": "DELIVERY" }] });
+    vec![
+        to_cart(operation("PUT", "/cart/add/simple", "add_item_to_cart", "cart"))
+            .says(
+                "Add one item to the user's cart",
+                "Adds `quantity` of the product `upc` to the cart. Adding is additive: the same call twice adds twice, and \
+                 a cart can be neither read nor emptied from here. The fields may also be sent as query parameters of \
+                 the same names, with no body.",
+            )
+            .body("The item.", &schema("Item"), &[("two", one.clone()), ("delivered", delivered())])
+            .answers::<cart::AddedOne<'_>>("Kroger accepted the item.", examples::put("/cart/add/simple", &one)),
+        to_cart(operation("PUT", "/cart/add", "add_to_cart", "cart"))
+            .says(
+                "Add several items to the user's cart",
+                "Adds up to 100 items in one request to Kroger, which adds all of them or none. Adding is additive: the \
+                 same call twice adds twice, and a cart can be neither read nor emptied from here.",
+            )
+            .body("The items.", &schema("Items"), &[("two", many.clone())])
+            .answers::<cart::AddedAll>("Kroger accepted the items.", examples::put("/cart/add", &many)),
+    ]
+}
+
+fn delivered() -> Value {
+    json!({ "upc": "0001111041195", "quantity": 1, "modality": "DELIVERY" })
+}
+
+fn to_cart(operation: Operation) -> Operation {
+    let operation = for_user(operation);
+    operation.fails(&WITH_A_BODY).fails(&WITH_A_TOKEN).fails(&WITH_A_CALL).fails(&[SCOPE_MISSING, OUTCOME_UNKNOWN])
+}
+
+fn sign_in_operations() -> Vec<Operation> {
+    vec![
+        for_user(operation("GET", "/auth/authorize", "start_sign_in", "sign-in"))
+            .says(
+                "Get a link with which the user signs in at Kroger",
+                "Give `authorization_url` to the user to open in a browser. When the user has agreed there, Kroger \
+                 redirects to this server, which saves the tokens; nothing else is to be done. The link works once, for \
+                 10 minutes. A browser that asks (`Accept: text/html`) is sent on to Kroger at once.",
+            )
+            .parameter("query", "scope", SCOPE, json!({ "type": "string", "maxLength": 512, "pattern": SCOPE_PATTERN }))
+            .answers::<sign_in::Authorize>("The link.", examples::get("/auth/authorize"))
+            .redirects(303, "A browser is sent on to Kroger's page.", "Location")
+            .leads_to(200, "complete_sign_in", "Kroger redirects with this state.", from_body("state", "state"))
+            .fails(&[INVALID_ARGUMENT, STORE_UNAVAILABLE, super::faults::CLIENT_CREDENTIALS_REJECTED]),
+        operation("GET", "/auth/callback", "complete_sign_in", "sign-in")
+            .says(
+                "Where Kroger redirects the user after signing in",
+                "Called by the user's browser, not by an agent: exchanges `code` for tokens and saves them.",
+            )
+            .parameter("query", "code", "What Kroger exchanges for tokens, once.", json!({ "type": "string" }))
+            .parameter("query", "state", "Names the sign-in that it completes.", json!({ "type": "string" }))
+            .parameter("query", "error", "Why there is no code, such as `access_denied`.", json!({ "type": "string" }))
+            .answers::<sign_in::Callback>("The user is signed in and the tokens are saved.", examples::sign_in())
+            .responds(200, "", "text/html", json!({ "schema": { "type": "string" } }))
+            .leads_to(200, "refresh_token", "Refresh the user's new token.", from_body("user_id", "user_id"))
+            .leads_to(200, "forget_user", "Sign the user out again.", from_body("user_id", "user_id"))
+            .fails(&[SIGN_IN_REFUSED, super::faults::REAUTHORIZE, super::faults::REFRESH_FAILED])
+            .fails(&[super::faults::UPSTREAM_REJECTED, super::faults::UPSTREAM_NONSENSE])
+            .fails(&[STORE_UNAVAILABLE, super::faults::CLIENT_CREDENTIALS_REJECTED]),
+    ]
+}
+
+fn token_operations() -> Vec<Operation> {
+    vec![
+        operation("GET", "/admin/tokens", "list_tokens", "tokens")
+            .says(
+                "Show where each user's tokens stand",
+                "Each token's status (`valid`, `expiring_soon`, `expired`, `reauthorize`), its times, and where it came \
+                 from; 1,000 users at most.",
+            )
+            .answers::<admin::TokensPage<'_>>("Where tokens stand.", examples::get("/admin/tokens"))
+            .fails(&[STORE_UNAVAILABLE]),
+        for_user(operation("POST", "/admin/tokens/refresh", "refresh_token", "tokens"))
+            .says(
+                "Refresh the user's token now",
+                "Tokens are refreshed by themselves; this is for testing and for mending. Calls at the same time share one \
+                 refresh. There is no body.",
+            )
+            .answers::<admin::Refreshed<'_>>("The new token is stored.", examples::refresh())
+            .leads_to(200, "forget_user", "Sign the user out.", from_body("user_id", "user_id"))
+            .fails(&[INVALID_ARGUMENT, NO_REFRESH_TOKEN, UNKNOWN_USER])
+            .fails(&WITH_A_TOKEN),
+        operation("GET", "/admin/tokens/validate", "validate_tokens", "tokens")
+            .says(
+                "Check all tokens, the periodic refresh and the store",
+                "Each check says what it found and, where that is not good, what to do. Nothing is refreshed. Kroger is \
+                 asked only with `online=true`: once for each access token that has not expired.",
+            )
+            .parameter("query", "online", "Whether to ask Kroger too.", json!({ "type": "boolean", "default": false }))
+            .answers::<validation::ValidationPage>("What was found.", examples::get("/admin/tokens/validate"))
+            .fails(&[INVALID_ARGUMENT]),
+        operation("GET", "/admin/tokens/status", "token_status", "tokens")
+            .says(
+                "Show in short whether all is well with the tokens",
+                "Issues, where each token stands, the periodic refresh, and the store.",
+            )
+            .answers::<validation::StatusPage<'_>>("How it is.", examples::get("/admin/tokens/status")),
+        operation("DELETE", "/admin/tokens/{user_id}", "forget_user", "tokens")
+            .says(
+                "Sign a user out",
+                "Forgets the user's tokens and ends any sign-in under way; the user must sign in again. A user who is not \
+                 signed in is no error. A user whose id is the last word of another route is named with one character \
+                 percent-encoded: `/admin/tokens/stat%75s`.",
+            )
+            .parameter("path", "user_id", "The user.", user_schema(1))
+            .answers::<admin::Forgotten<'_>>("The user is signed out.", examples::forget())
+            .fails(&[INVALID_ARGUMENT, STORE_UNAVAILABLE]),
+    ]
+}
+
+fn server_operations() -> Vec<Operation> {
+    vec![
+        for_user(operation("GET", "/config", "show_config", "server"))
+            .says(
+                "Show the settings and how to use this server",
+                "Where the user's token stands, the defaults, which features are on, and instructions for an agent.",
+            )
+            .answers::<status::Config<'_>>("The settings.", examples::get("/config"))
+            .fails(&[INVALID_ARGUMENT]),
+        for_user(operation("GET", "/health", "check_health", "server"))
+            .says(
+                "Show whether everything works",
+                "`status` is `healthy`, or `degraded` with `reasons`; the answer is 200 either way.",
+            )
+            .answers::<status::Health>("How it is.", examples::get("/health"))
+            .fails(&[INVALID_ARGUMENT]),
+        operation("GET", "/livez", "is_alive", "server")
+            .says("Whether the process lives", "For a supervisor; looks at nothing, and answers any `Host`.")
+            .answers::<status::Status>("It lives.", examples::get("/livez")),
+        operation("GET", "/readyz", "is_ready", "server")
+            .says(
+                "Whether the server can be given calls",
+                "For a supervisor: the store can be written, and no refreshed token waits to be saved.",
+            )
+            .answers::<status::Status>("It can.", examples::get("/readyz"))
+            .fails(&[STORE_UNAVAILABLE]),
+        operation("GET", "/openapi.json", "describe_api", "server")
+            .says("This document", "What this server can do, as OpenAPI 3.1.")
+            .responds(200, "This document.", "application/json", json!({ "schema": { "type": "object" } })),
+    ]
+}
+
+const SCOPE: &str = "What to ask the user for, as space-separated scopes; what the operator configured is asked for \
+    where this is absent. A cart needs `cart.basic:write`.";
+/// Or nothing, which is as good as absent (RFC 6749 § 3.3).
+const SCOPE_PATTERN: &str = r"^( *[!#-\[\]-~]+ *)*$";
+
+fn for_user(operation: Operation) -> Operation {
+    operation
+        .parameter("query", "user_id", "The user whom the call is for; absent: the default user.", user_schema(0))
+        .parameter(
+            "header",
+            "X-Kroger-User",
+            "The same as `user_id`, for callers that set headers; where both are given they must be alike.",
+            json!({ "type": "string", "maxLength": 256, "pattern": "^[!-~]([ -~]*[!-~])?$" }),
+        )
+}
+
+/// Without control characters, and not the mark of text that is not UTF-8.
+fn user_schema(least: u32) -> Value {
+    json!({
+        "type": "string", "minLength": least, "maxLength": 256,
+        "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f\\ufffd]*$", "examples": ["user_default"],
+    })
+}
+
+fn from_body(parameter: &str, member: &str) -> Value {
+    json!({ parameter: format!("$response.body#/{member}") })
+}
+
+fn schema(name: &str) -> Value {
+    json!({ "$ref": format!("#/components/schemas/{name}") })
+}
+
+/// What is taken, and how a failure is told. What is taken is read by hand, so
+/// that each error can name its field; the tests below hold it to this.
+fn inputs() -> Vec<(&'static str, Value)> {
+    let item = json!({
+        "type": "object", "additionalProperties": false, "required": ["upc"],
+        "properties": {
+            "upc": {
+                "type": "string", "pattern": "^(?=[0 -]*[1-9])[0-9]([ -]*[0-9]){0,12}$", "examples": [UPC],
+                "description": "Kroger's product code: 13 digits, without the barcode's check digit. Shorter ones are \
+                    padded with zeros, and a scanned 12-digit barcode loses its check digit; then `notes` says so.",
+            },
+            "quantity": {
+                "type": ["integer", "null"], "minimum": 1, "maximum": 999, "default": 1,
+                "description": "How many to add to what is in the cart.",
+            },
+            "modality": {
+                "type": ["string", "null"], "enum": ["PICKUP", "DELIVERY", null],
+                "description": "How the user gets it; absent: what the operator configured.",
+            },
+        },
+    });
+    let items = json!({
+        "type": "object", "additionalProperties": false, "required": ["items"],
+        "properties": { "items": { "type": "array", "minItems": 1, "maxItems": 100, "items": schema("Item") } },
+    });
+    let problem = serde_json::to_value(<problem::Document as utoipa::PartialSchema>::schema()).unwrap();
+    vec![("Item", item), ("Items", items), ("Problem", problem)]
+}
