@@ -11,6 +11,7 @@ use super::client_credentials::{self, Stored};
 use super::health::{self, Persistence};
 use super::kroger::{self, ApiError};
 use super::lineage::Grant;
+use super::quota::{self, Endpoint, Purpose};
 use super::secret::Secret;
 use super::settings::EnvironmentPair;
 use super::tokens::{self, State, Status};
@@ -24,10 +25,11 @@ pub const MOST_USERS: usize = 1_000;
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long Kroger is asked, all tokens together.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Needs the scope that only a customer's token has.
-const USERS_QUESTION: &str = "/v1/identity/profile";
-/// Needs the scope that only the app's own token has.
-const CLIENTS_QUESTION: &str = "/v1/products?filter.term=milk&filter.limit=1";
+/// Needs a scope that only a customer's token has.
+const USERS_QUESTION: Question = Question { path: "/v1/identity/profile", endpoint: Endpoint::Identity };
+/// Needs the scope that the app's own token has.
+const CLIENTS_QUESTION: Question =
+    Question { path: "/v1/products?filter.term=milk&filter.limit=1", endpoint: Endpoint::Products };
 const CART_SCOPE: &str = "cart.basic:write";
 
 /// How far a validation goes.
@@ -274,6 +276,13 @@ fn lineage(cx: Context<'_>, grant: &Grant) -> Check {
     check("lineage", false, format!("{origin}, is not in the store yet; mend the store before the server is stopped"))
 }
 
+/// A call that changes nothing, to learn whether a token is accepted.
+#[derive(Clone, Copy)]
+struct Question {
+    path: &'static str,
+    endpoint: Endpoint,
+}
+
 struct Asking<'a> {
     cx: Context<'a>,
     reach: Reach,
@@ -282,7 +291,7 @@ struct Asking<'a> {
 
 impl Asking<'_> {
     /// What Kroger says of `access_token`; nothing where it is not to be asked.
-    fn ask(&self, path: &str, access_token: Option<&Secret>) -> Option<Check> {
+    fn ask(&self, question: Question, access_token: Option<&Secret>) -> Option<Check> {
         if self.reach == Reach::Offline {
             return None;
         }
@@ -291,18 +300,22 @@ impl Asking<'_> {
             Some(_) if self.cx.ports.monotonic_now() >= self.until => {
                 (false, "not asked: the other tokens took all the time".to_owned())
             }
-            Some(access_token) => self.kroger(path, access_token),
+            Some(access_token) => self.kroger(question, access_token),
         };
         Some(check("online", ok, detail))
     }
 
-    fn kroger(&self, path: &str, access_token: &Secret) -> (bool, String) {
-        let answer = self.cx.ports.send(&kroger::read_request(path, access_token), SEND_TIMEOUT);
+    fn kroger(&self, question: Question, access_token: &Secret) -> (bool, String) {
+        if let Err(refusal) = quota::spend(self.cx, question.endpoint, Purpose::Browse) {
+            return (false, format!("not asked: {}", refusal.detail));
+        }
+        let answer = self.cx.ports.send(&kroger::read_request(question.path, access_token), SEND_TIMEOUT);
         let response = match answer {
             Ok(response) => response,
             Err(SendError::NotSent) => return (false, "Kroger could not be reached; check the network".to_owned()),
             Err(SendError::Unknown) => return (false, "Kroger did not answer in time".to_owned()),
         };
+        quota::observe(self.cx, question.endpoint, &response);
         match (response.status, ApiError::parse(&response.body)) {
             (200..=299, _) => (true, "Kroger accepts it".to_owned()),
             (401, _) => (false, "Kroger rejects it; refresh it with POST /admin/tokens/refresh".to_owned()),
@@ -426,7 +439,7 @@ mod tests {
             assert_eq!(online.ok, ok, "{status}: {online:?}");
             assert!(online.detail.starts_with(words), "{status}: {online:?}");
             let paths: Vec<_> = world.sent().into_iter().skip(before).map(|request| request.path).collect();
-            assert_eq!(paths, [CLIENTS_QUESTION, USERS_QUESTION]);
+            assert_eq!(paths, [CLIENTS_QUESTION.path, USERS_QUESTION.path]);
         }
     }
 
@@ -442,6 +455,24 @@ mod tests {
 
         assert!(of(&found.users[0].1, "online").detail.starts_with("not asked"));
         assert_eq!(world.sent().len(), sent);
+    }
+
+    #[test]
+    fn a_question_counts_in_the_daily_quota_and_is_not_asked_beyond_it() {
+        let mut settings = settings();
+        settings.quotas.identity = 1;
+        let world = World::new();
+        let cx = Context { settings: &settings, ports: &world };
+        sign_in(cx, &world, "cart.basic:write", Some("canary-refresh"));
+        for _ in 0..3 {
+            world.answer(200, "{}");
+        }
+        assert!(of(&validate(cx, Reach::Online).users[0].1, "online").ok);
+
+        let again = validate(cx, Reach::Online);
+
+        let online = of(&again.users[0].1, "online");
+        assert!(!online.ok && online.detail.starts_with("not asked:"), "{online:?}");
     }
 
     #[test]

@@ -12,12 +12,14 @@ use crate::core::quota::{self, Standing};
 use crate::ports::Timestamp;
 
 #[derive(Serialize)]
-struct RateLimits {
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(super) struct RateLimits {
     window_seconds: u64,
     endpoints: BTreeMap<&'static str, Endpoint>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Endpoint {
     limit: u64,
     used: u64,

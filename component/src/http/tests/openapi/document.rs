@@ -37,9 +37,9 @@ impl Operation {
 
     /// `place`: `query`, `header` or `path`; only what is in the path is needed.
     pub(super) fn parameter(mut self, place: &str, name: &str, description: &str, schema: Value) -> Self {
-        let parameter = json!({
-            "name": name, "in": place, "required": place == "path", "description": description, "schema": schema,
-        });
+        let required = place == "path";
+        let mut parameter = json!({ "name": name, "in": place, "required": required, "description": description });
+        parameter["schema"] = schema;
         let parameters = self.object.as_object_mut().unwrap().entry("parameters").or_insert_with(|| json!([]));
         parameters.as_array_mut().unwrap().push(parameter);
         self
@@ -56,7 +56,8 @@ impl Operation {
     /// 200 with a `T` as JSON, such as `example`.
     pub(super) fn answers<T: ToSchema + PartialSchema>(mut self, description: &str, example: Value) -> Self {
         let name = T::name().into_owned();
-        let content = json!({ "schema": reference("schemas", &name), "example": example });
+        let mut content = json!({ "schema": reference("schemas", &name) });
+        content["example"] = example;
         self.schemas.push((name, T::schema()));
         T::schemas(&mut self.schemas);
         self.responds(200, description, JSON, content)
@@ -85,7 +86,8 @@ impl Operation {
     /// parameters taken from the answer.
     pub(super) fn leads_to(mut self, status: u16, id: &str, description: &str, parameters: Value) -> Self {
         let links = &mut self.object["responses"][status.to_string()]["links"];
-        links[id] = json!({ "operationId": id, "description": description, "parameters": parameters });
+        links[id] = json!({ "operationId": id, "description": description });
+        links[id]["parameters"] = parameters;
         self
     }
 

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::super::super::{admin, cart, problem, sign_in, status, validation};
+use super::super::super::{admin, cart, problem, rate_limits, sign_in, status, validation};
 use super::super::UPC;
 use super::document::{Operation, document, operation};
 use super::examples;
@@ -180,6 +180,14 @@ fn server_operations() -> Vec<Operation> {
             )
             .answers::<status::Health>("How it is.", examples::get("/health"))
             .fails(&[INVALID_ARGUMENT]),
+        operation("GET", "/admin/rate-limits", "show_rate_limits", "server")
+            .says(
+                "Show how many calls Kroger still takes today",
+                "Kroger's daily quotas for each kind of call, as this server counts them; a window is 24 hours from its \
+                 first call.",
+            )
+            .answers::<rate_limits::RateLimits>("The quotas.", examples::get("/admin/rate-limits"))
+            .fails(&[STORE_UNAVAILABLE]),
         operation("GET", "/livez", "is_alive", "server")
             .says("Whether the process lives", "For a supervisor; looks at nothing, and answers any `Host`.")
             .answers::<status::Status>("It lives.", examples::get("/livez")),
