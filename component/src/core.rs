@@ -3,6 +3,7 @@
 
 pub mod attempts;
 pub mod authorization;
+pub mod busy;
 pub mod cart;
 pub mod client_credentials;
 pub mod due;

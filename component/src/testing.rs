@@ -31,6 +31,12 @@ pub struct World {
 
 type Interruption = Box<dyn FnOnce() + Send>;
 
+/// An answer of Kroger's, and what somebody else does before it comes.
+struct Scripted {
+    meanwhile: Option<Interruption>,
+    answer: Result<Response, SendError>,
+}
+
 #[derive(Default)]
 struct State {
     elapsed: Duration,
@@ -40,7 +46,8 @@ struct State {
     /// The buckets that a host need not have.
     has_rescue: bool,
     has_env: bool,
-    answers: VecDeque<Result<Response, SendError>>,
+    answers: VecDeque<Scripted>,
+    operations: u64,
     sent: Vec<Request>,
     logged: Vec<Event>,
     drawn: u64,
@@ -76,18 +83,28 @@ impl World {
 
     /// The next request is answered so; each answer serves once.
     pub fn answer(&self, status: u16, body: impl Into<Vec<u8>>) {
-        self.state().answers.push_back(Ok(Response { status, retry_after: None, date: None, body: body.into() }));
+        self.script(Ok(Response { status, retry_after: None, date: None, body: body.into() }));
+    }
+
+    /// The next request is answered so, and somebody else does `what` meanwhile.
+    pub fn answer_while(&self, status: u16, what: impl FnOnce() + Send + 'static) {
+        let answer = Ok(Response { status, retry_after: None, date: None, body: Vec::new() });
+        self.state().answers.push_back(Scripted { meanwhile: Some(Box::new(what)), answer });
+    }
+
+    fn script(&self, answer: Result<Response, SendError>) {
+        self.state().answers.push_back(Scripted { meanwhile: None, answer });
     }
 
     /// The next request is answered so, and with `retry_after`.
     pub fn answer_later(&self, status: u16, retry_after: Option<&str>) {
         let retry_after = retry_after.map(str::to_owned);
-        self.state().answers.push_back(Ok(Response { status, retry_after, date: None, body: Vec::new() }));
+        self.script(Ok(Response { status, retry_after, date: None, body: Vec::new() }));
     }
 
     /// The next request gets no answer.
     pub fn lose_answer(&self, error: SendError) {
-        self.state().answers.push_back(Err(error));
+        self.script(Err(error));
     }
 
     /// Kroger grants `access_token` and `refresh_token`, for 1,800 seconds.
@@ -125,6 +142,11 @@ impl World {
         self.state().logged.clone()
     }
 
+    /// How many key-value operations there were.
+    pub fn operations(&self) -> u64 {
+        self.state().operations
+    }
+
     /// Everything that is stored, for a test to look through.
     pub fn stored(&self, bucket: Bucket) -> BTreeMap<String, Vec<u8>> {
         let state = self.state();
@@ -142,7 +164,9 @@ fn name_of(bucket: Bucket) -> &'static str {
 }
 
 impl State {
-    fn check(&self, bucket: Bucket) -> Result<(), StoreError> {
+    /// At the beginning of each key-value operation.
+    fn check(&mut self, bucket: Bucket) -> Result<(), StoreError> {
+        self.operations += 1;
         match bucket {
             Bucket::Store if self.mood == StoreMood::Failing => Err(StoreError::Failed),
             Bucket::Rescue if !self.has_rescue => Err(StoreError::NoSuchBucket),
@@ -179,13 +203,20 @@ impl Ports for World {
     }
 
     fn send(&self, request: &Request, _timeout: Duration) -> Result<Response, SendError> {
-        let mut state = self.state();
-        state.sent.push(request.clone());
-        state.answers.pop_front().unwrap_or(Err(SendError::NotSent))
+        let scripted = {
+            let mut state = self.state();
+            state.sent.push(request.clone());
+            state.answers.pop_front()
+        };
+        let Some(Scripted { meanwhile, answer }) = scripted else { return Err(SendError::NotSent) };
+        if let Some(what) = meanwhile {
+            what();
+        }
+        answer
     }
 
     fn get(&self, bucket: Bucket, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let state = self.state();
+        let mut state = self.state();
         state.check(bucket)?;
         Ok(state.buckets.get(&(name_of(bucket), key.to_owned())).cloned())
     }
@@ -229,7 +260,7 @@ impl Ports for World {
     }
 
     fn list_keys(&self, bucket: Bucket, _cursor: Option<u64>) -> Result<KeyPage, StoreError> {
-        let state = self.state();
+        let mut state = self.state();
         state.check(bucket)?;
         let values = state.buckets.keys().filter(|(name, _)| *name == name_of(bucket)).map(|(_, key)| key.clone());
         let counters = state.counters.keys().filter(|_| bucket == Bucket::Store).cloned();

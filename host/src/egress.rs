@@ -35,6 +35,7 @@ use tower_service::Service;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use crate::component::MAX_INSTANCES;
+use crate::time_limit::within;
 use address::Naming;
 
 /// How long the parts of an exchange may take, whatever the guest allows.
@@ -123,10 +124,10 @@ impl Egress {
         let limits = self.0.limits;
         let wait = options.and_then(|options| options.first_byte_timeout);
         let wait = wait.map_or(limits.answer, |wait| wait.min(limits.answer));
-        let answer = timeout(limits.connect + wait, client.request(request)).await;
+        let answer = within(limits.connect + wait, client.request(request)).await;
         let (parts, body) =
             answer.map_err(|_| Error::HttpResponseTimeout)?.map_err(|error| request_failure(&error))?.into_parts();
-        let body = timeout(limits.body, whole(body)).await.map_err(|_| Error::HttpResponseTimeout)??;
+        let body = within(limits.body, whole(body)).await.map_err(|_| Error::HttpResponseTimeout)??;
         Ok(Response::from_parts(parts, Full::new(body)))
     }
 }

@@ -28,6 +28,7 @@ mod pool;
 mod problem;
 mod server;
 mod settings;
+mod time_limit;
 mod timer;
 
 use std::fmt;

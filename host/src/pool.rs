@@ -16,6 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::component::{Blueprint, Instance, MAX_INSTANCES};
+use crate::time_limit::within;
 
 /// A call's wall time, blocked host calls included. The component gives up
 /// after 30 s by itself.
@@ -145,7 +146,7 @@ impl Inner {
             Ok((instance, uses, result))
         };
         let (instance, uses, result) =
-            timeout(CALL_LIMIT, call).await.map_err(|_| CallError::TimedOut)?.map_err(CallError::Failed)?;
+            within(CALL_LIMIT, call).await.map_err(|_| CallError::TimedOut)?.map_err(CallError::Failed)?;
         self.give_back(instance, uses + 1);
         Ok(result)
     }

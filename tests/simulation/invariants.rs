@@ -4,7 +4,7 @@
 use kroger_connector::core::lineage::Grant;
 
 use crate::kroger::{SECOND, State, Time};
-use crate::network::Wire;
+use crate::network::{Fate, Wire};
 use crate::records::{self, Kind, Record, Ticket, show};
 use crate::witness::{Acked, Mint, Parent};
 use crate::workload::{Done, Task};
@@ -229,7 +229,9 @@ impl World {
             }
             return;
         }
-        if refusal.is_some() && self.is_being_saved_in_sight_of(self.calls[call].machine, user, &token) {
+        // Who looked before the record came could not see that.
+        let was_there = written < self.calls[call].began;
+        if refusal.is_some() && was_there && self.is_being_saved_in_sight_of(self.calls[call].machine, user, &token) {
             return self
                 .witness
                 .violate(5, format!("told to sign in again while the successor of {token} was being saved"));
@@ -338,6 +340,9 @@ impl World {
         if self.now + stall > at + 20 * SECOND {
             self.counts.state("token sent after its owner was held up past the lease");
         }
+        if self.was_asked_to_wait(call) {
+            return self.witness.violate(8, format!("the timer sent {token}, and a 429 had asked it to wait"));
+        }
         let sends = self.witness.sends.entry((parent, number)).or_default();
         *sends += 1;
         if *sends > 1 {
@@ -346,6 +351,22 @@ impl World {
         self.witness.seen[call].sent = true;
         self.witness.seen[call].sends.insert(serial, (parent, number));
         self.witness.flights.entry(parent).or_default().push((call, number, at));
+    }
+
+    /// 8: whether the timer should have known that Kroger wants to be left alone.
+    fn was_asked_to_wait(&self, call: CallId) -> bool {
+        let Some((not_before, since)) = self.witness.note else { return false };
+        let Call { machine, was_held_up, .. } = self.facts(call);
+        self.is_timers(call)
+            && since < self.calls[call].began
+            && self.wall(machine).0 < not_before
+            && self.weather.machines.has_true_clocks()
+            && !was_held_up
+            && !self.witness.seen[call].missed_note
+    }
+
+    pub(crate) fn is_timers(&self, call: CallId) -> bool {
+        matches!(self.calls[call].task, Task::Keep(_) | Task::Pass)
     }
 
     /// Whether another try at the grant is open and in its lease, though nobody
@@ -372,9 +393,10 @@ impl World {
                 .any(|flight| is_open(flight) && !was_held_up(flight.0))
     }
 
-    /// A family died of a reuse: the sign-in was lost already, or somebody was
-    /// held up, or clocks differ; else two processes sent one token.
-    pub(crate) fn revoke(&mut self, call: CallId, token: &str) {
+    /// A family died of a reuse: the sign-in was lost already, or somebody or the
+    /// request itself was held up, or clocks differ; else two processes sent one
+    /// token.
+    pub(crate) fn revoke(&mut self, call: CallId, token: &str, fate: Fate) {
         let family = self.kroger.refresh[token].family;
         let of_family = |new: &String, kroger: &crate::kroger::Kroger| {
             kroger.refresh.get(new).is_some_and(|known| known.family == family)
@@ -385,8 +407,10 @@ impl World {
         let was_lost = mints.iter().any(|new| is_out_of_reach(&self.witness.mints[new]));
         let held_up =
             |call: CallId| self.calls[call].was_stalled || !self.is_alive(call) && self.calls[call].task == Task::Pass;
-        let was_late =
-            held_up(call) || !self.is_alive(call) || mints.iter().any(|new| held_up(self.witness.mints[new].call));
+        let was_late = fate == Fate::RequestLate
+            || held_up(call)
+            || !self.is_alive(call)
+            || mints.iter().any(|new| held_up(self.witness.mints[new].call));
         let is_excused =
             was_lost || was_late || !self.weather.machines.has_close_clocks() || self.weather.store.late > 0;
         if !is_excused {

@@ -15,6 +15,7 @@ mod invariants;
 mod keyvalue;
 mod kroger;
 mod machine;
+mod mutations;
 mod network;
 mod process;
 mod random;
@@ -27,6 +28,9 @@ mod witness;
 mod workload;
 mod world;
 
+use std::path::Path;
+
+use mutations::{MUTATIONS, Mutation};
 use process::Broken;
 use report::{Counts, Detail};
 use seed::run;
@@ -59,6 +63,18 @@ fn a_seed_replays_exactly() {
 
     assert!(first.lines().count() > 100);
     assert_eq!(first, second);
+}
+
+/// What `mutants` breaks is there, so that it still says what it means to break.
+#[test]
+fn each_mutation_finds_its_text_once() {
+    let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/core");
+    for Mutation { name, file, find, replace } in MUTATIONS {
+        let source = std::fs::read_to_string(core.join(file)).expect("a file of the core");
+        assert_eq!(source.matches(find).count(), 1, "the mutant `{name}` no longer applies to {file}");
+        assert_ne!(find, replace, "the mutant `{name}` changes nothing");
+    }
+    assert!(MUTATIONS.len() >= 50);
 }
 
 #[test]

@@ -126,6 +126,18 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "matches!(self, Self::Failed | Self::Unknown)",
         "matches!(self, Self::Failed)",
     ),
+    mutation(
+        "a 429 slows nobody else",
+        "refresh.rs",
+        "        if outcome == Outcome::Busy {\n            busy::note(self.cx, asked_for);\n        }\n",
+        "",
+    ),
+    mutation(
+        "the timer does not heed a 429",
+        "refresh.rs",
+        "        if self.need == Need::NotDue\n            && let Some(until) = busy::until(self.cx)\n",
+        "        if self.need == Need::NotDue\n            && self.deadline.is_zero()\n            && let Some(until) = busy::until(self.cx)\n",
+    ),
     // Saving.
     mutation(
         "the new pair is used and not saved",

@@ -49,7 +49,7 @@ impl Fate {
     }
 
     /// Whether Kroger acts and its caller does not learn what it did.
-    fn hides_the_answer(self) -> Option<&'static str> {
+    pub(crate) fn hides_the_answer(self) -> Option<&'static str> {
         match self {
             Self::ReplyLost => Some("reply lost"),
             Self::ReplyLate => Some("reply later than the caller waits"),
@@ -146,7 +146,7 @@ impl World {
         let machine = self.calls[call].machine;
         let answer = match fate {
             Fate::FailedBefore => response(503, "upstream unavailable"),
-            Fate::Busy => Response { retry_after: Some("3".to_owned()), ..response(429, "") },
+            Fate::Busy => self.busy(),
             Fate::Portal => self.portal(),
             Fate::ClientRefused => {
                 response(401, r#"{"error":"unauthorized","error_description":"invalid credentials"}"#)
@@ -160,6 +160,11 @@ impl World {
             Fate::FailedAfter => self.deliver(call, serial, response(502, "<html>Bad Gateway</html>"), fate),
             _ => self.deliver(call, serial, answer, fate),
         }
+    }
+
+    fn busy(&mut self) -> Response {
+        let retry_after = self.random.pick(&[None, Some("3"), Some("30"), Some("120")]);
+        Response { retry_after: retry_after.map(str::to_owned), ..response(429, "") }
     }
 
     fn portal(&mut self) -> Response {
@@ -176,7 +181,7 @@ impl World {
         match wire {
             Wire::Refresh(token) => {
                 let verdict = self.kroger.refresh(token, now);
-                self.witness_refresh(call, serial, token, &verdict, fate.hides_the_answer());
+                self.witness_refresh(call, serial, token, &verdict, fate);
                 wired(&verdict)
             }
             Wire::Code(code) => {

@@ -69,6 +69,15 @@ pub(crate) fn outcome(bytes: &[u8]) -> String {
     json["outcome"].as_str().unwrap_or_default().to_owned()
 }
 
+/// The key under which a 429 asks the timers to wait.
+pub(crate) const NOT_BEFORE: &str = "refreshes_not_before";
+
+/// Until when, in Unix milliseconds.
+pub(crate) fn not_before(bytes: &[u8]) -> u64 {
+    let json: Json = serde_json::from_slice(bytes).unwrap_or_default();
+    json["not_before"].as_u64().unwrap_or_default()
+}
+
 /// The refresh token in a record's bytes, wherever they lie.
 pub(crate) fn token_in(bytes: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(bytes).ok()?;

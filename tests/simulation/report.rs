@@ -39,7 +39,7 @@ pub(crate) const FAULTS: [&str; 27] = [
 ];
 
 /// Every interesting state.
-pub(crate) const STATES: [&str; 37] = [
+pub(crate) const STATES: [&str; 38] = [
     "refreshed",
     "refreshed by one, used by others",
     "forced refresh shared",
@@ -56,6 +56,7 @@ pub(crate) const STATES: [&str; 37] = [
     "claim won and nothing sent",
     "lease of a vanished owner ran out",
     "tried again after a failed try",
+    "timer held back by a 429",
     "token sent after its owner was held up past the lease",
     "refused while another try was in flight",
     "host restarted with a request in flight",
@@ -191,12 +192,13 @@ impl History {
 /// Whether a line belongs to the story: reads, and bookkeeping that no promise
 /// rests on, do not.
 fn tells(text: &str) -> bool {
-    const DULL: [&str; 13] = [
+    const DULL: [&str; 14] = [
         "get ",
         "count ",
         "list ",
         "set Store due.",
         "set Store tick",
+        "set Store refreshes_not_before",
         "set Store client",
         "increment due.",
         "increment lifetimes.",

@@ -66,7 +66,7 @@ impl World {
     fn is_needed(&mut self, key: &str) -> bool {
         let (what, rest) = key.split_once('.').unwrap_or((key, ""));
         let Some(user) = self.witness.user(rest.split('.').next().unwrap_or_default()) else {
-            return matches!(what, "tick" | "client_token");
+            return matches!(what, "tick" | "client_token" | "refreshes_not_before");
         };
         let Some((newest, _)) = self.witness.current(user).cloned() else { return what != "grant" };
         let parent = match newest.kind {

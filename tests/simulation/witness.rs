@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use kroger_connector::ports::{Bucket, SendError, StoreError};
 
 use crate::kroger::{Time, Verdict};
+use crate::network::Fate;
 use crate::process::{Answer, Op};
 use crate::records::{self, Kind, Record, Ticket};
 use crate::workload::{Done, Task, USERS, user_id};
@@ -16,7 +17,7 @@ use crate::world::{CallId, Value, World};
 /// A broken promise.
 #[derive(Clone, Debug)]
 pub(crate) struct Violation {
-    /// 1 to 7, as `docs/protocol.md` numbers them.
+    /// 1 to 8, as `docs/protocol.md` numbers them.
     pub(crate) invariant: u8,
     pub(crate) text: String,
 }
@@ -38,6 +39,8 @@ pub(crate) struct Seen {
     pub(crate) children: HashSet<Parent>,
     pub(crate) refused: HashSet<Parent>,
     pub(crate) mints: Vec<String>,
+    /// Whether the store did not answer what a 429 asked for.
+    pub(crate) missed_note: bool,
     pub(crate) tombstone: Option<Ticket>,
     /// The acknowledged root of each user when it began.
     pub(crate) acked: [Option<Acked>; USERS.len()],
@@ -85,6 +88,8 @@ pub(crate) struct Witness {
     pub(crate) flights: HashMap<Parent, Vec<(CallId, u64, Time)>>,
     pub(crate) calm_refusals: HashMap<String, u32>,
     pub(crate) refreshers: HashMap<(usize, Ticket), CallId>,
+    /// Until when a 429 asked the timers to wait, and since when that is stored.
+    pub(crate) note: Option<(u64, Time)>,
 }
 
 impl Witness {
@@ -220,6 +225,9 @@ impl World {
                 self.counts.state("hint moved back");
             }
         }
+        if let (records::NOT_BEFORE, Some(Value::Bytes(bytes))) = (key, &new) {
+            self.witness.note = Some((records::not_before(bytes), self.now));
+        }
         let Some((what, user, parent, number)) = records::try_key(key) else { return };
         let Some(user) = self.witness.user(user) else { return };
         match (what, new) {
@@ -276,6 +284,14 @@ impl World {
     /// What a process learns from its store.
     pub(crate) fn witness_answer(&mut self, call: CallId, op: &Op, answer: &Answer) {
         match (op, answer) {
+            (Op::Get(_, key), Answer::Value(Ok(Some(bytes)))) if key == records::NOT_BEFORE => {
+                if self.wall(self.calls[call].machine).0 < records::not_before(bytes) && self.is_timers(call) {
+                    self.counts.state("timer held back by a 429");
+                }
+            }
+            (Op::Get(_, key), Answer::Value(Err(_))) if key == records::NOT_BEFORE => {
+                self.witness.seen[call].missed_note = true;
+            }
             (Op::Get(_, key), Answer::Value(Ok(Some(bytes)))) => self.learn(call, key, bytes),
             (Op::Get(Bucket::Store, key), Answer::Value(Ok(None))) => {
                 let is_swept = self.witness.removed.get(key).is_some_and(|at| *at >= self.calls[call].began);
@@ -332,19 +348,13 @@ impl World {
         }
     }
 
-    pub(crate) fn witness_refresh(
-        &mut self,
-        call: CallId,
-        serial: u64,
-        token: &str,
-        verdict: &Verdict,
-        hidden: Option<&'static str>,
-    ) {
+    pub(crate) fn witness_refresh(&mut self, call: CallId, serial: u64, token: &str, verdict: &Verdict, fate: Fate) {
+        let hidden = fate.hides_the_answer();
         match verdict {
             Verdict::Granted { refresh: Some(new), .. } if new != token => {
                 self.mint(call, serial, Some(token), new, hidden);
             }
-            Verdict::Refused { revoked: true } => self.revoke(call, token),
+            Verdict::Refused { revoked: true } => self.revoke(call, token, fate),
             Verdict::Refused { .. } | Verdict::Expired if self.now >= self.calm_since => {
                 let count = self.witness.calm_refusals.entry(token.to_owned()).or_default();
                 *count += 1;

@@ -215,3 +215,6 @@ fn nonsense() -> Failure {
         "Check KROGER_API_BASE_URL and whether a proxy or a sign-in page of the network stands between; then look at the cart in the Kroger app.",
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -18,7 +18,7 @@ use super::lineage::{Current, Grant, Record, SCHEMA_VERSION, Ticket, Tokens};
 use super::success_rate::{self, Lifetime};
 use super::token_response::{TokenResponse, Verdict, verdict};
 use super::user::{UserId, UserKey};
-use super::{Context, due, maintenance, mirror};
+use super::{Context, busy, due, maintenance, mirror};
 use crate::ports::{Bucket, Event, SendError, StoreError, Timestamp};
 
 /// A call that waits for a refresh waits this long at most.
@@ -164,15 +164,18 @@ impl Caller<'_> {
         if grant.ticket == Ticket::UNSTORED {
             return Err(Trouble::StoreForgets);
         }
+        let asked_at = self.cx.ports.monotonic_now();
         let tries = grants::tries(self.cx, &self.user, grant.ticket)?;
         let claimed = tries.last().map_or(0, |last| last.number);
         match attempts::next_step(&tries, self.cx.ports.wall_now()) {
             Step::Refused { probably_spent } => self.give_up(grant, Trouble::Refused { probably_spent }),
             Step::InFlight => Ok(self.wait_a_little()),
             Step::Pause { until, last } => self.pause(grant, claimed, until, last),
-            Step::Claimed { number } if self.seems_dead(grant.ticket, number) => self.claim(grant, number + 1),
+            Step::Claimed { number } if self.seems_dead(grant.ticket, number, asked_at) => {
+                self.claim_unless_busy(grant, number + 1)
+            }
             Step::Claimed { .. } => Ok(self.wait_a_little()),
-            Step::Claim { number } => self.claim(grant, number),
+            Step::Claim { number } => self.claim_unless_busy(grant, number),
         }
     }
 
@@ -209,13 +212,14 @@ impl Caller<'_> {
         Ok(now < since + LEASE)
     }
 
-    /// An owner gives up well before others take its claim for dead.
-    fn seems_dead(&mut self, parent: Ticket, number: u64) -> bool {
-        let now = self.cx.ports.monotonic_now();
+    /// An owner gives up well before others take its claim for dead. From the end
+    /// of the first look to the beginning of this one, at `asked_at`: a store that
+    /// answers late tells how it was, not how it is.
+    fn seems_dead(&mut self, parent: Ticket, number: u64, asked_at: Duration) -> bool {
         match self.silent_claim {
-            Some((ticket, claim, since)) if (ticket, claim) == (parent, number) => now >= since + CLAIM_DEATH,
+            Some((ticket, claim, since)) if (ticket, claim) == (parent, number) => asked_at >= since + CLAIM_DEATH,
             _ => {
-                self.silent_claim = Some((parent, number, now));
+                self.silent_claim = Some((parent, number, self.cx.ports.monotonic_now()));
                 false
             }
         }
@@ -239,12 +243,18 @@ impl Caller<'_> {
             return Err(Trouble::ClientRefused);
         }
         let tries = (claimed + 1).saturating_sub(self.first_try_of(grant, claimed + 1));
-        let wait = until.since(self.cx.ports.wall_now());
-        let is_worth_waiting = tries < self.cx.settings.max_refresh_retries.into()
-            && wait <= self.need.patience()
-            && self.cx.ports.monotonic_now() + wait < self.deadline;
-        if !is_worth_waiting {
+        if tries >= self.cx.settings.max_refresh_retries.into() {
             return Err(Trouble::Unavailable { tries: tries.max(1), until });
+        }
+        self.wait_until(until, tries.max(1))
+    }
+
+    /// Waits, a little at a time, if the need has the patience for all of it.
+    fn wait_until(&self, until: Timestamp, tries: u64) -> Result<Option<Grant>, Trouble> {
+        let wait = until.since(self.cx.ports.wall_now());
+        let is_in_time = self.cx.ports.monotonic_now() + wait < self.deadline;
+        if wait > self.need.patience() || !is_in_time {
+            return Err(Trouble::Unavailable { tries, until });
         }
         self.sleep(wait.min(LONGEST_POLL));
         Ok(None)
@@ -272,6 +282,16 @@ impl Caller<'_> {
         }
         let until = self.cx.ports.wall_now() + LONGEST_POLL;
         Err(Trouble::Unavailable { tries: 0, until })
+    }
+
+    /// What the timer does by itself waits while Kroger asks for fewer calls.
+    fn claim_unless_busy(&mut self, grant: &Grant, number: u64) -> Result<Option<Grant>, Trouble> {
+        if self.need == Need::NotDue
+            && let Some(until) = busy::until(self.cx)
+        {
+            return self.wait_until(until, 1);
+        }
+        self.claim(grant, number)
     }
 
     /// Becomes the owner of try `number`, if nobody else is, and makes it.
@@ -417,6 +437,9 @@ impl Owner<'_> {
         };
         self.log(outcome.as_str(), took, ticket);
         self.record(outcome, self.pause(asked_for));
+        if outcome == Outcome::Busy {
+            busy::note(self.cx, asked_for);
+        }
         if outcome == Outcome::Refused {
             success_rate::count(self.cx, Lifetime::Lost);
         }
@@ -509,3 +532,6 @@ pub fn random(cx: Context<'_>) -> f64 {
     cx.ports.random_bytes(&mut bytes);
     f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests;

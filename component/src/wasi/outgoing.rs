@@ -24,18 +24,18 @@ const CHUNK: u64 = 64 * 1024;
 
 /// Sends `request` to the authority of `base` and reads the whole answer.
 pub(super) fn send(base: &Url, request: &Request, timeout: Duration) -> Result<Response, SendError> {
-    let deadline = Deadline::after(timeout);
+    let mut deadline = Deadline::after(timeout);
     let outgoing = outgoing(base, request).ok_or(SendError::NotSent)?;
     let body = outgoing.body().map_err(|()| SendError::NotSent)?;
     let answer = outgoing_handler::handle(outgoing, Some(options(timeout))).map_err(|error| sort(&error))?;
     // Where the body does not go through, the answer says why.
-    write_body(body, &request.body, &deadline);
-    let response = wait(&answer, &deadline)?;
+    write_body(body, &request.body, &mut deadline);
+    let response = wait(&answer, &mut deadline)?;
     Ok(Response {
         status: response.status(),
         retry_after: header(&response, "retry-after"),
         date: header(&response, "date"),
-        body: read_body(&response, &deadline)?,
+        body: read_body(&response, &mut deadline)?,
     })
 }
 
@@ -78,7 +78,7 @@ fn options(timeout: Duration) -> RequestOptions {
     options
 }
 
-fn write_body(body: OutgoingBody, bytes: &[u8], deadline: &Deadline) {
+fn write_body(body: OutgoingBody, bytes: &[u8], deadline: &mut Deadline) {
     let Ok(stream) = body.write() else { return };
     let written = write_until(&stream, bytes, deadline);
     drop(stream);
@@ -87,7 +87,7 @@ fn write_body(body: OutgoingBody, bytes: &[u8], deadline: &Deadline) {
     }
 }
 
-fn write_until(stream: &OutputStream, mut bytes: &[u8], deadline: &Deadline) -> Option<()> {
+fn write_until(stream: &OutputStream, mut bytes: &[u8], deadline: &mut Deadline) -> Option<()> {
     while !bytes.is_empty() {
         let permitted = usize::try_from(stream.check_write().ok()?).unwrap_or(usize::MAX);
         if permitted == 0 {
@@ -101,7 +101,7 @@ fn write_until(stream: &OutputStream, mut bytes: &[u8], deadline: &Deadline) -> 
     Some(())
 }
 
-fn wait(answer: &FutureIncomingResponse, deadline: &Deadline) -> Result<IncomingResponse, SendError> {
+fn wait(answer: &FutureIncomingResponse, deadline: &mut Deadline) -> Result<IncomingResponse, SendError> {
     loop {
         match answer.get() {
             Some(Ok(result)) => return result.map_err(|error| sort(&error)),
@@ -116,13 +116,13 @@ fn header(response: &IncomingResponse, name: &str) -> Option<String> {
     String::from_utf8(value).ok()
 }
 
-fn read_body(response: &IncomingResponse, deadline: &Deadline) -> Result<Vec<u8>, SendError> {
+fn read_body(response: &IncomingResponse, deadline: &mut Deadline) -> Result<Vec<u8>, SendError> {
     let body = response.consume().map_err(|()| SendError::Unknown)?;
     let stream = body.stream().map_err(|()| SendError::Unknown)?;
     read_until(&stream, deadline)
 }
 
-fn read_until(stream: &InputStream, deadline: &Deadline) -> Result<Vec<u8>, SendError> {
+fn read_until(stream: &InputStream, deadline: &mut Deadline) -> Result<Vec<u8>, SendError> {
     let mut bytes = Vec::new();
     loop {
         match stream.read(CHUNK) {
@@ -131,7 +131,7 @@ fn read_until(stream: &InputStream, deadline: &Deadline) -> Result<Vec<u8>, Send
             Err(StreamError::Closed) => return Ok(bytes),
             Err(StreamError::LastOperationFailed(_)) => return Err(SendError::Unknown),
         }
-        if bytes.len() > LARGEST_BODY || deadline.has_passed() {
+        if bytes.len() > LARGEST_BODY {
             return Err(SendError::Unknown);
         }
     }
@@ -149,14 +149,24 @@ impl Deadline {
         Self { at, timer: monotonic_clock::subscribe_instant(nanos(at)) }
     }
 
-    fn has_passed(&self) -> bool {
-        monotonic_now() >= self.at
-    }
-
     /// Waits until `ready` is; none where the deadline comes first.
-    fn wait_for(&self, ready: &Pollable) -> Option<()> {
-        let first = poll(&[ready, &self.timer]);
-        first.contains(&0).then_some(())
+    ///
+    /// Who wakes long after the deadline was stopped, not kept waiting, and an
+    /// answer may have come meanwhile: it is given a moment to get through. The
+    /// answer to a refresh is the only copy of a sign-in.
+    fn wait_for(&mut self, ready: &Pollable) -> Option<()> {
+        const STOPPED: Duration = Duration::from_secs(1);
+        const MOMENT: Duration = Duration::from_secs(2);
+
+        let was_early = monotonic_now() < self.at;
+        if poll(&[ready, &self.timer]).contains(&0) {
+            return Some(());
+        }
+        if !was_early || monotonic_now() < self.at + STOPPED {
+            return None;
+        }
+        *self = Self::after(MOMENT);
+        poll(&[ready, &self.timer]).contains(&0).then_some(())
     }
 }
 
