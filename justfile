@@ -38,6 +38,11 @@ oauth-server SECONDS="300":
     cargo build --release
     tests/oauth_server/run --seconds {{SECONDS}}
 
+# 5,000 calls and more that try to prove /openapi.json wrong (needs Python).
+schemathesis EXAMPLES="300":
+    cargo build --release
+    tests/schemathesis/run --examples {{EXAMPLES}}
+
 # The promised figures, measured under injected faults (needs Python).
 soak MINUTES="3":
     cargo build --release

@@ -64,10 +64,11 @@ impl Fields {
         }
     }
 
-    /// A number that is not whole, or none at all, is not `allowed`.
+    /// A number that is not whole, or none at all, is not `allowed`. `2.0` is
+    /// whole: JSON knows one kind of number, and some callers write all of them so.
     pub(super) fn whole_number(&mut self, field: &str, allowed: &str) -> Result<Option<u32>, Problem> {
         let Some(value) = self.take(field) else { return Ok(None) };
-        let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+        let number = value.as_u64().or_else(|| whole(value.as_f64()?)).and_then(|number| u32::try_from(number).ok());
         number.map(Some).ok_or_else(|| self.refuse(field, allowed))
     }
 
@@ -78,6 +79,11 @@ impl Fields {
             Some(_) => Err(self.refuse(field, allowed)),
         }
     }
+}
+
+fn whole(number: f64) -> Option<u64> {
+    let digits = (number.fract() == 0.0).then(|| format!("{number:.0}"))?;
+    digits.parse().ok()
 }
 
 fn listed(known: &[&str]) -> String {

@@ -3,6 +3,7 @@
 mod admin;
 mod callers;
 mod cart;
+mod contract;
 mod failures;
 mod openapi;
 mod sign_in;

@@ -34,6 +34,22 @@ fn a_corrected_barcode_is_noted() {
 }
 
 #[test]
+fn a_whole_number_is_taken_however_it_is_written() {
+    let server = signed_in();
+    for (written, quantity) in [("2", 2), ("2.0", 2), ("9.99e2", 999)] {
+        server.world.answer(204, "");
+        let body = format!(r#"{{"upc":"1","quantity":{written}}}"#);
+        let added = server.call_with("PUT", "/cart/add/simple", &[], &body);
+        assert_eq!((added.status, &added.json()["quantity"]), (200, &json!(quantity)), "{written}: {}", added.text);
+    }
+    for written in ["0.0", "-1.0", "1000.0", "1e300", "2.000001"] {
+        let body = format!(r#"{{"upc":"1","quantity":{written}}}"#);
+        let refused = server.call_with("PUT", "/cart/add/simple", &[], &body);
+        assert_eq!(refused.problem(), (422, "invalid_argument".to_owned()), "{written}");
+    }
+}
+
+#[test]
 fn items_are_added_in_one_request() {
     let server = signed_in();
     server.world.answer(204, "");

@@ -45,6 +45,13 @@ impl Operation {
         self
     }
 
+    /// The last parameter is needed.
+    pub(super) fn required(mut self) -> Self {
+        let last = self.object["parameters"].as_array_mut().unwrap().last_mut().unwrap();
+        last["required"] = true.into();
+        self
+    }
+
     pub(super) fn body(mut self, description: &str, schema: &Value, examples: &[(&str, Value)]) -> Self {
         self.object["requestBody"] = json!({
             "required": true, "description": description,

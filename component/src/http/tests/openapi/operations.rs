@@ -105,6 +105,7 @@ fn sign_in_operations() -> Vec<Operation> {
             )
             .parameter("query", "code", "What Kroger exchanges for tokens, once.", json!({ "type": "string" }))
             .parameter("query", "state", "Names the sign-in that it completes.", json!({ "type": "string" }))
+            .required()
             .parameter("query", "error", "Why there is no code, such as `access_denied`.", json!({ "type": "string" }))
             .answers::<sign_in::Callback>("The user is signed in and the tokens are saved.", examples::sign_in())
             .responds(200, "", "text/html", json!({ "schema": { "type": "string" } }))
