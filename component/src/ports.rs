@@ -66,6 +66,9 @@ pub enum Bucket {
     Rescue,
     /// The `.env` file as a bucket with the one key `mirror`. Optional.
     Env,
+    /// Volatile, bounded, shared by the instances of one host: answers that
+    /// would cost quota to have again. May forget anything. Optional.
+    Cache,
 }
 
 /// An outgoing HTTP request, always to the configured API base URL.

@@ -46,6 +46,7 @@ struct State {
     /// The buckets that a host need not have.
     has_rescue: bool,
     has_env: bool,
+    has_cache: bool,
     answers: VecDeque<Scripted>,
     operations: u64,
     sent: Vec<Request>,
@@ -66,6 +67,13 @@ impl World {
             state.has_rescue = true;
             state.has_env = true;
         }
+        self
+    }
+
+    /// With the bucket `cache`, as our host has it.
+    #[must_use]
+    pub fn with_cache(self) -> Self {
+        self.state().has_cache = true;
         self
     }
 
@@ -160,6 +168,7 @@ fn name_of(bucket: Bucket) -> &'static str {
         Bucket::Store => "store",
         Bucket::Rescue => "rescue",
         Bucket::Env => "env",
+        Bucket::Cache => "cache",
     }
 }
 
@@ -171,7 +180,8 @@ impl State {
             Bucket::Store if self.mood == StoreMood::Failing => Err(StoreError::Failed),
             Bucket::Rescue if !self.has_rescue => Err(StoreError::NoSuchBucket),
             Bucket::Env if !self.has_env => Err(StoreError::NoSuchBucket),
-            Bucket::Store | Bucket::Rescue | Bucket::Env => Ok(()),
+            Bucket::Cache if !self.has_cache => Err(StoreError::NoSuchBucket),
+            Bucket::Store | Bucket::Rescue | Bucket::Env | Bucket::Cache => Ok(()),
         }
     }
 }

@@ -1,11 +1,12 @@
 //! The buckets that the host offers through `wasi:keyvalue`.
 //!
-//! Three kinds: durable ones in a [`sqlite`] store, the volatile [`rescue`], and the [`env_file`]
-//! bucket, which is the `.env` file. A write that has answered is in the file, not on its way
+//! Four kinds: durable ones in a [`sqlite`] store, the volatile [`rescue`] and [`cache`], and the
+//! [`env_file`] bucket, which is the `.env` file. A write that has answered is in the file, not on its way
 //! there. Nothing here knows what a value means, and no error text carries a value, a path or SQL.
 //!
 //! A future dropped before it answers does not take its write back: what was submitted is done.
 
+pub mod cache;
 pub mod dotenv;
 pub mod env_file;
 pub mod rescue;
@@ -26,6 +27,9 @@ pub const KEYS_PER_PAGE: usize = 1000;
 /// The bucket that lives in memory.
 pub const RESCUE: &str = "rescue";
 
+/// The bucket in memory that may forget.
+pub const CACHE: &str = "cache";
+
 /// The bucket that is the `.env` file.
 pub const ENV: &str = "env";
 
@@ -34,14 +38,21 @@ pub struct Buckets {
     store: sqlite::Store,
     durable: Vec<String>,
     rescue: rescue::Bucket,
+    cache: cache::Bucket,
     env_file: Option<env_file::Bucket>,
 }
 
 impl Buckets {
-    /// Offers the bucket `rescue`, and in `store` the buckets named by `durable`, which need not
+    /// Offers the buckets `rescue` and `cache`, and in `store` the buckets named by `durable`, which need not
     /// exist yet.
     pub fn new(store: sqlite::Store, durable: impl IntoIterator<Item = String>) -> Self {
-        Self { store, durable: durable.into_iter().collect(), rescue: rescue::Bucket::default(), env_file: None }
+        Self {
+            store,
+            durable: durable.into_iter().collect(),
+            rescue: rescue::Bucket::default(),
+            cache: cache::Bucket::default(),
+            env_file: None,
+        }
     }
 
     /// Offers the file at `path` as the bucket `env`, for as long as there is such a file.
@@ -56,6 +67,7 @@ impl Buckets {
     pub fn open(&self, identifier: &str) -> Result<Bucket, KeyValueError> {
         match identifier {
             RESCUE => Ok(Bucket::Rescue(self.rescue.clone())),
+            CACHE => Ok(Bucket::Cache(self.cache.clone())),
             ENV => self.open_env_file(),
             name if self.durable.iter().any(|offered| offered == name) => Ok(Bucket::Sqlite(self.store.bucket(name))),
             _ => Err(KeyValueError::NoSuchStore),
@@ -78,6 +90,7 @@ impl Buckets {
 pub enum Bucket {
     Sqlite(sqlite::Bucket),
     Rescue(rescue::Bucket),
+    Cache(cache::Bucket),
     Env(env_file::Bucket),
 }
 
@@ -88,6 +101,7 @@ impl Bucket {
         match self {
             Self::Sqlite(bucket) => bucket.get(key).await,
             Self::Rescue(bucket) => Ok(bucket.get(key)),
+            Self::Cache(bucket) => Ok(bucket.get(key)),
             Self::Env(bucket) => bucket.get(key).await,
         }
     }
@@ -99,6 +113,10 @@ impl Bucket {
         match self {
             Self::Sqlite(bucket) => bucket.set(key, value).await,
             Self::Rescue(bucket) => bucket.set(key, value),
+            Self::Cache(bucket) => {
+                bucket.set(key, value);
+                Ok(())
+            }
             Self::Env(bucket) => bucket.set(key, value).await,
         }
     }
@@ -112,6 +130,10 @@ impl Bucket {
                 bucket.delete(key);
                 Ok(())
             }
+            Self::Cache(bucket) => {
+                bucket.delete(key);
+                Ok(())
+            }
             Self::Env(bucket) => bucket.delete(key).await,
         }
     }
@@ -121,6 +143,7 @@ impl Bucket {
         match self {
             Self::Sqlite(bucket) => bucket.exists(key).await,
             Self::Rescue(bucket) => Ok(bucket.get(key).is_some()),
+            Self::Cache(bucket) => Ok(bucket.get(key).is_some()),
             Self::Env(bucket) => Ok(bucket.get(key).await?.is_some()),
         }
     }
@@ -133,6 +156,7 @@ impl Bucket {
         match self {
             Self::Sqlite(bucket) => bucket.list_keys(cursor).await,
             Self::Rescue(bucket) => Ok(bucket.list_keys(cursor)),
+            Self::Cache(bucket) => Ok(bucket.list_keys(cursor)),
             Self::Env(bucket) => bucket.list_keys().await,
         }
     }
@@ -148,6 +172,7 @@ impl Bucket {
         match self {
             Self::Sqlite(bucket) => bucket.increment(key, delta).await,
             Self::Rescue(bucket) => bucket.increment(key, delta),
+            Self::Cache(_) => Err(KeyValueError::other("the bucket cache keeps no counters")),
             Self::Env(_) => Err(KeyValueError::other("the bucket env keeps no counters")),
         }
     }

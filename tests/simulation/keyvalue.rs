@@ -63,6 +63,8 @@ impl World {
                     true
                 }
             }
+            // Nothing of the protocol is kept there.
+            Bucket::Cache => false,
             Bucket::Store if writes(op) && is_within(rates.read_only, self.now) => {
                 self.counts.fault("store read-only");
                 true
@@ -86,6 +88,7 @@ impl World {
             Bucket::Store => self.apply_to_store(call, op),
             Bucket::Rescue => self.apply_to_rescue(machine, op),
             Bucket::Env => self.apply_to_env(machine, op),
+            Bucket::Cache => no_bucket(op),
         };
         self.note(call, machine, || format!("{} → {}", text_of(op), answer_text(&answer)));
         answer

@@ -139,7 +139,7 @@ fn is_confirmation(body: &[u8]) -> bool {
         || serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|value| value.is_object())
 }
 
-fn token_rejected(cx: Context<'_>, user: &UserId) -> Failure {
+pub(super) fn token_rejected(cx: Context<'_>, user: &UserId) -> Failure {
     let mut failure = Failure::new(
         Code::TokenRejected,
         "Token expired or invalid. The access token was refreshed and the call repeated once; Kroger rejected it again.\n\n\

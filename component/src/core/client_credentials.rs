@@ -72,6 +72,14 @@ pub fn access_token(cx: Context<'_>) -> Result<Secret, Failure> {
     fetch(cx, client)
 }
 
+/// A token of the app's own that is not `rejected`: one that another call fetched
+/// since, or a new one.
+pub fn other_than(cx: Context<'_>, rejected: &Secret) -> Result<Secret, Failure> {
+    let Some(client) = &cx.settings.client else { return Err(Failure::client_credentials_missing()) };
+    let current = access_token(cx)?;
+    if current == *rejected { fetch(cx, client) } else { Ok(current) }
+}
+
 /// Keeps a valid token in the store; a failure is noted and left for a while.
 /// A public client has no token of its own.
 pub fn keep(cx: Context<'_>) {

@@ -13,11 +13,12 @@ pub(super) struct Buckets {
     store: OnceLock<store::Bucket>,
     rescue: OnceLock<store::Bucket>,
     env: OnceLock<store::Bucket>,
+    cache: OnceLock<store::Bucket>,
 }
 
 impl Buckets {
     pub(super) fn new(names: &'static [String]) -> Self {
-        Self { names, store: OnceLock::new(), rescue: OnceLock::new(), env: OnceLock::new() }
+        Self { names, store: OnceLock::new(), rescue: OnceLock::new(), env: OnceLock::new(), cache: OnceLock::new() }
     }
 
     pub(super) fn get(&self, bucket: Bucket, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -50,6 +51,7 @@ impl Buckets {
             Bucket::Store => opened(&self.store, || open_first(self.names)),
             Bucket::Rescue => opened(&self.rescue, || store::open("rescue").map_err(sort)),
             Bucket::Env => opened(&self.env, || store::open("env").map_err(sort)),
+            Bucket::Cache => opened(&self.cache, || store::open("cache").map_err(sort)),
         }
     }
 }

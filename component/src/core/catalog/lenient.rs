@@ -1,0 +1,92 @@
+//! Reading Kroger's JSON as it comes: what is missing, null or of the wrong
+//! type is not there, a number may be a string, a list may be its only element.
+//! Nothing here fails.
+
+use serde_json::Value;
+
+/// Texts of a peer's are not shown longer than this.
+const LONGEST_TEXT: usize = 500;
+
+/// A text that says something; a number counts as one.
+pub(super) fn text(value: &Value, name: &str) -> Option<String> {
+    let text = match value.get(name)? {
+        Value::String(text) => text.clone(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    let clean: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_TEXT).collect();
+    let clean = clean.trim();
+    (!clean.is_empty()).then(|| clean.to_owned())
+}
+
+/// The first of `names` that has a text.
+pub(super) fn first_text(value: &Value, names: &[&str]) -> Option<String> {
+    names.iter().find_map(|name| text(value, name))
+}
+
+/// A number that is not negative.
+pub(super) fn number(value: &Value, name: &str) -> Option<f64> {
+    let number = match value.get(name)? {
+        Value::Number(number) => number.as_f64(),
+        Value::String(text) => text.trim().trim_start_matches('$').parse().ok(),
+        _ => None,
+    };
+    number.filter(|number: &f64| number.is_finite() && *number >= 0.0)
+}
+
+/// A whole number, as Kroger counts things.
+pub(super) fn count(value: &Value, name: &str) -> Option<u32> {
+    let number = number(value, name)?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the range is checked")]
+    (number.fract() == 0.0 && number <= f64::from(u32::MAX)).then_some(number as u32)
+}
+
+/// The first of `names` that says yes or no.
+pub(super) fn flag(value: &Value, names: &[&str]) -> Option<bool> {
+    names.iter().find_map(|name| match value.get(*name)? {
+        Value::Bool(flag) => Some(*flag),
+        Value::String(text) if text.eq_ignore_ascii_case("true") => Some(true),
+        Value::String(text) if text.eq_ignore_ascii_case("false") => Some(false),
+        _ => None,
+    })
+}
+
+/// The elements under `name`; an object by itself is the only one.
+pub(super) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
+    match value.get(name) {
+        Some(Value::Array(list)) => list,
+        Some(object @ Value::Object(_)) => std::slice::from_ref(object),
+        _ => &[],
+    }
+}
+
+/// The texts of a list, or the only one.
+pub(super) fn texts(value: &Value, name: &str) -> Vec<String> {
+    let Some(Value::Array(list)) = value.get(name) else { return text(value, name).into_iter().collect() };
+    list.iter().filter_map(|element| text(&serde_json::json!({ "": element }), "")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn what_is_of_the_wrong_type_is_not_there_and_a_number_may_be_a_string() {
+        let value = json!({
+            "a": " milk\u{1b} ", "b": 35, "c": null, "d": {}, "e": "1.99", "f": "$2", "g": -1, "h": "TRUE",
+            "i": ["x", 5, null, {}], "j": "", "k": "10", "l": 1.5,
+        });
+        assert_eq!(text(&value, "a").as_deref(), Some("milk"));
+        assert_eq!(first_text(&value, &["j", "c", "b"]).as_deref(), Some("35"));
+        assert_eq!(text(&value, "d"), None);
+        assert_eq!([number(&value, "e"), number(&value, "f"), number(&value, "g")], [Some(1.99), Some(2.0), None]);
+        assert_eq!([count(&value, "k"), count(&value, "l")], [Some(10), None]);
+        assert_eq!(flag(&value, &["a", "h"]), Some(true));
+        assert_eq!(texts(&value, "i"), ["x", "5"]);
+        assert_eq!(texts(&value, "a"), ["milk"]);
+        assert_eq!(list(&value, "d").len(), 1);
+        assert!(list(&value, "a").is_empty() && list(&value, "z").is_empty());
+    }
+}
