@@ -28,6 +28,10 @@ simulate SEEDS="100000":
 mutants:
     cargo run --release -p kroger-connector --example mutants
 
+# Two calls with one idempotency key, in every schedule of two or three happenings.
+ledger:
+    KROGER_LEDGER=2 cargo test --release -p kroger-connector --test ledger -- --nocapture
+
 # Kill the server at each system call of a refresh, fill its disk, corrupt its
 # store (needs strace).
 crashes:

@@ -109,7 +109,7 @@ fn the_typed_cart_adds_with_a_token_from_the_environment() {
     let (mut store, service) = load(&variables);
     let item = Item { upc: "011110417008".to_owned(), quantity: 2, modality: Some(Modality::Delivery) };
 
-    let added = service.kroger_connector_cart().call_add(&mut store, None, &[item]).unwrap().unwrap();
+    let added = service.kroger_connector_cart().call_add(&mut store, None, &[item], None).unwrap().unwrap();
 
     assert_eq!(added.items_added, 1);
     assert!(added.notes[0].contains("check digit"));
@@ -124,8 +124,8 @@ fn a_typed_failure_says_what_must_happen_next() {
     let item = |upc: &str| Item { upc: upc.to_owned(), quantity: 1, modality: None };
     let cart = service.kroger_connector_cart();
 
-    let wrong = cart.call_add(&mut store, None, &[item("milk")]).unwrap().unwrap_err();
-    let nobody = cart.call_add(&mut store, None, &[item(UPC)]).unwrap().unwrap_err();
+    let wrong = cart.call_add(&mut store, None, &[item("milk")], None).unwrap().unwrap_err();
+    let nobody = cart.call_add(&mut store, None, &[item(UPC)], None).unwrap().unwrap_err();
 
     assert_eq!(wrong.code, FailureCode::InvalidArgument);
     assert_eq!(wrong.retry_after_seconds, None);

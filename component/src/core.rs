@@ -13,6 +13,7 @@ pub mod grants;
 pub mod health;
 pub mod item;
 pub mod kroger;
+pub mod ledger;
 pub mod lineage;
 pub mod maintenance;
 pub mod mirror;

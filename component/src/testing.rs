@@ -137,6 +137,15 @@ impl World {
         }
     }
 
+    /// No request is answered any more, unless told anew.
+    pub fn forget_answers(&self) {
+        self.state().answers.clear();
+    }
+
+    pub fn has_counter(&self, key: &str) -> bool {
+        self.state().counters.contains_key(key)
+    }
+
     /// Others have raised the counter `key`.
     pub fn increment_by(&self, key: &str, delta: u64) {
         *self.state().counters.entry(key.to_owned()).or_default() += delta;

@@ -88,5 +88,5 @@ impl World {
 /// Sign-ins have a thousand places; hourly counts and what is due are kept for a
 /// day.
 fn is_bounded_elsewhere(key: &str) -> bool {
-    ["signin", "used.", "lifetimes.", "due."].iter().any(|start| key.starts_with(start))
+    ["signin", "used.", "lifetimes.", "due.", "quota."].iter().any(|start| key.starts_with(start))
 }

@@ -1,5 +1,6 @@
 //! What people, agents and timers do in a run, and what they are told.
 
+use kroger_connector::core::cart::{self, Added};
 use kroger_connector::core::failure::{Code, Failure};
 use kroger_connector::core::item::{Item, Modality, Quantity, Upc};
 use kroger_connector::core::lineage::Grant;
@@ -7,7 +8,7 @@ use kroger_connector::core::maintenance::{self, Pass, RefreshOutcome};
 use kroger_connector::core::refresh::{self, Need, Trouble};
 use kroger_connector::core::secret::Secret;
 use kroger_connector::core::user::UserId;
-use kroger_connector::core::{Context, authorization, cart, tokens};
+use kroger_connector::core::{Context, authorization, tokens};
 use kroger_connector::ports::StoreError;
 
 use std::time::Duration;
@@ -61,11 +62,19 @@ pub(crate) fn user_id(user: usize) -> UserId {
     UserId::parse(USERS[user]).expect("a user id")
 }
 
+/// The grant that a call without an idempotency key used.
+fn used(added: Added) -> Grant {
+    match added {
+        Added::Now(grant) => *grant,
+        Added::Before => unreachable!("there is no earlier call"),
+    }
+}
+
 impl Task {
     pub(crate) fn run(&self, cx: Context<'_>) -> Done {
         match self {
             Self::Use(user) => Done::Grant(refresh::grant(cx, &user_id(*user), Need::Usable)),
-            Self::Add(user) => Done::Answered(cart::add(cx, &user_id(*user), &[milk()])),
+            Self::Add(user) => Done::Answered(cart::add(cx, &user_id(*user), &[milk()], None).map(used)),
             Self::Refresh(user) => Done::Answered(tokens::refresh(cx, &user_id(*user))),
             Self::Keep(user) => Done::Kept(maintenance::refresh_user(cx, &user_id(*user))),
             Self::Pass => Done::Pass(maintenance::refresh_due(cx, Duration::from_secs(50))),

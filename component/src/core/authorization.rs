@@ -35,6 +35,7 @@ pub const LIFETIME: Duration = Duration::from_secs(600);
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 const PLACES: u64 = 1_000;
 const PLACES_KEY: &str = "signin.places";
+const START_AGAIN: &str = "Start again at /auth/authorize.";
 /// A shared link is given out while it has this long left.
 const LINK_LEFT: Duration = Duration::from_secs(300);
 /// What was started this long ago is over for everyone, whatever their clock
@@ -241,10 +242,10 @@ pub fn complete(cx: Context<'_>, code: &Secret, state: &str) -> Result<SignedIn,
     let client = client(cx)?;
     let pending = take(cx, state)?;
     let user = pending.user_id.key();
-    let root = grants::take_root(cx, &user).map_err(|_| Failure::store_unavailable())?;
+    let root = grants::take_root(cx, &user).map_err(|_| spent_for_nothing())?;
     // A deletion that came before this root ended the sign-in, or will see it.
-    taken(cx, state)?;
-    let before = grants::current(cx, &user).map_err(|_| Failure::store_unavailable())?;
+    taken(cx, state).map_err(|failure| Failure { retry_after: None, next_step: START_AGAIN.to_owned(), ..failure })?;
+    let before = grants::current(cx, &user).map_err(|_| spent_for_nothing())?;
     refuse_if_deleted_since(&pending, &before)?;
     let request = kroger::code_request(&cx.settings.token_path, client, code, &pending.redirect_uri, &pending.verifier);
     let stopwatch = Stopwatch::start(cx);
@@ -275,8 +276,18 @@ fn take(cx: Context<'_>, state: &str) -> Result<Pending, Failure> {
     match cx.ports.increment(&used_key(place, &pending.state_hash), 1) {
         Ok(1) => Ok(pending),
         Ok(_) => Err(Failure::sign_in(Code::SignInUsed, "state", USED)),
-        Err(_) => Err(Failure::store_unavailable()),
+        // It may have been raised, and then this state is spent.
+        Err(_) => Err(spent_for_nothing()),
     }
+}
+
+/// The store failed after the `state` was used, so the same call is of no use.
+fn spent_for_nothing() -> Failure {
+    Failure::new(
+        Code::StoreUnavailable,
+        "The token store cannot be read or written, so the sign-in came to nothing. Nothing was stored.",
+        "Check the store's disk space and permissions, then start again at /auth/authorize.",
+    )
 }
 
 /// The sign-in of `state`, and its place, which must still be its own.
@@ -297,7 +308,7 @@ fn refuse_if_deleted_since(pending: &Pending, current: &Current) -> Result<(), F
     Err(Failure::new(
         Code::Reauthorize,
         "The user was forgotten while this sign-in was under way, so nothing was stored; re-authenticate.",
-        "Start again at /auth/authorize.",
+        START_AGAIN,
     ))
 }
 
@@ -319,9 +330,8 @@ fn granted(answer: Result<Verdict, SendError>) -> Result<TokenResponse, Failure>
         | Err(SendError::NotSent | SendError::Unknown) => Err(Failure::new(
             Code::UpstreamUnavailable,
             "Kroger did not complete the sign-in. Nothing was stored.",
-            "Start again at /auth/authorize.",
-        )
-        .retry_after(Duration::from_secs(5))),
+            START_AGAIN,
+        )),
     }
 }
 

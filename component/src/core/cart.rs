@@ -7,7 +7,9 @@ use super::failure::{Code, Failure};
 use super::grants;
 use super::item::Item;
 use super::kroger::{self, ApiError};
+use super::ledger::{self, Admission, End, Entry, IdempotencyKey, Unknown};
 use super::lineage::{Current, Grant};
+use super::quota::{self, Endpoint, Purpose};
 use super::refresh::{self, CALL_DEADLINE, Need, random};
 use super::tokens;
 use super::user::UserId;
@@ -25,10 +27,23 @@ const MOST_REJECTIONS: u32 = 4;
 /// The most items of one request.
 pub const MOST_ITEMS: usize = 100;
 
-/// What an answer to a cart add means.
+/// That the items were added, and when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// By this call, with this grant.
+    Now(Box<Grant>),
+    /// By an earlier call with the same idempotency key.
+    Before,
+}
+
+/// What became of one try.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Outcome {
     Added,
+    /// An earlier call with the same key ended so; nothing was sent.
+    Replayed(End),
+    /// The quota forbids it; nothing was sent.
+    Withheld(Failure),
     TokenRejected,
     ScopeMissing,
     /// Worth another try.
@@ -50,32 +65,34 @@ enum NotProcessed {
     OverQuota,
 }
 
-/// Why nobody can say whether an add was processed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unknown {
-    NoAnswer,
-    Status(u16),
-    /// Success, told by something that is not Kroger's cart.
-    Foreign,
-}
-
 /// Adds `items` to the user's cart, all or none, in one request.
 ///
-/// Answers the grant that was used.
-pub fn add(cx: Context<'_>, user: &UserId, items: &[Item]) -> Result<Grant, Failure> {
+/// With a `key`, repeats of the call add nothing: they answer what the first
+/// that came through did.
+pub fn add(cx: Context<'_>, user: &UserId, items: &[Item], key: Option<&IdempotencyKey>) -> Result<Added, Failure> {
     if items.is_empty() || items.len() > MOST_ITEMS {
         return Err(Failure::invalid_argument("items", "1 to 100 items"));
+    }
+    let entry = key.map(|key| Entry::new(cx, user, key, items));
+    if let Some(entry) = &entry
+        && let Some(end) = entry.earlier()?
+    {
+        return replay(end);
     }
     let deadline = cx.ports.monotonic_now() + CALL_DEADLINE;
     let mut need = Need::Usable;
     let (mut tries, mut rejections) = (0, 0);
     loop {
         let grant = refresh::grant(cx, user, need).map_err(|trouble| tokens::failure(cx, user, &trouble))?;
-        let request = kroger::cart_add_request(&grant.tokens.access_token, items);
-        let outcome = outcome(cx, cx.ports.send(&request, SEND_TIMEOUT));
+        let purpose = if tries == 0 { Purpose::Cart } else { Purpose::Repeat };
+        let outcome = match quota::spend(cx, Endpoint::Cart, purpose) {
+            Ok(()) => send(cx, &grant, items, entry.as_ref())?,
+            Err(failure) => Outcome::Withheld(failure),
+        };
         tries += 1;
         match outcome {
-            Outcome::Added => return Ok(grant),
+            Outcome::Added => return Ok(Added::Now(Box::new(grant))),
+            Outcome::Replayed(end) => return replay(end),
             Outcome::TokenRejected => {
                 rejections += 1;
                 if rejections > 1 && (rejections > MOST_REJECTIONS || is_current(cx, user, &grant)) {
@@ -83,19 +100,67 @@ pub fn add(cx: Context<'_>, user: &UserId, items: &[Item]) -> Result<Grant, Fail
                 }
                 need = Need::NewerThanRejected(grant.ticket);
             }
+            Outcome::Withheld(failure) => wait(cx, tries, failure.retry_after, deadline).map_err(|_| failure)?,
             Outcome::NotProcessed { why, retry_after } => {
-                let pause = attempts::pause(tries, retry_after, random(cx));
-                let is_worth_waiting =
-                    tries < cx.settings.max_refresh_retries.into() && cx.ports.monotonic_now() + pause < deadline;
-                if !is_worth_waiting {
-                    return Err(not_processed(why, retry_after, pause));
-                }
-                cx.ports.sleep(pause);
+                wait(cx, tries, retry_after, deadline).map_err(|pause| not_processed(why, retry_after, pause))?;
             }
             Outcome::ScopeMissing => return Err(scope_missing(cx, user)),
             Outcome::Unknown(why) => return Err(outcome_unknown(why)),
             Outcome::Rejected(error) => return Err(rejected(&error)),
             Outcome::Nonsense => return Err(nonsense()),
+        }
+    }
+}
+
+/// Sends the add once, if the ledger has nothing against it.
+fn send(cx: Context<'_>, grant: &Grant, items: &[Item], entry: Option<&Entry<'_>>) -> Result<Outcome, Failure> {
+    let request = kroger::cart_add_request(&grant.tokens.access_token, items);
+    let permit = match entry.map(Entry::admit).transpose()? {
+        Some(Admission::Replay(end)) => return Ok(Outcome::Replayed(end)),
+        Some(Admission::Send(permit)) => Some(permit),
+        None => None,
+    };
+    let answer = cx.ports.send(&request, SEND_TIMEOUT);
+    let outcome = outcome(cx, &answer);
+    if let (Some(entry), Some(permit)) = (entry, &permit) {
+        entry.conclude(permit, outcome.for_ledger());
+    }
+    if let Ok(response) = &answer {
+        quota::observe(cx, Endpoint::Cart, response);
+    }
+    Ok(outcome)
+}
+
+/// Waits for the next try; an error is the pause that is not worth waiting for.
+fn wait(cx: Context<'_>, tries: u64, asked_for: Option<Duration>, deadline: Duration) -> Result<(), Duration> {
+    let pause = attempts::pause(tries, asked_for, random(cx));
+    if tries >= cx.settings.max_refresh_retries.into() || cx.ports.monotonic_now() + pause >= deadline {
+        return Err(pause);
+    }
+    cx.ports.sleep(pause);
+    Ok(())
+}
+
+fn replay(end: End) -> Result<Added, Failure> {
+    match end {
+        End::Added => Ok(Added::Before),
+        End::Unknown(why) => Err(outcome_unknown(why).replayed()),
+        End::Unintelligible => Err(nonsense().replayed()),
+    }
+}
+
+impl Outcome {
+    fn for_ledger(&self) -> ledger::Outcome {
+        match self {
+            Self::Added => ledger::Outcome::Ended(End::Added),
+            Self::Replayed(end) => ledger::Outcome::Ended(*end),
+            Self::Unknown(why) => ledger::Outcome::Ended(End::Unknown(*why)),
+            Self::Nonsense => ledger::Outcome::Ended(End::Unintelligible),
+            Self::Withheld(_)
+            | Self::TokenRejected
+            | Self::ScopeMissing
+            | Self::NotProcessed { .. }
+            | Self::Rejected(_) => ledger::Outcome::NothingDone,
         }
     }
 }
@@ -106,7 +171,7 @@ fn is_current(cx: Context<'_>, user: &UserId, grant: &Grant) -> bool {
     matches!(grants::current(cx, &user.key()), Ok(Current::Grant(now)) if now.ticket == grant.ticket)
 }
 
-fn outcome(cx: Context<'_>, answer: Result<Response, SendError>) -> Outcome {
+fn outcome(cx: Context<'_>, answer: &Result<Response, SendError>) -> Outcome {
     let response = match answer {
         Ok(response) => response,
         Err(SendError::NotSent) => {
@@ -114,7 +179,7 @@ fn outcome(cx: Context<'_>, answer: Result<Response, SendError>) -> Outcome {
         }
         Err(SendError::Unknown) => return Outcome::Unknown(Unknown::NoAnswer),
     };
-    let retry_after = kroger::retry_after(&response, cx.ports.wall_now());
+    let retry_after = kroger::retry_after(response, cx.ports.wall_now());
     match (response.status, ApiError::parse(&response.body)) {
         (200..=299, _) if is_confirmation(&response.body) => Outcome::Added,
         (200..=299, _) => Outcome::Unknown(Unknown::Foreign),
@@ -191,6 +256,7 @@ fn outcome_unknown(why: Unknown) -> Failure {
     let what = match why {
         Unknown::NoAnswer => "Kroger's answer did not arrive".to_owned(),
         Unknown::Status(status) => format!("Kroger answered {status}, which does not say whether it was done"),
+        Unknown::Abandoned => "the process that sent it ended before it told of an answer".to_owned(),
         Unknown::Foreign => "what confirmed it is not Kroger's cart, perhaps a proxy's page".to_owned(),
     };
     Failure::new(

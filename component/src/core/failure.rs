@@ -18,6 +18,10 @@ pub enum Code {
     QuotaExhausted,
     ScopeMissing,
     InvalidArgument,
+    /// The idempotency key was used with other items.
+    IdempotencyConflict,
+    /// A call with the same idempotency key is still running.
+    IdempotencyInFlight,
     /// There is no refresh token to refresh with.
     NoRefreshToken,
     /// Nobody started this sign-in, or it was overtaken or ended since.
@@ -44,6 +48,9 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// A link to open, where a person can mend it by signing in.
     pub authorization_url: Option<String>,
+    /// An earlier call with the same idempotency key ended so; this one did
+    /// nothing.
+    pub is_replay: bool,
 }
 
 /// The four steps of the first system's page, for an agent to follow.
@@ -55,12 +62,25 @@ pub const AGENT_STEPS: &str = "Action required for LLM agent:\n\
 
 impl Failure {
     pub fn new(code: Code, detail: impl Into<String>, next_step: impl Into<String>) -> Self {
-        Self { code, detail: detail.into(), next_step: next_step.into(), retry_after: None, authorization_url: None }
+        Self {
+            code,
+            detail: detail.into(),
+            next_step: next_step.into(),
+            retry_after: None,
+            authorization_url: None,
+            is_replay: false,
+        }
     }
 
     #[must_use]
     pub fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
+        self
+    }
+
+    #[must_use]
+    pub fn replayed(mut self) -> Self {
+        self.is_replay = true;
         self
     }
 
@@ -133,6 +153,8 @@ impl Code {
             | Self::SignInUsed
             | Self::SignInDeclined
             | Self::SignInRefused => "invalid_argument",
+            Self::IdempotencyConflict => "idempotency_conflict",
+            Self::IdempotencyInFlight => "idempotency_in_flight",
             Self::StoreUnavailable => "store_unavailable",
             Self::NotFound => "not_found",
         }

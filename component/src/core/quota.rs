@@ -361,7 +361,7 @@ mod tests {
         let_through(cx, Endpoint::Cart, Purpose::Cart);
         let first = standing(cx, Endpoint::Cart).unwrap();
 
-        world.advance(WINDOW - Duration::from_millis(1));
+        world.advance(WINDOW.saturating_sub(Duration::from_millis(1)));
         let last_moment = spend(cx, Endpoint::Cart, Purpose::Cart);
         world.advance(Duration::from_millis(1));
         let unused = standing(cx, Endpoint::Cart).unwrap();

@@ -5,12 +5,14 @@
 //! nothing that a correct reader could still need: no ticket counter, no hint,
 //! no current grant, no try at one.
 
+use std::collections::HashSet;
+
 use super::Context;
 use super::due::{self, Minute};
 use super::grants;
 use super::lineage::{Current, Grant, Ticket};
 use super::user::UserKey;
-use super::{authorization, quota, success_rate};
+use super::{authorization, ledger, quota, success_rate};
 use crate::ports::{Bucket, StoreError};
 
 /// A day, in which nobody looks at a count or an entry any more.
@@ -30,12 +32,17 @@ pub struct Swept {
 pub fn page(cx: Context<'_>, cursor: Option<u64>, due_from: Minute) -> Result<Swept, StoreError> {
     let page = cx.ports.list_keys(Bucket::Store, cursor)?;
     let mut overdue = Vec::new();
+    let mut entries = HashSet::new();
     let mut swept = Swept { deleted: 0, cursor: page.cursor };
     for key in &page.keys {
         if let Some((user, ticket)) = grants::parse_grant_key(key) {
             overdue.extend(mend(cx, &user, ticket)?);
         }
-        if has_served(cx, key)? {
+        if let Some(entry) = ledger::entry_of(key) {
+            if entries.insert(entry) {
+                swept.deleted += ledger::sweep(cx, entry)?;
+            }
+        } else if has_served(cx, key)? {
             cx.ports.delete(Bucket::Store, key)?;
             swept.deleted += 1;
         }

@@ -15,10 +15,12 @@ use url::form_urlencoded;
 use super::SharedPorts;
 use super::problem::Problem;
 use crate::core::Context;
+use crate::core::ledger::IdempotencyKey;
 use crate::core::settings::Settings;
 use crate::core::user::UserId;
 
 const USER_HEADER: &str = "x-kroger-user";
+const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
 /// What a route is given besides its body.
 pub(super) struct Call {
@@ -76,8 +78,19 @@ impl Call {
     }
 
     fn user_header(&self) -> Result<Option<&str>, Problem> {
-        let refused = |allowed| Problem::invalid_argument("X-Kroger-User", allowed);
-        let mut values = self.headers.get_all(USER_HEADER).iter();
+        self.header(USER_HEADER, "X-Kroger-User")
+    }
+
+    /// What the caller names this deed by, to repeat it safely.
+    pub(super) fn idempotency_key(&self) -> Result<Option<IdempotencyKey>, Problem> {
+        let Some(text) = self.header(IDEMPOTENCY_KEY, IDEMPOTENCY_KEY)? else { return Ok(None) };
+        let key = IdempotencyKey::parse(text).map_err(|allowed| Problem::invalid_argument(IDEMPOTENCY_KEY, allowed))?;
+        Ok(Some(key))
+    }
+
+    fn header(&self, name: &str, shown: &str) -> Result<Option<&str>, Problem> {
+        let refused = |allowed| Problem::invalid_argument(shown, allowed);
+        let mut values = self.headers.get_all(name).iter();
         let Some(value) = values.next() else { return Ok(None) };
         if values.next().is_some() {
             return Err(refused("it is given more than once; give it once"));

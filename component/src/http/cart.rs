@@ -2,16 +2,19 @@
 
 use axum::body::Bytes;
 use axum::response::Response;
+use http::HeaderValue;
 use serde::Serialize;
 use serde_json::Value;
 
 use super::call::{Call, json};
 use super::fields::Fields;
-use super::problem::Problem;
-use super::words;
-use crate::core::cart;
+use super::problem::{IDEMPOTENT_REPLAYED, Problem};
+use super::words::{self, UserToken};
+use crate::core::Context;
+use crate::core::cart::{self, Added};
 use crate::core::item::Modality;
 use crate::core::order::{self, Given};
+use crate::core::user::UserId;
 
 const ITEM: [&str; 3] = ["upc", "quantity", "modality"];
 const A_UPC: &str = "a UPC of 13 digits, such as 0001111041700; shorter ones are padded with zeros";
@@ -46,12 +49,10 @@ pub(super) async fn add(call: Call, body: Bytes) -> Result<Response, Problem> {
     let items = fields.list("items", SOME_ITEMS)?;
     let given: Result<Vec<Given>, Problem> = items.into_iter().enumerate().map(item).collect();
     let order = order::many(&given?, cx.settings.default_modality)?;
-    cart::add(cx, &call.user()?, &order.items)?;
-    Ok(json(&AddedAll {
-        message: "Items added to cart successfully",
-        items_added: order.items.len(),
-        notes: order.notes,
-    }))
+    let added = cart::add(cx, &call.user()?, &order.items, call.idempotency_key()?.as_ref())?;
+    let answer =
+        AddedAll { message: "Items added to cart successfully", items_added: order.items.len(), notes: order.notes };
+    Ok(marked(json(&answer), &added))
 }
 
 fn item((index, value): (usize, Value)) -> Result<Given, Problem> {
@@ -62,16 +63,37 @@ pub(super) async fn add_simple(call: Call, body: Bytes) -> Result<Response, Prob
     let cx = call.context();
     let given = if body.is_empty() { in_query(&call)? } else { in_body(&call, &body)? };
     let order = order::one(&given, cx.settings.default_modality)?;
-    let grant = cart::add(cx, &call.user()?, &order.items)?;
+    let user = call.user()?;
+    let added = cart::add(cx, &user, &order.items, call.idempotency_key()?.as_ref())?;
     let item = &order.items[0];
-    Ok(json(&AddedOne {
+    let answer = AddedOne {
         success: true,
         upc: item.upc.as_str(),
         quantity: item.quantity.get(),
         message: format!("Added {}x item to cart", item.quantity.get()),
-        token_status: words::valid(&grant.tokens, cx.ports.wall_now()),
+        token_status: token_status(cx, &user, &added),
         notes: order.notes,
-    }))
+    };
+    Ok(marked(json(&answer), &added))
+}
+
+/// A replay is told by a header, its answer is that of the first call.
+fn marked(mut response: Response, added: &Added) -> Response {
+    if *added == Added::Before {
+        response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
+    }
+    response
+}
+
+fn token_status(cx: Context<'_>, user: &UserId, added: &Added) -> String {
+    let now = cx.ports.wall_now();
+    match added {
+        Added::Now(grant) => words::valid(&grant.tokens, now),
+        Added::Before => {
+            let token = UserToken::of(cx, user).map(|token| token.text(now));
+            token.unwrap_or_else(|_| "unknown: the store cannot be read".to_owned())
+        }
+    }
 }
 
 fn in_body(call: &Call, body: &[u8]) -> Result<Given, Problem> {

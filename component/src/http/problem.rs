@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
 use crate::core::failure::{Code, Failure};
+
+/// Of an answer that an earlier call with the same idempotency key had.
+pub(super) const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// A failed call, as HTTP tells it.
 #[derive(Clone, Debug)]
@@ -44,6 +47,8 @@ pub(super) struct Document {
     /// More exact than `code`, for the page that a person sees.
     #[serde(skip)]
     cause: Option<Code>,
+    #[serde(skip)]
+    is_replay: bool,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
@@ -64,6 +69,7 @@ impl Problem {
             action: None,
             authorization_url: None,
             cause: None,
+            is_replay: false,
         }))
     }
 
@@ -131,6 +137,7 @@ impl From<Failure> for Problem {
         problem.0.retry_after = failure.retry_after.map(whole_seconds);
         problem.0.authorization_url = failure.authorization_url;
         problem.0.cause = Some(failure.code);
+        problem.0.is_replay = failure.is_replay;
         problem
     }
 }
@@ -152,6 +159,8 @@ fn status_and_title(code: Code) -> (StatusCode, &'static str) {
         Code::QuotaExhausted => (StatusCode::TOO_MANY_REQUESTS, "Quota exhausted"),
         Code::ScopeMissing => (StatusCode::FORBIDDEN, "Scope missing"),
         Code::InvalidArgument => (StatusCode::UNPROCESSABLE_ENTITY, "Invalid argument"),
+        Code::IdempotencyConflict => (StatusCode::UNPROCESSABLE_ENTITY, "Idempotency key used before"),
+        Code::IdempotencyInFlight => (StatusCode::CONFLICT, "Still running"),
         Code::NoRefreshToken => BAD_REQUEST,
         Code::SignInUnknown | Code::SignInExpired | Code::SignInUsed => BAD_REQUEST,
         Code::SignInDeclined | Code::SignInRefused => BAD_REQUEST,
@@ -162,7 +171,7 @@ fn status_and_title(code: Code) -> (StatusCode, &'static str) {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let Document { status, retry_after, .. } = *self.0;
+        let Document { status, retry_after, is_replay, .. } = *self.0;
         let body = serde_json::to_vec(&self.0).expect("a problem has string keys and no failing parts");
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
@@ -170,6 +179,9 @@ impl IntoResponse for Problem {
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = retry_after {
             headers.insert(RETRY_AFTER, seconds.into());
+        }
+        if is_replay {
+            headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
         }
         if status == StatusCode::UNAUTHORIZED {
             // RFC 9110 § 15.5.2 wants a challenge; a person answers this one.

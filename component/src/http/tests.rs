@@ -5,6 +5,7 @@ mod callers;
 mod cart;
 mod contract;
 mod failures;
+mod keyed_adds;
 mod openapi;
 mod sign_in;
 mod status;

@@ -9,8 +9,10 @@ use super::bindings::exports::kroger::connector::{
 };
 use super::bindings::kroger::connector::types::{Failure as WitFailure, FailureCode};
 use super::{Component, with_context};
+use crate::core::cart::{self, Added};
 use crate::core::failure::{Code, Failure};
 use crate::core::item::Modality;
+use crate::core::ledger::IdempotencyKey;
 use crate::core::order::{self, Given};
 use crate::core::quota::{self, Endpoint, Standing};
 use crate::core::secret::Secret;
@@ -18,7 +20,7 @@ use crate::core::settings::{Scope, SettingError};
 use crate::core::tokens::{State, Status};
 use crate::core::user::UserId;
 use crate::core::validation::{self, Check, Reach, Validation};
-use crate::core::{Context, authorization, cart, maintenance, tokens};
+use crate::core::{Context, authorization, maintenance, tokens};
 use crate::ports::Timestamp;
 
 /// Runs `rule`, and sorts what goes wrong before and in it.
@@ -147,13 +149,19 @@ fn checks(list: Vec<Check>) -> Vec<wit_tokens::Check> {
 }
 
 impl wit_cart::Guest for Component {
-    fn add(user_id: Option<String>, items: Vec<wit_cart::Item>) -> Result<wit_cart::Added, WitFailure> {
+    fn add(
+        user_id: Option<String>,
+        items: Vec<wit_cart::Item>,
+        idempotency_key: Option<String>,
+    ) -> Result<wit_cart::Added, WitFailure> {
         answer(|cx| {
             let given: Vec<Given> = items.into_iter().map(Into::into).collect();
             let order = order::many(&given, cx.settings.default_modality)?;
-            cart::add(cx, &user(cx, user_id.as_deref())?, &order.items)?;
+            let key = idempotency_key.as_deref().map(IdempotencyKey::parse).transpose();
+            let key = key.map_err(|allowed| Failure::invalid_argument("idempotency-key", allowed))?;
+            let added = cart::add(cx, &user(cx, user_id.as_deref())?, &order.items, key.as_ref())?;
             let items_added = u32::try_from(order.items.len()).unwrap_or(u32::MAX);
-            Ok(wit_cart::Added { items_added, notes: order.notes })
+            Ok(wit_cart::Added { items_added, notes: order.notes, replayed: added == Added::Before })
         })
     }
 }
@@ -272,6 +280,8 @@ fn code(code: Code) -> FailureCode {
         | Code::SignInUsed
         | Code::SignInDeclined
         | Code::SignInRefused => FailureCode::InvalidArgument,
+        Code::IdempotencyConflict => FailureCode::IdempotencyConflict,
+        Code::IdempotencyInFlight => FailureCode::IdempotencyInFlight,
         Code::StoreUnavailable => FailureCode::StoreUnavailable,
         Code::NotFound => FailureCode::NotFound,
     }
