@@ -9,12 +9,12 @@ use serde_json::Value;
 use super::call::{Call, json};
 use super::fields::Fields;
 use super::problem::{IDEMPOTENT_REPLAYED, Problem};
-use super::words::{self, UserToken};
-use crate::core::Context;
+use super::words;
 use crate::core::cart::{self, Added};
 use crate::core::item::Modality;
 use crate::core::order::{self, Given};
 use crate::core::user::UserId;
+use crate::core::{Context, tokens};
 
 const ITEM: [&str; 3] = ["upc", "quantity", "modality"];
 const A_UPC: &str = "a UPC of 13 digits, such as 0001111041700; shorter ones are padded with zeros";
@@ -90,8 +90,8 @@ fn token_status(cx: Context<'_>, user: &UserId, added: &Added) -> String {
     match added {
         Added::Now(grant) => words::valid(&grant.tokens, now),
         Added::Before => {
-            let token = UserToken::of(cx, user).map(|token| token.text(now));
-            token.unwrap_or_else(|_| "unknown: the store cannot be read".to_owned())
+            let known = tokens::known(cx, user).map(|known| words::user_token(&known, now));
+            known.unwrap_or_else(|_| "unknown: the store cannot be read".to_owned())
         }
     }
 }

@@ -33,7 +33,10 @@ impl App {
     fn add(&self) -> Result<Grant, Failure> {
         let upc = Upc::parse("0001111041700").unwrap().upc;
         let milk = Item { upc, quantity: Quantity::new(1).unwrap(), modality: Modality::Pickup };
-        add(self.cx(), &alice(), &[milk])
+        match add(self.cx(), &alice(), &[milk], None)? {
+            Added::Now(grant) => Ok(*grant),
+            Added::Before => panic!("it has no key"),
+        }
     }
 
     /// Kroger rejects the token of an add, and another call refreshes meanwhile.

@@ -123,7 +123,10 @@ fn of_the_component(example: &str) -> Answer {
         "quota_exhausted" => add_answered(429, ""),
         "scope_missing" => add_answered(403, r#"{"errors":{"code":"Forbidden","reason":"missing required scopes"}}"#),
         "invalid_argument" => running().put("/cart/add/simple", &json!({ "upc": UPC, "quantity": 0 })),
+        "idempotency_conflict" => with_other_items(),
+        "idempotency_in_flight" => while_the_first_call_runs(),
         "sign_in_refused" => running().get("/auth/callback?code=c&state=s"),
+        "sign_in_unanswered" => unanswered_sign_in(),
         "no_refresh_token" => without_refresh_token(),
         "store_unavailable" => without_store(),
         "not_found" => running().call_with("POST", "/admin/tokens/refresh?user_id=nobody", &[], ""),
@@ -132,6 +135,36 @@ fn of_the_component(example: &str) -> Answer {
         "misconfigured" => with_wrong_settings(),
         other => panic!("no example {other}"),
     }
+}
+
+fn unanswered_sign_in() -> Answer {
+    let server = server();
+    let state = server.state("/auth/authorize");
+    server.get(&format!("/auth/callback?code=c&state={state}"))
+}
+
+fn add_with_key(server: &Server, upc: &str) -> Answer {
+    server.call_with("PUT", "/cart/add/simple", &[("idempotency-key", "k")], &json!({ "upc": upc }).to_string())
+}
+
+fn with_other_items() -> Answer {
+    let server = running();
+    server.world.answer(204, "");
+    add_with_key(&server, UPC);
+    add_with_key(&server, "0001111041195")
+}
+
+fn while_the_first_call_runs() -> Answer {
+    let server = running();
+    let (settings, world) = (Arc::clone(&server.settings), Arc::clone(&server.world));
+    let told = Arc::new(std::sync::Mutex::new(None));
+    let second = Arc::clone(&told);
+    server.world.answer_while(204, move || {
+        let service = Service::new(Ok(Arc::clone(&settings)));
+        *second.lock().unwrap() = Some(add_with_key(&Server { world, service, settings }, UPC));
+    });
+    add_with_key(&server, UPC);
+    told.lock().unwrap().take().unwrap()
 }
 
 /// The host's own, which the component never sees; the host's tests hold it to

@@ -40,6 +40,9 @@ pub(super) const REFRESH_FAILED: Fault = fault(
     "Kroger or the network failed, after retries; nothing was done, try again after `retry_after` seconds",
 )
 .retryable();
+pub(super) const SIGN_IN_UNANSWERED: Fault =
+    fault(503, "upstream_unavailable", "Kroger did not complete the sign-in; nothing was stored, start again")
+        .like("sign_in_unanswered");
 pub(super) const UPSTREAM_REJECTED: Fault =
     fault(422, "upstream_rejected", "Kroger understood the call and refused it; the detail has its reason");
 pub(super) const UPSTREAM_NONSENSE: Fault =
@@ -56,6 +59,14 @@ pub(super) const OUTCOME_UNKNOWN: Fault = fault(
 );
 pub(super) const QUOTA_EXHAUSTED: Fault =
     fault(429, "quota_exhausted", "no more calls of this kind for now; nothing was done").retryable();
+pub(super) const IDEMPOTENCY_CONFLICT: Fault =
+    fault(422, "idempotency_conflict", "the `Idempotency-Key` was used before, with other items; nothing was sent");
+pub(super) const IDEMPOTENCY_IN_FLIGHT: Fault = fault(
+    409,
+    "idempotency_in_flight",
+    "a call with the same `Idempotency-Key` is still running; repeat after `retry_after` seconds to get its answer",
+)
+.retryable();
 pub(super) const SCOPE_MISSING: Fault =
     fault(403, "scope_missing", "the sign-in lacks a scope; give `authorization_url`, which asks for it, to the user");
 pub(super) const INVALID_ARGUMENT: Fault =

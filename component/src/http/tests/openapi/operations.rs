@@ -8,8 +8,8 @@ use super::super::UPC;
 use super::document::{Operation, document, operation};
 use super::examples;
 use super::faults::{
-    EVERYWHERE, INVALID_ARGUMENT, NO_REFRESH_TOKEN, OUTCOME_UNKNOWN, SCOPE_MISSING, SIGN_IN_REFUSED, STORE_UNAVAILABLE,
-    UNKNOWN_USER, WITH_A_BODY, WITH_A_CALL, WITH_A_TOKEN,
+    EVERYWHERE, IDEMPOTENCY_CONFLICT, IDEMPOTENCY_IN_FLIGHT, INVALID_ARGUMENT, NO_REFRESH_TOKEN, OUTCOME_UNKNOWN,
+    SCOPE_MISSING, SIGN_IN_REFUSED, STORE_UNAVAILABLE, UNKNOWN_USER, WITH_A_BODY, WITH_A_CALL, WITH_A_TOKEN,
 };
 
 const DESCRIPTION: &str = "Keeps Kroger customers signed in and adds to their carts.\n\n\
@@ -58,8 +58,8 @@ fn cart_operations() -> Vec<Operation> {
         to_cart(operation("PUT", "/cart/add/simple", "add_item_to_cart", "cart"))
             .says(
                 "Add one item to the user's cart",
-                "Adds `quantity` of the product `upc` to the cart. Adding is additive: the same call twice adds twice, and \
-                 a cart can be neither read nor emptied from here. The fields may also be sent as query parameters of \
+                "Adds `quantity` of the product `upc` to the cart. Adding is additive: the same call twice adds twice, \
+                 unless both carry the same `Idempotency-Key`; a cart can be neither read nor emptied from here. The fields may also be sent as query parameters of \
                  the same names, with no body.",
             )
             .body("The item.", &schema("Item"), &[("two", one.clone()), ("delivered", delivered())])
@@ -68,7 +68,8 @@ fn cart_operations() -> Vec<Operation> {
             .says(
                 "Add several items to the user's cart",
                 "Adds up to 100 items in one request to Kroger, which adds all of them or none. Adding is additive: the \
-                 same call twice adds twice, and a cart can be neither read nor emptied from here.",
+                 same call twice adds twice, unless both carry the same `Idempotency-Key`; a cart can be neither read nor \
+                 emptied from here.",
             )
             .body("The items.", &schema("Items"), &[("two", many.clone())])
             .answers::<cart::AddedAll>("Kroger accepted the items.", examples::put("/cart/add", &many)),
@@ -80,8 +81,19 @@ fn delivered() -> Value {
 }
 
 fn to_cart(operation: Operation) -> Operation {
-    let operation = for_user(operation);
-    operation.fails(&WITH_A_BODY).fails(&WITH_A_TOKEN).fails(&WITH_A_CALL).fails(&[SCOPE_MISSING, OUTCOME_UNKNOWN])
+    let operation = for_user(operation).parameter(
+        "header",
+        "Idempotency-Key",
+        "Names this add, such as a UUID. A repeat with the same key and items, within 24 hours, adds nothing and answers \
+         what the first call did, with the header `Idempotent-Replayed: true`.",
+        json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!#-~]([ -~]*[!-~])?$" }),
+    );
+    operation.fails(&WITH_A_BODY).fails(&WITH_A_TOKEN).fails(&WITH_A_CALL).fails(&[
+        SCOPE_MISSING,
+        OUTCOME_UNKNOWN,
+        IDEMPOTENCY_CONFLICT,
+        IDEMPOTENCY_IN_FLIGHT,
+    ])
 }
 
 fn sign_in_operations() -> Vec<Operation> {
@@ -111,7 +123,7 @@ fn sign_in_operations() -> Vec<Operation> {
             .responds(200, "", "text/html", json!({ "schema": { "type": "string" } }))
             .leads_to(200, "refresh_token", "Refresh the user's new token.", from_body("user_id", "user_id"))
             .leads_to(200, "forget_user", "Sign the user out again.", from_body("user_id", "user_id"))
-            .fails(&[SIGN_IN_REFUSED, super::faults::REAUTHORIZE, super::faults::REFRESH_FAILED])
+            .fails(&[SIGN_IN_REFUSED, super::faults::REAUTHORIZE, super::faults::SIGN_IN_UNANSWERED])
             .fails(&[super::faults::UPSTREAM_REJECTED, super::faults::UPSTREAM_NONSENSE])
             .fails(&[STORE_UNAVAILABLE, super::faults::CLIENT_CREDENTIALS_REJECTED]),
     ]
