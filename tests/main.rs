@@ -6,6 +6,7 @@
 mod support;
 
 mod cart;
+mod catalogue;
 mod contract;
 mod crashes;
 mod embedding;

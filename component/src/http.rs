@@ -7,6 +7,7 @@
 mod admin;
 mod call;
 mod cart;
+mod catalog;
 mod fields;
 mod openapi;
 mod origin;
@@ -119,6 +120,11 @@ fn router(settings: Arc<Settings>) -> Router {
         .route("/auth/callback", get(sign_in::callback).head(get_only).fallback(get_only))
         .route("/cart/add", put(cart::add))
         .route("/cart/add/simple", put(cart::add_simple))
+        .route("/products/search", get(catalog::search_products))
+        .route("/products/{id}", get(catalog::product))
+        .route("/locations/search", get(catalog::search_locations))
+        .route("/locations/{id}", get(catalog::location_by_id))
+        .route("/identity/profile", get(catalog::profile))
         .route("/admin/rate-limits", get(rate_limits::rate_limits))
         .route("/admin/tokens", get(admin::tokens))
         .route("/admin/tokens/refresh", post(admin::refresh))

@@ -3,6 +3,7 @@
 mod admin;
 mod callers;
 mod cart;
+mod catalog;
 mod contract;
 mod failures;
 mod keyed_adds;

@@ -147,7 +147,7 @@ fn steps(query: &ProductQuery, limit: u32, location: Option<&LocationId>) -> Res
 }
 
 fn brand(text: &str) -> Result<String, Failure> {
-    let is_brand = !text.trim().is_empty() && text.len() <= 200 && !text.chars().any(char::is_control);
+    let is_brand = !text.trim().is_empty() && text.chars().count() <= 200 && !text.chars().any(char::is_control);
     if is_brand { Ok(text.trim().to_owned()) } else { Err(Failure::invalid_argument("brand", "1 to 200 characters")) }
 }
 

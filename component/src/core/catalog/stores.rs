@@ -161,7 +161,7 @@ fn number(field: &str, number: u32, most: u32) -> Result<String, Failure> {
 
 fn plain<'a>(field: &str, text: &'a str) -> Result<&'a str, Failure> {
     let text = text.trim();
-    let is_plain = (1..=64).contains(&text.len()) && !text.chars().any(char::is_control);
+    let is_plain = (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control);
     if is_plain { Ok(text) } else { Err(Failure::invalid_argument(field, "1 to 64 characters")) }
 }
 

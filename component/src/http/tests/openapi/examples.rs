@@ -44,6 +44,43 @@ pub(super) fn put(path: &str, body: &Value) -> Value {
     good(&server.put(path, body))
 }
 
+/// What `GET path` answers where Kroger has what it names.
+pub(super) fn catalogue(path: &str) -> Value {
+    let server = running();
+    let store = json!({
+        "locationId": "01400376", "chain": "KROGER", "name": "Kroger Landen", "phone": "5551234567",
+        "address": { "addressLine1": "2900 W. St. Rt. 22 & 3", "city": "Maineville", "state": "OH", "zipCode": "45039" },
+        "geolocation": { "latitude": 39.311_088_1, "longitude": -84.275_116_7 },
+        "hours": { "timezone": "America/New_York", "monday": { "open": "06:00", "close": "23:00", "open24": false } },
+        "departments": [{ "departmentId": "09", "name": "Pharmacy" }],
+    });
+    let milk = json!({
+        "productId": UPC, "upc": UPC, "brand": "Kroger", "description": "Kroger 2% Reduced Fat Milk", "categories": ["Dairy"],
+        "aisleLocations": [{ "description": "Aisle 35", "number": "35" }],
+        "items": [{
+            "itemId": UPC, "size": "1 gal", "soldBy": "UNIT", "price": { "regular": 1.99, "promo": 1.59 },
+            "inventory": { "stockLevel": "HIGH" },
+            "fulfillment": { "curbside": true, "delivery": true, "inStore": true, "shipToHome": false },
+        }],
+    });
+    let data = match path.split('?').next().unwrap_or_default() {
+        "/products/search" => json!([milk]),
+        "/locations/search" => json!([store]),
+        "/locations/01400376" => store,
+        "/identity/profile" => json!({ "id": "53990804-cfd1-43f3-8256-bdc9817a4fd0" }),
+        _ => milk,
+    };
+    let meta = json!({ "pagination": { "start": 0, "limit": 10, "total": 1 } });
+    server.world.answer(200, json!({ "data": data, "meta": meta }).to_string());
+    good(&server.get(path))
+}
+
+fn unknown_product() -> Answer {
+    let server = running();
+    server.world.answer(404, "");
+    server.get("/products/0009999999999")
+}
+
 fn add(server: &Server) -> Answer {
     server.put("/cart/add/simple", &json!({ "upc": UPC, "quantity": 2 }))
 }
@@ -130,6 +167,7 @@ fn of_the_component(example: &str) -> Answer {
         "no_refresh_token" => without_refresh_token(),
         "store_unavailable" => without_store(),
         "not_found" => running().call_with("POST", "/admin/tokens/refresh?user_id=nobody", &[], ""),
+        "no_such_product" => unknown_product(),
         "too_large" => running().call_with("PUT", "/cart/add", &[], &" ".repeat(LARGEST_REQUEST + 1)),
         "forbidden_origin" => running().call_with("GET", "/config", &[("origin", "https://evil.example")], ""),
         "misconfigured" => with_wrong_settings(),

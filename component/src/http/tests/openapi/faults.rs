@@ -84,6 +84,8 @@ pub(super) const STORE_UNAVAILABLE: Fault =
     fault(503, "store_unavailable", "the token store cannot be read or written; nothing was sent, nothing was lost")
         .retryable();
 pub(super) const UNKNOWN_USER: Fault = fault(404, "not_found", "no token is stored for this user");
+pub(super) const NO_SUCH_THING: Fault =
+    fault(404, "not_found", "Kroger has nothing of this id").like("no_such_product");
 pub(super) const TOO_LARGE: Fault = fault(413, "too_large", "the body is larger than 1 MiB");
 
 const FORBIDDEN_ORIGIN: Fault =

@@ -3,16 +3,18 @@
 
 use serde_json::{Value, json};
 
-use super::super::super::{admin, cart, problem, rate_limits, sign_in, status, validation};
+use super::super::super::{admin, cart, catalog, problem, rate_limits, sign_in, status, validation};
 use super::super::UPC;
 use super::document::{Operation, document, operation};
 use super::examples;
 use super::faults::{
-    EVERYWHERE, IDEMPOTENCY_CONFLICT, IDEMPOTENCY_IN_FLIGHT, INVALID_ARGUMENT, NO_REFRESH_TOKEN, OUTCOME_UNKNOWN,
-    SCOPE_MISSING, SIGN_IN_REFUSED, STORE_UNAVAILABLE, UNKNOWN_USER, WITH_A_BODY, WITH_A_CALL, WITH_A_TOKEN,
+    EVERYWHERE, IDEMPOTENCY_CONFLICT, IDEMPOTENCY_IN_FLIGHT, INVALID_ARGUMENT, NO_REFRESH_TOKEN, NO_SUCH_THING,
+    OUTCOME_UNKNOWN, SCOPE_MISSING, SIGN_IN_REFUSED, STORE_UNAVAILABLE, UNKNOWN_USER, WITH_A_BODY, WITH_A_CALL,
+    WITH_A_TOKEN,
 };
 
 const DESCRIPTION: &str = "Keeps Kroger customers signed in and adds to their carts.\n\n\
+    To find something call `search_products`, and for a store `find_stores`; prices and stock are those of a store. \
     To put something into a cart call `add_item_to_cart` or `add_to_cart`. Access tokens are found and refreshed by the \
     server; nobody handles one. Where a call answers 401 with `authorization_url`, give that link to the user to open \
     and agree, then repeat the call.\n\n\
@@ -36,6 +38,7 @@ pub(super) fn generated() -> Value {
     });
     let tags = json!([
         { "name": "cart", "description": "Adding to a signed-in user's cart." },
+        { "name": "catalogue", "description": "Kroger's products and stores, in Kroger's own form." },
         { "name": "sign-in", "description": "Letting a user sign in at Kroger." },
         { "name": "tokens", "description": "Where tokens stand, and mending them. No answer shows a token." },
         { "name": "server", "description": "How the server is." },
@@ -45,6 +48,7 @@ pub(super) fn generated() -> Value {
 
 fn operations() -> Vec<Operation> {
     let mut all = cart_operations();
+    all.extend(catalog_operations());
     all.extend(sign_in_operations());
     all.extend(token_operations());
     all.extend(server_operations());
@@ -74,6 +78,84 @@ fn cart_operations() -> Vec<Operation> {
             .body("The items.", &schema("Items"), &[("two", many.clone())])
             .answers::<cart::AddedAll>("Kroger accepted the items.", examples::put("/cart/add", &many)),
     ]
+}
+
+fn catalog_operations() -> Vec<Operation> {
+    let text =
+        |least: u32, most: u32| json!({ "type": "string", "minLength": least, "maxLength": most, "pattern": PLAIN });
+    let number = |least: u32, most: u32, default: u32| json!({ "type": "integer", "minimum": least, "maximum": most, "default": default });
+    let location_id = || json!({ "type": "string", "pattern": "^[0-9A-Za-z]{8}$", "examples": ["01400376"] });
+    vec![
+        from_catalogue(operation("GET", "/products/search", "search_products", "catalogue"))
+            .says(
+                "Find products by words, with prices at a store",
+                "What Kroger sells under `term`, the most relevant first. Prices, stock and aisles are those of `locationId`, \
+                 else of the user's preferred store, else of the configured one; without a store there are none. Answers \
+                 are up to a minute old.",
+            )
+            .parameter("query", "term", "What to look for: 3 characters or more; Kroger reads the first 8 words.", text(3, 200))
+            .required()
+            .parameter("query", "locationId", "The store, by its id from `find_stores`.", location_id())
+            .parameter("query", "brand", "Only of this brand, in Kroger's spelling; several are separated by `|`.", text(1, 200))
+            .parameter("query", "fulfillment", FULFILLMENT, json!({ "type": "string", "pattern": "^(ais|csp|dth|sth)(,(ais|csp|dth|sth))*$" }))
+            .parameter("query", "limit", "How many.", number(1, 50, 10))
+            .parameter("query", "start", "How many to skip.", number(0, 250, 0))
+            .answers::<catalog::Products>("The products.", examples::catalogue("/products/search?term=2%25+milk&locationId=01400376")),
+        from_catalogue(operation("GET", "/products/{id}", "get_product", "catalogue"))
+            .says(
+                "Show one product, with its price at a store",
+                "The product with the UPC `id`, at `locationId`, else at the user's preferred store, else at the configured \
+                 one. Answers are up to a minute old.",
+            )
+            .parameter("path", "id", "The UPC: 13 digits, without the barcode's check digit.", schema_of_upc())
+            .parameter("query", "locationId", "The store, by its id from `find_stores`.", location_id())
+            .answers::<catalog::OneProduct>("The product.", examples::catalogue("/products/0001111041700?locationId=01400376"))
+            .fails(&[NO_SUCH_THING]),
+        from_catalogue(operation("GET", "/locations/search", "find_stores", "catalogue"))
+            .says(
+                "Find stores near a zip code or a place",
+                "Kroger's stores, of all its chains, nearest first. Near `zipCode`, or `lat` and `lon`, else the configured \
+                 zip code. Answers are up to an hour old.",
+            )
+            .parameter("query", "zipCode", "5 digits.", json!({ "type": "string", "pattern": "^[0-9]{5}$", "examples": ["45202"] }))
+            .parameter("query", "lat", "Degrees north; goes with `lon`.", json!({ "type": "number", "minimum": -90, "maximum": 90 }))
+            .parameter("query", "lon", "Degrees east, so negative in America.", json!({ "type": "number", "minimum": -180, "maximum": 180 }))
+            .parameter("query", "radiusInMiles", "How far away; absent: what is configured.", json!({ "type": "integer", "minimum": 1, "maximum": 100 }))
+            .parameter("query", "chain", "Only of this chain, such as `RALPHS`.", text(1, 64))
+            .parameter("query", "department", DEPARTMENT, json!({ "type": "string", "pattern": "^[0-9]{2}(,[0-9]{2})*$" }))
+            .parameter("query", "limit", "How many.", number(1, 200, 10))
+            .answers::<catalog::Locations>("The stores.", examples::catalogue("/locations/search?zipCode=45039")),
+        from_catalogue(operation("GET", "/locations/{id}", "get_store", "catalogue"))
+            .says(
+                "Show one store: address, hours, departments",
+                "The store with the id `id`, from `find_stores`. Answers are up to an hour old.",
+            )
+            .parameter("path", "id", "The store's id: 8 letters or digits.", location_id())
+            .answers::<catalog::OneLocation>("The store.", examples::catalogue("/locations/01400376"))
+            .fails(&[NO_SUCH_THING]),
+        from_catalogue(operation("GET", "/identity/profile", "get_profile", "catalogue"))
+            .says(
+                "Show the user's profile id at Kroger",
+                "Kroger tells nothing else of a customer. Nothing may be stored under that id.",
+            )
+            .answers::<catalog::Profile>("The profile.", examples::catalogue("/identity/profile"))
+            .fails(&[NO_SUCH_THING]),
+    ]
+}
+
+const FULFILLMENT: &str = "Only what can be had so: `ais` in store, `csp` pickup, `dth` delivery, `sth` shipping; several are \
+    separated by commas.";
+const DEPARTMENT: &str =
+    "Only stores that have this department, such as `09`, the pharmacy; several are separated by commas.";
+/// Something to see at both ends, and no control character.
+const PLAIN: &str = r"^[^\s\u0000-\u001f\u007f-\u009f\ufffd]([^\s\u0000-\u001f\u007f-\u009f\ufffd]| (?! ))*[^\s\u0000-\u001f\u007f-\u009f\ufffd]$|^[^\s\u0000-\u001f\u007f-\u009f\ufffd]$";
+
+fn from_catalogue(operation: Operation) -> Operation {
+    for_user(operation).fails(&WITH_A_TOKEN).fails(&WITH_A_CALL).fails(&[INVALID_ARGUMENT, SCOPE_MISSING])
+}
+
+fn schema_of_upc() -> Value {
+    json!({ "type": "string", "pattern": "^(?=0*[1-9])[0-9]{13}$", "examples": [UPC] })
 }
 
 fn delivered() -> Value {
