@@ -50,6 +50,19 @@ impl Call {
 
     /// The query parameter `name`; an empty one is as good as none.
     pub(super) fn parameter(&self, name: &str) -> Result<Option<Cow<'_, str>>, Problem> {
+        Ok(self.given(name)?.filter(|value| !value.is_empty()))
+    }
+
+    /// Whether the query parameter `name` is `true`.
+    pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
+        match self.given(name)?.as_deref() {
+            Some("true") => Ok(true),
+            None | Some("false") => Ok(false),
+            Some(_) => Err(Problem::invalid_argument(name, "true or false")),
+        }
+    }
+
+    fn given(&self, name: &str) -> Result<Option<Cow<'_, str>>, Problem> {
         let Some(query) = &self.query else { return Ok(None) };
         let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
         let Some((_, value)) = values.next() else { return Ok(None) };
@@ -60,7 +73,7 @@ impl Call {
         if value.contains('\u{fffd}') {
             return Err(Problem::invalid_argument(name, "UTF-8, percent-encoded"));
         }
-        Ok((!value.is_empty()).then_some(value))
+        Ok(Some(value))
     }
 
     /// Whom the call is for: named by header or parameter, else the default.

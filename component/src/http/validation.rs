@@ -57,7 +57,8 @@ impl From<Vec<Check>> for Validated {
 }
 
 pub(super) async fn validate(call: Call) -> Result<Response, Problem> {
-    let found = validation::validate(call.context(), reach(&call)?);
+    let reach = if call.flag("online")? { Reach::Online } else { Reach::Offline };
+    let found = validation::validate(call.context(), reach);
     let issues = found.issues();
     let users = found.users.into_iter().map(|(user, checks)| (user.as_str().to_owned(), checks.into()));
     Ok(json(&ValidationPage {
@@ -66,14 +67,6 @@ pub(super) async fn validate(call: Call) -> Result<Response, Problem> {
         tokens: ValidatedTokens { client_credentials: found.client.into(), users: users.collect() },
         server: found.server.into(),
     }))
-}
-
-fn reach(call: &Call) -> Result<Reach, Problem> {
-    match call.parameter("online")?.as_deref() {
-        Some("true") => Ok(Reach::Online),
-        None | Some("false") => Ok(Reach::Offline),
-        Some(_) => Err(Problem::invalid_argument("online", "true or false")),
-    }
 }
 
 #[derive(Serialize)]

@@ -220,6 +220,8 @@ fn token_operations() -> Vec<Operation> {
                  from; 1,000 users at most.",
             )
             .answers::<admin::TokensPage<'_>>("Where tokens stand.", examples::get("/admin/tokens"))
+            .leads_to(200, "start_sign_in", "Where a token's status is `reauthorize`.", json!({}))
+            .leads_to(200, "refresh_token", "Where a token is to be renewed before it is due.", json!({}))
             .fails(&[STORE_UNAVAILABLE]),
         for_user(operation("POST", "/admin/tokens/refresh", "refresh_token", "tokens"))
             .says(
