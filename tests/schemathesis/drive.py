@@ -6,9 +6,9 @@ something, and where it made too few calls to say so.
 """
 
 import argparse
-import json
 import os
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -16,26 +16,57 @@ import threading
 
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent))
+import jsonschema_rs  # noqa: E402  A part of schemathesis.
 import kroger_mcp  # noqa: E402
 
 USER = "user_default"
-FEWEST_CASES = 5_000
 
 
-def sign_in(sandbox, server):
+def sign_in(server):
     link = server.authorization_url(USER)
     redirect = kroger_mcp.call("GET", f"{link}&sandbox_user=alice&sandbox_decision=allow").location
     server.finish_sign_in(redirect)
 
 
-def keep_signed_in(sandbox, server, over):
+def keep_signed_in(server, over):
     """Until `over`: an agent would have the user sign in anew as well."""
     while not over.wait(0.2):
         if server.tokens().get(USER, {}).get("status") not in ("valid", "expiring_soon"):
-            sign_in(sandbox, server)
+            sign_in(server)
+
+
+def resolved(document, value):
+    while "$ref" in value:
+        found = document
+        for part in value["$ref"].removeprefix("#/").split("/"):
+            found = found[part]
+        value = found
+    return value
+
+
+def contents(document):
+    """Each described body of the document, and where it is."""
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            bodies = {"body": operation.get("requestBody", {}), **operation["responses"]}
+            for name, body in bodies.items():
+                for content in body.get("content", {}).values():
+                    yield f"{method} {path} {name}", content
+
+
+def false_examples(document):
+    """Examples that their own schema refuses."""
+    for where, content in contents(document):
+        schema = {**content["schema"], "components": document["components"]}
+        examples = [resolved(document, example)["value"] for example in content.get("examples", {}).values()]
+        examples += [content["example"]] if "example" in content else []
+        for example in examples:
+            for error in jsonschema_rs.Draft202012Validator(schema).iter_errors(example):
+                yield f"{where}: {error.message}"
 
 
 def schemathesis(url, folder, arguments):
+    """Its exit code, and how many calls it made."""
     command = [
         str(pathlib.Path(sys.executable).with_name("schemathesis")),
         "--config-file", str(HERE / "schemathesis.toml"),
@@ -44,33 +75,44 @@ def schemathesis(url, folder, arguments):
         "--max-examples", str(arguments.examples),
         "--seed", str(arguments.seed),
         "--workers", "2",
-        "--report-json-path", str(folder / "report.json"),
     ]
     # It looks for the hooks' module beside the configuration.
     environment = {**os.environ, "PYTHONPATH": str(HERE)}
-    return subprocess.run(command, cwd=folder, env=environment).returncode
+    cases = 0
+    with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as child:
+        for line in child.stdout:
+            print(line, end="", flush=True)
+            found = re.search(r"([\d,]+) generated", line)
+            cases = int(found.group(1).replace(",", "")) if found else cases
+    return child.returncode, cases
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--examples", type=int, default=300, help="cases of each operation (default: 300)")
     parser.add_argument("--seed", type=int, default=1, help="where the search starts (default: 1)")
+    parser.add_argument("--at-least", type=int, default=5_000, help="calls in all (default: 5000)")
     arguments = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         sandbox = kroger_mcp.Sandbox(folder)
         server = kroger_mcp.Server(folder, "server", folder / ".tokens", sandbox.environment())
-        sign_in(sandbox, server)
+        sign_in(server)
         over = threading.Event()
-        keeper = threading.Thread(target=keep_signed_in, args=(sandbox, server, over), daemon=True)
+        keeper = threading.Thread(target=keep_signed_in, args=(server, over), daemon=True)
         keeper.start()
-        status = schemathesis(server.url, folder, arguments)
+        wrong = list(false_examples(server.call("GET", "/openapi.json").json()))
+        status, cases = schemathesis(server.url, folder, arguments)
         over.set()
         keeper.join()
         server.stop()
         sandbox.kill()
-    sys.exit(status)
+    for example in wrong:
+        print(f"an example is not what its schema says: {example}")
+    if cases < arguments.at_least:
+        print(f"{cases} calls are too few to say that nothing is there; {arguments.at_least} are wanted")
+    sys.exit(status or int(bool(wrong) or cases < arguments.at_least))
 
 
 if __name__ == "__main__":
