@@ -1,6 +1,7 @@
 //! The routes, asked as a caller asks them, in a world of their own.
 
 mod admin;
+mod answers;
 mod callers;
 mod cart;
 mod catalog;
