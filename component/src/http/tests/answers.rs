@@ -53,8 +53,10 @@ const ANSWERS: [Given; 20] = [
 ];
 const REFUSED: &str = r#"{"error":"invalid_request","error_description":"invalid refresh_token"}"#;
 
-/// A route, and what brings a call of it to where Kroger answers.
-const ROUTES: [(&str, fn(&Given) -> Answer); 5] = [
+/// Brings a call of a route to where Kroger answers so.
+type Call = fn(&Given) -> Answer;
+
+const ROUTES: [(&str, Call); 5] = [
     ("`PUT /cart/add/simple`", |given| {
         let server = cart_answering(given);
         server.put("/cart/add/simple", &json!({ "upc": UPC }))
