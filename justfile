@@ -43,7 +43,7 @@ oauth-server SECONDS="300":
     tests/oauth_server/run --seconds {{SECONDS}}
 
 # 5,000 calls and more that try to prove /openapi.json wrong (needs Python).
-schemathesis EXAMPLES="300":
+schemathesis EXAMPLES="700":
     cargo build --release
     tests/schemathesis/run --examples {{EXAMPLES}}
 

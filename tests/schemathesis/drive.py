@@ -89,7 +89,7 @@ def schemathesis(url, folder, arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--examples", type=int, default=300, help="cases of each operation (default: 300)")
+    parser.add_argument("--examples", type=int, default=700, help="cases of each operation (default: 700)")
     parser.add_argument("--seed", type=int, default=1, help="where the search starts (default: 1)")
     parser.add_argument("--at-least", type=int, default=5_000, help="calls in all (default: 5000)")
     arguments = parser.parse_args()
