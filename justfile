@@ -28,9 +28,13 @@ simulate SEEDS="100000":
 mutants:
     cargo run --release -p kroger-connector --example mutants
 
-# Two calls with one idempotency key, in every schedule of two or three happenings.
-ledger:
-    KROGER_LEDGER=2 cargo test --release -p kroger-connector --test ledger -- --nocapture
+# A retrying agent adds while answers get lost and the server is killed; each of Kroger's errors on each route.
+adds ADDS="1000":
+    KROGER_ADDS={{ADDS}} cargo test -p kroger-mcp --test e2e -- --nocapture --test-threads 1 adds:: faults::
+
+# Two calls with one idempotency key, in every schedule of so many happenings.
+ledger HAPPENINGS="2":
+    KROGER_LEDGER={{HAPPENINGS}} cargo test --release -p kroger-connector --test ledger -- --nocapture
 
 # Kill the server at each system call of a refresh, fill its disk, corrupt its
 # store (needs strace).

@@ -5,13 +5,16 @@
 
 mod support;
 
+mod adds;
 mod cart;
 mod catalogue;
 mod contract;
 mod crashes;
 mod embedding;
+mod faults;
 mod files;
 mod hostile_upstream;
+mod quotas;
 mod refreshing;
 mod secrets;
 mod sign_in;

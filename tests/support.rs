@@ -69,6 +69,21 @@ impl Client {
         Self(config.into())
     }
 
+    /// The same where the server may be killed meanwhile: none then.
+    pub fn try_call(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &Value) -> Option<Answer> {
+        let mut request = ureq::http::Request::builder().method(method).uri(url);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.header("content-type", "application/json").body(body.to_string()).ok()?;
+        let mut response = self.0.run(request).ok()?;
+        Some(Answer {
+            status: response.status().as_u16(),
+            headers: response.headers().clone(),
+            text: response.body_mut().read_to_string().ok()?,
+        })
+    }
+
     pub fn call(&self, method: &str, url: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Answer {
         let mut request = ureq::http::Request::builder().method(method).uri(url);
         for (name, value) in headers {

@@ -44,7 +44,8 @@
 //!   "spent_refresh_tokens_presented", "calls": {"<METHOD path>": {"<status>" or "dropped": n}},
 //!   "carts": {"<user>": [{"upc", "quantity", "modality"}]}}`. `token_requests` counts what was
 //!   decided, even if the answer was then lost (unknown grant types as `other`); `calls` counts
-//!   what was answered, for all that imitates Kroger.
+//!   what was answered, for all that imitates Kroger. `quotas`: `{"cart": n, …}`, what counts
+//!   against the daily limits: calls that were processed, in the window that is open.
 //! - `GET`, `POST /_sandbox/settings`: any field of [`Settings`]; answers those in force.
 //! - `GET`, `POST`, `DELETE /_sandbox/faults`: `POST` adds a list of
 //!   `{"match": {"method"?, "path"?}, "probability"? | "times"? | "nth"?, "action", "seed"?}`. The
@@ -77,6 +78,7 @@ mod kroger;
 mod mint;
 mod pages;
 mod parameters;
+mod quotas;
 mod routes;
 mod sandbox;
 mod server;
@@ -85,6 +87,7 @@ mod tally;
 mod tokens;
 
 pub use app::{App, RedirectUri, SCOPES};
+pub use quotas::Endpoint;
 pub use sandbox::Sandbox;
 pub use server::serve;
 pub use settings::{Reuse, Settings};

@@ -21,6 +21,7 @@ use crate::{
     kroger::AddRefusal,
     pages,
     parameters::Parameters,
+    quotas::limit,
     sandbox::{Sandbox, now},
 };
 
@@ -38,6 +39,7 @@ impl Sandbox {
             .route("/v1/identity/profile", get(profile))
             .merge(catalogue::routes())
             .fallback(async || StatusCode::NOT_FOUND)
+            .layer(middleware::from_fn_with_state(self.clone(), limit))
             .layer(middleware::from_fn_with_state(self.clone(), disturb))
             // What follows is the sandbox's own: it meets no faults and is not counted.
             .route("/", get(front_page))

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-use crate::{app::App, faults::Faults, kroger::Kroger, tally::Tally};
+use crate::{app::App, faults::Faults, kroger::Kroger, quotas::Quotas, tally::Tally};
 
 /// One stand-in for Kroger. Clones share their state; everything is gone with the last.
 #[derive(Clone)]
@@ -19,6 +19,7 @@ pub(crate) struct World {
     pub(crate) kroger: Kroger,
     pub(crate) faults: Faults,
     pub(crate) tally: Tally,
+    pub(crate) quotas: Quotas,
 }
 
 impl Sandbox {
@@ -35,6 +36,7 @@ impl Sandbox {
             kroger: Kroger::new(apps.into_iter().collect(), seed),
             faults: Faults::default(),
             tally: Tally::default(),
+            quotas: Quotas::default(),
         };
         Self { world: Arc::new(Mutex::new(world)) }
     }
@@ -65,6 +67,7 @@ impl World {
             "spent_refresh_tokens_presented": kroger.spent_refresh_tokens_presented,
             "calls": self.tally.listing(),
             "carts": carts,
+            "quotas": self.quotas.listing(now()),
         })
     }
 }

@@ -1,7 +1,9 @@
 //! How the sandbox's tokens live and die, adjustable while it runs.
 
 use serde::{Deserialize, Serialize};
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
+
+use crate::quotas::{Endpoint, daily_limits};
 
 /// Ten years: long enough for any test, short enough that no sum of times overflows.
 const LONGEST_LIFETIME_SECONDS: u64 = 315_360_000;
@@ -24,6 +26,10 @@ pub struct Settings {
     pub omit_refresh_token: bool,
     /// Waited before each call outside `/_sandbox/` is processed.
     pub latency_ms: u64,
+    /// Calls that each endpoint takes in a window.
+    pub daily_limits: BTreeMap<Endpoint, u64>,
+    /// Default a day. Counts for windows that begin from then on.
+    pub quota_window_seconds: u64,
 }
 
 /// What happens when a refresh token is presented that has been used already.
@@ -48,6 +54,10 @@ pub struct SettingsChange {
     reuse: Option<Reuse>,
     omit_refresh_token: Option<bool>,
     latency_ms: Option<u64>,
+    /// Those that it names.
+    #[serde(default)]
+    daily_limits: BTreeMap<Endpoint, u64>,
+    quota_window_seconds: Option<u64>,
 }
 
 impl Default for Settings {
@@ -59,6 +69,8 @@ impl Default for Settings {
             reuse: Reuse::Refuse,
             omit_refresh_token: false,
             latency_ms: 0,
+            daily_limits: daily_limits(),
+            quota_window_seconds: 24 * 3600,
         }
     }
 }
@@ -71,6 +83,9 @@ impl Settings {
         bounded("access_token_lifetime_seconds", access, LONGEST_LIFETIME_SECONDS)?;
         bounded("refresh_token_lifetime_seconds", refresh, LONGEST_LIFETIME_SECONDS)?;
         bounded("latency_ms", change.latency_ms, LONGEST_LATENCY_MS)?;
+        bounded("quota_window_seconds", change.quota_window_seconds, LONGEST_LIFETIME_SECONDS)?;
+        let mut daily_limits = self.daily_limits.clone();
+        daily_limits.extend(&change.daily_limits);
         Ok(Self {
             access_token_lifetime_seconds: access.unwrap_or(self.access_token_lifetime_seconds),
             refresh_token_lifetime_seconds: refresh.unwrap_or(self.refresh_token_lifetime_seconds),
@@ -78,6 +93,8 @@ impl Settings {
             reuse: change.reuse.unwrap_or(self.reuse),
             omit_refresh_token: change.omit_refresh_token.unwrap_or(self.omit_refresh_token),
             latency_ms: change.latency_ms.unwrap_or(self.latency_ms),
+            daily_limits,
+            quota_window_seconds: change.quota_window_seconds.unwrap_or(self.quota_window_seconds),
         })
     }
 
@@ -87,6 +104,10 @@ impl Settings {
 
     pub(crate) fn refresh_token_lifetime(&self) -> Duration {
         Duration::from_secs(self.refresh_token_lifetime_seconds)
+    }
+
+    pub(crate) fn quota_window(&self) -> Duration {
+        Duration::from_secs(self.quota_window_seconds)
     }
 
     pub(crate) fn latency(&self) -> Duration {

@@ -151,6 +151,7 @@ fn a_fresh_state_has_every_key() {
         "spent_refresh_tokens_presented": 0,
         "calls": {},
         "carts": {},
+        "quotas": {},
     });
     assert_eq!(Running::start().state(), expected);
 }
@@ -407,6 +408,20 @@ fn a_delayed_call_is_processed_though_its_caller_has_hung_up() {
         assert!(Instant::now() < deadline, "the add was forgotten");
         thread::yield_now();
     }
+}
+
+#[test]
+fn a_call_beyond_the_daily_limit_is_429_and_says_when_to_come_back() {
+    let sandbox = Running::start();
+    sandbox.post("settings", &json!({"daily_limits": {"identity": 1}, "quota_window_seconds": 60}));
+
+    let first = sandbox.get("/v1/identity/profile");
+    let second = sandbox.get("/v1/identity/profile");
+
+    assert_eq!((first.status(), second.status()), (Some(401), Some(429)));
+    assert_eq!(second.header("retry-after"), Some("60"));
+    assert_eq!(second.json()["errors"]["code"], "RateLimit-429");
+    assert_eq!(sandbox.state()["quotas"], json!({"identity": 1}));
 }
 
 #[test]

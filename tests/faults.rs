@@ -1,0 +1,177 @@
+//! Each of Kroger's error bodies and each fault of the sandbox, on each route that
+//! calls Kroger: the right status and code.
+//!
+//! Run with `--nocapture` to see the table.
+
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Kroger, Sandbox, Server, UPC, folder};
+
+/// What is told, by status and code.
+type Told = (u16, &'static str);
+
+const OK: Told = (200, "");
+const UNAVAILABLE: Told = (503, "upstream_unavailable");
+const UNKNOWN: Told = (504, "outcome_unknown");
+const REFUSED: Told = (422, "upstream_rejected");
+const NONSENSE: Told = (502, "upstream_rejected");
+const CREDENTIALS: Told = (503, "client_credentials_rejected");
+const REAUTHORIZE: Told = (401, "reauthorize");
+const REJECTED: Told = (401, "token_rejected");
+const SCOPE: Told = (403, "scope_missing");
+const QUOTA: Told = (429, "quota_exhausted");
+const CODE_REFUSED: Told = (400, "invalid_argument");
+
+/// A call of ours that makes one of Kroger's.
+struct Route {
+    name: &'static str,
+    /// Which of Kroger's calls is disturbed.
+    disturbed: &'static str,
+    call: fn(&Server, &str) -> Answer,
+}
+
+const TOKEN: &str = "/v1/connect/oauth2/token";
+const CART: &str = "/v1/cart/add";
+
+/// Whoever adds a route that calls Kroger adds it here.
+const ROUTES: [Route; 4] = [
+    Route {
+        name: "callback",
+        disturbed: TOKEN,
+        call: |server, user| server.sign_in_as(&format!("{user}-again"), "bob"),
+    },
+    Route {
+        name: "refresh",
+        disturbed: TOKEN,
+        call: |server, user| server.call("POST", &format!("/admin/tokens/refresh?user_id={user}"), None),
+    },
+    Route {
+        name: "cart/add",
+        disturbed: CART,
+        call: |server, user| {
+            let items = json!({ "items": [{ "upc": UPC }] });
+            server.call("PUT", &format!("/cart/add?user_id={user}"), Some(&items))
+        },
+    },
+    Route {
+        name: "cart/add/simple",
+        disturbed: CART,
+        call: |server, user| {
+            server.call("PUT", &format!("/cart/add/simple?user_id={user}"), Some(&json!({ "upc": UPC })))
+        },
+    },
+];
+
+/// What disturbs, and what each route must tell of it: sign-in, refresh, cart.
+struct Case {
+    name: &'static str,
+    action: Value,
+    callback: Told,
+    refresh: Told,
+    cart: Told,
+}
+
+fn case(name: &'static str, action: Value, callback: Told, refresh: Told, cart: Told) -> Case {
+    Case { name, action, callback, refresh, cart }
+}
+
+fn status(status: u16, body: Value) -> Value {
+    json!({ "status": status, "body": body })
+}
+
+fn cases() -> Vec<Case> {
+    let nested = json!({ "errors": { "timestamp": 1, "code": "CART-2205", "reason": "Cannot parse parameters" } });
+    let bare = json!({ "timestamp": 1, "code": "API-4101-400", "reason": "Cannot parse parameters" });
+    let flat = json!({ "error": "invalid_token", "error_description": "The access token is invalid or has expired" });
+    let oauth = |error: &str, description: &str| json!({ "error": error, "error_description": description });
+    let scopes = json!({ "errors": { "code": "Forbidden", "reason": "missing required scopes" } });
+    let spent = oauth("invalid_request", "invalid refresh_token");
+    let nothing = |status: u16| json!({ "status": status });
+    vec![
+        case("400, nested", status(400, nested.clone()), UNAVAILABLE, UNAVAILABLE, REFUSED),
+        case("400, bare", status(400, bare), UNAVAILABLE, UNAVAILABLE, REFUSED),
+        case("401, flat", status(401, flat.clone()), REFUSED, UNAVAILABLE, REJECTED),
+        case("401, nested", status(401, json!({ "errors": flat })), UNAVAILABLE, UNAVAILABLE, REJECTED),
+        case("404, empty", nothing(404), UNAVAILABLE, UNAVAILABLE, REFUSED),
+        case("403, missing scopes", status(403, scopes), UNAVAILABLE, UNAVAILABLE, SCOPE),
+        case(
+            "400, invalid code",
+            status(400, oauth("invalid_request", "invalid code")),
+            CODE_REFUSED,
+            REAUTHORIZE,
+            REFUSED,
+        ),
+        case("400, spent refresh token", status(400, spent), CODE_REFUSED, REAUTHORIZE, REFUSED),
+        case("400, invalid_grant", status(400, oauth("invalid_grant", "")), CODE_REFUSED, REAUTHORIZE, REFUSED),
+        case(
+            "400, credentials",
+            status(400, oauth("unauthorized", "invalid credentials")),
+            CREDENTIALS,
+            CREDENTIALS,
+            REFUSED,
+        ),
+        case("401, credentials", status(401, oauth("invalid_client", "")), CREDENTIALS, CREDENTIALS, REJECTED),
+        case("400, scope", status(400, oauth("invalid_scope", "invalid scope")), REFUSED, UNAVAILABLE, REFUSED),
+        case("403, a proxy's page", status(403, json!("<html>")), UNAVAILABLE, UNAVAILABLE, NONSENSE),
+        case("302", json!({ "status": 302, "headers": { "Location": "/" } }), UNAVAILABLE, UNAVAILABLE, NONSENSE),
+        case("408", nothing(408), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
+        case("429", nothing(429), UNAVAILABLE, UNAVAILABLE, QUOTA),
+        case("500, Auth-4xxx", status(500, nested), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
+        case("502", nothing(502), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
+        case("503", nothing(503), UNAVAILABLE, UNAVAILABLE, UNAVAILABLE),
+        case("504", nothing(504), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
+        case("status_after 500", json!({ "status_after": 500 }), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
+        case("drop_before", json!("drop_before"), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
+        case("drop_after", json!("drop_after"), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
+        case("truncate", json!("truncate"), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
+        case("garbage", json!("garbage"), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
+        case("delay of 50 ms", json!({ "delay_ms": 50 }), OK, OK, OK),
+    ]
+}
+
+impl Case {
+    fn expected(&self, route: &Route) -> Told {
+        match (route.name, route.disturbed) {
+            ("callback", _) => self.callback,
+            (_, TOKEN) => self.refresh,
+            _ => self.cart,
+        }
+    }
+}
+
+/// For a user of its own, so that no case sees what another left.
+fn told(server: &Server, sandbox: &Sandbox, case: &Case, route: &Route) -> (u16, String) {
+    let user: String = [route.name, case.name].concat().chars().filter(char::is_ascii_alphanumeric).collect();
+    server.sign_in_as(&user, "alice").expect(200);
+    sandbox.faults(&json!([{ "match": { "path": route.disturbed }, "action": case.action }]));
+    let answer = (route.call)(server, &user);
+    sandbox.clear_faults();
+    let code = if answer.status == 200 { String::new() } else { answer.code() };
+    (answer.status, code)
+}
+
+#[test]
+fn each_error_body_and_each_fault_on_each_route_has_its_status_and_code() {
+    let (sandbox, folder, cases) = (Sandbox::start(), folder(), cases());
+    let server = Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0"])
+        .at(&sandbox)
+        .env("KROGER_MAX_REFRESH_RETRIES", "1")
+        .serve();
+    let mut wrong = Vec::new();
+    print!("| Kroger answers |");
+    ROUTES.iter().for_each(|route| print!(" {} |", route.name));
+    println!("\n|---|{}", "---|".repeat(ROUTES.len()));
+    for case in &cases {
+        print!("| {} |", case.name);
+        for route in &ROUTES {
+            let (status, code) = told(&server, &sandbox, case, route);
+            let expected = case.expected(route);
+            print!(" {status} {code} |");
+            if (status, code.as_str()) != expected {
+                wrong.push(format!("{} on {}: {status} {code}, not {expected:?}", case.name, route.name));
+            }
+        }
+        println!();
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
