@@ -27,6 +27,7 @@ mod bindings {
 
 use bindings::Service;
 use bindings::exports::kroger::connector::cart::{Item, Modality};
+use bindings::exports::kroger::connector::catalog::{Near, ProductOrder, ProductQuery, Stock, StoreQuery};
 use bindings::exports::kroger::connector::maintenance::RefreshOutcome;
 use bindings::kroger::connector::types::FailureCode;
 
@@ -114,6 +115,50 @@ fn the_typed_cart_adds_with_a_token_from_the_environment() {
     assert_eq!(added.items_added, 1);
     assert!(added.notes[0].contains("check digit"));
     assert_eq!(sandbox.cart("alice"), json!([{ "upc": UPC, "quantity": 2, "modality": "DELIVERY" }]));
+}
+
+#[test]
+fn the_typed_catalogue_searches_looks_and_checks_with_the_apps_own_token() {
+    let sandbox = Sandbox::start();
+    let url = sandbox.url();
+    let (mut store, service) = load(&[
+        ("KROGER_CLIENT_ID", "sandbox-client"),
+        ("KROGER_CLIENT_SECRET", "sandbox-secret"),
+        ("KROGER_API_BASE_URL", &url),
+    ]);
+    let catalog = service.kroger_connector_catalog();
+    let near = Some(Near::ZipCode("45039".to_owned()));
+    let stores = StoreQuery { near, radius_miles: Some(20), chain: None, departments: vec![], limit: None };
+    let query = ProductQuery {
+        terms: vec!["reduced fat milk".to_owned(), "x".repeat(3)],
+        brand: None,
+        upcs: vec![],
+        location_id: None,
+        fulfillment: vec![],
+        in_stock_only: true,
+        order: ProductOrder::UnitPrice,
+        limit: Some(2),
+        start: 0,
+    };
+    let item = |upc: &str| Item { upc: upc.to_owned(), quantity: 2, modality: None };
+
+    let stores = catalog.call_find_stores(&mut store, None, &stores).unwrap().unwrap().stores;
+    let chosen = catalog.call_set_preferred_store(&mut store, None, &stores[0].location_id).unwrap().unwrap();
+    let found = catalog.call_search_products(&mut store, None, &query).unwrap().unwrap();
+    let items = [item("011110417008"), item("0009999999999")];
+    let check = catalog.call_check_cart_items(&mut store, None, &items, Some("01400376")).unwrap().unwrap();
+    let chains = catalog.call_chains(&mut store, None).unwrap().unwrap();
+    let unknown = catalog.call_get_product(&mut store, None, "0009999999999", None).unwrap().unwrap_err();
+
+    assert_eq!((chosen.location_id.as_str(), chosen.name.as_str()), ("01400376", "Kroger Landen"));
+    assert!(chosen.address.ends_with("Maineville, OH 45039"));
+    assert_eq!(found.found[0].products.len(), 2);
+    assert!(found.found[0].products.iter().all(|product| product.stock != Stock::Out));
+    assert!(found.found[1].products.is_empty());
+    assert_eq!((check.estimated_total_cents, check.unpriced, check.ready), (2 * 159, 1, false));
+    assert_eq!(check.items[1].concerns[0].code, "unknown_upc");
+    assert_eq!(chains.len(), 8);
+    assert_eq!(unknown.code, FailureCode::NotFound);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 //! It translates and decides nothing. What lasts as long as the instance is
 //! here: the settings, and the routes.
 
+mod catalog;
 mod incoming;
 mod keyvalue;
 mod outgoing;

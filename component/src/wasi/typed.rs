@@ -1,4 +1,4 @@
-//! The typed exports: `authorization`, `tokens`, `cart`, `quotas` and `maintenance`.
+//! The typed exports: `authorization`, `tokens`, `cart`, `quotas` and `maintenance`; `catalog` is beside.
 //! Each translates its arguments, calls one rule, and translates the answer.
 
 use std::time::Duration;
@@ -24,7 +24,7 @@ use crate::core::{Context, authorization, maintenance, tokens};
 use crate::ports::Timestamp;
 
 /// Runs `rule`, and sorts what goes wrong before and in it.
-fn answer<T>(rule: impl FnOnce(Context<'_>) -> Result<T, Failure>) -> Result<T, WitFailure> {
+pub(super) fn answer<T>(rule: impl FnOnce(Context<'_>) -> Result<T, Failure>) -> Result<T, WitFailure> {
     match with_context(rule) {
         Ok(result) => result.map_err(Into::into),
         Err(errors) => Err(misconfigured(errors)),
@@ -43,7 +43,7 @@ fn misconfigured(errors: &[SettingError]) -> WitFailure {
     }
 }
 
-fn user(cx: Context<'_>, id: Option<&str>) -> Result<UserId, Failure> {
+pub(super) fn user(cx: Context<'_>, id: Option<&str>) -> Result<UserId, Failure> {
     let Some(id) = id else { return Ok(cx.settings.default_user.clone()) };
     UserId::parse(id).map_err(|allowed| Failure::invalid_argument("user-id", allowed))
 }
