@@ -56,6 +56,16 @@ soak MINUTES="3":
     cargo build --release
     tests/soak/run --minutes {{MINUTES}}
 
+# Stop the server in mid-refresh for 40 s, and set its clock (needs libfaketime).
+time:
+    KROGER_TIME=full cargo test -p kroger-mcp --test e2e clocks -- --nocapture
+
+# A pass of the timer among ten thousand users and among a million, with the same
+# number due (needs Python, and 2 GB of disk).
+due-scale:
+    cargo build --release
+    tests/soak/due-scale
+
 # Start-up time, idle memory, and calls per second at 1, 8 and 64 clients.
 bench:
     cargo bench -p kroger-mcp --bench service

@@ -8,6 +8,7 @@ mod support;
 mod adds;
 mod cart;
 mod catalogue;
+mod clocks;
 mod contract;
 mod crashes;
 mod embedding;

@@ -135,3 +135,6 @@ pub fn is_refused(cx: Context<'_>, grant: &Grant) -> Result<bool, StoreError> {
     let tries = grants::tries(cx, &grant.user_id.key(), grant.ticket)?;
     Ok(matches!(next_step(&tries, cx.ports.wall_now()), Step::Refused { .. }))
 }
+
+#[cfg(test)]
+mod tests;

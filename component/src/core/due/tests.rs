@@ -1,0 +1,79 @@
+//! That finding who is due costs as much as there are, counted in operations.
+
+use std::time::Duration;
+
+use super::*;
+use crate::core::lineage::{Record, Source, Tokens};
+use crate::core::maintenance;
+use crate::core::secret::Secret;
+use crate::core::settings::Settings;
+use crate::ports::Ports as _;
+use crate::testing::World;
+
+const DUE: usize = 10;
+
+/// A world with `users` signed in, of whom ten are due now and the others in
+/// half an hour.
+fn world_of(users: usize, settings: &Settings) -> World {
+    let world = World::new();
+    let cx = Context { settings, ports: &world };
+    sign_in(cx, 0..DUE);
+    world.advance(Duration::from_secs(1_750));
+    sign_in(cx, DUE..users);
+    world
+}
+
+fn sign_in(cx: Context<'_>, numbers: std::ops::Range<usize>) {
+    for number in numbers {
+        let user = UserId::parse(&format!("user-{number}")).unwrap();
+        let now = cx.ports.wall_now();
+        let tokens = Tokens {
+            access_token: Secret::new("access"),
+            refresh_token: Some(Secret::new(format!("refresh-{number}"))),
+            obtained_at: now,
+            expires_at: now + Duration::from_secs(1_800),
+            scope: None,
+        };
+        let record = Record::sign_in(user.clone(), tokens, Source::OAuth, &Current::Absent);
+        let root = grants::take_root(cx, &user.key()).unwrap();
+        grants::write(cx, &user.key(), root.ticket(), &record).unwrap();
+        enter(cx, &grants::current(cx, &user.key()).unwrap().grant().unwrap());
+    }
+}
+
+fn operations<T>(world: &World, deed: impl FnOnce() -> T) -> (T, u64) {
+    let before = world.operations();
+    let done = deed();
+    (done, world.operations() - before)
+}
+
+#[test]
+fn finding_and_clearing_who_is_due_costs_the_same_among_a_hundred_as_among_ten_thousand() {
+    let settings = Settings::from_variables([]).unwrap();
+    let [few, many] = [100, 10_000].map(|users| {
+        let world = world_of(users, &settings);
+        let cx = Context { settings: &settings, ports: &world };
+        let (due, to_find) = operations(&world, || maintenance::due(cx, 1_000).unwrap());
+        let from = minute(world.wall_now()) - 60;
+        let ((_, cleared), to_clear) = operations(&world, || clear(cx, from, 1_000).unwrap());
+        assert_eq!((due.len(), cleared), (DUE, 0), "among {users}");
+        (to_find, to_clear)
+    });
+
+    assert_eq!(few, many);
+}
+
+#[test]
+fn each_user_more_who_is_due_costs_one_read_more_to_find() {
+    let settings = Settings::from_variables([]).unwrap();
+    let world = world_of(100, &settings);
+    let cx = Context { settings: &settings, ports: &world };
+
+    let (_, at_first) = operations(&world, || maintenance::due(cx, 1_000).unwrap());
+    world.advance(Duration::from_secs(1_700));
+    let (due, later) = operations(&world, || maintenance::due(cx, 1_000).unwrap());
+
+    assert_eq!(due.len(), 100);
+    let minutes = 1_700_u64.div_ceil(60);
+    assert!(later <= at_first + 90 + minutes, "{at_first} operations for {DUE}, {later} for all");
+}

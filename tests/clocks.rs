@@ -1,0 +1,12 @@
+//! Time that does not go as a process thinks: it is stopped in mid-refresh, or its wall clock is
+//! set. Nobody loses a sign-in by that.
+//!
+//! The quick form runs with all the others; `KROGER_TIME=full` stops at more moments and for 40 s.
+//! Setting the clock needs libfaketime; where it is missing, that is printed and the test skipped.
+
+mod stopped;
+mod wall_clock;
+
+fn is_full() -> bool {
+    std::env::var("KROGER_TIME").as_deref() == Ok("full")
+}
