@@ -40,7 +40,7 @@ struct Shared {
 impl Store {
     /// Opens the store in `directory`, and creates both if they are absent, for their owner alone.
     ///
-    /// `name` is what the errors call it: the store as the user gave it. Blocks for up to 10 s
+    /// `name` is what the errors call it: the store as the user gave it. Blocks for up to 20 s
     /// while another program holds the file.
     pub fn open(directory: &Path, name: &str) -> Result<Self, OpenError> {
         Self::open_with(directory, name, Options::default())

@@ -130,7 +130,9 @@ pub(super) struct Opened {
 pub(super) fn open(directory: &Path, name: &str, options: Options) -> Result<Opened, OpenError> {
     let named = |obstacle: Obstacle| obstacle.of(name);
     let location = place(directory, options).map_err(named)?;
-    let (connection, journal) = patiently(location.options.wait, || prepare(&location)).map_err(named)?;
+    // Nobody waits for an answer yet, so this is more patient than a write.
+    let patience = location.options.wait * 3;
+    let (connection, journal) = patiently(patience, || prepare(&location)).map_err(named)?;
     Ok(Opened { location, connection, journal })
 }
 
@@ -279,13 +281,28 @@ fn patiently<T>(wait: Duration, attempt: impl Fn() -> Result<T, Obstacle>) -> Re
 }
 
 fn prepare(location: &Location) -> Result<(Connection, Journal), Obstacle> {
-    let (mut connection, journal) = match with_write_ahead_log(location) {
-        Err(Obstacle::Sqlite(error)) if refuses_shared_memory(&error) => with_rollback_journal(location),
-        connected => connected,
-    }?;
+    let (mut connection, journal) =
+        unless_refused_for_good(|| with_write_ahead_log(location), || with_rollback_journal(location))?;
     check_integrity(&connection)?;
     create_schema(&mut connection)?;
     Ok((connection, journal))
+}
+
+/// A filesystem without shared memory refuses it each time; a machine that is short of something
+/// does so once, and that must not take the log away from under those who use it.
+fn unless_refused_for_good<T>(
+    attempt: impl Fn() -> Result<T, Obstacle>,
+    otherwise: impl FnOnce() -> Result<T, Obstacle>,
+) -> Result<T, Obstacle> {
+    const REFUSALS: u32 = 4;
+
+    for _ in 0..REFUSALS {
+        match attempt() {
+            Err(Obstacle::Sqlite(error)) if refuses_shared_memory(&error) => thread::sleep(Duration::from_millis(5)),
+            result => return result,
+        }
+    }
+    otherwise()
 }
 
 fn with_write_ahead_log(location: &Location) -> Result<(Connection, Journal), Obstacle> {
@@ -307,7 +324,9 @@ fn with_write_ahead_log(location: &Location) -> Result<(Connection, Journal), Ob
 /// Turns a store that may already have a write-ahead log back, which only a connection that shares
 /// nothing can do here.
 fn with_rollback_journal(location: &Location) -> Result<(Connection, Journal), Obstacle> {
-    let alone = location.connect()?;
+    let mut alone = location.connect()?;
+    // Where others use the log this cannot succeed; then shared memory is asked for again.
+    wait_for_locks(&mut alone, location.options.wait.min(Duration::from_millis(100)))?;
     alone.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
     location.prepare_for_writing(&alone)?;
     recognise(&alone)?;
@@ -383,8 +402,10 @@ enum Obstacle {
 }
 
 impl Obstacle {
+    /// The second is what a reader gets who finds the log's index in motion too often.
     fn is_lock(&self) -> bool {
-        matches!(self, Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy))
+        let Self::Sqlite(error) = self else { return false };
+        matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::FileLockingProtocolFailed))
     }
 
     fn of(self, name: &str) -> OpenError {
@@ -412,5 +433,51 @@ impl From<rusqlite::Error> for Obstacle {
 impl From<io::Error> for Obstacle {
     fn from(error: io::Error) -> Self {
         Self::Fault(error.into())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::cell::Cell;
+
+    fn failure(code: i32) -> Obstacle {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(code), None).into()
+    }
+
+    /// Fails so often, then succeeds.
+    fn failing(times: u32, code: i32) -> impl Fn() -> Result<Journal, Obstacle> {
+        let left = Cell::new(times);
+        move || match left.get() {
+            0 => Ok(Journal::WriteAhead),
+            more => {
+                left.set(more - 1);
+                Err(failure(code))
+            }
+        }
+    }
+
+    #[test]
+    fn each_way_of_being_locked_is_waited_for_and_nothing_else_is() {
+        let patience = Duration::from_secs(10);
+        for code in [ffi::SQLITE_BUSY, ffi::SQLITE_BUSY_RECOVERY, ffi::SQLITE_BUSY_SNAPSHOT, ffi::SQLITE_PROTOCOL] {
+            assert!(patiently(patience, failing(3, code)).is_ok(), "{code}");
+        }
+        for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_FULL, ffi::SQLITE_READONLY, ffi::SQLITE_CANTOPEN] {
+            assert!(patiently(patience, failing(1, code)).is_err(), "{code}");
+        }
+    }
+
+    #[test]
+    fn shared_memory_that_is_refused_once_takes_nobodys_log_away() {
+        let otherwise = || Ok(Journal::Rollback);
+        for code in [ffi::SQLITE_CANTOPEN, ffi::SQLITE_IOERR_SHMMAP, ffi::SQLITE_IOERR_SHMOPEN] {
+            let once = unless_refused_for_good(failing(1, code), otherwise);
+            let always = unless_refused_for_good(failing(u32::MAX, code), otherwise);
+
+            assert!(matches!(once, Ok(Journal::WriteAhead)), "{code}");
+            assert!(matches!(always, Ok(Journal::Rollback)), "{code}");
+        }
     }
 }
