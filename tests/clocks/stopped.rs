@@ -43,6 +43,15 @@ fn signal(server: &Server, name: &str) {
     assert!(sent.success());
 }
 
+/// An add by a caller who may find the connection closed: it may have been stopped before it read
+/// the request.
+fn call(server: &Server) {
+    let request = ureq::put(server.url("/cart/add/simple")).content_type("application/json");
+    if let Err(error) = request.send(format!(r#"{{"upc":"{UPC}"}}"#)) {
+        println!("the caller of the stopped process was told: {error}");
+    }
+}
+
 /// Stops the one of two servers that refreshes, lets the other work, and lets the first go on.
 fn stop_in_mid_refresh(moment: Moment, length: Duration) -> Meanwhile {
     let (sandbox, folder) = (Sandbox::start(), folder());
@@ -56,7 +65,7 @@ fn stop_in_mid_refresh(moment: Moment, length: Duration) -> Meanwhile {
     }
     let mut meanwhile = Meanwhile::default();
     std::thread::scope(|scope| {
-        let refreshing = scope.spawn(|| stopped.add(UPC));
+        let refreshing = scope.spawn(|| call(&stopped));
         match moment {
             Moment::InFlight => eventually("the refresh is under way", || (sandbox.fired() == 1).then_some(())),
             Moment::After(pause) => std::thread::park_timeout(pause),
