@@ -26,7 +26,7 @@
 //! | `POST /v1/connect/oauth2/token` | `client_credentials`, `authorization_code`, `refresh_token`; Basic, or `client_id` in the body for public clients; refresh tokens are used once and rotate; Kroger's 400 bodies, and 401 for credentials in the body |
 //! | `PUT /v1/cart/add` | 204; additive: the same item twice has twice the quantity |
 //! | `GET /v1/identity/profile` | the profile id |
-//! | `GET /v1/products`, `/v1/products/{id}` | some 400 products; price, stock, aisle and fulfilment with a location, and the oddities that clients met |
+//! | `GET /v1/products`, `/v1/products/{id}` | more than 300 products; price, stock, aisle and fulfilment with a location, and the oddities that clients met |
 //! | `GET /v1/locations`, `/v1/locations/{id}` (and `HEAD`) | 36 stores near 12 cities; nearest first |
 //! | `GET /v1/chains`, `/v1/departments`, each also by name or id (and `HEAD`) | 8 chains, 14 departments |
 //! | anything else | 404 without a body |
