@@ -238,6 +238,14 @@ impl Kroger {
         }
     }
 
+    /// Starts it as a person would who reads what it prints and answers it.
+    pub fn converse(mut self) -> Conversation {
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = self.command.spawn().expect("the binary starts");
+        let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
+        Conversation { child, stdout }
+    }
+
     /// Starts it as a server and waits until it listens.
     pub fn serve(self) -> Server {
         self.try_serve().unwrap_or_else(|(status, log)| panic!("the server ended with {status}: {log}"))
@@ -267,6 +275,50 @@ fn listening(log: &str) -> Option<SocketAddr> {
     let rest = &line[from..];
     let end = rest.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | ':'))).unwrap_or(rest.len());
     rest[..end].parse().ok()
+}
+
+/// A command that is spoken with; killed when it goes out of scope.
+pub struct Conversation {
+    child: Child,
+    stdout: BufReader<std::process::ChildStdout>,
+}
+
+impl Conversation {
+    /// The next line in which `word` is.
+    pub fn line_with(&mut self, word: &str) -> String {
+        let mut line = String::new();
+        while self.stdout.read_line(&mut line).unwrap() > 0 {
+            if line.contains(word) {
+                return line.trim().to_owned();
+            }
+            line.clear();
+        }
+        panic!("it ended without a word of `{word}`");
+    }
+
+    pub fn answer(&mut self, line: &str) {
+        use std::io::Write as _;
+
+        writeln!(self.child.stdin.as_mut().expect("a pipe"), "{line}").unwrap();
+    }
+
+    /// Nothing more is answered; waits for its end.
+    pub fn end(&mut self) -> Ended {
+        drop(self.child.stdin.take());
+        let mut stdout = String::new();
+        self.stdout.read_to_string(&mut stdout).unwrap();
+        let mut stderr = String::new();
+        self.child.stderr.take().expect("a pipe").read_to_string(&mut stderr).unwrap();
+        Ended { status: self.child.wait().unwrap(), stdout, stderr }
+    }
+}
+
+impl Drop for Conversation {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
 }
 
 /// A command that ran to its end.

@@ -16,6 +16,7 @@ pub mod kroger;
 pub mod ledger;
 pub mod lineage;
 pub mod maintenance;
+pub mod migration;
 pub mod mirror;
 pub mod order;
 pub mod preferred_store;

@@ -3,15 +3,25 @@
 //! Exit codes: 0 done, 1 failed, 2 the call or the settings are wrong, 130 a
 //! second Ctrl-C. stdout has results only; the log and complaints go to stderr.
 
-mod report;
+mod ask;
+mod backup;
+mod doctor;
+mod import;
+mod legacy;
+mod login;
+mod print;
+mod refresh;
 mod serve;
+mod shell;
 mod signals;
+mod status;
 
 use std::fmt;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use kroger_connector::core::user::UserId;
 
 use crate::log;
 use crate::settings::{Given, Purpose, Refused, Settings, StoreLocation, cache_directory};
@@ -32,8 +42,12 @@ Examples:
   kroger-mcp serve --sandbox            try it, with no Kroger account
   kroger-mcp serve                      serve on http://localhost:9004
   kroger-mcp serve --listen [::1]:8080  serve elsewhere
-  kroger-mcp refresh                    refresh who is due, from cron
+  kroger-mcp login                      sign in from a terminal
   kroger-mcp status                     who is signed in, and until when
+  kroger-mcp doctor                     what is wrong, and what to do
+  kroger-mcp import ~/old/.tokens       take over sign-ins of another program
+  kroger-mcp refresh                    refresh who is due, from cron
+  kroger-mcp backup tokens.backup       copy the store
 
 Settings are environment variables, KROGER_*; a .env file in the working
 directory fills in what the environment lacks.
@@ -52,24 +66,36 @@ enum Command {
         #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9005")]
         listen: String,
     },
+    /// Sign a person in, and wait until that is done.
+    #[command(after_help = login::LOGIN_EXAMPLES)]
+    Login(login::LoginOptions),
+    /// Forget a person, and delete the tokens.
+    #[command(after_help = login::LOGOUT_EXAMPLES)]
+    Logout(login::LogoutOptions),
+    /// Show who is signed in, until when, and what happens next.
+    #[command(after_help = status::EXAMPLES)]
+    Status(status::StatusOptions),
+    /// Look at everything that can go wrong, and say what to do.
+    #[command(after_help = doctor::EXAMPLES)]
+    Doctor(doctor::DoctorOptions),
     /// Refresh the tokens that are due, once, and say what was done.
-    #[command(after_help = REFRESH_EXAMPLES)]
-    Refresh {
-        /// Only this user's, if it is due.
-        #[arg(long, value_name = "ID")]
-        user: Option<String>,
-        #[command(flatten)]
-        store: StoreOptions,
-    },
-    /// Show who is signed in, and until when.
-    #[command(after_help = STATUS_EXAMPLES)]
-    Status {
-        /// Print what GET /admin/tokens answers.
-        #[arg(long)]
-        json: bool,
-        #[command(flatten)]
-        store: StoreOptions,
-    },
+    #[command(after_help = refresh::EXAMPLES)]
+    Refresh(refresh::RefreshOptions),
+    /// Take over sign-ins from the token files of other programs.
+    #[command(after_help = import::EXAMPLES)]
+    Import(import::ImportOptions),
+    /// Copy the store, while servers may go on.
+    #[command(after_help = backup::BACKUP_EXAMPLES)]
+    Backup(backup::BackupOptions),
+    /// Put a copy of the store back in its place.
+    #[command(after_help = backup::RESTORE_EXAMPLES)]
+    Restore(backup::RestoreOptions),
+    /// Print a completion script for a shell.
+    #[command(after_help = shell::COMPLETIONS_EXAMPLES)]
+    Completions(shell::CompletionsOptions),
+    /// Print the manual page.
+    #[command(after_help = shell::MAN_EXAMPLES)]
+    Man,
 }
 
 const SERVE_EXAMPLES: &str = "\
@@ -82,16 +108,6 @@ const SANDBOX_EXAMPLES: &str = "\
 Examples:
   kroger-mcp sandbox
   kroger-mcp sandbox --listen 127.0.0.1:0";
-
-const REFRESH_EXAMPLES: &str = "\
-Examples:
-  * * * * *  cd /srv/kroger && kroger-mcp refresh   (in a crontab)
-  kroger-mcp refresh --user alice";
-
-const STATUS_EXAMPLES: &str = "\
-Examples:
-  kroger-mcp status
-  kroger-mcp status --json | jq .user_tokens";
 
 #[derive(Debug, Args)]
 struct ServeOptions {
@@ -174,22 +190,37 @@ pub fn run() -> ExitCode {
 }
 
 fn obey(cli: Cli) -> Result<(), Ending> {
+    match &cli.command {
+        Command::Completions(options) => return shell::completions(options),
+        Command::Man => return shell::man(),
+        _ => {}
+    }
     let given = Given::here()?;
     start_log(&cli.log, &given)?;
     warn(&given.warnings);
     let runtime = tokio::runtime::Runtime::new().map_err(Ending::failed)?;
-    let done = runtime.block_on(async {
-        match cli.command {
-            Command::Serve(options) => serve::serve(&options, &given).await,
-            Command::Sandbox { listen } => serve::sandbox_alone(&listen).await,
-            Command::Refresh { user, store } => refresh(user.as_deref(), &store, &given).await,
-            Command::Status { json, store } => status(json, &store, &given).await,
-        }
-    });
+    let done = runtime.block_on(run_command(cli.command, &given));
     // Blocking work that outlasts its caller, such as a name being resolved,
     // must not keep the process.
     runtime.shutdown_timeout(Duration::from_secs(1));
     done
+}
+
+async fn run_command(command: Command, given: &Given) -> Result<(), Ending> {
+    match command {
+        Command::Serve(options) => serve::serve(&options, given).await,
+        Command::Sandbox { listen } => serve::sandbox_alone(&listen).await,
+        Command::Login(options) => login::login(&options, given).await,
+        Command::Logout(options) => login::logout(&options, given).await,
+        Command::Doctor(options) => doctor::doctor(&options, given).await,
+        Command::Status(options) => status::status(&options, given).await,
+        Command::Refresh(options) => refresh::refresh(&options, given).await,
+        Command::Import(options) => import::import(&options, given).await,
+        Command::Backup(options) => backup::backup(&options, given),
+        Command::Restore(options) => backup::restore(&options, given),
+        Command::Completions(options) => shell::completions(&options),
+        Command::Man => shell::man(),
+    }
 }
 
 fn start_log(options: &LogOptions, given: &Given) -> Result<(), Ending> {
@@ -201,36 +232,35 @@ fn start_log(options: &LogOptions, given: &Given) -> Result<(), Ending> {
     log::start(format, filter).map_err(|error| Ending::Usage(error.to_string()))
 }
 
-async fn refresh(user: Option<&str>, store: &StoreOptions, given: &Given) -> Result<(), Ending> {
-    require_credentials(given, serve::DEFAULT_PORT)?;
-    let host = start(settings(store, given)?)?;
-    match user {
-        Some(user) => {
-            let outcome = host.refresh_user(user).await.map_err(Ending::failed)?;
-            report::refreshed(user, outcome)
-        }
-        None => report::passed(&host.refresh_due().await.map_err(Ending::failed)?),
-    }
+/// A host for one who only looks.
+struct Looked {
+    host: Host,
+    /// False where there is no store: the answers are those of an empty one.
+    is_there: bool,
+    /// What stands in for it.
+    _stand_in: Option<tempfile::TempDir>,
 }
 
-async fn status(json: bool, store: &StoreOptions, given: &Given) -> Result<(), Ending> {
+/// Starts a host on the store that is there, and makes none.
+async fn look(store: &StoreOptions, given: &Given) -> Result<Looked, Ending> {
     let mut store = StoreLocation::find(store.store.as_deref(), given, Purpose::Kroger)?;
-    // Whoever only looks makes no store; the answer is that of an empty one.
-    let stand_in = if store.is_there() { None } else { Some(tempfile::tempdir().map_err(Ending::failed)?) };
+    let is_there = store.is_there();
+    let stand_in = if is_there { None } else { Some(tempfile::tempdir().map_err(Ending::failed)?) };
     if let Some(stand_in) = &stand_in {
         store.directory = stand_in.path().to_owned();
     }
-    let host = start(Settings::new(given, store)?)?;
-    let mut answer = report::ask(&host, "/admin/tokens").await?;
-    if stand_in.is_some() {
-        answer["token_storage"]["file_exists"] = false.into();
-    }
-    if json { report::json(&answer) } else { report::table(&answer) }
+    let host = start(Settings::new(given, store)?).await?;
+    Ok(Looked { host, is_there, _stand_in: stand_in })
 }
 
 fn settings(store: &StoreOptions, given: &Given) -> Result<Settings, Ending> {
     let store = StoreLocation::choose(store.store.as_deref(), given, Purpose::Kroger)?;
     Ok(Settings::new(given, store)?)
+}
+
+/// What `--user` may be.
+fn user_id(text: &str) -> Result<String, &'static str> {
+    UserId::parse(text).map(|user| user.as_str().to_owned())
 }
 
 fn require_credentials(given: &Given, port: u16) -> Result<(), Ending> {
@@ -268,9 +298,13 @@ fn warn(sentences: &[String]) {
     }
 }
 
-fn start(settings: Settings) -> Result<Host, Ending> {
+/// Starts a host; what the first system left in the store's place is taken in.
+async fn start(settings: Settings) -> Result<Host, Ending> {
     warn(&settings.warnings());
-    Ok(Host::start(settings, cache_directory().as_deref())?)
+    let sign_ins = legacy::set_aside(&settings.store)?;
+    let host = Host::start(settings, cache_directory().as_deref())?;
+    legacy::take_in(&host, sign_ins).await?;
+    Ok(host)
 }
 
 #[cfg(test)]

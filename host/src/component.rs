@@ -13,6 +13,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
+use kroger_connector::core::migration::Found;
+use kroger_connector::core::secret::Secret;
+use kroger_connector::ports::Timestamp;
 use tokio::sync::oneshot;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker, ResourceTable};
 use wasmtime::{Cache, CacheConfig, Config, Engine, PoolingAllocationConfig, ResourceLimiter, Store};
@@ -49,7 +52,10 @@ mod bindings {
     });
 }
 
+pub use bindings::exports::kroger::connector::authorization::SignInProgress;
 pub use bindings::exports::kroger::connector::maintenance::RefreshOutcome;
+use bindings::exports::kroger::connector::migration::TokenPair;
+pub use bindings::exports::kroger::connector::migration::{ImportOutcome, Standing};
 pub(crate) use bindings::kroger::connector::types::{Failure, FailureCode};
 pub(crate) use bindings::wasi::keyvalue;
 use bindings::{Service, ServicePre};
@@ -167,8 +173,37 @@ impl Instance {
         self.service.kroger_connector_maintenance().call_refresh_user(&mut self.store, user).await
     }
 
+    pub(crate) async fn progress(&mut self, state: &str) -> wasmtime::Result<Result<SignInProgress, Failure>> {
+        self.service.kroger_connector_authorization().call_progress(&mut self.store, state).await
+    }
+
+    pub(crate) async fn assess(&mut self, user: &str, found: &Found) -> wasmtime::Result<Result<Standing, Failure>> {
+        self.service.kroger_connector_migration().call_assess(&mut self.store, user, &token_pair(found)).await
+    }
+
+    pub(crate) async fn import_grant(
+        &mut self,
+        user: &str,
+        found: &Found,
+        expected: Standing,
+    ) -> wasmtime::Result<Result<ImportOutcome, Failure>> {
+        let migration = self.service.kroger_connector_migration();
+        migration.call_import_grant(&mut self.store, user, &token_pair(found), expected).await
+    }
+
     pub(crate) async fn tidy(&mut self) -> wasmtime::Result<Result<u32, Failure>> {
         self.service.kroger_connector_maintenance().call_tidy(&mut self.store).await
+    }
+}
+
+fn token_pair(found: &Found) -> TokenPair {
+    let text = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
+    TokenPair {
+        access_token: text(&found.access_token),
+        refresh_token: text(&found.refresh_token),
+        expires_at: found.expires_at.map(Timestamp::as_secs),
+        obtained_at: found.obtained_at.map(Timestamp::as_secs),
+        scope: found.scope.clone(),
     }
 }
 

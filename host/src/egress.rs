@@ -95,6 +95,19 @@ impl Egress {
         })))
     }
 
+    /// Sends a request of the host's own, to find out whether Kroger can be
+    /// reached.
+    pub(crate) async fn ask(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, Error> {
+        if !self.allows(request.uri()) {
+            return Err(Error::HttpRequestDenied);
+        }
+        let (parts, body) = self.exchange(request, None).await?.into_parts();
+        Ok(Response::from_parts(
+            parts,
+            body.collect().await.map_or_else(|never| match never {}, |body| body.to_bytes()),
+        ))
+    }
+
     async fn send(
         &self,
         request: Request<WasiBody>,

@@ -30,6 +30,7 @@ mod server;
 mod settings;
 mod time_limit;
 mod timer;
+pub mod token_files;
 
 use std::fmt;
 use std::fs;
@@ -41,11 +42,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
+use kroger_connector::core::migration::Found;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::interval;
 
-pub use component::{COMPONENT, RefreshOutcome};
+pub use component::{COMPONENT, ImportOutcome, RefreshOutcome, SignInProgress, Standing};
 pub use settings::{Given, Purpose, Refused, Settings, StoreLocation, cache_directory};
 pub use timer::{Pass, PassError};
 
@@ -124,6 +126,38 @@ impl Host {
     /// [`PassError`] where the component cannot tell what became of it.
     pub async fn refresh_user(&self, user: &str) -> Result<RefreshOutcome, PassError> {
         timer::refresh(&self.pool, user.to_owned()).await
+    }
+
+    /// How far the sign-in of `state` has come.
+    ///
+    /// # Errors
+    /// [`PassError`] where the component cannot tell.
+    pub async fn sign_in_progress(&self, state: &str) -> Result<SignInProgress, PassError> {
+        let state = state.to_owned();
+        let progress = self.pool.call(move |instance| Box::pin(async move { instance.progress(&state).await }));
+        Ok(progress.await??)
+    }
+
+    /// What `found` would be as the grant of `user`; writes nothing.
+    ///
+    /// # Errors
+    /// [`PassError`] where the component cannot tell.
+    pub async fn assess(&self, user: &str, found: &Found) -> Result<Standing, PassError> {
+        let (user, found) = (user.to_owned(), found.clone());
+        let assessed = self.pool.call(move |instance| Box::pin(async move { instance.assess(&user, &found).await }));
+        Ok(assessed.await??)
+    }
+
+    /// Makes `found` the grant of `user`, if its standing still is `expected`.
+    ///
+    /// # Errors
+    /// [`PassError`] where the component cannot tell what became of it.
+    pub async fn import(&self, user: &str, found: &Found, expected: Standing) -> Result<ImportOutcome, PassError> {
+        let (user, found) = (user.to_owned(), found.clone());
+        let imported = self
+            .pool
+            .call(move |instance| Box::pin(async move { instance.import_grant(&user, &found, expected).await }));
+        Ok(imported.await??)
     }
 
     async fn trim(&self, stop: impl Future<Output = ()>) {

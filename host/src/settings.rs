@@ -84,11 +84,7 @@ impl StoreLocation {
         if let Some(name) = option.or_else(|| given.variable("KROGER_STORE")) {
             return Ok(Self::named(&purpose.name(name)));
         }
-        let local = Self::named(&purpose.name(STORE));
-        match local.directory.metadata() {
-            Ok(found) if !found.is_dir() => Err(Refused::StoreIsFile(local.name)),
-            _ => Ok(local),
-        }
+        Ok(Self::named(&purpose.name(STORE)))
     }
 
     fn is_local(&self, purpose: Purpose) -> bool {
@@ -265,7 +261,7 @@ fn has_a_name(ip: IpAddr) -> bool {
     ip.is_unspecified() || ip == Ipv4Addr::LOCALHOST || ip == Ipv6Addr::LOCALHOST
 }
 
-fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(ip)) => ip.is_loopback(),
@@ -289,8 +285,6 @@ pub enum Refused {
     NoText(String),
     /// The name of the store is empty.
     StoreIsNameless,
-    /// This store is a file, as the first system had it.
-    StoreIsFile(String),
     /// Neither the working directory nor a home can take the store.
     NoHome,
 }
@@ -305,9 +299,6 @@ impl fmt::Display for Refused {
             Self::Dotenv(kind) => write!(f, "The file .env cannot be read: {kind}."),
             Self::NoText(name) => write!(f, "The value of {name} is not UTF-8."),
             Self::StoreIsNameless => f.write_str("--store is empty; allowed: a directory, such as --store .tokens"),
-            Self::StoreIsFile(name) => {
-                write!(f, "`{name}` is a file here, not a directory. Move it away, or name another with --store.")
-            }
             Self::NoHome => f.write_str(
                 "No store can be made in the working directory, and there is no home directory. \
                  Name a directory with --store.",

@@ -214,6 +214,32 @@ pub fn is_long_over(cx: Context<'_>, key: &str) -> Result<bool, StoreError> {
     Ok(now.since(started_at).max(started_at.since(now)) >= LONG_OVER)
 }
 
+/// How far a sign-in has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The person has not come back from Kroger.
+    Open,
+    /// The redirect came: it was completed, declined, or is just being so.
+    Taken,
+    /// Nobody can complete it any more.
+    Over,
+}
+
+/// How far the sign-in of `state` has come. Writes nothing.
+pub fn progress(cx: Context<'_>, state: &str) -> Result<Progress, StoreError> {
+    let state_hash = base32_sha256(state);
+    let Some(place) = place_of(state) else { return Ok(Progress::Over) };
+    let Some(pending) = pending(cx, place, &state_hash)? else { return Ok(Progress::Over) };
+    let now = cx.ports.wall_now();
+    Ok(if cx.ports.increment(&used_key(place, &state_hash), 0)? > 0 {
+        Progress::Taken
+    } else if now >= pending.started_at + LIFETIME || now + LIFETIME < pending.started_at {
+        Progress::Over
+    } else {
+        Progress::Open
+    })
+}
+
 /// Ends the user's sign-ins that are under way, without a trace. Whoever has
 /// taken one already finds it gone once their root is taken, see [`complete`].
 pub fn end(cx: Context<'_>, user: &UserId) -> Result<(), StoreError> {
@@ -368,3 +394,32 @@ pub fn minutes() -> u64 {
 }
 
 const _: () = assert!(refresh::CALL_DEADLINE.as_secs() < LIFETIME.as_secs());
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::settings::Settings;
+    use crate::testing::World;
+
+    fn settings() -> Settings {
+        let app = [("KROGER_CLIENT_ID", "app"), ("KROGER_CLIENT_SECRET", "hush")];
+        Settings::from_variables(app.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap()
+    }
+
+    #[test]
+    fn a_sign_in_is_open_until_its_redirect_comes_or_its_time_is_over() {
+        let (settings, world) = (settings(), World::new());
+        let cx = Context { settings: &settings, ports: &world };
+        let alice = UserId::parse("alice").unwrap();
+        let [declined, forgotten, late] = [(); 3].map(|()| authorize(cx, &alice, None).unwrap().state);
+
+        assert_eq!(progress(cx, &declined), Ok(Progress::Open));
+        decline(cx, &declined).unwrap();
+        assert_eq!(progress(cx, &declined), Ok(Progress::Taken));
+        world.advance(LIFETIME);
+        assert_eq!(progress(cx, &late), Ok(Progress::Over));
+        end(cx, &alice).unwrap();
+        assert_eq!(progress(cx, &forgotten), Ok(Progress::Over));
+        assert_eq!(progress(cx, "nobody's"), Ok(Progress::Over));
+    }
+}

@@ -168,7 +168,8 @@ pub fn retry_after(response: &Response, now: Timestamp) -> Option<Duration> {
     Some(wait.min(LONGEST_RETRY_AFTER))
 }
 
-fn http_date(text: &str) -> Option<Timestamp> {
+/// A date of HTTP (RFC 9110 § 5.6.7).
+pub fn http_date(text: &str) -> Option<Timestamp> {
     let zoned = jiff::fmt::rfc2822::parse(text.trim()).ok()?;
     u64::try_from(zoned.timestamp().as_second()).ok().map(Timestamp::from_secs)
 }

@@ -154,12 +154,15 @@ fn settle(cx: Context<'_>, result: Result<(), StoreError>) -> Exported {
 
 /// A token that is not there has no line.
 fn block(tokens: &Tokens) -> String {
-    let refresh_token = tokens.refresh_token.as_ref();
-    let refresh_line = refresh_token.map(|token| format!("KROGER_USER_REFRESH_TOKEN={}\n", token.expose()));
+    let line = |name: &str, token: &Secret| match token.expose() {
+        "" => String::new(),
+        text => format!("{name}={text}\n"),
+    };
+    let refresh_token = tokens.refresh_token.as_ref().map(|token| line("KROGER_USER_REFRESH_TOKEN", token));
     format!(
-        "KROGER_USER_ACCESS_TOKEN={}\n{}KROGER_USER_TOKEN_EXPIRES_AT={}\n",
-        tokens.access_token.expose(),
-        refresh_line.unwrap_or_default(),
+        "{}{}KROGER_USER_TOKEN_EXPIRES_AT={}\n",
+        line("KROGER_USER_ACCESS_TOKEN", &tokens.access_token),
+        refresh_token.unwrap_or_default(),
         tokens.expires_at.as_secs(),
     )
 }
@@ -197,6 +200,19 @@ mod tests {
         assert_eq!(pair.access_token, Some(tokens.access_token));
         assert_eq!(pair.refresh_token, tokens.refresh_token);
         assert_eq!(pair.expires_at, 1_800);
+    }
+
+    #[test]
+    fn a_pair_that_is_a_refresh_token_alone_has_no_line_for_the_other() {
+        let tokens = Tokens {
+            access_token: Secret::new(""),
+            refresh_token: Some(Secret::new("r")),
+            obtained_at: Timestamp::default(),
+            expires_at: Timestamp::default(),
+            scope: None,
+        };
+
+        assert_eq!(block(&tokens), "KROGER_USER_REFRESH_TOKEN=r\nKROGER_USER_TOKEN_EXPIRES_AT=0\n");
     }
 
     #[test]

@@ -1,11 +1,12 @@
-//! The typed exports: `authorization`, `tokens`, `cart`, `quotas` and `maintenance`; `catalog` is beside.
+//! The typed exports: `authorization`, `tokens`, `cart`, `quotas`, `maintenance`
+//! and `migration`; `catalog` is beside.
 //! Each translates its arguments, calls one rule, and translates the answer.
 
 use std::time::Duration;
 
 use super::bindings::exports::kroger::connector::{
-    authorization as wit_authorization, cart as wit_cart, maintenance as wit_maintenance, quotas as wit_quotas,
-    tokens as wit_tokens,
+    authorization as wit_authorization, cart as wit_cart, maintenance as wit_maintenance, migration as wit_migration,
+    quotas as wit_quotas, tokens as wit_tokens,
 };
 use super::bindings::kroger::connector::types::{Failure as WitFailure, FailureCode};
 use super::{Component, with_context};
@@ -20,7 +21,7 @@ use crate::core::settings::{Scope, SettingError};
 use crate::core::tokens::{State, Status};
 use crate::core::user::UserId;
 use crate::core::validation::{self, Check, Reach, Validation};
-use crate::core::{Context, authorization, maintenance, tokens};
+use crate::core::{Context, authorization, maintenance, migration, tokens};
 use crate::ports::Timestamp;
 
 /// Runs `rule`, and sorts what goes wrong before and in it.
@@ -74,6 +75,23 @@ impl wit_authorization::Guest for Component {
                 expires_at: signed_in.grant.tokens.expires_at.as_secs(),
             })
         })
+    }
+
+    fn progress(state: String) -> Result<wit_authorization::SignInProgress, WitFailure> {
+        answer(|cx| {
+            let progress = authorization::progress(cx, &state);
+            progress.map(Into::into).map_err(|_| Failure::store_unavailable())
+        })
+    }
+}
+
+impl From<authorization::Progress> for wit_authorization::SignInProgress {
+    fn from(progress: authorization::Progress) -> Self {
+        match progress {
+            authorization::Progress::Open => Self::Open,
+            authorization::Progress::Taken => Self::Taken,
+            authorization::Progress::Over => Self::Over,
+        }
     }
 }
 
@@ -248,6 +266,57 @@ impl From<maintenance::RefreshOutcome> for wit_maintenance::RefreshOutcome {
         }
     }
 }
+
+impl wit_migration::Guest for Component {
+    fn assess(user_id: String, tokens: wit_migration::TokenPair) -> Result<wit_migration::Standing, WitFailure> {
+        answer(|cx| Ok(migration::assess(cx, &user(cx, Some(&user_id))?, &tokens.into())?.into()))
+    }
+
+    fn import_grant(
+        user_id: String,
+        tokens: wit_migration::TokenPair,
+        expected: wit_migration::Standing,
+    ) -> Result<wit_migration::ImportOutcome, WitFailure> {
+        answer(|cx| {
+            let user = user(cx, Some(&user_id))?;
+            Ok(match migration::import(cx, &user, &tokens.into(), expected.into())? {
+                migration::Outcome::Imported => wit_migration::ImportOutcome::Imported,
+                migration::Outcome::Declined(standing) => wit_migration::ImportOutcome::Declined(standing.into()),
+            })
+        })
+    }
+}
+
+impl From<wit_migration::TokenPair> for migration::Found {
+    fn from(pair: wit_migration::TokenPair) -> Self {
+        Self {
+            access_token: pair.access_token.map(Secret::new),
+            refresh_token: pair.refresh_token.map(Secret::new),
+            expires_at: pair.expires_at.map(Timestamp::from_secs),
+            obtained_at: pair.obtained_at.map(Timestamp::from_secs),
+            scope: pair.scope,
+        }
+    }
+}
+
+/// The pairs of two enums that are one: the core's and the interface's.
+macro_rules! same_standings {
+    ($($name:ident),*) => {
+        impl From<migration::Standing> for wit_migration::Standing {
+            fn from(standing: migration::Standing) -> Self {
+                match standing { $(migration::Standing::$name => Self::$name),* }
+            }
+        }
+
+        impl From<wit_migration::Standing> for migration::Standing {
+            fn from(standing: wit_migration::Standing) -> Self {
+                match standing { $(wit_migration::Standing::$name => Self::$name),* }
+            }
+        }
+    };
+}
+
+same_standings!(Absent, Dead, Newer, Older, Forgotten, Known, Useless);
 
 impl From<Failure> for WitFailure {
     fn from(failure: Failure) -> Self {

@@ -10,7 +10,6 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::{Ending, ServeOptions, require_credentials, settings, signals, start, warn};
-use crate::Host;
 use crate::settings::{Given, Purpose, Settings, StoreLocation, base_url};
 
 pub(super) const DEFAULT_PORT: u16 = 9004;
@@ -56,7 +55,7 @@ async fn run(settings: Settings, listener: TcpListener, lines: &[String]) -> Res
     let address = address(&listener)?;
     warn(settings.dead_redirect(address).as_slice());
     let began = Instant::now();
-    let host: Host = start(settings.listening_on(address))?;
+    let host = start(settings.listening_on(address)).await?;
     let startup_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     warn_of_exposure(address);
     print(lines)?;

@@ -35,7 +35,8 @@ pub fn read_dotenv(path: &Path) -> io::Result<Dotenv> {
     }
 }
 
-fn parse(text: &[u8]) -> Dotenv {
+/// Reads `text` as a `.env` file.
+pub(crate) fn parse(text: &[u8]) -> Dotenv {
     let mut dotenv = Dotenv::default();
     let mut line = 1;
     for entry in entries(text) {

@@ -6,6 +6,7 @@
 //! wait for one another in `writer`, reads use connections that cannot write. It never creates a
 //! file anew in place of one that was removed under it.
 
+mod copy;
 mod fault;
 mod open;
 mod writer;
@@ -17,6 +18,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use tokio::sync::oneshot;
 
 use super::{KEYS_PER_PAGE, KeyPage, KeyValueError, incremented};
+pub use copy::{CopyError, Existing, Verified, backup, is_store, restore, verify};
 pub use fault::Fault;
 pub use open::OpenError;
 use open::{Journal, Location, Options};

@@ -14,7 +14,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi};
 
 use super::fault::Fault;
 
-const FILE: &str = "store.sqlite3";
+pub(super) const FILE: &str = "store.sqlite3";
 
 /// The letters `KrMc` in a file's header, by which the `file` program and we know it.
 const APPLICATION_ID: i32 = 0x4b72_4d63;
@@ -34,7 +34,7 @@ const SCHEMA: &str = "CREATE TABLE entry (
 /// Why a store cannot be opened, and what to do next; names the store as the user gave it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenError {
-    /// There is a file where the store's directory should be: the first system's token file.
+    /// There is a file where the store's directory should be: perhaps the first system's token file.
     LegacyFile {
         store: String,
     },
@@ -62,8 +62,8 @@ impl fmt::Display for OpenError {
         match self {
             Self::LegacyFile { store } => write!(
                 f,
-                "{store} is a file, not a directory: the token file of the first system cannot be read yet; \
-                 move it away and sign in again, or name another store"
+                "{store} is a file, not a directory; if it is the token file of the first system, `kroger-mcp serve` \
+                 takes it in, else move it away, or name another store"
             ),
             Self::NotAStore { store } => {
                 write!(f, "{FILE} in {store} is not a store of this program; move it away, or name another store")
@@ -213,7 +213,7 @@ impl Location {
 
 /// Asks again every millisecond. `SQLite`'s own waiting slows down to ten times a second, and
 /// starves beside a process that writes without pause.
-fn wait_for_locks(connection: &mut Connection, wait: Duration) -> rusqlite::Result<()> {
+pub(super) fn wait_for_locks(connection: &mut Connection, wait: Duration) -> rusqlite::Result<()> {
     let mut since = Instant::now();
     connection.busy_handler(Some(move |asked: i32| {
         if asked == 0 {
@@ -247,7 +247,7 @@ fn not_made(error: io::Error) -> Obstacle {
     }
 }
 
-fn create_directory(directory: &Path) -> io::Result<()> {
+pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
     let created = fs::canonicalize(directory)?;
     created.parent().map_or(Ok(()), sync_directory)
@@ -264,7 +264,7 @@ fn create_file(file: &Path) -> io::Result<()> {
     }
 }
 
-fn sync_directory(directory: &Path) -> io::Result<()> {
+pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
@@ -364,7 +364,7 @@ fn header(connection: &Connection) -> rusqlite::Result<Header> {
     })
 }
 
-fn recognise(connection: &Connection) -> Result<(), Obstacle> {
+pub(super) fn recognise(connection: &Connection) -> Result<(), Obstacle> {
     match header(connection)? {
         Header::Ours(version) if version > SCHEMA_VERSION => Err(Obstacle::NewerSchema(version)),
         Header::Empty | Header::Ours(_) => Ok(()),
@@ -372,7 +372,7 @@ fn recognise(connection: &Connection) -> Result<(), Obstacle> {
     }
 }
 
-fn check_integrity(connection: &Connection) -> Result<(), Obstacle> {
+pub(super) fn check_integrity(connection: &Connection) -> Result<(), Obstacle> {
     let verdict: String = connection.query_row("PRAGMA quick_check(1)", (), |row| row.get(0))?;
     if verdict == "ok" {
         return Ok(());
@@ -392,7 +392,7 @@ fn create_schema(connection: &mut Connection) -> Result<(), Obstacle> {
 }
 
 /// An [`OpenError`] that does not know the store's name yet.
-enum Obstacle {
+pub(super) enum Obstacle {
     LegacyFile,
     NotAStore,
     NotMade,
@@ -408,7 +408,7 @@ impl Obstacle {
         matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::FileLockingProtocolFailed))
     }
 
-    fn of(self, name: &str) -> OpenError {
+    pub(super) fn of(self, name: &str) -> OpenError {
         let store = name.to_owned();
         match self {
             Self::LegacyFile => OpenError::LegacyFile { store },

@@ -1,0 +1,33 @@
+# The server in an image of its own: the binary, the C library, the system's
+# certificates, and nothing to run a shell with.
+#
+#   docker build -t kroger-mcp .
+#   docker run -p 127.0.0.1:9004:9004 -e KROGER_CLIENT_ID=… -e KROGER_CLIENT_SECRET=… \
+#       -v ./tokens:/app/.tokens --user "$(id -u):$(id -g)" --read-only --tmpfs /cache:mode=1777 kroger-mcp
+
+FROM docker.io/library/rust:1.95-slim-bookworm AS build
+WORKDIR /build
+RUN rustup target add wasm32-wasip2
+COPY . .
+RUN cargo build --release --locked -p kroger-mcp \
+    && install -D target/release/kroger-mcp /root-of-image/usr/local/bin/kroger-mcp \
+    && install -d -m 0700 /root-of-image/app/.tokens \
+    && install -d -m 0700 /root-of-image/cache
+
+FROM gcr.io/distroless/cc-debian12:nonroot
+COPY --from=build --chown=65532:65532 /root-of-image/app /app
+COPY --from=build --chown=65532:65532 /root-of-image/cache /cache
+COPY --from=build /root-of-image/usr /usr
+# Compiled code is cached here; without it each start compiles, which takes
+# some seconds.
+ENV XDG_CACHE_HOME=/cache
+WORKDIR /app
+USER 65532:65532
+# What must outlive the container: the store. `.env` is mounted beside it where
+# tokens are to be mirrored to it.
+VOLUME ["/app/.tokens"]
+EXPOSE 9004
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/usr/local/bin/kroger-mcp"]
+# Whoever publishes the port decides who may call: publish it on 127.0.0.1.
+CMD ["serve", "--listen", "0.0.0.0:9004"]

@@ -1,0 +1,79 @@
+//! `backup` and `restore`: a copy of the store, and back.
+
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use clap::Args;
+
+use super::print::{confirm, print, span};
+use super::{Ending, StoreOptions};
+use crate::keyvalue::sqlite::{self, Existing};
+use crate::settings::{Given, Purpose, StoreLocation};
+
+pub(super) const BACKUP_EXAMPLES: &str = "\
+Examples:
+  kroger-mcp backup tokens.backup
+  kroger-mcp backup --force /backup/tokens   (from cron, over the last one)
+
+Servers may go on meanwhile. The file holds tokens: keep it as you keep them.
+A backup grows old fast: a refresh token is spent by the next refresh, within
+half an hour. It keeps what else is in the store, and users who are not used.";
+
+pub(super) const RESTORE_EXAMPLES: &str = "\
+Examples:
+  kroger-mcp restore tokens.backup
+
+Stop every kroger-mcp that uses the store first. The store that is replaced is
+kept beside the new one.";
+
+#[derive(Debug, Args)]
+pub(super) struct BackupOptions {
+    /// Where to write the copy; readable by its owner alone.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Replace the file if it is there.
+    #[arg(long)]
+    force: bool,
+    #[command(flatten)]
+    store: StoreOptions,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RestoreOptions {
+    /// A file that `backup` made.
+    #[arg(value_name = "FILE")]
+    file: PathBuf,
+    /// Replace the store without asking.
+    #[arg(long, short)]
+    yes: bool,
+    #[command(flatten)]
+    store: StoreOptions,
+}
+
+pub(super) fn backup(options: &BackupOptions, given: &Given) -> Result<(), Ending> {
+    let store = StoreLocation::find(options.store.store.as_deref(), given, Purpose::Kroger)?;
+    let existing = if options.force { Existing::Replace } else { Existing::Keep };
+    let size = sqlite::backup(&store.directory, &store.name, &options.file, existing).map_err(Ending::failed)?;
+    print(&format!("Copied the store {} to {} ({} KiB).\n", store.name, options.file.display(), size.div_ceil(1_024)))
+}
+
+pub(super) fn restore(options: &RestoreOptions, given: &Given) -> Result<(), Ending> {
+    let store = StoreLocation::find(options.store.store.as_deref(), given, Purpose::Kroger)?;
+    let backup = sqlite::verify(&options.file).map_err(|error| Ending::Usage(error.to_string()))?;
+    let age = backup.made.and_then(|made| SystemTime::now().duration_since(made).ok());
+    let age = age.map_or_else(|| "of an unknown time".to_owned(), |age| format!("{} old", span(age.as_secs())));
+    print(&format!(
+        "{} is {age}. Whoever's tokens were refreshed since then must sign in again: the refresh tokens in it are \
+         spent.\n",
+        options.file.display()
+    ))?;
+    if sqlite::is_store(&store.directory) && !options.yes {
+        let question = format!("Replace the store {}?", store.name);
+        if !confirm(&question, "nothing was restored; --yes answers yes")? {
+            return Err(Ending::Failed("Nothing was restored.".to_owned()));
+        }
+    }
+    let kept = sqlite::restore(&backup, &store.directory, &store.name).map_err(Ending::failed)?;
+    let kept = kept.map(|kept| format!(" The one that was there is kept as {}/{kept}.", store.name));
+    print(&format!("Restored the store {}.{}\n", store.name, kept.unwrap_or_default()))
+}

@@ -1,0 +1,159 @@
+//! `doctor`: looks at everything that signing in and staying so depends on, and
+//! says of each point what to do.
+//!
+//! It refreshes nothing and changes no grant. The points are those of the first
+//! system's pages on troubleshooting and support, and what its users ran into.
+
+mod local;
+mod tokens;
+mod upstream;
+
+use clap::Args;
+use serde::Serialize;
+
+use super::print::{Cell, Palette, Tone, print, table};
+use super::{Ending, StoreOptions};
+use crate::settings::{Given, Purpose, Settings, StoreLocation};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  kroger-mcp doctor
+  kroger-mcp doctor --offline
+  kroger-mcp doctor --json | jq '.points[] | select(.verdict == \"bad\")'
+
+Exit code 1: something is bad.";
+
+#[derive(Debug, Args)]
+pub(super) struct DoctorOptions {
+    /// Print the points as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Ask nothing of Kroger: no network, no credentials.
+    #[arg(long)]
+    offline: bool,
+    #[command(flatten)]
+    store: StoreOptions,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum Verdict {
+    Good,
+    /// It works, and something better can be done.
+    Warning,
+    Bad,
+    /// Something to know, or that could not be looked at.
+    Note,
+}
+
+/// One thing that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct Point {
+    name: String,
+    verdict: Verdict,
+    /// What was found; where it is not good, what to do.
+    detail: String,
+}
+
+impl Point {
+    fn new(name: impl Into<String>, verdict: Verdict, detail: impl Into<String>) -> Self {
+        Self { name: name.into(), verdict, detail: detail.into() }
+    }
+
+    fn good(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::new(name, Verdict::Good, detail)
+    }
+
+    fn bad(name: impl Into<String>, detail: impl Into<String>) -> Self {
+        Self::new(name, Verdict::Bad, detail)
+    }
+}
+
+#[derive(Serialize)]
+struct Report {
+    healthy: bool,
+    points: Vec<Point>,
+}
+
+pub(super) async fn doctor(options: &DoctorOptions, given: &Given) -> Result<(), Ending> {
+    let points = look(options, given).await;
+    let report = Report { healthy: points.iter().all(|point| point.verdict != Verdict::Bad), points };
+    if options.json {
+        let text = serde_json::to_string_pretty(&report).map_err(Ending::failed)?;
+        print(&format!("{text}\n"))?;
+    } else {
+        print(&page(Palette::of_stdout(), &report.points))?;
+    }
+    if report.healthy { Ok(()) } else { Err(Ending::Unwell) }
+}
+
+/// What cannot be looked at because of another trouble is left out: that one
+/// comes first.
+async fn look(options: &DoctorOptions, given: &Given) -> Vec<Point> {
+    let store = match StoreLocation::find(options.store.store.as_deref(), given, Purpose::Kroger) {
+        Ok(store) => store,
+        Err(refused) => return vec![Point::bad("store", refused.to_string())],
+    };
+    let mut points = local::files(&store, given);
+    let settings = match Settings::new(given, store.clone()) {
+        Ok(settings) => settings,
+        Err(refused) => {
+            points.insert(0, Point::bad("settings", refused.to_string()));
+            return points;
+        }
+    };
+    points.insert(0, local::settings(&settings, given));
+    points.push(upstream::redirect(&settings).await);
+    if options.offline {
+        points.push(Point::new("network", Verdict::Note, "not looked at, because of --offline"));
+    } else {
+        points.extend(upstream::points(&settings).await);
+    }
+    points.extend(tokens::points(store, given).await);
+    points.push(local::log());
+    points
+}
+
+fn page(palette: Palette, points: &[Point]) -> String {
+    let rows: Vec<[Cell; 3]> = points.iter().map(row).collect();
+    let count = |verdict| points.iter().filter(|point| point.verdict == verdict).count();
+    let (bad, warnings) = (count(Verdict::Bad), count(Verdict::Warning));
+    let end = match (bad, warnings) {
+        (0, 0) => palette.paint(Tone::Good, "All is well."),
+        (0, _) => palette.paint(Tone::Soon, &format!("It works; {warnings} to look at.")),
+        (1, _) => palette.paint(Tone::Bad, "1 point needs you."),
+        _ => palette.paint(Tone::Bad, &format!("{bad} points need you.")),
+    };
+    format!("{}\n{end}\n", table(palette, ["", "POINT", "FOUND"], &rows))
+}
+
+fn row(point: &Point) -> [Cell; 3] {
+    let (tone, mark) = match point.verdict {
+        Verdict::Good => (Tone::Good, "ok"),
+        Verdict::Warning => (Tone::Soon, "warn"),
+        Verdict::Bad => (Tone::Bad, "BAD"),
+        Verdict::Note => (Tone::Faint, "--"),
+    };
+    [Cell::new(tone, mark), point.name.as_str().into(), point.detail.as_str().into()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_marks_each_point_and_counts_what_needs_someone() {
+        let warning = Point::new("disk", Verdict::Warning, "nearly full");
+        let good = Point::good("store", "fine");
+
+        let bad = page(Palette::Plain, &[good.clone(), warning.clone(), Point::bad("clock", "two hours ahead")]);
+        let warned = page(Palette::Plain, &[good.clone(), warning]);
+
+        assert_eq!(
+            bad,
+            "      POINT  FOUND\nok    store  fine\nwarn  disk   nearly full\nBAD   clock  two hours ahead\n\n1 point needs you.\n"
+        );
+        assert!(warned.ends_with("It works; 1 to look at.\n"), "{warned}");
+        assert!(page(Palette::Plain, &[good]).ends_with("All is well.\n"));
+    }
+}

@@ -1,0 +1,219 @@
+//! How commands say things on stdout: tables, spans of time, colours, questions.
+//!
+//! Colour is for terminals alone, and for no one who set `NO_COLOR`.
+
+use std::io::{self, BufRead as _, IsTerminal as _, Write as _, stderr, stdin, stdout};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::Ending;
+
+/// What a cell is about.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Tone {
+    #[default]
+    Plain,
+    Good,
+    /// It needs nobody yet.
+    Soon,
+    Bad,
+    Faint,
+    Heading,
+}
+
+impl Tone {
+    /// The SGR parameter of ECMA-48.
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Plain => "0",
+            Self::Good => "32",
+            Self::Soon => "33",
+            Self::Bad => "31",
+            Self::Faint => "2",
+            Self::Heading => "1",
+        }
+    }
+}
+
+/// Whether tones are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Palette {
+    Colours,
+    Plain,
+}
+
+impl Palette {
+    pub(super) fn of_stdout() -> Self {
+        let is_unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        let is_dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        if stdout().is_terminal() && !is_unwanted && !is_dumb { Self::Colours } else { Self::Plain }
+    }
+
+    pub(super) fn paint(self, tone: Tone, text: &str) -> String {
+        if self == Self::Plain || tone == Tone::Plain || text.trim().is_empty() {
+            return text.to_owned();
+        }
+        format!("\u{1b}[{}m{text}\u{1b}[0m", tone.code())
+    }
+}
+
+/// A text and what it is about.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cell {
+    text: String,
+    tone: Tone,
+}
+
+impl Cell {
+    pub(super) fn new(tone: Tone, text: impl AsRef<str>) -> Self {
+        Self { text: printable(text.as_ref()), tone }
+    }
+}
+
+impl From<&str> for Cell {
+    fn from(text: &str) -> Self {
+        Self::new(Tone::Plain, text)
+    }
+}
+
+impl From<String> for Cell {
+    fn from(text: String) -> Self {
+        Self::new(Tone::Plain, text)
+    }
+}
+
+/// `rows` below `headings`, in columns two blanks apart.
+pub(super) fn table<const N: usize>(palette: Palette, headings: [&str; N], rows: &[[Cell; N]]) -> String {
+    let headings = headings.map(|heading| Cell::new(Tone::Heading, heading));
+    let all = || std::iter::once(&headings).chain(rows);
+    let width = |column: usize| all().map(|row| row[column].text.chars().count()).max().unwrap_or(0);
+    let widths: [usize; N] = std::array::from_fn(width);
+    all().map(|row| line(palette, row, &widths)).collect()
+}
+
+fn line(palette: Palette, row: &[Cell], widths: &[usize]) -> String {
+    let last = row.iter().rposition(|cell| !cell.text.is_empty()).unwrap_or(0);
+    let mut line = String::new();
+    for (index, (cell, width)) in row.iter().zip(widths).enumerate().take(last + 1) {
+        line.push_str(&palette.paint(cell.tone, &cell.text));
+        if index < last {
+            let gap = width + 2 - cell.text.chars().count();
+            line.extend(std::iter::repeat_n(' ', gap));
+        }
+    }
+    line.push('\n');
+    line
+}
+
+/// The two largest units of `seconds`: `24m 53s`, `3d 4h`.
+pub(super) fn span(seconds: u64) -> String {
+    let units = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
+    let Some(first) = units.iter().position(|(unit, _)| seconds >= *unit) else { return "0s".to_owned() };
+    let (unit, name) = units[first];
+    let whole = format!("{}{name}", seconds / unit);
+    let rest = units.get(first + 1).map(|(unit, name)| (seconds % units[first].0 / unit, name));
+    match rest {
+        Some((count, name)) if count > 0 => format!("{whole} {count}{name}"),
+        _ => whole,
+    }
+}
+
+/// `part` of `whole` as a bar of `width` characters; never empty nor full where
+/// it is neither.
+pub(super) fn bar(part: u64, whole: u64, width: usize) -> String {
+    let cells = width as u64;
+    let filled = match part.min(whole) {
+        0 => 0,
+        part if part == whole => cells,
+        part => (part * cells / whole.max(1)).clamp(1, cells.saturating_sub(1)),
+    };
+    (0..cells).map(|cell| if cell < filled { '█' } else { '░' }).collect()
+}
+
+/// A user's name is anyone's choice; it must not drive the terminal.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// Seconds since 1970.
+pub(super) fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Writes `text` on stdout. A reader that has seen enough is no failure.
+pub(super) fn print(text: &str) -> Result<(), Ending> {
+    let mut out = stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        result => result.map_err(Ending::failed),
+    }
+}
+
+/// Asks the person at the terminal. Where there is none, `otherwise` says which
+/// option answers instead.
+pub(super) fn confirm(question: &str, otherwise: &str) -> Result<bool, Ending> {
+    if !stdin().is_terminal() {
+        return Err(Ending::Usage(format!("{question} There is no terminal to answer at: {otherwise}.")));
+    }
+    // Not on stdout, which may be a file.
+    write!(stderr(), "{question} [y/N] ").map_err(Ending::failed)?;
+    let mut answer = String::new();
+    stdin().lock().read_line(&mut answer).map_err(Ending::failed)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_as_wide_as_their_widest_cell_and_no_line_ends_in_blanks() {
+        let rows = [["a".into(), "bc".into()], ["long one".into(), "".into()]];
+
+        let text = table(Palette::Plain, ["X", "Y"], &rows);
+
+        assert_eq!(text, "X         Y\na         bc\nlong one\n");
+    }
+
+    #[test]
+    fn colour_changes_no_column_and_is_absent_where_it_is_unwanted() {
+        let rows = [[Cell::new(Tone::Bad, "a"), "b".into()]];
+
+        let plain = table(Palette::Plain, ["X", "Y"], &rows);
+        let coloured = table(Palette::Colours, ["X", "Y"], &rows);
+
+        assert!(!plain.contains('\u{1b}'));
+        assert!(coloured.contains("\u{1b}[31ma\u{1b}[0m  b"), "{coloured:?}");
+    }
+
+    #[test]
+    fn what_a_user_is_called_does_not_drive_the_terminal() {
+        assert_eq!(Cell::from("b\u{1b}[2Job\n").text, "b[2Job");
+    }
+
+    #[test]
+    fn a_span_has_its_two_largest_units() {
+        for (seconds, text) in [
+            (0, "0s"),
+            (59, "59s"),
+            (60, "1m"),
+            (1_493, "24m 53s"),
+            (3_600, "1h"),
+            (3_661, "1h 1m"),
+            (90_000, "1d 1h"),
+            (86_400 * 400, "400d"),
+        ] {
+            assert_eq!(span(seconds), text);
+        }
+    }
+
+    #[test]
+    fn a_bar_is_empty_or_full_only_where_nothing_or_all_is_left() {
+        assert_eq!(bar(0, 1_800, 4), "░░░░");
+        assert_eq!(bar(1, 1_800, 4), "█░░░");
+        assert_eq!(bar(900, 1_800, 4), "██░░");
+        assert_eq!(bar(1_799, 1_800, 4), "███░");
+        assert_eq!(bar(1_800, 1_800, 4), "████");
+        assert_eq!(bar(9_999, 1_800, 4), "████");
+        assert_eq!(bar(5, 0, 4), "░░░░");
+    }
+}

@@ -1,0 +1,86 @@
+//! `completions` and `man`: what a shell and a reader of manuals are given.
+
+use clap::{Args, Command, CommandFactory as _};
+use clap_complete::Shell;
+use clap_mangen::Man;
+
+use super::print::print;
+use super::{Cli, Ending};
+
+pub(super) const COMPLETIONS_EXAMPLES: &str = "\
+Examples:
+  kroger-mcp completions bash > ~/.local/share/bash-completion/completions/kroger-mcp
+  kroger-mcp completions zsh > ~/.zfunc/_kroger-mcp
+  kroger-mcp completions fish > ~/.config/fish/completions/kroger-mcp.fish";
+
+pub(super) const MAN_EXAMPLES: &str = "\
+Examples:
+  kroger-mcp man | man -l -
+  kroger-mcp man > ~/.local/share/man/man1/kroger-mcp.1";
+
+#[derive(Debug, Args)]
+pub(super) struct CompletionsOptions {
+    #[arg(value_enum)]
+    shell: Shell,
+}
+
+pub(super) fn completions(options: &CompletionsOptions) -> Result<(), Ending> {
+    let mut script = Vec::new();
+    clap_complete::generate(options.shell, &mut Cli::command(), "kroger-mcp", &mut script);
+    print(&String::from_utf8_lossy(&script))
+}
+
+/// The whole command line as one page of roff, a section for each command.
+pub(super) fn man() -> Result<(), Ending> {
+    let page = man_page().map_err(Ending::failed)?;
+    print(&String::from_utf8_lossy(&page))
+}
+
+fn man_page() -> std::io::Result<Vec<u8>> {
+    let mut page = Vec::new();
+    let command = Cli::command();
+    let manual = Man::new(command.clone());
+    manual.render_title(&mut page)?;
+    manual.render_name_section(&mut page)?;
+    manual.render_synopsis_section(&mut page)?;
+    manual.render_description_section(&mut page)?;
+    manual.render_options_section(&mut page)?;
+    for subcommand in command.get_subcommands().filter(|command| command.get_name() != "help") {
+        section(subcommand, &mut page)?;
+    }
+    manual.render_extra_section(&mut page)?;
+    manual.render_version_section(&mut page)?;
+    Ok(page)
+}
+
+fn section(command: &Command, page: &mut Vec<u8>) -> std::io::Result<()> {
+    use std::io::Write as _;
+
+    let name = format!("kroger-mcp {}", command.get_name());
+    writeln!(page, ".SH \"{}\"", name.to_uppercase())?;
+    let mut body = Vec::new();
+    let manual = Man::new(command.clone().display_name(name).disable_help_flag(true));
+    manual.render_description_section(&mut body)?;
+    manual.render_options_section(&mut body)?;
+    manual.render_extra_section(&mut body)?;
+    // Sections of sections: only the command's own name is a heading.
+    let body = String::from_utf8_lossy(&body).replace(".SH ", ".SS ");
+    page.write_all(body.as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manual_has_a_section_for_each_command_with_its_examples() {
+        let page = String::from_utf8(man_page().unwrap()).unwrap();
+
+        assert!(page.contains(".TH"), "{page}");
+        for command in Cli::command().get_subcommands() {
+            let heading = format!(".SH \"KROGER-MCP {}\"", command.get_name().to_uppercase());
+            assert!(page.contains(&heading), "{heading}");
+        }
+        assert!(page.contains("kroger\\-mcp serve \\-\\-sandbox"), "{page}");
+    }
+}

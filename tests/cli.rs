@@ -1,0 +1,317 @@
+//! Each command on each bad input and each broken store: one line that says
+//! what to do, and the right exit code. Prints the tables.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rusqlite::Connection;
+
+use crate::support::{Ended, Kroger, Sandbox, Server, folder};
+
+/// The commands that use a store, as they are called on each broken one.
+const COMMANDS: [(&str, &[&str]); 9] = [
+    ("serve", &["serve", "--listen", "127.0.0.1:0"]),
+    ("login", &["login"]),
+    ("logout", &["logout"]),
+    ("status", &["status"]),
+    ("refresh", &["refresh"]),
+    ("import", &["import", "tokens.json"]),
+    ("backup", &["backup", "copy"]),
+    ("restore", &["restore", "good.backup", "--yes"]),
+    ("doctor", &["doctor", "--offline"]),
+];
+
+/// What a command came to: its exit code, and the line in which it says so.
+struct Told {
+    code: i32,
+    line: String,
+}
+
+impl Told {
+    fn of(ended: &Ended) -> Self {
+        let stderr = ended.stderr.trim();
+        // What the parser of the command line adds is usage.
+        let stderr = if stderr.starts_with("error: ") { stderr.lines().next().unwrap_or_default() } else { stderr };
+        let bad = ended.stdout.lines().find(|line| line.starts_with("BAD")).unwrap_or_default();
+        let line =
+            if stderr.is_empty() { bad.split_whitespace().collect::<Vec<_>>().join(" ") } else { stderr.to_owned() };
+        Self { code: ended.status.code().unwrap_or(-1), line }
+    }
+}
+
+fn kroger(folder: &Path, sandbox: &Sandbox, arguments: &[&str]) -> Kroger {
+    // Sign-ins return elsewhere: no port of this machine matters here.
+    let elsewhere = "https://kroger.example/auth/callback";
+    Kroger::new(folder, arguments).at(sandbox).env("KROGER_LOG", "off").env("KROGER_REDIRECT_URI", elsewhere)
+}
+
+/// A folder with a store in which someone is signed in, a backup of it, and a
+/// file to import.
+fn furnished(sandbox: &Sandbox) -> tempfile::TempDir {
+    let folder = folder();
+    let server = Server::start(folder.path(), sandbox);
+    server.sign_in();
+    server.stop();
+    let backup = kroger(folder.path(), sandbox, &["backup", "good.backup"]).run();
+    assert!(backup.status.success(), "{}", backup.stderr);
+    fs::write(folder.path().join("tokens.json"), r#"{"user_tokens": {"ann": {"refresh_token": "r"}}}"#).unwrap();
+    folder
+}
+
+fn print_table(title: &str, rows: &[(&str, Told)]) {
+    println!("\n{title}");
+    for (name, told) in rows {
+        println!("  {name:24} {}  {}", told.code, told.line);
+    }
+}
+
+/// One line, which names no path of the machine and says something.
+fn assert_is_one_clear_line(name: &str, told: &Told) {
+    assert_eq!(told.line.lines().count(), 1, "{name}: {}", told.line);
+    assert!(!told.line.contains("/tmp"), "{name}: {}", told.line);
+    assert!(!told.line.contains("panicked"), "{name}: {}", told.line);
+}
+
+/// Runs every command in a furnished folder after `break_it`, and holds each to
+/// `expected`: its exit code and a word of what it says.
+fn on_a_broken_store(title: &str, break_it: impl Fn(&Path), expected: impl Fn(&str) -> (i32, &'static str)) {
+    let sandbox = Sandbox::start();
+    let folder = furnished(&sandbox);
+    break_it(folder.path());
+    let told = |arguments: &&[&str]| Told::of(&kroger(folder.path(), &sandbox, arguments).run());
+    let rows: Vec<(&str, Told)> = COMMANDS.iter().map(|(name, arguments)| (*name, told(arguments))).collect();
+    print_table(title, &rows);
+    for (name, told) in &rows {
+        let (code, word) = expected(name);
+        assert_eq!(told.code, code, "{name} on {title}: {}", told.line);
+        if code != 0 {
+            assert_is_one_clear_line(name, told);
+            assert!(told.line.contains(word), "{name} on {title}: no `{word}` in: {}", told.line);
+        }
+    }
+}
+
+fn store_file(folder: &Path) -> std::path::PathBuf {
+    folder.join(".tokens/store.sqlite3")
+}
+
+#[test]
+fn on_a_store_that_is_no_store() {
+    let break_it = |folder: &Path| fs::write(store_file(folder), "nonsense ".repeat(1_000)).unwrap();
+
+    on_a_broken_store("a store that is no store", break_it, |command| match command {
+        // The one that mends it; who comes after finds it mended.
+        "restore" | "doctor" => (0, ""),
+        _ => (1, "is not a store of this program; move it away"),
+    });
+}
+
+#[test]
+fn on_a_store_that_another_program_holds() {
+    let sandbox = Sandbox::start();
+    let folder = furnished(&sandbox);
+    let held = Connection::open(store_file(folder.path())).unwrap();
+    held.execute_batch("PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE").unwrap();
+
+    let rows: Vec<(&str, Told)> = std::thread::scope(|scope| {
+        let (folder, sandbox) = (folder.path(), &sandbox);
+        let told = |arguments: &'static [&str]| move || Told::of(&kroger(folder, sandbox, arguments).run());
+        let running: Vec<_> = COMMANDS.iter().map(|(name, arguments)| (*name, scope.spawn(told(arguments)))).collect();
+        running.into_iter().map(|(name, told)| (name, told.join().unwrap())).collect()
+    });
+
+    print_table("a store that another program holds", &rows);
+    for (name, told) in &rows {
+        assert_eq!(told.code, 1, "{name}: {}", told.line);
+        assert_is_one_clear_line(name, told);
+        let word = if *name == "restore" { "is in use; stop" } else { "close the program that holds it" };
+        assert!(told.line.contains(word), "{name}: {}", told.line);
+    }
+}
+
+#[test]
+fn on_a_file_in_the_stores_place_that_is_no_token_file() {
+    let break_it = |folder: &Path| {
+        fs::remove_dir_all(folder.join(".tokens")).unwrap();
+        fs::write(folder.join(".tokens"), "nonsense").unwrap();
+    };
+
+    on_a_broken_store("a file in the store's place", break_it, |command| match command {
+        "backup" => (1, "there is no store at .tokens"),
+        "restore" => (1, "is a file, not a directory"),
+        "doctor" => (1, "sign in: kroger-mcp login"),
+        _ => (1, "Move it away"),
+    });
+}
+
+/// Runs the binary where `script` has changed the mounts, for it alone. None
+/// where this machine does not allow that.
+fn run_mounted(folder: &Path, sandbox: &Sandbox, script: &str, arguments: &[&str]) -> Option<Ended> {
+    let may_mount = Command::new("unshare").args(["-m", "true"]).stderr(Stdio::null()).status();
+    if !may_mount.is_ok_and(|status| status.success()) {
+        return None;
+    }
+    let script = format!("{script} && exec \"$@\"");
+    let under = ["-m", "sh", "-ec", &script, "sh"].map(str::to_owned);
+    Some(kroger(folder, sandbox, arguments).under("unshare", &under).run())
+}
+
+#[test]
+fn on_a_store_that_is_read_only_or_on_a_full_disk() {
+    const READ_ONLY: &str = "mount --bind .tokens .tokens && mount -o remount,bind,ro .tokens";
+    const FULL: &str = "cp -a .tokens kept && mount -t tmpfs -o size=256k,mode=0700 none .tokens && \
+                        cp -a kept/. .tokens && rm -r kept && { dd if=/dev/zero of=.tokens/ballast bs=1k 2>/dev/null || true; }";
+    let sandbox = Sandbox::start();
+
+    for (title, script, words) in [
+        ("a read-only store", READ_ONLY, ["make it writable", "give this user"]),
+        ("a store on a full disk", FULL, ["free some", "disk space"]),
+    ] {
+        let folder = furnished(&sandbox);
+        let mut rows = Vec::new();
+        for (name, arguments) in COMMANDS.into_iter().filter(|(name, _)| *name != "serve") {
+            let Some(ended) = run_mounted(folder.path(), &sandbox, script, arguments) else {
+                println!("skipped: this machine allows no mounts of one's own");
+                return;
+            };
+            rows.push((name, Told::of(&ended)));
+        }
+        print_table(title, &rows);
+        for (name, told) in rows.iter().filter(|(_, told)| told.code != 0) {
+            assert_eq!(told.code, 1, "{name}: {}", told.line);
+            assert_is_one_clear_line(name, told);
+            assert!(words.iter().any(|word| told.line.contains(word)), "{name} on {title}: {}", told.line);
+        }
+        // A backup can be made of it all the same.
+        assert!(rows.iter().any(|(name, told)| *name == "backup" && told.code == 0), "backup on {title}");
+        let failed = |wanted: &str| rows.iter().any(|(name, told)| *name == wanted && told.code == 1);
+        for command in ["login", "restore", "doctor"] {
+            assert!(failed(command), "{command} on {title}");
+        }
+        // Nothing is lost by it.
+        let status = kroger(folder.path(), &sandbox, &["status"]).run();
+        assert!(status.stdout.contains("user_default  valid"), "{}", status.stdout);
+    }
+}
+
+#[test]
+fn an_env_file_that_is_read_only_or_mounted_loses_no_sign_in() {
+    let sandbox = Sandbox::start();
+    let tokens = |number: u32| format!(r#"{{"user_tokens": {{"user_default": {{"refresh_token": "r{number}"}}}}}}"#);
+
+    for (title, script, is_mirrored) in [
+        ("a mounted .env", "mount --bind .env .env", true),
+        ("a read-only .env", "mount --bind .env .env && mount -o remount,bind,ro .env", false),
+    ] {
+        let folder = folder();
+        fs::write(folder.path().join(".env"), "FOO=bar\n").unwrap();
+        fs::write(folder.path().join("tokens.json"), tokens(u32::from(is_mirrored))).unwrap();
+
+        let Some(imported) = run_mounted(folder.path(), &sandbox, script, &["import", "tokens.json"]) else {
+            println!("skipped: this machine allows no mounts of one's own");
+            return;
+        };
+        let status = kroger(folder.path(), &sandbox, &["status"]).run();
+        let env_file = fs::read_to_string(folder.path().join(".env")).unwrap();
+
+        println!("{title}: {} {}", Told::of(&imported).code, imported.stdout.lines().last().unwrap_or_default());
+        assert_eq!(imported.status.code(), Some(0), "{title}: {}", imported.stderr);
+        assert!(status.stdout.contains("user_default"), "{}", status.stdout);
+        assert!(env_file.starts_with("FOO=bar\n"), "{env_file}");
+        assert_eq!(env_file.contains("KROGER_USER_REFRESH_TOKEN="), is_mirrored, "{title}: {env_file}");
+    }
+}
+
+#[test]
+fn on_bad_arguments_and_files() {
+    let sandbox = Sandbox::start();
+    let folder = furnished(&sandbox);
+    fs::write(folder.path().join("nonsense"), "nonsense").unwrap();
+    fs::create_dir(folder.path().join("directory")).unwrap();
+    fs::write(folder.path().join("precious"), "").unwrap();
+
+    let cases: [(&str, &[&str], i32, &str); 22] = [
+        ("serve, no address", &["serve", "--listen", "here"], 2, "--listen"),
+        ("serve, no store name", &["serve", "--store", ""], 2, "--store is empty"),
+        ("serve, unmakeable store", &["serve", "--store", "/proc/tokens"], 1, "cannot be made here"),
+        ("login, bad scope", &["login", "--scope", "a\"b"], 1, "scope"),
+        ("login, bad user", &["login", "--user", ""], 2, "1 to 256"),
+        ("login, nothing pasted", &["login", "--paste"], 2, "No address"),
+        ("logout, unmakeable store", &["logout", "--store", "/proc/tokens"], 1, "cannot be made here"),
+        ("status, no store name", &["status", "--store", ""], 2, "--store is empty"),
+        ("refresh, bad user", &["refresh", "--user", "a\u{7}b"], 2, "1 to 256"),
+        ("import, absent file", &["import", "absent"], 2, "absent: it cannot be read"),
+        ("import, directory", &["import", "directory"], 2, "not a regular file"),
+        ("import, nonsense", &["import", "nonsense"], 2, "neither a token file"),
+        ("import, bad user", &["import", "tokens.json", "--user", ""], 2, "1 to 256"),
+        ("backup, file is there", &["backup", "precious"], 1, "--force"),
+        ("backup, no folder", &["backup", "absent/copy"], 1, "cannot be written"),
+        ("backup, directory", &["backup", "--force", "directory"], 1, "cannot be written"),
+        ("backup, no store", &["backup", "copy", "--store", "elsewhere"], 1, "there is no store at elsewhere"),
+        ("restore, absent file", &["restore", "absent"], 2, "cannot be read"),
+        ("restore, nonsense", &["restore", "nonsense"], 2, "is not a backup"),
+        ("restore, directory", &["restore", "directory"], 2, "cannot be read"),
+        ("restore, unasked", &["restore", "good.backup"], 2, "--yes"),
+        ("doctor, no store name", &["doctor", "--store", ""], 1, "--store is empty"),
+    ];
+    let rows: Vec<(&str, Told)> = cases
+        .iter()
+        .map(|(name, arguments, ..)| (*name, Told::of(&kroger(folder.path(), &sandbox, arguments).run())))
+        .collect();
+
+    print_table("bad arguments and files", &rows);
+    for ((name, _, code, word), (_, told)) in cases.iter().zip(&rows) {
+        assert_eq!(told.code, *code, "{name}: {}", told.line);
+        assert!(told.line.contains(word), "{name}: no `{word}` in: {}", told.line);
+        assert_is_one_clear_line(name, told);
+    }
+    assert_eq!(fs::read(folder.path().join("precious")).unwrap(), b"");
+}
+
+#[test]
+fn on_bad_settings_every_command_names_the_setting_and_what_is_allowed() {
+    let folder = folder();
+    for (name, arguments) in COMMANDS.into_iter().filter(|(name, _)| !matches!(*name, "backup" | "restore")) {
+        let ended = Kroger::new(folder.path(), arguments)
+            .env("KROGER_CLIENT_ID", "app")
+            .env("KROGER_TOKEN_CHECK_INTERVAL", "often")
+            .run();
+
+        let told = format!("{}{}", ended.stdout, ended.stderr);
+        let code = if name == "doctor" { 1 } else { 2 };
+        assert_eq!(ended.status.code(), Some(code), "{name}: {told}");
+        assert!(told.contains("KROGER_TOKEN_CHECK_INTERVAL") && told.contains("1 to 3600"), "{name}: {told}");
+    }
+}
+
+#[test]
+fn each_command_has_help_with_examples_and_says_what_it_ends_with() {
+    let folder = folder();
+    for command in [
+        "serve",
+        "sandbox",
+        "login",
+        "logout",
+        "status",
+        "doctor",
+        "refresh",
+        "import",
+        "backup",
+        "restore",
+        "completions",
+        "man",
+    ] {
+        let help = Kroger::new(folder.path(), &[command, "--help"]).run();
+
+        assert!(help.status.success(), "{command}");
+        assert!(
+            help.stdout.contains("Examples:") && help.stdout.contains(&format!("kroger-mcp {command}")),
+            "{}",
+            help.stdout
+        );
+    }
+    let all = Kroger::new(folder.path(), &["--help"]).run();
+    assert!(all.stdout.contains("Exit codes: 0 done, 1 failed, 2"), "{}", all.stdout);
+    assert_eq!(Kroger::new(folder.path(), &["nonsense"]).run().status.code(), Some(2));
+}

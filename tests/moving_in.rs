@@ -1,0 +1,199 @@
+//! Moving in from another program: its files are taken over, its tokens go on
+//! being refreshed, and nothing in a file ever runs.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+
+use crate::support::{Ended, Kroger, Sandbox, Server, UPC, folder};
+
+/// A pair that the sandbox gave to another program.
+struct Pair {
+    access_token: String,
+    refresh_token: String,
+}
+
+impl Pair {
+    fn of(sandbox: &Sandbox, customer: &str) -> Self {
+        let elsewhere = folder();
+        let mirror = elsewhere.path().join(".env");
+        fs::write(&mirror, "").unwrap();
+        let server = Server::start(elsewhere.path(), sandbox);
+        server.sign_in_as("user_default", customer).expect(200);
+        let text = fs::read_to_string(mirror).unwrap();
+        let value = |name: &str| text.lines().find_map(|line| line.strip_prefix(name)).unwrap().to_owned();
+        Self { access_token: value("KROGER_USER_ACCESS_TOKEN="), refresh_token: value("KROGER_USER_REFRESH_TOKEN=") }
+    }
+
+    /// `pickle.dumps(state, 0)` of the first system's state, by Python 3.11, with
+    /// the tokens and times put in: that protocol is lines of text.
+    fn pickle(&self, user: &str, obtained_at: u64) -> String {
+        let expires_at = obtained_at + 1_800;
+        format!(
+            "(dp0\nVuser_tokens\np1\n(dp2\nV{user}\np3\n(dp4\nVaccess_token\np5\nV{}\np6\nsVrefresh_token\np7\nV{}\np8\n\
+             sVexpires_at\np9\nF{expires_at}.682251\nsVscope\np10\nVprofile.compact cart.basic:write\np11\nsVsource\np12\n\
+             Voauth\np13\nsVrefreshed_at\np14\nF{obtained_at}.123456\nsssVclient_token\np15\n(dp16\nVaccess_token\np17\n\
+             Vof-the-app\np18\nsVexpires_at\np19\nF{expires_at}.682251\nsVrefreshed_at\np20\nF{obtained_at}.123456\n\
+             ssVsaved_at\np21\nF{obtained_at}.123456\ns.",
+            self.access_token, self.refresh_token
+        )
+    }
+
+    fn json(&self, user: &str, obtained_at: u64) -> String {
+        let tokens = json!({
+            "access_token": self.access_token,
+            "refresh_token": self.refresh_token,
+            "expires_at": obtained_at + 1_800,
+            "refreshed_at": obtained_at,
+        });
+        json!({ "user_tokens": { user: tokens }, "client_credentials": {}, "last_updated": obtained_at }).to_string()
+    }
+
+    fn is_told(&self, ended: &Ended) -> bool {
+        let told = format!("{}{}", ended.stdout, ended.stderr);
+        told.contains(&self.access_token) || told.contains(&self.refresh_token)
+    }
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+fn import(folder: &Path, sandbox: &Sandbox, arguments: &[&str]) -> Ended {
+    Kroger::new(folder, &[&["import"], arguments].concat()).at(sandbox).run()
+}
+
+#[test]
+fn a_pickle_in_the_stores_place_is_taken_in_at_start_and_its_stale_token_refreshed() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let pickle = Pair::of(&sandbox, "alice").pickle("user_default", now() - 86_400);
+    fs::write(folder.path().join(".tokens"), &pickle).unwrap();
+
+    let server = Server::start(folder.path(), &sandbox);
+    server.add(UPC).expect(200);
+    let token = server.token("user_default");
+    server.kill();
+    let again = Server::start(folder.path(), &sandbox);
+    again.add(UPC).expect(200);
+
+    assert_eq!(token["source"], "import");
+    assert_eq!(sandbox.cart("alice")[0]["quantity"], 2);
+    assert_eq!(sandbox.refreshes(), 1);
+    assert_eq!(sandbox.state()["spent_refresh_tokens_presented"], 0);
+    let kept = folder.path().join(".tokens.pickle");
+    assert_eq!(fs::read_to_string(&kept).unwrap(), pickle);
+    assert_eq!(fs::metadata(&kept).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(folder.path().join(".tokens/store.sqlite3").exists());
+}
+
+#[test]
+fn whoever_was_forgotten_is_not_brought_back_by_the_kept_pickle() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let pickle = Pair::of(&sandbox, "alice").pickle("user_default", now() - 60);
+    fs::write(folder.path().join(".tokens"), pickle).unwrap();
+    let server = Server::start(folder.path(), &sandbox);
+    server.call("DELETE", "/admin/tokens/user_default", None).expect(200);
+    server.kill();
+
+    let server = Server::start(folder.path(), &sandbox);
+
+    assert_eq!(server.add(UPC).expect(401).code(), "reauthorize");
+}
+
+#[test]
+fn a_hostile_pickle_runs_nothing_and_is_left_where_it_is() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let canary = folder.path().join("canary");
+    let hostile = format!("(dp0\nVuser_tokens\np1\ncposix\nsystem\np2\n(Vtouch {}\np3\ntp4\nRp5\ns.", canary.display());
+    let path = folder.path().join(".tokens");
+    fs::write(&path, &hostile).unwrap();
+
+    let served = Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0"]).at(&sandbox).run();
+    let imported = import(folder.path(), &sandbox, &[".tokens", "--store", "elsewhere", "--yes"]);
+
+    assert_eq!((served.status.code(), imported.status.code()), (Some(1), Some(2)));
+    for told in [served.stderr, imported.stderr] {
+        assert!(told.contains(".tokens") && told.contains("GLOBAL"), "{told}");
+    }
+    assert_eq!(fs::read_to_string(path).unwrap(), hostile);
+    assert!(!canary.exists());
+}
+
+#[test]
+fn each_kind_of_file_is_taken_and_no_token_is_shown() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let customers = ["alice", "bob", "alice", "bob"];
+    let pairs = customers.map(|customer| Pair::of(&sandbox, customer));
+    let write = |name: &str, text: String| fs::write(folder.path().join(name), text).unwrap();
+    write("old.tokens", pairs[0].pickle("of-pickle", now() - 9_000));
+    write(".kroger_tokens.json", pairs[1].json("of-json", now() - 9_000));
+    let bare = json!({"access_token": pairs[2].access_token, "refresh_token": pairs[2].refresh_token, "expires_in": 1});
+    write(".kroger_token_user.json", bare.to_string());
+    let (access, refresh) = (&pairs[3].access_token, &pairs[3].refresh_token);
+    write(
+        "old.env",
+        format!(
+            "KROGER_USER_ACCESS_TOKEN={access}\nKROGER_USER_REFRESH_TOKEN={refresh}\nKROGER_HARDCODED_USER_ID=of-env\n"
+        ),
+    );
+
+    let files = ["old.tokens", ".kroger_tokens.json", ".kroger_token_user.json", "old.env"];
+    let ended = import(folder.path(), &sandbox, &[&files[..], &["--user", "of-kroger-api"]].concat());
+    let server = Server::start(folder.path(), &sandbox);
+
+    assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
+    assert!(ended.stdout.contains("Imported 4 sign-ins."), "{}", ended.stdout);
+    assert!(pairs.iter().all(|pair| !pair.is_told(&ended)), "{}{}", ended.stdout, ended.stderr);
+    for user in ["of-pickle", "of-json", "of-kroger-api", "of-env"] {
+        let added = server.client.call(
+            "PUT",
+            &server.url("/cart/add/simple"),
+            &[("x-kroger-user", user)],
+            Some(&json!({ "upc": UPC })),
+        );
+        added.expect(200);
+        assert_eq!(server.token(user)["source"], "import", "{user}");
+    }
+    assert_eq!(sandbox.state()["spent_refresh_tokens_presented"], 0);
+}
+
+#[test]
+fn what_works_is_replaced_only_by_what_is_newer_and_only_when_that_is_agreed() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let write = |name: &str, pair: &Pair, at| fs::write(folder.path().join(name), pair.json("u", at)).unwrap();
+    write("first.json", &Pair::of(&sandbox, "alice"), now() - 600);
+    write("older.json", &Pair::of(&sandbox, "alice"), now() - 1_200);
+    write("newer.json", &Pair::of(&sandbox, "bob"), now() - 60);
+
+    let first = import(folder.path(), &sandbox, &["first.json"]);
+    let again = import(folder.path(), &sandbox, &["first.json", "--yes"]);
+    let older = import(folder.path(), &sandbox, &["older.json", "--yes"]);
+    let unasked = import(folder.path(), &sandbox, &["newer.json"]);
+    let agreed = import(folder.path(), &sandbox, &["newer.json", "older.json", "--yes"]);
+    let forced = import(folder.path(), &sandbox, &["older.json", "--yes", "--force"]);
+
+    let codes = [&first, &again, &older, &unasked, &agreed, &forced].map(|ended| ended.status.code().unwrap());
+    assert_eq!(codes, [0, 0, 1, 2, 0, 0]);
+    assert!(again.stdout.contains("the store has it"), "{}", again.stdout);
+    assert!(older.stdout.contains("--force"), "{}", older.stdout);
+    assert!(unasked.stderr.contains("--yes"), "{}", unasked.stderr);
+    assert!(agreed.stdout.contains("another file has a newer one"), "{}", agreed.stdout);
+    assert!(forced.stdout.contains("replaces a newer sign-in"), "{}", forced.stdout);
+}
+
+#[test]
+fn one_file_that_cannot_be_used_stops_the_import_of_all() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    fs::write(folder.path().join("good.json"), Pair::of(&sandbox, "alice").json("u", now())).unwrap();
+    fs::write(folder.path().join("bad.json"), "{").unwrap();
+
+    let ended = import(folder.path(), &sandbox, &["good.json", "bad.json"]);
+    let status = Kroger::new(folder.path(), &["status"]).run();
+
+    assert_eq!(ended.status.code(), Some(2));
+    assert!(ended.stderr.starts_with("bad.json: "), "{}", ended.stderr);
+    assert!(status.stdout.starts_with("Nobody is signed in."), "{}", status.stdout);
+}
