@@ -35,7 +35,7 @@ const MOST_STEPS: usize = 90;
 enum Happening {
     /// It is held up until the other waits or ends.
     HeldUp,
-    /// The same, and much time passes first.
+    /// It is stopped until the other has ended, and much time passes.
     Stopped,
     /// The same, and its own clocks do not notice.
     Suspended,
@@ -85,10 +85,19 @@ struct Shared {
 #[derive(Default)]
 struct Place {
     wakes_at: Cell<Duration>,
+    /// Until the other has ended.
+    is_stopped: Cell<bool>,
     /// What its clocks have missed.
     missed: Cell<Duration>,
     claimed_at: Cell<Duration>,
     is_about_to_send: Cell<bool>,
+}
+
+impl Place {
+    fn stop(&self, shared: &RefCell<Shared>) {
+        self.is_stopped.set(true);
+        shared.borrow_mut().elapsed += LONG;
+    }
 }
 
 struct World<'a> {
@@ -147,6 +156,9 @@ impl Ports for World<'_> {
     }
 
     fn sleep(&self, duration: Duration) {
+        if self.yielder.is_none() {
+            self.shared.borrow_mut().elapsed += duration;
+        }
         self.place.wakes_at.set(self.shared.borrow().elapsed + duration);
         self.step();
     }
@@ -320,15 +332,16 @@ impl Runner {
             }
             let happening = schedule.iter().find(|(at, _)| *at == steps).map(|(_, happening)| *happening);
             steps += 1;
+            assert!(steps < 10_000, "{kroger:?} {schedule:?}: never ends");
             let Some(happening) = happening else { continue };
             match happening {
                 Happening::HeldUp => {}
-                Happening::Stopped => shared.borrow_mut().elapsed += LONG,
-                Happening::Suspended => suspended[turn] = Some(shared.borrow().elapsed),
+                Happening::Stopped => places[turn].stop(&shared),
+                Happening::Suspended => {
+                    suspended[turn] = Some(shared.borrow().elapsed);
+                    places[turn].stop(&shared);
+                }
                 Happening::Killed => self.end(&mut calls[turn], None),
-            }
-            if happening == Happening::Suspended {
-                shared.borrow_mut().elapsed += LONG;
             }
             turn = 1 - turn;
         }
@@ -361,7 +374,11 @@ impl Runner {
 /// Who goes on: whoever had the turn, unless it sleeps or has ended; where all
 /// sleep, the first that wakes.
 fn next_turn(turn: usize, calls: &[Call; 2], places: &[Rc<Place>; 2], shared: &RefCell<Shared>) -> Option<usize> {
-    let is_running = |number: &usize| matches!(calls[*number], Call::Running(_));
+    let is_left = |number: &usize| matches!(calls[*number], Call::Running(_));
+    if ![0, 1].iter().any(|number| is_left(number) && !places[*number].is_stopped.get()) {
+        places.iter().for_each(|place| place.is_stopped.set(false));
+    }
+    let is_running = |number: &usize| is_left(number) && !places[*number].is_stopped.get();
     let is_awake = |number: &usize| places[*number].wakes_at.get() <= shared.borrow().elapsed;
     let in_turn = [turn, 1 - turn];
     if let Some(next) = in_turn.iter().find(|number| is_running(number) && is_awake(number)) {
