@@ -193,6 +193,22 @@ fn a_store_of_a_newer_version_is_refused_by_every_command_and_nothing_of_it_is_l
     assert_eq!(user(&status(folder.path(), &sandbox), "user_default")["status"], "valid");
 }
 
+/// `tests/stores/store-of-schema-1.sqlite3` is a backup that version 0.1.0 made, with `ann` signed in
+/// at a sandbox. A file of each later schema belongs beside it.
+#[test]
+fn a_store_that_the_first_version_wrote_is_opened_by_this_one() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let written = include_bytes!("stores/store-of-schema-1.sqlite3");
+    fs::write(folder.path().join("old.backup"), written).unwrap();
+
+    let restored = run(folder.path(), &sandbox, &["restore", "old.backup"]);
+    let status = status(folder.path(), &sandbox);
+
+    assert_eq!(restored.status.code(), Some(0), "{}", restored.stderr);
+    let ann = user(&status, "ann");
+    assert_eq!((&ann["source"], &ann["has_refresh_token"]), (&json!("oauth"), &json!(true)), "{status}");
+}
+
 #[test]
 fn a_record_of_a_newer_version_is_no_absent_one_and_is_left_alone() {
     let (sandbox, folder) = (Sandbox::start(), folder());
