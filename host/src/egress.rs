@@ -102,10 +102,8 @@ impl Egress {
             return Err(Error::HttpRequestDenied);
         }
         let (parts, body) = self.exchange(request, None).await?.into_parts();
-        Ok(Response::from_parts(
-            parts,
-            body.collect().await.map_or_else(|never| match never {}, |body| body.to_bytes()),
-        ))
+        let Ok(body) = body.collect().await;
+        Ok(Response::from_parts(parts, body.to_bytes()))
     }
 
     async fn send(

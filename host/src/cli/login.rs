@@ -90,7 +90,7 @@ pub(super) async fn login(options: &LoginOptions, given: &Given) -> Result<(), E
     let signed_in = async {
         tokio::select! {
             redirected = redirected(&host, &state, &user, &before) => redirected,
-            pasted = pasted(&host, pastes) => pasted,
+            answered = pasted(&host, pastes) => answered,
             () = signals::stop() => Err(Ending::Failed("Interrupted; nobody was signed in.".to_owned())),
         }
     };

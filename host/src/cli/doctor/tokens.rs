@@ -31,7 +31,7 @@ async fn validated(host: &Host) -> Vec<Point> {
 
 fn of_answer(answer: &Value) -> Vec<Point> {
     let mut points = vec![Point::good("store", "it opens, and nothing in it is damaged")];
-    points.extend(checks(&answer["server"]).map(|check| server_point(check)));
+    points.extend(checks(&answer["server"]).map(server_point));
     points.extend(group("app's token", &answer["tokens"]["client_credentials"], Verdict::Warning));
     let users = answer["tokens"]["users"].as_object();
     if users.is_none_or(serde_json::Map::is_empty) {

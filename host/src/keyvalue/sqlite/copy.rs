@@ -372,7 +372,7 @@ mod tests {
 
         backup(&place.store(), ".tokens", &place.file(), Existing::Replace).unwrap();
         assert!(verify(&place.file()).is_ok());
-        assert_eq!(fs::read_dir(&place.directory.join(".")).unwrap().count(), 2, "nothing else is left behind");
+        assert_eq!(fs::read_dir(place.directory.path()).unwrap().count(), 2, "nothing else is left behind");
     }
 
     #[test]
@@ -413,7 +413,8 @@ mod tests {
     fn what_is_no_whole_backup_is_refused_and_the_store_stays() {
         let place = Place::new();
         let store = place.open();
-        set(&store, "k", &[7; 50_000]).unwrap();
+        let long = vec![7; 50_000];
+        set(&store, "k", &long).unwrap();
         place.backup().unwrap();
         drop(store);
         let whole = fs::read(place.file()).unwrap();
@@ -432,7 +433,7 @@ mod tests {
             fs::write(place.file(), bytes).unwrap();
             assert_eq!(place.restore().unwrap_err(), expected);
         }
-        assert_eq!(value(&place.store(), "k").as_deref(), Some(&[7; 50_000][..]));
+        assert_eq!(value(&place.store(), "k").as_deref(), Some(&long[..]));
     }
 
     #[test]
