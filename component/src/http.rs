@@ -9,6 +9,8 @@ mod call;
 mod cart;
 mod catalog;
 mod fields;
+mod invitation;
+mod mcp;
 mod openapi;
 mod origin;
 mod page;
@@ -28,12 +30,13 @@ use std::task::{Context, Poll, Waker};
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{delete, get, post, put};
+use axum::routing::{any, delete, get, post, put};
 use http::header::{ALLOW, CONTENT_LENGTH, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request};
 use tower::ServiceExt as _;
 
 use crate::core::settings::{SettingError, Settings};
+use crate::mcp::Mcp;
 use crate::ports::Ports;
 use origin::{Admitted, Known};
 use problem::Problem;
@@ -110,6 +113,7 @@ impl Service {
 }
 
 fn router(settings: Arc<Settings>) -> Router {
+    let mcp = Arc::new(Mcp::new(Arc::clone(&settings)));
     Router::new()
         .route("/livez", get(status::livez))
         .route("/readyz", get(status::readyz))
@@ -117,6 +121,7 @@ fn router(settings: Arc<Settings>) -> Router {
         .route("/config", get(status::config))
         .route("/openapi.json", get(openapi::describe))
         .route("/auth/authorize", get(sign_in::authorize).head(get_only).fallback(get_only))
+        .route("/auth/start/{invitation}", get(invitation::show).post(invitation::accept))
         .route("/auth/callback", get(sign_in::callback).head(get_only).fallback(get_only))
         .route("/cart/add", put(cart::add))
         .route("/cart/add/simple", put(cart::add_simple))
@@ -126,6 +131,7 @@ fn router(settings: Arc<Settings>) -> Router {
         .route("/locations/{id}", get(catalog::location_by_id))
         .route("/identity/profile", get(catalog::profile))
         .route("/admin/rate-limits", get(rate_limits::rate_limits))
+        .route("/mcp", any(move |call, request| mcp::answer(Arc::clone(&mcp), call, request)))
         .route("/admin/tokens", get(admin::tokens))
         .route("/admin/tokens/refresh", post(admin::refresh))
         .route("/admin/tokens/validate", get(validation::validate))

@@ -7,6 +7,7 @@
 
 pub mod core;
 pub mod http;
+mod mcp;
 pub mod ports;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;

@@ -72,6 +72,10 @@ struct Pending {
     /// The root that was current when it was started.
     root: Option<Root>,
     started_at: Timestamp,
+    /// Hash of what the browser shows in which it was begun; none: any may
+    /// come back.
+    #[serde(default)]
+    browser: Option<String>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -104,9 +108,34 @@ fn link_key(user: &UserKey) -> String {
 
 /// Starts a sign-in.
 pub fn authorize(cx: Context<'_>, user: &UserId, scope: Option<&Scope>) -> Result<AuthorizationRequest, Failure> {
+    authorize_in(cx, user, scope, None)
+}
+
+/// Starts a sign-in that must come back in the browser which shows what hashes
+/// to `browser`.
+pub fn authorize_in(
+    cx: Context<'_>,
+    user: &UserId,
+    scope: Option<&Scope>,
+    browser: Option<String>,
+) -> Result<AuthorizationRequest, Failure> {
     let client = client(cx)?;
     let scope = scope.unwrap_or(&cx.settings.scope);
-    start(cx, client, user, scope).map_err(|_| Failure::store_unavailable())
+    start(cx, client, user, scope, browser).map_err(|_| Failure::store_unavailable())
+}
+
+/// Refuses where the sign-in of `state` was begun in another browser than this
+/// one, which shows `shown`. Nothing is used up: the right one may still come.
+pub fn check_browser(cx: Context<'_>, state: &str, shown: Option<&str>) -> Result<(), Failure> {
+    const OTHER: &str = "the sign-in was begun in another browser; open the link and agree in one and the same";
+
+    let (_, pending) = taken(cx, state)?;
+    match &pending.browser {
+        Some(hash) if shown.is_none_or(|shown| base32_sha256(shown) != *hash) => {
+            Err(Failure::sign_in(Code::SignInUnknown, "state", OTHER))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// A link for a call that failed because `scope` was not granted; calls that
@@ -146,7 +175,13 @@ fn client(cx: Context<'_>) -> Result<&Client, Failure> {
     cx.settings.client.as_ref().ok_or_else(Failure::client_credentials_missing)
 }
 
-fn start(cx: Context<'_>, client: &Client, user: &UserId, scope: &Scope) -> Result<AuthorizationRequest, StoreError> {
+fn start(
+    cx: Context<'_>,
+    client: &Client,
+    user: &UserId,
+    scope: &Scope,
+    browser: Option<String>,
+) -> Result<AuthorizationRequest, StoreError> {
     let place = (cx.ports.increment(PLACES_KEY, 1)? % PLACES).to_string();
     let state = format!("{place}.{}", random_text(cx));
     let verifier = Secret::new(random_text(cx));
@@ -160,6 +195,7 @@ fn start(cx: Context<'_>, client: &Client, user: &UserId, scope: &Scope) -> Resu
         redirect_uri: cx.settings.redirect_uri.to_string(),
         root: grants::current(cx, &user.key())?.root(),
         started_at: cx.ports.wall_now(),
+        browser,
     };
     cx.ports.set(Bucket::Store, &pending_key(&place), &grants::encode(&pending))?;
     Ok(AuthorizationRequest {

@@ -13,7 +13,7 @@ use super::quota::{self, Endpoint, Purpose};
 use super::refresh::{self, CALL_DEADLINE, Need, random};
 use super::tokens;
 use super::user::UserId;
-use super::{Context, attempts, authorization};
+use super::{Context, attempts, authorization, recent_adds};
 use crate::ports::{Response, SendError};
 
 const SEND_TIMEOUT: Duration = Duration::from_secs(15);
@@ -91,7 +91,10 @@ pub fn add(cx: Context<'_>, user: &UserId, items: &[Item], key: Option<&Idempote
         };
         tries += 1;
         match outcome {
-            Outcome::Added => return Ok(Added::Now(Box::new(grant))),
+            Outcome::Added => {
+                recent_adds::note(cx, user, items);
+                return Ok(Added::Now(Box::new(grant)));
+            }
             Outcome::Replayed(end) => return replay(end),
             Outcome::TokenRejected => {
                 rejections += 1;

@@ -36,6 +36,8 @@ pub struct Settings {
     pub default_location: DefaultLocation,
     pub default_modality: Modality,
     pub allowed_origins: Vec<String>,
+    /// How long the log of cart adds keeps one; none: there is no log.
+    pub recent_adds: Option<Duration>,
     /// Kroger's daily quotas.
     pub quotas: Limits,
     /// The store's name as the operator gave it, for people to read.
@@ -114,7 +116,7 @@ impl fmt::Display for SettingError {
     }
 }
 
-const KNOWN: [&str; 30] = [
+const KNOWN: [&str; 31] = [
     "KROGER_CLIENT_ID",
     "KROGER_CLIENT_SECRET",
     "KROGER_REDIRECT_URI",
@@ -135,6 +137,7 @@ const KNOWN: [&str; 30] = [
     "KROGER_DEFAULT_MODALITY",
     "KROGER_DEFAULT_FULFILLMENT",
     "KROGER_ALLOWED_ORIGINS",
+    "KROGER_RECENT_ADDS_HOURS",
     "KROGER_QUOTA_PRODUCTS",
     "KROGER_QUOTA_CART",
     "KROGER_QUOTA_IDENTITY",
@@ -207,6 +210,7 @@ impl Reader {
             default_location: self.default_location(),
             default_modality: self.default_modality(),
             allowed_origins: self.allowed_origins(),
+            recent_adds: self.recent_adds(),
             quotas: self.quotas(),
             store_name: self.text("KROGER_STORE").unwrap_or_else(|| "keyvalue".to_owned()),
             ignored: self.ignored(),
@@ -374,6 +378,13 @@ impl Reader {
             departments: limit("KROGER_QUOTA_DEPARTMENTS", 1_600),
             reserve_percent: self.number("KROGER_QUOTA_RESERVE_PERCENT", 5, 0, 50),
         }
+    }
+
+    /// 0 is none: Kroger's terms want no more of a customer's cart kept than is
+    /// asked for.
+    fn recent_adds(&mut self) -> Option<Duration> {
+        let hours = self.number("KROGER_RECENT_ADDS_HOURS", 0, 0, 168);
+        (hours > 0).then(|| Duration::from_secs(u64::from(hours) * 3_600))
     }
 
     fn ignored(&self) -> Vec<String> {

@@ -12,7 +12,7 @@ use super::due::{self, Minute};
 use super::grants;
 use super::lineage::{Current, Grant, Ticket};
 use super::user::UserKey;
-use super::{authorization, ledger, quota, success_rate};
+use super::{authorization, ledger, quota, recent_adds, success_rate};
 use crate::ports::{Bucket, StoreError};
 
 /// A day, in which nobody looks at a count or an entry any more.
@@ -65,6 +65,9 @@ fn has_served(cx: Context<'_>, key: &str) -> Result<bool, StoreError> {
         ["quota", endpoint, number] => quota::is_over(cx, endpoint, number)?,
         ["signin", place] if *place != "places" => authorization::is_long_over(cx, key)?,
         ["signin_link", _] => authorization::is_long_over(cx, key)?,
+        ["invitation", place] if *place != "places" => authorization::is_long_over(cx, key)?,
+        ["invitation_of", _] => authorization::is_long_over(cx, key)?,
+        ["recent_add", _, _] => recent_adds::is_over(cx, key)?,
         ["used", slot, hash] => !authorization::is_pending(cx, slot, hash)?,
         _ => false,
     })

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
@@ -38,7 +38,7 @@ impl FromRequestParts<Arc<Settings>> for Call {
             settings: Arc::clone(settings),
             ports: parts.extensions.get::<SharedPorts>().ok_or_else(Problem::malformed)?.clone(),
             query: parts.uri.query().map(str::to_owned),
-            headers: std::mem::take(&mut parts.headers),
+            headers: parts.headers.clone(),
         })
     }
 }
@@ -46,6 +46,10 @@ impl FromRequestParts<Arc<Settings>> for Call {
 impl Call {
     pub(super) fn context(&self) -> Context<'_> {
         Context { settings: &self.settings, ports: &*self.ports }
+    }
+
+    pub(super) fn ports(&self) -> SharedPorts {
+        Arc::clone(&self.ports)
     }
 
     /// The query parameter `name`; an empty one is as good as none.
@@ -109,6 +113,13 @@ impl Call {
             return Err(refused("it is given more than once; give it once"));
         }
         std::str::from_utf8(value.as_bytes()).map(Some).map_err(|_| refused("UTF-8"))
+    }
+
+    /// The cookie `name`.
+    pub(super) fn cookie(&self, name: &str) -> Option<&str> {
+        let texts = self.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
+        let mut pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
+        pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
     /// Whether a person looks at the answer: a browser asks for HTML first.

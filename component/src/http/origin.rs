@@ -25,8 +25,10 @@ use super::problem::Problem;
 use crate::core::settings::Settings;
 
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, DELETE, OPTIONS");
-const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static("Content-Type, Idempotency-Key, X-Kroger-User");
-const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static("Idempotent-Replayed, Retry-After");
+const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
+    "Content-Type, Idempotency-Key, X-Kroger-User, Mcp-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name",
+);
+const RESPONSE_HEADERS: HeaderValue = HeaderValue::from_static("Idempotent-Replayed, Retry-After, Mcp-Session-Id");
 const A_DAY: HeaderValue = HeaderValue::from_static("86400");
 const HOW_TO_ALLOW: &str = "If this caller is trusted, add its origin to KROGER_ALLOWED_ORIGINS, such as \
      KROGER_ALLOWED_ORIGINS=http://kroger-mcp:9004.";

@@ -1,5 +1,5 @@
-//! The two pages that a person sees at the end of a sign-in. They load nothing,
-//! run nothing, and show neither code nor state.
+//! The pages that a person sees at the beginning and the end of a sign-in. They
+//! load nothing, run nothing, and show neither code nor state.
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
@@ -13,6 +13,40 @@ use crate::core::failure::Code;
 const FRAME: &str = include_str!("page.html");
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+/// With a form that this server answers.
+const FORM_POLICY: &str =
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
+
+/// Asks whether the person is the one who asked to sign in.
+pub(super) fn invitation(user_id: &str, number: &str) -> Response {
+    let text = format!(
+        "<p>An assistant asks you to connect your Kroger account, for <strong>{}</strong>.</p>\n\
+         <p>It shows you the number <strong>{}</strong>. Go on only if you asked it to, and it is the same number: \
+         whoever sent you this link will be able to add to your cart.</p>\n\
+         <form method=\"post\"><button>Go on to Kroger</button></form>",
+        escaped(user_id),
+        escaped(number),
+    );
+    with_policy(StatusCode::OK, FORM_POLICY, "Connect your Kroger account", &text)
+}
+
+/// Sends the browser on. A redirect would do if it did not follow a form: some
+/// browsers hold the policy for forms against where it leads.
+pub(super) fn leaving(authorization_url: &str) -> Response {
+    let text = format!(
+        "<meta http-equiv=\"refresh\" content=\"0;url={0}\">\n<p><a href=\"{0}\">Go on to Kroger</a>, if it does not \
+         open by itself.</p>",
+        escaped(authorization_url)
+    );
+    page(StatusCode::OK, "On to Kroger", &text)
+}
+
+/// The invitation cannot be accepted.
+pub(super) fn uninvited(problem: &Problem) -> Response {
+    let text = "<p>This link works for 10 minutes, and only the newest one does.</p>\n<p>Ask your assistant for a new \
+                link.</p>";
+    page(problem.status(), "The link does not work any more", text)
+}
 
 pub(super) fn signed_in(user_id: &str, is_stored: bool) -> Response {
     let saved = if is_stored {
@@ -63,10 +97,14 @@ fn why(problem: &Problem) -> &str {
 }
 
 fn page(status: StatusCode, title: &str, text: &str) -> Response {
+    with_policy(status, POLICY, title, text)
+}
+
+fn with_policy(status: StatusCode, policy: &'static str, title: &str, text: &str) -> Response {
     let headers: [(HeaderName, HeaderValue); 3] = [
         (CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8")),
         (CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        (CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY)),
+        (CONTENT_SECURITY_POLICY, HeaderValue::from_static(policy)),
     ];
     (status, headers, FRAME.replace("{title}", title).replace("{text}", text)).into_response()
 }

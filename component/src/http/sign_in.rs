@@ -7,6 +7,7 @@ use http::{HeaderValue, StatusCode};
 use serde::Serialize;
 
 use super::call::{Call, json};
+use super::invitation;
 use super::page;
 use super::problem::Problem;
 use super::words;
@@ -109,6 +110,7 @@ fn complete(call: &Call) -> Result<SignedIn, Problem> {
     let missing = |name| bad_request(Problem::invalid_argument(name, "it is missing; start again at /auth/authorize"));
 
     let state = parameter("state")?.ok_or_else(|| missing("state"))?;
+    authorization::check_browser(call.context(), &state, invitation::browser(call).as_deref())?;
     if let Some(error) = parameter("error")? {
         authorization::decline(call.context(), &state)?;
         return Err(declined(&error).into());

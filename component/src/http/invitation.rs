@@ -1,0 +1,61 @@
+//! `/auth/start/{invitation}`: where an agent's link leads. The page asks the
+//! person to compare a number; the browser in which they agree gets a cookie,
+//! and must be the one that comes back from Kroger.
+
+use axum::extract::Path;
+use axum::extract::rejection::PathRejection;
+use axum::response::Response;
+use http::HeaderValue;
+use http::header::{REFERRER_POLICY, SET_COOKIE};
+
+use super::call::Call;
+use super::page;
+use super::problem::Problem;
+use crate::core::invitation::{self, Accepted};
+
+const COOKIE: &str = "kroger_sign_in";
+
+/// The last part of the path, where it is text.
+type Id = Result<Path<String>, PathRejection>;
+
+pub(super) async fn show(call: Call, id: Id) -> Response {
+    let opened = id.map_err(|_| Problem::not_found()).and_then(|Path(id)| Ok(invitation::open(call.context(), &id)?));
+    let response = match opened {
+        Ok(invitation) => page::invitation(invitation.user_id.as_str(), &invitation.number),
+        Err(problem) => page::uninvited(&problem),
+    };
+    // Under `no-referrer` a form comes from nowhere: `Origin: null`.
+    told(response, "same-origin")
+}
+
+pub(super) async fn accept(call: Call, id: Id) -> Response {
+    let response = go_on(&call, id).unwrap_or_else(|problem| page::uninvited(&problem));
+    told(response, "no-referrer")
+}
+
+fn go_on(call: &Call, id: Id) -> Result<Response, Problem> {
+    let Path(id) = id.map_err(|_| Problem::not_found())?;
+    leaving(call, &invitation::accept(call.context(), &id)?)
+}
+
+/// The cookie comes back with Kroger's redirect, which another site's is: `Lax`.
+fn leaving(call: &Call, accepted: &Accepted) -> Result<Response, Problem> {
+    let is_secure = call.context().settings.redirect_uri.scheme() == "https";
+    let secure = if is_secure { "; Secure" } else { "" };
+    let cookie = format!("{COOKIE}={}; HttpOnly; SameSite=Lax; Path=/; Max-Age=600{secure}", accepted.browser.expose());
+    let cookie = HeaderValue::from_str(&cookie).map_err(|_| Problem::malformed())?;
+    let mut response = page::leaving(&accepted.authorization_url);
+    response.headers_mut().insert(SET_COOKIE, cookie);
+    Ok(response)
+}
+
+/// What this browser shows, where an invitation was accepted in it.
+pub(super) fn browser(call: &Call) -> Option<String> {
+    call.cookie(COOKIE).map(str::to_owned)
+}
+
+/// The address of the page is the invitation, so nobody else is told it.
+fn told(mut response: Response, referrer_policy: &'static str) -> Response {
+    response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static(referrer_policy));
+    response
+}

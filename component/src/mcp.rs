@@ -1,0 +1,113 @@
+//! The Model Context Protocol at `/mcp`: tools, resources and prompts over the
+//! same rules as the HTTP routes. Streamable HTTP without sessions: each request
+//! is served whole by whichever instance gets it, and answered as JSON.
+//!
+//! Revisions 2026-07-28, 2025-11-25 and 2025-06-18 at one endpoint. What the
+//! protocol asks is the SDK's business, what a tool does is the core's; here one
+//! is translated into the other, and nothing is kept from call to call.
+
+#![cfg_attr(feature = "conformance", allow(dead_code, reason = "the suite's tools stand in for ours"))]
+
+mod account;
+mod arguments;
+mod cart;
+mod consent;
+#[cfg(feature = "conformance")]
+mod fixtures;
+mod products;
+mod prompts;
+mod recent;
+mod resources;
+mod server;
+mod stores;
+#[cfg(test)]
+mod tests;
+mod tool;
+
+use std::sync::Arc;
+
+use axum::body::{Body, Bytes};
+use data_encoding::HEXLOWER;
+use http::{HeaderValue, Request, Response};
+use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
+use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use serde_json::Value;
+
+use crate::core::settings::Settings;
+use crate::core::user::UserId;
+use crate::http::{LARGEST_REQUEST, SharedPorts};
+#[cfg(feature = "conformance")]
+use fixtures::Server;
+#[cfg(not(feature = "conformance"))]
+use server::Server;
+
+/// Who calls, and through what: a request's extension.
+#[derive(Clone)]
+pub(crate) struct Caller {
+    pub(crate) ports: SharedPorts,
+    pub(crate) user: UserId,
+}
+
+/// The endpoint, built once and asked many times.
+pub(crate) struct Mcp {
+    service: StreamableHttpService<Server, NeverSessionManager>,
+}
+
+impl Mcp {
+    /// Host and Origin are checked on every route before this one is asked.
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+        let config = StreamableHttpServerConfig::default()
+            .with_legacy_session_mode(false)
+            .with_json_response(true)
+            .with_sse_keep_alive(None)
+            .with_sse_retry(None)
+            .with_max_request_body_bytes(LARGEST_REQUEST)
+            .disable_allowed_hosts();
+        let server = Server::new(settings);
+        Self { service: StreamableHttpService::new(move || Ok(server.clone()), Arc::default(), config) }
+    }
+
+    /// Answers `request`, which carries its [`Caller`]; the answer is complete.
+    pub(crate) fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+        let session = session(&request);
+        let mut response = run(async {
+            let (parts, body) = self.service.handle(request.map(Body::from)).await.into_parts();
+            // In memory, so there is nothing to fail.
+            let bytes = axum::body::to_bytes(Body::new(body), usize::MAX).await.unwrap_or_default();
+            Response::from_parts(parts, bytes)
+        });
+        if let Some(session) = session.filter(|_| response.status().is_success()) {
+            response.headers_mut().insert(consent::SESSION, session);
+        }
+        response
+    }
+}
+
+/// An id for a client of 2025-11-25 that says in its handshake that it opens
+/// links: later calls do not say so again. It is all that the session is.
+fn session(request: &Request<Bytes>) -> Option<HeaderValue> {
+    const VERSION: &str = "2025-11-25";
+    const METHOD: &[u8] = b"\"initialize\"";
+
+    // Other calls need not be parsed twice.
+    if !request.body().windows(METHOD.len()).any(|part| part == METHOD) {
+        return None;
+    }
+    let handshake: Value = serde_json::from_slice(request.body()).ok()?;
+    let params = &handshake["params"];
+    let is_asked = handshake["method"] == "initialize" && params["protocolVersion"] == VERSION;
+    if !is_asked || !params["capabilities"]["elicitation"]["url"].is_object() {
+        return None;
+    }
+    let mut bytes = [0; 16];
+    request.extensions().get::<Caller>()?.ports.random_bytes(&mut bytes);
+    let id = HEXLOWER.encode(&bytes);
+    HeaderValue::from_str(&format!("{}{id}", consent::OPENS_LINKS)).ok()
+}
+
+/// Runs `call` to its end on this thread. The SDK spawns tasks and looks at the
+/// clock, so it wants a runtime; one for each call leaves nothing behind.
+fn run<F: Future>(call: F) -> F::Output {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
+    runtime.expect("a runtime without I/O asks nothing of its host").block_on(call)
+}

@@ -1,0 +1,356 @@
+//! The tools of the account: signing in and out, and where the sign-in stands.
+//! None of them shows or takes a token.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+use url::{Url, form_urlencoded};
+
+use super::arguments::{Text, arguments, choices};
+use super::consent::Means;
+use super::tool::{Call, Effect, Reply, Tool};
+use crate::core::authorization;
+use crate::core::catalog;
+use crate::core::failure::{Code, Failure};
+use crate::core::invitation;
+use crate::core::quota;
+use crate::core::secret::Secret;
+use crate::core::tokens::{self, State};
+use crate::ports::Timestamp;
+
+arguments! {
+    /// For a tool without arguments.
+    Nothing {}
+}
+
+choices! {
+    /// Where the user's browser is.
+    Browser { Here = "here", Elsewhere = "elsewhere" }
+}
+
+arguments! {
+    /// What `sign_in` takes.
+    SignInInput {
+        /// elsewhere: the user's browser is not on the computer where this server runs. here if absent.
+        browser: Option<Browser>,
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct SignInLink {
+    /// The account is connected already.
+    signed_in: bool,
+    /// For the user to open in a browser.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    url: Option<String>,
+    /// The page shows it; the user compares it with what you say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    number: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in_minutes: Option<u64>,
+}
+
+const THERE: &str = "Give the user the link to open, and the number, which the page shows too. When the user has agreed at \
+    Kroger, token_status says signed_in; then repeat what needed the sign-in.";
+const AWAY: &str = "Give the user the link to open. After agreeing, the last page does not load: ask the user for its \
+    address (http…code=…&state=…), and call complete_sign_in with it.";
+
+/// Starts a sign-in.
+pub(super) struct SignIn;
+
+impl Tool for SignIn {
+    const NAME: &'static str = "sign_in";
+    const TITLE: &'static str = "Sign in to Kroger";
+    const DESCRIPTION: &'static str = "Connects the user's Kroger account: makes a link for the user to open. Needed once, \
+        as the sign-in then renews itself. Never open the link yourself.";
+    const EFFECT: Effect = Effect::Sets;
+    const ASKS_KROGER: bool = false;
+    type Input = SignInInput;
+    type Output = SignInLink;
+
+    fn run(call: &Call<'_>, input: SignInInput) -> Result<Reply<SignInLink>, Failure> {
+        if report(call)?.signed_in {
+            let value = SignInLink { signed_in: true, url: None, number: None, expires_in_minutes: None };
+            let text = "The Kroger account is connected. Next: go on; for another account, call sign_out first.";
+            return Ok(Reply { value, text: text.to_owned() });
+        }
+        match (input.browser, call.means) {
+            (Some(Browser::Elsewhere), _) => elsewhere(call),
+            (_, Means::Words) => here(call),
+            (_, Means::InputRequired | Means::UrlError) => Err(Failure::new(
+                Code::Reauthorize,
+                "No Kroger account is connected.",
+                "Open the link and let the user sign in; then repeat the call.",
+            )),
+        }
+    }
+}
+
+fn here(call: &Call<'_>) -> Result<Reply<SignInLink>, Failure> {
+    let invited = invitation::invite(call.cx, call.user, &call.cx.settings.scope)?;
+    let text = format!("Link: {}\nNumber: {}\nNext: {THERE}", invited.url, invited.number);
+    Ok(Reply { value: link(invited.url, Some(invited.number)), text })
+}
+
+/// Kroger's own page: ours would have to be reached from there.
+fn elsewhere(call: &Call<'_>) -> Result<Reply<SignInLink>, Failure> {
+    let url = authorization::authorize(call.cx, call.user, None)?.authorization_url;
+    let text = format!("Link: {url}\nNext: {AWAY}");
+    Ok(Reply { value: link(url, None), text })
+}
+
+fn link(url: String, number: Option<String>) -> SignInLink {
+    SignInLink { signed_in: false, url: Some(url), number, expires_in_minutes: Some(authorization::minutes()) }
+}
+
+arguments! {
+    /// What `complete_sign_in` takes.
+    CompleteInput {
+        /// The whole address of the page that Kroger sent the user to, with code= and state= in it.
+        redirect_url: Text,
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct SignedIn {
+    signed_in: bool,
+    expires_in_seconds: u64,
+}
+
+/// Completes a sign-in from a pasted address.
+pub(super) struct CompleteSignIn;
+
+impl Tool for CompleteSignIn {
+    const NAME: &'static str = "complete_sign_in";
+    const TITLE: &'static str = "Complete a sign-in by hand";
+    const DESCRIPTION: &'static str = "Completes a sign-in whose last page did not load in the user's browser: takes the \
+        address of that page, which the user copies from the browser.";
+    const EFFECT: Effect = Effect::Sets;
+    const ASKS_KROGER: bool = true;
+    type Input = CompleteInput;
+    type Output = SignedIn;
+
+    fn run(call: &Call<'_>, input: CompleteInput) -> Result<Reply<SignedIn>, Failure> {
+        let Redirect { code, state } = redirect(&input.redirect_url.0)?;
+        let signed_in = authorization::complete(call.cx, &code, &state)?;
+        let expires_in_seconds = signed_in.grant.tokens.expires_at.since(call.cx.ports.wall_now()).as_secs();
+        let text = "The Kroger account is connected. Repeat what needed the sign-in.".to_owned();
+        Ok(Reply { value: SignedIn { signed_in: true, expires_in_seconds }, text })
+    }
+}
+
+struct Redirect {
+    code: Secret,
+    state: String,
+}
+
+/// Reads the address with which Kroger sent the user back, or its query alone.
+fn redirect(text: &str) -> Result<Redirect, Failure> {
+    const ALLOWED: &str = "the address that the browser shows after agreeing, with `code=` and `state=` in it";
+
+    let query = match Url::parse(text) {
+        Ok(url) => url.query().unwrap_or_default().to_owned(),
+        Err(_) => text.rsplit('?').next().unwrap_or_default().to_owned(),
+    };
+    let parameter = |name: &str| {
+        let mut pairs = form_urlencoded::parse(query.as_bytes());
+        pairs.find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.into_owned())
+    };
+    if parameter("error").is_some() {
+        return Err(Failure::new(
+            Code::SignInDeclined,
+            "The user did not agree on Kroger's page, or Kroger refused. Nothing was stored.",
+            "Ask the user whether to try again; if so, call `sign_in` for a new link.",
+        ));
+    }
+    match (parameter("code"), parameter("state")) {
+        (Some(code), Some(state)) => Ok(Redirect { code: Secret::new(code), state }),
+        _ => Err(Failure::invalid_argument("redirect_url", ALLOWED)),
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct SignedOut {
+    signed_out: bool,
+}
+
+/// Forgets the user's sign-in.
+pub(super) struct SignOut;
+
+impl Tool for SignOut {
+    const NAME: &'static str = "sign_out";
+    const TITLE: &'static str = "Sign out of Kroger";
+    const DESCRIPTION: &'static str = "Forgets the user's Kroger sign-in here. The cart stays as it is. Only when the user \
+        asks for it.";
+    const EFFECT: Effect = Effect::Removes;
+    const ASKS_KROGER: bool = false;
+    type Input = Nothing;
+    type Output = SignedOut;
+
+    fn run(call: &Call<'_>, _: Nothing) -> Result<Reply<SignedOut>, Failure> {
+        tokens::forget(call.cx, call.user)?;
+        let text = "Signed out: the sign-in is forgotten here. To connect again, call sign_in.".to_owned();
+        Ok(Reply { value: SignedOut { signed_out: true }, text })
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+enum Standing {
+    SignedIn,
+    RenewsOnUse,
+    Reauthorize,
+    NotSignedIn,
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct TokenReport {
+    /// Whether calls to Kroger work now.
+    signed_in: bool,
+    /// renews_on_use: the next call renews the sign-in first. reauthorize: the user must sign in again.
+    status: Standing,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_in_seconds: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<String>,
+    /// What was agreed to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scope: Option<String>,
+}
+
+/// Where the sign-in stands.
+pub(super) struct TokenStatus;
+
+impl Tool for TokenStatus {
+    const NAME: &'static str = "token_status";
+    const TITLE: &'static str = "Sign-in status";
+    const DESCRIPTION: &'static str = "Says whether the user's Kroger account is connected. Shows no token. Call it to see \
+        whether a sign-in has been completed; before other calls it is not needed.";
+    const EFFECT: Effect = Effect::Looks;
+    const ASKS_KROGER: bool = false;
+    type Input = Nothing;
+    type Output = TokenReport;
+
+    fn run(call: &Call<'_>, _: Nothing) -> Result<Reply<TokenReport>, Failure> {
+        let report = report(call)?;
+        let text = match report.status {
+            Standing::SignedIn => "The Kroger account is connected; the sign-in renews itself.",
+            Standing::RenewsOnUse => "The Kroger account is connected; the next call renews the sign-in first.",
+            Standing::Reauthorize => "The sign-in has ended. Call sign_in and give the user the link.",
+            Standing::NotSignedIn => "No Kroger account is connected. Call sign_in and give the user the link.",
+        };
+        Ok(Reply { value: report, text: text.to_owned() })
+    }
+}
+
+pub(super) fn report(call: &Call<'_>) -> Result<TokenReport, Failure> {
+    let now = call.cx.ports.wall_now();
+    let token = tokens::known(call.cx, call.user).map_err(|_| Failure::store_unavailable())?;
+    let state = token.status.as_ref().map(|status| status.state);
+    let status = match (token.is_valid(now), state) {
+        (true, _) => Standing::SignedIn,
+        (false, _) if token.outside.is_some() => Standing::RenewsOnUse,
+        (false, Some(State::Reauthorize { .. })) => Standing::Reauthorize,
+        (false, Some(_)) => Standing::RenewsOnUse,
+        (false, None) => Standing::NotSignedIn,
+    };
+    let signed_in = matches!(status, Standing::SignedIn | Standing::RenewsOnUse);
+    let tokens = token.status.map(|status| status.grant.tokens).filter(|_| signed_in);
+    let expires_at = tokens.as_ref().map(|tokens| tokens.expires_at);
+    Ok(TokenReport {
+        signed_in,
+        status,
+        expires_in_seconds: expires_at.map(|at| at.since(now).as_secs()),
+        expires_at: expires_at.map(Timestamp::readable),
+        scope: tokens.and_then(|tokens| tokens.scope),
+    })
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Quotas {
+    /// In the order of a day's work.
+    endpoints: Vec<Quota>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Quota {
+    endpoint: &'static str,
+    limit: u64,
+    remaining: u64,
+    /// Part of what remains, kept for adding to the cart.
+    #[serde(skip_serializing_if = "is_zero")]
+    reserve: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    resets_at: Option<String>,
+    /// Kroger asked not to be called before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    blocked_until: Option<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// How many calls are left.
+pub(super) struct QuotaStatus;
+
+impl Tool for QuotaStatus {
+    const NAME: &'static str = "quota_status";
+    const TITLE: &'static str = "Calls left today";
+    const DESCRIPTION: &'static str = "Says how many calls of each kind Kroger still takes from this app within its 24-hour \
+        window, as counted here. All users of the app share them.";
+    const EFFECT: Effect = Effect::Looks;
+    const ASKS_KROGER: bool = false;
+    type Input = Nothing;
+    type Output = Quotas;
+
+    fn run(call: &Call<'_>, _: Nothing) -> Result<Reply<Quotas>, Failure> {
+        let value = quotas(call)?;
+        let left: Vec<String> =
+            value.endpoints.iter().map(|one| format!("{} {} of {}", one.endpoint, one.remaining, one.limit)).collect();
+        let text = format!(
+            "Calls left: {}.\nNext: nothing; a call that is refused for its quota says when to repeat it.",
+            left.join(", ")
+        );
+        Ok(Reply { value, text })
+    }
+}
+
+pub(super) fn quotas(call: &Call<'_>) -> Result<Quotas, Failure> {
+    let standings = quota::standings(call.cx).map_err(|_| Failure::store_unavailable())?;
+    let endpoints = standings.iter().map(|standing| Quota {
+        endpoint: standing.endpoint.as_str(),
+        limit: standing.limit,
+        remaining: standing.remaining(),
+        reserve: standing.reserve,
+        resets_at: standing.resets_at().map(Timestamp::readable),
+        blocked_until: standing.blocked_until.map(Timestamp::readable),
+    });
+    Ok(Quotas { endpoints: endpoints.collect() })
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Profile {
+    /// Kroger's id of the customer; Kroger tells nothing more, no name and no address.
+    profile_id: String,
+}
+
+/// Who is signed in.
+pub(super) struct GetProfile;
+
+impl Tool for GetProfile {
+    const NAME: &'static str = "get_profile";
+    const TITLE: &'static str = "Profile id";
+    const DESCRIPTION: &'static str = "Asks Kroger for the signed-in customer's profile id, which shows that the sign-in \
+        works. Kroger tells nothing else of a customer.";
+    const EFFECT: Effect = Effect::Looks;
+    const ASKS_KROGER: bool = true;
+    type Input = Nothing;
+    type Output = Profile;
+
+    fn run(call: &Call<'_>, _: Nothing) -> Result<Reply<Profile>, Failure> {
+        let profile_id = catalog::profile(call.cx, call.user)?.id;
+        let text = format!("Profile id: {profile_id}. Do not keep it.\nNext: nothing; the sign-in works.");
+        Ok(Reply { value: Profile { profile_id }, text })
+    }
+}

@@ -1,0 +1,299 @@
+//! The tools of the cart.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::arguments::{Flag, List, Text, Whole, arguments, choices};
+use super::products;
+use super::stores::{StoreArgument, store_argument};
+use super::tool::{Call, Effect, Reply, Tool};
+use crate::core::cart;
+use crate::core::catalog::check::{self, CartCheck, Line};
+use crate::core::catalog::product::Cents;
+use crate::core::catalog::search::{self, ProductQuery};
+use crate::core::failure::{Code, Failure};
+use crate::core::item::{Item, Modality};
+use crate::core::ledger::IdempotencyKey;
+use crate::core::order::{self, Given, Order};
+
+/// What more than these is of no use for a choice.
+const CANDIDATES: u32 = 5;
+
+choices! {
+    /// How the person gets an item.
+    Way { Pickup = "PICKUP", Delivery = "DELIVERY" }
+}
+
+arguments! {
+    /// What `add_to_cart` takes.
+    AddInput {
+        /// What to add: 1 to 100 items.
+        items: List<ItemInput>,
+        /// Only check the input and show what would be added.
+        dry_run: Option<Flag>,
+        /// A new text of your own for each add, such as a UUID; the same again when you repeat the call after an error:
+        /// then nothing is added twice.
+        idempotency_key: Option<Text>,
+    }
+}
+
+arguments! {
+    /// One item to add.
+    ItemInput {
+        /// UPC, 13 digits, as search results give it. A 12-digit barcode is converted.
+        upc: Text,
+        /// How many; 1 if absent.
+        quantity: Option<Whole<1, 999>>,
+        /// The configured one if absent.
+        modality: Option<Way>,
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Added {
+    /// False for a dry run.
+    added: bool,
+    /// An earlier call with this key added them; this one added nothing.
+    #[serde(skip_serializing_if = "is_false")]
+    replayed: bool,
+    items: Vec<AddedItem>,
+    /// What was corrected in the input.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+/// What a call came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Deed {
+    Added,
+    AddedBefore,
+    Shown,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct AddedItem {
+    upc: String,
+    quantity: u32,
+    modality: &'static str,
+}
+
+/// Adds to the cart, or shows what would be added.
+pub(super) struct AddToCart;
+
+impl Tool for AddToCart {
+    const NAME: &'static str = "add_to_cart";
+    const TITLE: &'static str = "Add to cart";
+    const DESCRIPTION: &'static str = "Adds items to the user's Kroger cart, all or none. Additive: the same call twice \
+        adds twice, unless both have one idempotency_key. There is no tool to read, change or empty the cart.";
+    const EFFECT: Effect = Effect::Adds;
+    const ASKS_KROGER: bool = true;
+    type Input = AddInput;
+    type Output = Added;
+
+    fn run(call: &Call<'_>, input: AddInput) -> Result<Reply<Added>, Failure> {
+        let order = order(call, input.items)?;
+        let key = input.idempotency_key.map(|text| IdempotencyKey::parse(&text.0)).transpose();
+        let key = key.map_err(|allowed| Failure::invalid_argument("idempotency_key", allowed))?;
+        let deed = if input.dry_run == Some(Flag(true)) {
+            Deed::Shown
+        } else {
+            match cart::add(call.cx, call.user, &order.items, key.as_ref())? {
+                cart::Added::Now(_) => Deed::Added,
+                cart::Added::Before => Deed::AddedBefore,
+            }
+        };
+        let text = text(&order, deed);
+        let items = order.items.iter().map(AddedItem::from).collect();
+        let value =
+            Added { added: deed != Deed::Shown, replayed: deed == Deed::AddedBefore, items, notes: order.notes };
+        Ok(Reply { value, text })
+    }
+}
+
+/// Words in place of a UPC are answered with the products that may be meant:
+/// which it is is not guessed.
+fn order(call: &Call<'_>, items: List<ItemInput>) -> Result<Order, Failure> {
+    for (index, item) in items.0.iter().enumerate() {
+        if item.upc.0.chars().any(char::is_alphabetic)
+            && let Some(products) = candidates(call, &item.upc.0)
+        {
+            let detail = format!("`items[{index}].upc` is no UPC. Products that may be meant:{products}");
+            let next_step = "Ask the user which is meant, then call again with its UPC.";
+            return Err(Failure::new(Code::InvalidArgument, detail, next_step));
+        }
+    }
+    let given = items.0.into_iter().map(|item| Given {
+        upc: item.upc.0,
+        quantity: item.quantity.map_or(1, |quantity| quantity.0),
+        modality: item.modality.map(Modality::from),
+    });
+    order::many(&given.collect::<Vec<_>>(), call.cx.settings.default_modality)
+}
+
+fn candidates(call: &Call<'_>, words: &str) -> Option<String> {
+    let query = ProductQuery { terms: vec![words.to_owned()], limit: Some(CANDIDATES), ..ProductQuery::default() };
+    let found = search::search_products(call.cx, call.user, &query).ok()?;
+    let products = found.found.iter().flat_map(|found| &found.products);
+    let listed: Vec<String> = products.map(|product| format!("\n- {}", products::line(product))).collect();
+    (!listed.is_empty()).then(|| listed.concat())
+}
+
+impl From<Way> for Modality {
+    fn from(way: Way) -> Self {
+        match way {
+            Way::Pickup => Self::Pickup,
+            Way::Delivery => Self::Delivery,
+        }
+    }
+}
+
+impl From<&Item> for AddedItem {
+    fn from(item: &Item) -> Self {
+        Self { upc: item.upc.as_str().to_owned(), quantity: item.quantity.get(), modality: item.modality.as_str() }
+    }
+}
+
+fn text(order: &Order, deed: Deed) -> String {
+    let each = order
+        .items
+        .iter()
+        .map(|item| format!("{} x {} ({})", item.quantity.get(), item.upc.as_str(), item.modality.as_str()));
+    let listed = each.collect::<Vec<_>>().join(", ");
+    let said = match deed {
+        Deed::Added => format!(
+            "Added to the cart: {listed}.\nNext: tell the user; checkout is in the Kroger app or at kroger.com."
+        ),
+        Deed::AddedBefore => format!("Added by an earlier call with this key, once: {listed}.\nNext: tell the user."),
+        Deed::Shown => {
+            format!("Nothing was added. Without dry_run would be added: {listed}.\nNext: add when the user agrees.")
+        }
+    };
+    if order.notes.is_empty() { said } else { format!("Corrected: {}\n{said}", order.notes.join(" ")) }
+}
+
+arguments! {
+    /// What `check_cart_items` takes.
+    CheckInput {
+        /// What to check: 1 to 100 items.
+        items: List<ItemInput>,
+        /// Store to check at, 8 characters; the preferred store if absent.
+        store_id: Option<StoreArgument>,
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Checked {
+    /// Nothing stands in the way of adding all of it.
+    ready: bool,
+    items: Vec<CheckedItem>,
+    /// Dollars, of the items whose price is known.
+    estimated_total: f64,
+    /// How many items are not in the total.
+    #[serde(skip_serializing_if = "is_none_of_them")]
+    unpriced: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store_id: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the form that serde calls")]
+fn is_none_of_them(number: &usize) -> bool {
+    *number == 0
+}
+
+#[derive(Serialize, JsonSchema)]
+struct CheckedItem {
+    upc: String,
+    quantity: u32,
+    modality: &'static str,
+    ready: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    /// Dollars, of all of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimate: Option<f64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    warnings: Vec<Warning>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct Warning {
+    code: &'static str,
+    detail: String,
+}
+
+/// Shows what an add would do.
+pub(super) struct CheckCartItems;
+
+impl Tool for CheckCartItems {
+    const NAME: &'static str = "check_cart_items";
+    const TITLE: &'static str = "Check items before adding";
+    const DESCRIPTION: &'static str = "Checks items before add_to_cart, adding nothing: whether each UPC exists, the store \
+        sells it, has it in stock and offers the modality, order limits, price, and the estimated total.";
+    const EFFECT: Effect = Effect::Looks;
+    const ASKS_KROGER: bool = true;
+    type Input = CheckInput;
+    type Output = Checked;
+
+    fn run(call: &Call<'_>, input: CheckInput) -> Result<Reply<Checked>, Failure> {
+        let store = store_argument(call, input.store_id)?;
+        let order = order(call, input.items)?;
+        let check = check::check_cart_items(call.cx, call.user, &order.items, store.as_ref())?;
+        let text = check_text(&check);
+        let value = Checked {
+            ready: check.is_ready(),
+            items: check.lines.iter().map(CheckedItem::from).collect(),
+            estimated_total: check.estimated_total.dollars(),
+            unpriced: check.unpriced,
+            store_id: check.location.map(|location| location.as_str().to_owned()),
+            notes: order.notes,
+        };
+        Ok(Reply { value, text })
+    }
+}
+
+impl From<&Line> for CheckedItem {
+    fn from(line: &Line) -> Self {
+        let warnings = line.concerns.iter().map(|concern| Warning { code: concern.code(), detail: concern.sentence() });
+        Self {
+            upc: line.item.upc.as_str().to_owned(),
+            quantity: line.item.quantity.get(),
+            modality: line.item.modality.as_str(),
+            ready: line.is_ready(),
+            description: line.product.as_ref().map(|product| product.description.clone()),
+            estimate: line.estimate.map(Cents::dollars),
+            warnings: warnings.collect(),
+        }
+    }
+}
+
+fn check_text(check: &CartCheck) -> String {
+    let mut lines = Vec::new();
+    for line in &check.lines {
+        let name = line.product.as_ref().map_or("unknown product", |product| &product.description);
+        let estimate = line.estimate.map(|cents| format!(", {cents}")).unwrap_or_default();
+        lines.push(format!("- {} x {} {name}{estimate}", line.item.quantity.get(), line.item.upc.as_str()));
+        lines.extend(line.concerns.iter().map(|concern| format!("  {}", concern.sentence())));
+    }
+    let unpriced = if check.unpriced == 0 { String::new() } else { format!(", without {} items", check.unpriced) };
+    lines.push(format!("Estimated total: {}{unpriced}.", check.estimated_total));
+    if check.location.is_none() {
+        lines.push(
+            "No store is chosen, so there are no prices and no stock: find_stores, then set_preferred_store."
+                .to_owned(),
+        );
+    }
+    let next = if check.is_ready() {
+        "Next: tell the user the total, then add_to_cart with the same items."
+    } else {
+        "Next: replace or drop what is not ready with the user, then check again."
+    };
+    lines.push(next.to_owned());
+    lines.join("\n")
+}

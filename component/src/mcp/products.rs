@@ -1,0 +1,343 @@
+//! The tools that look at products. They show what a model needs to choose, a
+//! line for each product; nothing is kept.
+
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::arguments::{Flag, List, Text, Whole, arguments, choices};
+use super::stores::{StoreArgument, store_argument};
+use super::tool::{Call, Effect, Reply, Tool};
+use crate::core::catalog::page::Fulfillment;
+use crate::core::catalog::product::{Cents, Product, Stock};
+use crate::core::catalog::search::{self, Found, Order, ProductQuery, ProductsFound, StockWanted};
+use crate::core::failure::Failure;
+use crate::core::item::Upc;
+
+/// Of each term; Kroger's 10 are more than a small model reads.
+const SHOWN: u32 = 5;
+
+choices! {
+    /// How a product is brought.
+    Way { InStore = "in_store", Pickup = "pickup", Delivery = "delivery", Shipping = "shipping" }
+}
+
+choices! {
+    /// What comes first.
+    Sorting { Relevance = "relevance", Price = "price", UnitPrice = "unit_price" }
+}
+
+arguments! {
+    /// What `search_products` takes.
+    SearchInput {
+        /// What to search for, up to 10 terms; each is searched by itself: ["2% milk", "eggs"].
+        terms: Option<List<Text>>,
+        /// Only this brand.
+        brand: Option<Text>,
+        /// UPCs to look up.
+        upcs: Option<List<Text>>,
+        /// Store whose prices and stock to show, 8 characters; the preferred store if absent.
+        store_id: Option<StoreArgument>,
+        /// Only what is to be had in all these ways.
+        fulfillment: Option<List<Way>>,
+        /// Leave out what is out of stock.
+        in_stock_only: Option<Flag>,
+        /// unit_price compares cost per ounce or piece.
+        sort_by: Option<Sorting>,
+        /// How many products of each term; 5 if absent.
+        limit: Option<Whole<1, 50>>,
+        /// Where to go on: next_start of the last answer.
+        start: Option<Whole<0, 250>>,
+    }
+}
+
+/// Searches for products.
+pub(super) struct SearchProducts;
+
+impl Tool for SearchProducts {
+    const NAME: &'static str = "search_products";
+    const TITLE: &'static str = "Search products";
+    const DESCRIPTION: &'static str = "Finds Kroger products by words, brand or UPC, with price, sale, stock and aisle at \
+        the store. Give all items of a list as terms of one call. Where several products fit, let the user choose.";
+    const EFFECT: Effect = Effect::Looks;
+    const ASKS_KROGER: bool = true;
+    type Input = SearchInput;
+    type Output = Results;
+
+    fn run(call: &Call<'_>, input: SearchInput) -> Result<Reply<Results>, Failure> {
+        let found = search::search_products(call.cx, call.user, &query(call, input)?)?;
+        let text = text(&found);
+        Ok(Reply { value: Results::from(found), text })
+    }
+}
+
+fn query(call: &Call<'_>, input: SearchInput) -> Result<ProductQuery, Failure> {
+    let texts = |list: Option<List<Text>>| {
+        list.map_or_else(Vec::new, |list| {
+            list.0.into_iter().map(|text| text.0).filter(|text| !text.is_empty()).collect()
+        })
+    };
+    let ways = input.fulfillment.map_or_else(Vec::new, |ways| ways.0);
+    Ok(ProductQuery {
+        terms: texts(input.terms),
+        brand: input.brand.map(|brand| brand.0),
+        upcs: texts(input.upcs),
+        location: store_argument(call, input.store_id)?,
+        fulfillment: ways.into_iter().map(Fulfillment::from).collect(),
+        stock: if input.in_stock_only == Some(Flag(true)) { StockWanted::InStock } else { StockWanted::Any },
+        order: input.sort_by.map_or(Order::Relevance, Order::from),
+        limit: Some(input.limit.map_or(SHOWN, |limit| limit.0)),
+        start: input.start.map_or(0, |start| start.0),
+    })
+}
+
+impl From<Way> for Fulfillment {
+    fn from(way: Way) -> Self {
+        match way {
+            Way::InStore => Self::InStore,
+            Way::Pickup => Self::Pickup,
+            Way::Delivery => Self::Delivery,
+            Way::Shipping => Self::Shipping,
+        }
+    }
+}
+
+impl From<Sorting> for Order {
+    fn from(sorting: Sorting) -> Self {
+        match sorting {
+            Sorting::Relevance => Self::Relevance,
+            Sorting::Price => Self::Price,
+            Sorting::UnitPrice => Self::UnitPrice,
+        }
+    }
+}
+
+#[derive(Serialize, JsonSchema)]
+pub(super) struct Results {
+    /// The store of prices and stock; absent: none is chosen, so there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store_id: Option<String>,
+    /// One for each term, then one for the UPCs.
+    results: Vec<TermResult>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+}
+
+#[derive(Serialize, JsonSchema)]
+struct TermResult {
+    searched_for: String,
+    products: Vec<ProductLine>,
+    /// How many there are in all.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<u32>,
+    /// Give it as `start` to see more.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_start: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+    /// Why there is nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    error: Option<String>,
+}
+
+/// A product as a list shows it. What is not known is absent.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ProductLine {
+    pub(super) upc: String,
+    pub(super) description: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size: Option<String>,
+    /// Dollars, now.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price: Option<f64>,
+    /// Dollars; there if it is on sale.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    regular_price: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    unit_price: Option<String>,
+    /// high, low or out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    stock: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    aisle: Option<String>,
+    /// The ways in which it is offered here.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    offered: Vec<&'static str>,
+}
+
+impl From<ProductsFound> for Results {
+    fn from(found: ProductsFound) -> Self {
+        Self {
+            store_id: found.location.map(|location| location.as_str().to_owned()),
+            results: found.found.into_iter().map(TermResult::from).collect(),
+            notes: found.notes,
+        }
+    }
+}
+
+impl From<Found> for TermResult {
+    fn from(found: Found) -> Self {
+        Self {
+            searched_for: found.searched_for,
+            products: found.products.iter().map(ProductLine::from).collect(),
+            total: found.total,
+            next_start: found.next_start,
+            notes: found.notes,
+            error: found.failure.map(|failure| failure.detail),
+        }
+    }
+}
+
+impl From<&Product> for ProductLine {
+    fn from(product: &Product) -> Self {
+        let price = product.price;
+        let on_sale = price.filter(|price| price.promo.is_some());
+        Self {
+            upc: product.upc.as_str().to_owned(),
+            description: product.description.clone(),
+            size: product.size.clone(),
+            price: price.map(|price| price.current().dollars()),
+            regular_price: on_sale.map(|price| price.regular.dollars()),
+            unit_price: product.unit_price.map(|price| price.to_string()),
+            stock: (product.stock != Stock::Unknown).then(|| product.stock.as_str()),
+            aisle: product.aisle.clone(),
+            offered: offered(product),
+        }
+    }
+}
+
+fn offered(product: &Product) -> Vec<&'static str> {
+    let offered = product.offered;
+    let ways = [
+        (offered.in_store, "in_store"),
+        (offered.pickup, "pickup"),
+        (offered.delivery, "delivery"),
+        (offered.shipping, "shipping"),
+    ];
+    ways.into_iter().filter(|(is_offered, _)| *is_offered == Some(true)).map(|(_, way)| way).collect()
+}
+
+/// `0001111041700 Kroger 2% Milk, 1 gal: $1.59 (regular $1.99), stock high, Aisle 35`
+pub(super) fn line(product: &Product) -> String {
+    let size = product.size.as_ref().map(|size| format!(", {size}")).unwrap_or_default();
+    let mut facts = Vec::new();
+    if let Some(price) = product.price {
+        let regular = price.promo.map(|_| format!(" (regular {})", price.regular)).unwrap_or_default();
+        facts.push(format!("{}{regular}", price.current()));
+    }
+    facts.extend(product.unit_price.map(|price| price.to_string()));
+    if product.stock != Stock::Unknown {
+        facts.push(format!("stock {}", product.stock.as_str()));
+    }
+    facts.extend(product.aisle.clone());
+    let facts = if facts.is_empty() { String::new() } else { format!(": {}", facts.join(", ")) };
+    format!("{} {}{size}{facts}", product.upc.as_str(), product.description)
+}
+
+fn text(found: &ProductsFound) -> String {
+    let mut lines = Vec::new();
+    for one in &found.found {
+        let total = one.total.map(|total| format!(" of {total}")).unwrap_or_default();
+        lines.push(format!("{}: {}{total}", one.searched_for, one.products.len()));
+        lines.extend(one.products.iter().map(|product| format!("- {}", line(product))));
+        lines.extend(one.notes.iter().cloned());
+        lines.extend(one.failure.iter().map(|failure| format!("Not searched: {}", failure.detail)));
+    }
+    lines.extend(found.notes.iter().cloned());
+    let is_empty = found.found.iter().all(|one| one.products.is_empty());
+    lines.push(next_step(is_empty).to_owned());
+    lines.join("\n")
+}
+
+fn next_step(is_empty: bool) -> &'static str {
+    if is_empty {
+        "Next: try fewer or other words."
+    } else {
+        "Next: let the user choose where several fit, then call check_cart_items or add_to_cart with the UPCs."
+    }
+}
+
+arguments! {
+    /// What `get_product` takes.
+    ProductInput {
+        /// UPC, 13 digits. A 12-digit barcode is converted.
+        upc: Text,
+        /// Store whose price and stock to show; the preferred store if absent.
+        store_id: Option<StoreArgument>,
+    }
+}
+
+/// All that is known of one product.
+#[derive(Serialize, JsonSchema)]
+pub(super) struct ProductDetails {
+    #[serde(flatten)]
+    line: ProductLine,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    store_id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    brand: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    categories: Vec<String>,
+    /// Dollars of one piece, where it is sold by weight.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimated_price: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    temperature: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    country_of_origin: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    image_url: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    age_restricted: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    snap_eligible: Option<bool>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    least_quantity: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    most_quantity: Option<u32>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    notes: Vec<String>,
+}
+
+/// Shows one product.
+pub(super) struct GetProduct;
+
+impl Tool for GetProduct {
+    const NAME: &'static str = "get_product";
+    const TITLE: &'static str = "Product details";
+    const DESCRIPTION: &'static str = "Shows all that Kroger tells of one product by its UPC: price, sale, stock, aisle, \
+        order limits, image.";
+    const EFFECT: Effect = Effect::Looks;
+    const ASKS_KROGER: bool = true;
+    type Input = ProductInput;
+    type Output = ProductDetails;
+
+    fn run(call: &Call<'_>, input: ProductInput) -> Result<Reply<ProductDetails>, Failure> {
+        let store = store_argument(call, input.store_id)?;
+        let read = Upc::parse(&input.upc.0).map_err(|allowed| Failure::invalid_argument("upc", allowed))?;
+        let (product, store) = search::product(call.cx, call.user, &read.upc, store.as_ref())?;
+        let mut text = format!("{}\nNext: add_to_cart adds it.", line(&product));
+        if let Some(note) = &read.note {
+            text = format!("{note}\n{text}");
+        }
+        let store_id = store.map(|store| store.as_str().to_owned());
+        Ok(Reply { value: details(&product, store_id, read.note), text })
+    }
+}
+
+pub(super) fn details(product: &Product, store_id: Option<String>, note: Option<String>) -> ProductDetails {
+    ProductDetails {
+        line: product.into(),
+        store_id,
+        brand: product.brand.clone(),
+        categories: product.categories.clone(),
+        estimated_price: product.price.and_then(|price| price.estimate).map(Cents::dollars),
+        temperature: product.temperature.clone(),
+        country_of_origin: product.country_of_origin.clone(),
+        image_url: product.image_url.clone(),
+        age_restricted: product.age_restricted,
+        snap_eligible: product.snap_eligible,
+        least_quantity: product.least_quantity,
+        most_quantity: product.most_quantity,
+        notes: note.into_iter().collect(),
+    }
+}

@@ -1,0 +1,93 @@
+//! What a client may show or attach without calling a tool: the same reports, as
+//! JSON.
+
+use rmcp::ErrorData;
+use rmcp::model::{ReadResourceResult, Resource, ResourceContents, ResourceTemplate};
+use serde::Serialize;
+use serde_json::json;
+
+use super::tool::Call;
+use super::{account, consent, products};
+use crate::core::catalog::search;
+use crate::core::failure::{Code, Failure};
+use crate::core::item::Upc;
+use crate::core::preferred_store::{self, Source};
+
+const TOKEN_STATUS: &str = "kroger://token-status";
+const PREFERRED_STORE: &str = "kroger://preferred-store";
+const QUOTA: &str = "kroger://quota";
+const PRODUCTS: &str = "kroger://products/";
+const JSON: &str = "application/json";
+
+pub(super) fn list() -> Vec<Resource> {
+    let resource = |uri: &str, name: &str, title: &str, description: &str| {
+        Resource::new(uri, name).with_title(title).with_description(description).with_mime_type(JSON)
+    };
+    vec![
+        resource(TOKEN_STATUS, "token_status", "Sign-in status", "Whether the user's Kroger account is connected."),
+        resource(PREFERRED_STORE, "preferred_store", "Preferred store", "The store whose prices and stock are shown."),
+        resource(QUOTA, "quota", "Calls left today", "How many calls of each kind Kroger still takes."),
+    ]
+}
+
+pub(super) fn templates() -> Vec<ResourceTemplate> {
+    let product = ResourceTemplate::new(format!("{PRODUCTS}{{upc}}"), "product")
+        .with_title("Product")
+        .with_description("A product by its UPC, 13 digits, with price and stock at the preferred store.")
+        .with_mime_type(JSON);
+    vec![product]
+}
+
+pub(super) fn read(call: &Call<'_>, uri: &str) -> Result<ReadResourceResult, ErrorData> {
+    let text = match uri {
+        TOKEN_STATUS => account::report(call).map(|report| text(&report)),
+        PREFERRED_STORE => preferred_store(call),
+        QUOTA => account::quotas(call).map(|quotas| text(&quotas)),
+        _ => match uri.strip_prefix(PRODUCTS) {
+            Some(upc) => product(call, upc),
+            None => return Err(not_found(uri)),
+        },
+    };
+    let text = text.map_err(|failure| refused(uri, failure))?;
+    Ok(ReadResourceResult::new(vec![ResourceContents::text(text, uri).with_mime_type(JSON)]))
+}
+
+fn text(value: &impl Serialize) -> String {
+    serde_json::to_string(value).expect("reports have string keys and no failing parts")
+}
+
+fn preferred_store(call: &Call<'_>) -> Result<String, Failure> {
+    let preferred = preferred_store::of(call.cx, call.user)?;
+    Ok(text(&preferred.map_or_else(
+        || json!({ "store_id": null }),
+        |preferred| {
+            let source = match preferred.source {
+                Source::Chosen => "chosen by the user",
+                Source::Configured => "configured",
+            };
+            json!({ "store_id": preferred.location.as_str(), "source": source })
+        },
+    )))
+}
+
+fn product(call: &Call<'_>, upc: &str) -> Result<String, Failure> {
+    let read = Upc::parse(upc).map_err(|allowed| Failure::invalid_argument("upc", allowed))?;
+    let (product, store) = search::product(call.cx, call.user, &read.upc, None)?;
+    Ok(text(&products::details(&product, store.map(|store| store.as_str().to_owned()), read.note)))
+}
+
+fn refused(uri: &str, failure: Failure) -> ErrorData {
+    match failure.code {
+        Code::NotFound => not_found(uri),
+        _ => {
+            let failure = consent::for_agents(failure);
+            let data = json!({ "code": failure.code.as_str(), "action": failure.next_step });
+            ErrorData::internal_error(failure.detail, Some(data))
+        }
+    }
+}
+
+fn not_found(uri: &str) -> ErrorData {
+    let shown: String = uri.chars().filter(|c| !c.is_control()).take(200).collect();
+    ErrorData::resource_not_found(format!("There is no resource {shown}."), Some(json!({ "uri": shown })))
+}

@@ -1,0 +1,194 @@
+//! The tools of the cart.
+
+use super::*;
+use crate::ports::SendError;
+
+fn add(server: &Server, item: &Value) -> Outcome {
+    server.call("add_to_cart", &json!({ "items": [item] }))
+}
+
+#[test]
+fn add_to_cart_adds_all_items_in_one_request_and_says_so() {
+    let server = signed_in();
+    server.world.answer(204, "");
+
+    let items = json!([{ "upc": UPC, "quantity": 2 }, { "upc": "0001111041910", "modality": "DELIVERY" }]);
+    let added = server.call("add_to_cart", &json!({ "items": items }));
+
+    assert_eq!(
+        added.value(),
+        &json!({
+            "added": true,
+            "items": [
+                { "upc": UPC, "quantity": 2, "modality": "PICKUP" },
+                { "upc": "0001111041910", "quantity": 1, "modality": "DELIVERY" },
+            ],
+        })
+    );
+    assert!(added.text().starts_with("Added to the cart: 2 x 0001111041700 (PICKUP), 1 x"), "{}", added.text());
+    let request = server.world.sent().pop().unwrap();
+    let sent: Value = serde_json::from_slice(&request.body).unwrap();
+    assert_eq!((request.path.as_str(), &sent["items"][1]["modality"]), ("/v1/cart/add", &json!("DELIVERY")));
+}
+
+#[test]
+fn a_dry_run_sends_nothing_and_says_what_would_be_added() {
+    let server = server();
+
+    let dry = server.call("add_to_cart", &json!({ "items": [{ "upc": UPC }], "dry_run": "true" }));
+
+    assert_eq!(dry.value()["added"], false);
+    assert!(dry.text().contains("would be added: 1 x 0001111041700"), "{}", dry.text());
+    assert!(server.world.sent().is_empty());
+}
+
+#[test]
+fn input_with_a_clear_meaning_is_taken_and_each_correction_is_told() {
+    let server = server();
+    let dry = |items: Value| server.call("add_to_cart", &json!({ "items": items, "dry_run": true })).value().clone();
+    let line = json!([{ "upc": UPC, "quantity": 2, "modality": "DELIVERY" }]);
+
+    // A number in quotes, a word in another case, a UPC without its zeros.
+    let short = dry(json!([{ "upc": 1_111_041_700, "quantity": "2", "modality": "delivery" }]));
+    // One item alone, a barcode with its check digit.
+    let barcode = dry(json!({ "upc": "011110417008", "quantity": 2.0, "modality": "Delivery" }));
+    // A list as JSON text.
+    let text = dry(json!(line.to_string()));
+
+    assert_eq!(short["items"], line);
+    assert_eq!(short["notes"][0], "The UPC 1111041700 was read as 0001111041700.");
+    assert_eq!(barcode["items"], line);
+    assert!(barcode["notes"][0].as_str().unwrap().contains("check digit"), "{barcode}");
+    assert_eq!(text["items"], line);
+    assert_eq!(text["notes"], Value::Null);
+}
+
+#[test]
+fn an_item_that_is_wrong_is_named_with_what_is_allowed_and_nothing_is_sent() {
+    let server = signed_in();
+    let sent = server.world.sent().len();
+    let wrong = [
+        (json!({ "upc": "12345678901234" }), "`items[0].upc` is not valid: a UPC of 13 digits"),
+        (json!({ "upc": UPC, "quantity": 0 }), "`items[0].quantity` is not valid: a whole number from 1 to 999"),
+        (json!({ "upc": UPC, "quantity": "many" }), "`items[0].quantity` is not valid: a whole number from 1 to 999"),
+        (json!({ "upc": UPC, "modality": "drone" }), "`items[0].modality` is not valid: one of PICKUP, DELIVERY"),
+        (json!({ "upc": UPC, "count": 2 }), "`items[0].count` is not valid: there is no such argument"),
+        (json!({ "quantity": 2 }), "`items[0].upc` is not valid: it is missing"),
+        (json!(true), "`items[0]` is not valid: an object with `upc`, `quantity`, `modality`"),
+    ];
+
+    for (item, told) in wrong {
+        let refused = add(&server, &item);
+        assert_eq!(refused.error(), "invalid_argument", "{item}");
+        assert!(refused.text().contains(told), "{item}: {}", refused.text());
+    }
+    let none = server.call("add_to_cart", &json!({ "items": [] }));
+    assert!(none.text().contains("1 to 100 items"), "{}", none.text());
+    assert_eq!(server.world.sent().len(), sent);
+}
+
+#[test]
+fn words_in_place_of_a_upc_are_answered_with_candidates_and_never_guessed() {
+    let server = shop();
+    server.answer(&json!([
+        product(UPC, "Kroger 2% Milk", 1.99, "HIGH"),
+        product("0001111041701", "Kroger Whole Milk", 2.19, "LOW")
+    ]));
+
+    let refused = add(&server, &json!({ "upc": "milk" }));
+
+    assert_eq!(refused.error(), "invalid_argument");
+    assert!(refused.text().contains("- 0001111041700 Kroger 2% Milk, 1 gal: $1.99"), "{}", refused.text());
+    assert!(refused.text().contains("Next: Ask the user which is meant"), "{}", refused.text());
+}
+
+#[test]
+fn an_add_whose_reply_is_lost_is_never_told_as_failed() {
+    let server = signed_in();
+    server.world.lose_answer(SendError::Unknown);
+
+    let unknown = add(&server, &json!({ "upc": UPC }));
+
+    assert_eq!(unknown.error(), "outcome_unknown");
+    assert!(unknown.text().contains("Do not send the items again"), "{}", unknown.text());
+    assert_eq!(unknown.0["_meta"]["kroger-mcp/problem"]["retryable"], false);
+}
+
+#[test]
+fn the_same_key_adds_once_and_says_that_it_was_before() {
+    let server = signed_in();
+    server.world.answer(204, "");
+    let call = json!({ "items": [{ "upc": UPC }], "idempotency_key": "7f1c" });
+
+    let first = server.call("add_to_cart", &call);
+    let sent = server.world.sent().len();
+    let second = server.call("add_to_cart", &call);
+    let other =
+        server.call("add_to_cart", &json!({ "items": [{ "upc": UPC, "quantity": 2 }], "idempotency_key": "7f1c" }));
+    let no_key = server.call("add_to_cart", &json!({ "items": [{ "upc": UPC }], "idempotency_key": "\u{7}" }));
+
+    assert_eq!((&first.value()["added"], &first.value()["replayed"]), (&json!(true), &Value::Null));
+    assert_eq!(second.value()["replayed"], true);
+    assert!(second.text().contains("by an earlier call"), "{}", second.text());
+    assert_eq!(other.error(), "idempotency_conflict");
+    assert_eq!(no_key.error(), "invalid_argument");
+    assert_eq!(server.world.sent().len(), sent);
+}
+
+#[test]
+fn what_kroger_refuses_is_told_with_its_reason() {
+    let server = signed_in();
+    server
+        .world
+        .answer(400, r#"{"errors":{"code":"CART-2001-400","reason":"UPC must have a length of 13 characters"}}"#);
+
+    let refused = add(&server, &json!({ "upc": UPC }));
+
+    assert_eq!(refused.error(), "upstream_rejected");
+    assert!(refused.text().contains("UPC must have a length of 13 characters (CART-2001-400)"), "{}", refused.text());
+}
+
+#[test]
+fn a_store_that_fails_is_told_as_that_with_when_to_try_again() {
+    let server = signed_in();
+    server.world.set_store_mood(crate::testing::StoreMood::Failing);
+
+    let refused = add(&server, &json!({ "upc": UPC }));
+
+    assert_eq!(refused.error(), "store_unavailable");
+    assert!(refused.text().contains("Try again after 5 s."), "{}", refused.text());
+}
+
+#[test]
+fn check_cart_items_shows_price_total_and_what_stands_in_the_way() {
+    let server = shop();
+    server.answer(&json!([
+        product(UPC, "Kroger 2% Milk", 1.99, "HIGH"),
+        product("0001111041910", "Eggs", 3.00, "TEMPORARILY_OUT_OF_STOCK"),
+    ]));
+    server.answer(&json!([]));
+
+    let items = json!([{ "upc": UPC, "quantity": 2 }, { "upc": "0001111041910" }, { "upc": "0009999999999" }]);
+    let checked = server.call("check_cart_items", &json!({ "items": items }));
+
+    let value = checked.value();
+    assert_eq!((&value["ready"], &value["store_id"], &value["unpriced"]), (&json!(false), &json!(STORE), &json!(1)));
+    assert_eq!(value["items"][0]["estimate"], 3.98);
+    assert_eq!(value["items"][0]["ready"], true);
+    assert_eq!(value["items"][1]["warnings"][0]["code"], "out_of_stock");
+    assert_eq!(value["items"][2]["warnings"][0]["code"], "unknown_upc");
+    assert_eq!(value["estimated_total"], 6.98);
+    assert!(checked.text().contains("Estimated total: $6.98, without 1 items."), "{}", checked.text());
+    assert!(checked.text().ends_with("then check again."), "{}", checked.text());
+}
+
+#[test]
+fn a_check_that_finds_nothing_says_to_go_on() {
+    let server = shop();
+    server.answer(&json!([product(UPC, "Kroger 2% Milk", 1.99, "HIGH")]));
+
+    let checked = server.call("check_cart_items", &json!({ "items": { "upc": UPC }, "store_id": "1400376" }));
+
+    assert_eq!(checked.value()["ready"], true);
+    assert!(checked.text().contains("then add_to_cart with the same items"), "{}", checked.text());
+}

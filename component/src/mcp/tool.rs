@@ -1,0 +1,165 @@
+//! What a tool is: a name, schemas, hints, and one function over the core. Here
+//! its result becomes an MCP result; what it does is its own file's business.
+
+use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject, Tool as Definition, ToolAnnotations};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::arguments::Argument;
+use super::consent::Means;
+use crate::core::Context;
+use crate::core::failure::Failure;
+use crate::core::user::UserId;
+
+/// Where the same facts as in the text of an error are, for programs.
+pub(super) const PROBLEM: &str = "kroger-mcp/problem";
+
+/// What a tool is given besides its arguments.
+pub(super) struct Call<'a> {
+    pub(super) cx: Context<'a>,
+    pub(super) user: &'a UserId,
+    /// How this client can ask the person to sign in.
+    pub(super) means: Means,
+}
+
+/// What a call changes: the hints by which a client decides whether to ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Effect {
+    /// Nothing.
+    Looks,
+    /// Something that the same call again changes no further.
+    Sets,
+    /// Something, once more each time.
+    Adds,
+    /// It takes something away.
+    Removes,
+}
+
+/// A result, and the short text that names the next step.
+pub(super) struct Reply<T> {
+    pub(super) value: T,
+    pub(super) text: String,
+}
+
+pub(super) trait Tool {
+    const NAME: &'static str;
+    const TITLE: &'static str;
+    const DESCRIPTION: &'static str;
+    const EFFECT: Effect;
+    /// Whether it asks Kroger, and not only our own store.
+    const ASKS_KROGER: bool;
+    type Input: Argument + JsonSchema;
+    type Output: Serialize + JsonSchema;
+
+    fn run(call: &Call<'_>, input: Self::Input) -> Result<Reply<Self::Output>, Failure>;
+}
+
+/// One tool in the table.
+pub(super) struct Entry {
+    pub(super) name: &'static str,
+    pub(super) definition: fn() -> Definition,
+    pub(super) run: fn(&Call<'_>, Option<JsonObject>) -> Result<CallToolResult, Failure>,
+}
+
+pub(super) const fn entry<T: Tool>() -> Entry {
+    Entry { name: T::NAME, definition: definition::<T>, run: run::<T> }
+}
+
+fn definition<T: Tool>() -> Definition {
+    let hints = ToolAnnotations::new().read_only(T::EFFECT == Effect::Looks).open_world(T::ASKS_KROGER);
+    let hints = match T::EFFECT {
+        Effect::Looks => hints,
+        Effect::Sets => hints.destructive(false).idempotent(true),
+        Effect::Adds => hints.destructive(false).idempotent(false),
+        Effect::Removes => hints.destructive(true).idempotent(true),
+    };
+    Definition::new(T::NAME, T::DESCRIPTION, schema::<T::Input>(SchemaSettings::draft2020_12()))
+        .with_title(T::TITLE)
+        .with_raw_output_schema(schema::<T::Output>(SchemaSettings::draft2020_12().for_serialize()).into())
+        .with_annotations(hints)
+}
+
+/// Without references, titles, dialect, and what JSON itself cannot say: a model
+/// reads it.
+fn schema<T: JsonSchema>(settings: SchemaSettings) -> JsonObject {
+    let settings = settings.with(|settings| {
+        settings.inline_subschemas = true;
+        settings.meta_schema = None;
+    });
+    let mut schema = settings.into_generator().into_root_schema_for::<T>().to_value();
+    tidy(&mut schema);
+    let Value::Object(mut schema) = schema else { return JsonObject::new() };
+    schema.remove("description");
+    schema.entry("type").or_insert_with(|| "object".into());
+    schema.entry("properties").or_insert_with(|| json!({}));
+    schema
+}
+
+/// An argument that is null is as good as absent, and a result has no null: that
+/// need not be said at each.
+fn tidy(schema: &mut Value) {
+    match schema {
+        Value::Object(fields) => {
+            for noise in ["title", "format"] {
+                fields.remove(noise);
+            }
+            if let Some(Value::String(text)) = fields.get_mut("description") {
+                *text = text.replace('\n', " ");
+            }
+            if let Some(Value::Array(types)) = fields.get_mut("type") {
+                types.retain(|kind| kind != "null");
+                if let [only] = types.as_slice() {
+                    let only = only.clone();
+                    fields.insert("type".to_owned(), only);
+                }
+            }
+            if let Some(Value::Array(choices)) = fields.get_mut("enum") {
+                choices.retain(|choice| !choice.is_null());
+            }
+            fields.values_mut().for_each(tidy);
+        }
+        Value::Array(values) => values.iter_mut().for_each(tidy),
+        _ => {}
+    }
+}
+
+fn run<T: Tool>(call: &Call<'_>, arguments: Option<JsonObject>) -> Result<CallToolResult, Failure> {
+    let input = T::Input::read(arguments.map(Value::Object), "")?;
+    let reply = T::run(call, input)?;
+    let value = serde_json::to_value(&reply.value).expect("results have string keys and no failing parts");
+    let mut result = CallToolResult::structured(value);
+    result.content = vec![ContentBlock::text(reply.text)];
+    Ok(result)
+}
+
+/// The failure as the model reads it. Its structure is in `_meta`: what is in
+/// `structuredContent` some clients hold against the output schema.
+pub(super) fn failed(failure: &Failure) -> CallToolResult {
+    let mut text = format!("{}: {}\n\nNext: {}", failure.code.as_str(), failure.detail, failure.next_step);
+    let retry_after = failure.retry_after.map(|wait| wait.as_secs().max(1));
+    if let Some(seconds) = retry_after {
+        text.push_str(&format!("\nTry again after {seconds} s."));
+    }
+    if let Some(link) = &failure.authorization_url {
+        text.push_str(&format!("\nLink for the user: {link}"));
+    }
+    let mut problem = json!({
+        "code": failure.code.as_str(),
+        "detail": failure.detail,
+        "retryable": retry_after.is_some(),
+        "action": failure.next_step,
+    });
+    if let Some(seconds) = retry_after {
+        problem["retry_after"] = seconds.into();
+    }
+    if let Some(link) = &failure.authorization_url {
+        problem["authorization_url"] = link.as_str().into();
+    }
+    let mut meta = MetaObject::default();
+    meta.insert(PROBLEM.to_owned(), problem);
+    let mut result = CallToolResult::error(vec![ContentBlock::text(text)]);
+    result.meta = Some(meta);
+    result
+}
