@@ -16,6 +16,7 @@ mod embedding;
 mod faults;
 mod files;
 mod hostile_upstream;
+mod mcp;
 mod moving_in;
 mod operator;
 mod quotas;

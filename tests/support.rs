@@ -166,6 +166,12 @@ impl Sandbox {
         self.client.post(&format!("{}/_sandbox/revoke", self.url()), &json!({ "user": user }));
     }
 
+    /// Opens `link` as `customer` and allows: the address that Kroger redirects to.
+    pub fn agree(&self, link: &str, customer: &str) -> String {
+        let link = format!("{link}&sandbox_user={customer}&sandbox_decision=allow");
+        self.client.get(&link).expect(302).header("location").to_owned()
+    }
+
     /// How many refreshes the sandbox granted.
     pub fn refreshes(&self) -> u64 {
         self.state()["token_requests"]["refresh_token"]["ok"].as_u64().unwrap_or(0)
@@ -244,6 +250,12 @@ impl Kroger {
         let mut child = self.command.spawn().expect("the binary starts");
         let stdout = BufReader::new(child.stdout.take().expect("a pipe"));
         Conversation { child, stdout }
+    }
+
+    /// Starts it with pipes for its stdin and stdout.
+    pub fn spawn_piped(mut self) -> Child {
+        let log = File::create(&self.log).unwrap();
+        self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts")
     }
 
     /// Starts it as a server and waits until it listens.

@@ -15,6 +15,7 @@ mod serve;
 mod shell;
 mod signals;
 mod status;
+mod stdio;
 
 use std::fmt;
 use std::process::ExitCode;
@@ -43,6 +44,7 @@ Examples:
   kroger-mcp serve                      serve on http://localhost:9004
   kroger-mcp serve --listen [::1]:8080  serve elsewhere
   kroger-mcp login                      sign in from a terminal
+  kroger-mcp stdio                      serve an agent's app over MCP
   kroger-mcp status                     who is signed in, and until when
   kroger-mcp doctor                     what is wrong, and what to do
   kroger-mcp import ~/old/.tokens       take over sign-ins of another program
@@ -59,6 +61,9 @@ enum Command {
     /// Serve HTTP and keep tokens fresh.
     #[command(after_help = SERVE_EXAMPLES)]
     Serve(ServeOptions),
+    /// Serve the Model Context Protocol on stdin and stdout, for an agent's app.
+    #[command(after_help = STDIO_EXAMPLES)]
+    Stdio(ServeOptions),
     /// Run the stand-in for Kroger alone, to develop and test against.
     #[command(after_help = SANDBOX_EXAMPLES)]
     Sandbox {
@@ -103,6 +108,14 @@ Examples:
   kroger-mcp serve --sandbox
   KROGER_CLIENT_ID=… KROGER_CLIENT_SECRET=… kroger-mcp serve --store ~/.kroger
   PORT=8080 kroger-mcp serve --log-format json";
+
+const STDIO_EXAMPLES: &str = "\
+Examples:
+  kroger-mcp stdio --sandbox
+  {\"mcpServers\": {\"kroger\": {\"command\": \"kroger-mcp\", \"args\": [\"stdio\"]}}}   (in an app's settings)
+
+Sign-ins return to the address of --listen; where that is taken, most likely by
+another kroger-mcp on the same store, they return there.";
 
 const SANDBOX_EXAMPLES: &str = "\
 Examples:
@@ -209,6 +222,7 @@ fn obey(cli: Cli) -> Result<(), Ending> {
 async fn run_command(command: Command, given: &Given) -> Result<(), Ending> {
     match command {
         Command::Serve(options) => serve::serve(&options, given).await,
+        Command::Stdio(options) => stdio::stdio(&options, given).await,
         Command::Sandbox { listen } => serve::sandbox_alone(&listen).await,
         Command::Login(options) => login::login(&options, given).await,
         Command::Logout(options) => login::logout(&options, given).await,

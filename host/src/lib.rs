@@ -28,6 +28,7 @@ mod pool;
 mod problem;
 mod server;
 mod settings;
+mod stdio;
 mod time_limit;
 mod timer;
 pub mod token_files;
@@ -104,6 +105,29 @@ impl Host {
             timer::run(&self.pool, self.check_interval, stopped()),
             self.trim(stopped()),
         );
+    }
+
+    /// Keeps tokens fresh until `stop` resolves, and serves nobody.
+    pub async fn keep_fresh(&self, stop: impl Future<Output = ()>) {
+        let mut stop = std::pin::pin!(stop);
+        tokio::select! {
+            () = &mut stop => {}
+            () = timer::run(&self.pool, self.check_interval, std::future::pending()) => {}
+            () = self.trim(std::future::pending()) => {}
+        }
+    }
+
+    /// Serves the Model Context Protocol line by line: each of `lines` is a
+    /// JSON-RPC message of a client's, each answer is handed to `answer`. Returns
+    /// when there are no more lines, or `stop` resolves, and the calls under way
+    /// have ended.
+    pub async fn serve_lines(
+        &self,
+        lines: tokio::sync::mpsc::Receiver<String>,
+        answer: tokio::sync::mpsc::Sender<String>,
+        stop: impl Future<Output = ()>,
+    ) {
+        stdio::serve(&self.pool, lines, answer, stop).await;
     }
 
     /// Has the component answer one request. It needs a `Host` header or an

@@ -79,15 +79,15 @@ fn warn_of_exposure(address: SocketAddr) {
 }
 
 /// The sandbox of `serve --sandbox`, on a free port.
-struct RunningSandbox {
-    address: SocketAddr,
+pub(super) struct RunningSandbox {
+    pub(super) address: SocketAddr,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<io::Result<()>>,
 }
 
 impl RunningSandbox {
     /// Sign-ins return to this machine, or to the server at `own`.
-    async fn start(own: SocketAddr) -> Result<Self, Ending> {
+    pub(super) async fn start(own: SocketAddr) -> Result<Self, Ending> {
         let listener = bind("127.0.0.1:0").await?;
         let address = address(&listener)?;
         let (stop, stopped) = oneshot::channel();
@@ -99,7 +99,7 @@ impl RunningSandbox {
         Ok(Self { address, stop, serving })
     }
 
-    async fn stop(self) {
+    pub(super) async fn stop(self) {
         drop(self.stop);
         if let Ok(Err(error)) = self.serving.await {
             tracing::warn!(%error, "the sandbox failed");
@@ -125,7 +125,7 @@ fn print(lines: &[String]) -> Result<(), Ending> {
     out.flush().map_err(Ending::failed)
 }
 
-fn listen_address(options: &ServeOptions, given: &Given) -> Result<String, Ending> {
+pub(super) fn listen_address(options: &ServeOptions, given: &Given) -> Result<String, Ending> {
     if let Some(listen) = &options.listen {
         return Ok(listen.clone());
     }
@@ -137,12 +137,12 @@ fn listen_address(options: &ServeOptions, given: &Given) -> Result<String, Endin
 }
 
 /// Where sign-ins should return to; port 0 is any, so there is nothing to register.
-fn redirect_port(listen: &str) -> u16 {
+pub(super) fn redirect_port(listen: &str) -> u16 {
     let port = listen.rsplit(':').next().and_then(|port| port.parse().ok());
     port.filter(|port| *port != 0).unwrap_or(DEFAULT_PORT)
 }
 
-async fn bind(listen: &str) -> Result<TcpListener, Ending> {
+pub(super) async fn bind(listen: &str) -> Result<TcpListener, Ending> {
     TcpListener::bind(listen).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => Ending::Failed(format!(
             "{listen} is in use, perhaps by another kroger-mcp. Choose another address with --listen, such as \
@@ -157,7 +157,7 @@ async fn bind(listen: &str) -> Result<TcpListener, Ending> {
     })
 }
 
-fn address(listener: &TcpListener) -> Result<SocketAddr, Ending> {
+pub(super) fn address(listener: &TcpListener) -> Result<SocketAddr, Ending> {
     listener.local_addr().map_err(Ending::failed)
 }
 

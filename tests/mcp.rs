@@ -1,0 +1,160 @@
+//! The Model Context Protocol through the real binary: over HTTP, and over stdin
+//! and stdout as an agent's app starts it.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, ChildStdin, ChildStdout, ExitStatus};
+
+use serde_json::{Value, json};
+
+use crate::support::{Kroger, Sandbox, Server, UPC, eventually, folder};
+
+const ACCEPT: (&str, &str) = ("accept", "application/json, text/event-stream");
+
+/// A call of a tool, of revision 2026-07-28, which has no handshake.
+fn call(tool: &str, arguments: &Value) -> Value {
+    json!({
+        "jsonrpc": "2.0",
+        "id": 1,
+        "method": "tools/call",
+        "params": {
+            "name": tool,
+            "arguments": arguments,
+            "_meta": {
+                "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+                "io.modelcontextprotocol/clientInfo": { "name": "test", "version": "1" },
+                "io.modelcontextprotocol/clientCapabilities": {},
+            },
+        },
+    })
+}
+
+fn over_http(server: &Server, tool: &str, arguments: &Value) -> Value {
+    let headers = [ACCEPT, ("mcp-protocol-version", "2026-07-28"), ("mcp-method", "tools/call"), ("mcp-name", tool)];
+    let answer = server.client.call("POST", &server.url("/mcp"), &headers, Some(&call(tool, arguments)));
+    answer.expect(200).json()["result"].clone()
+}
+
+/// The binary as an app's child.
+struct App {
+    child: Child,
+    stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
+}
+
+impl App {
+    fn start(folder: &Path, sandbox: &Sandbox, arguments: &[&str]) -> Self {
+        Self::spawn(Kroger::new(folder, &[&["stdio"], arguments].concat()).at(sandbox))
+    }
+
+    fn spawn(kroger: Kroger) -> Self {
+        let mut child = kroger.spawn_piped();
+        let stdin = child.stdin.take();
+        let stdout = BufReader::new(child.stdout.take().unwrap());
+        Self { child, stdin, stdout }
+    }
+
+    fn say(&mut self, line: &str) {
+        let stdin = self.stdin.as_mut().expect("stdin is open");
+        writeln!(stdin, "{line}").unwrap();
+        stdin.flush().unwrap();
+    }
+
+    fn hear(&mut self) -> Value {
+        let mut line = String::new();
+        self.stdout.read_line(&mut line).unwrap();
+        serde_json::from_str(&line).unwrap_or_else(|_| panic!("stdout has something else: {line}"))
+    }
+
+    fn ask(&mut self, message: &Value) -> Value {
+        self.say(&message.to_string());
+        self.hear()
+    }
+
+    fn call(&mut self, tool: &str, arguments: &Value) -> Value {
+        self.ask(&call(tool, arguments))["result"].clone()
+    }
+
+    fn ends(mut self) -> ExitStatus {
+        self.stdin = None;
+        eventually("it ends", || self.child.try_wait().unwrap())
+    }
+}
+
+impl Drop for App {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_tool_over_http_adds_to_the_cart() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+    server.sign_in();
+
+    let added = over_http(&server, "add_to_cart", &json!({ "items": [{ "upc": UPC, "quantity": 2 }] }));
+
+    assert_eq!(added["isError"], false, "{added}");
+    assert_eq!(sandbox.cart("alice")[0]["quantity"], 2);
+}
+
+#[test]
+fn over_stdio_an_old_client_shakes_hands_lists_the_tools_and_the_process_ends_with_its_stdin() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let mut stdio = App::start(folder.path(), &sandbox, &["--listen", "127.0.0.1:0"]);
+
+    let hands = stdio.ask(&json!({
+        "jsonrpc": "2.0",
+        "id": "a",
+        "method": "initialize",
+        "params": {
+            "protocolVersion": "2025-06-18",
+            "capabilities": {},
+            "clientInfo": { "name": "test", "version": "1" },
+        },
+    }));
+    stdio.say(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+    let tools = stdio.ask(&json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list" }));
+    let nonsense = stdio.ask(&json!("nonsense"));
+
+    assert_eq!(hands["id"], "a");
+    assert_eq!(hands["result"]["protocolVersion"], "2025-06-18");
+    assert!(tools["result"]["tools"].as_array().unwrap().iter().any(|tool| tool["name"] == "add_to_cart"), "{tools}");
+    assert_eq!(nonsense["error"]["code"], -32600);
+    assert!(stdio.ends().success());
+}
+
+#[test]
+fn two_stdio_servers_share_the_store_and_one_of_them_the_port() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let port = Server::start(folder.path(), &sandbox).address.port().to_string();
+    let listen = format!("127.0.0.1:{port}");
+    let mut one = App::start(folder.path(), &sandbox, &["--listen", &listen]);
+    let mut other = App::start(folder.path(), &sandbox, &["--listen", &listen]);
+
+    let link = one.call("sign_in", &json!({ "browser": "elsewhere" }))["structuredContent"]["url"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let redirected = sandbox.agree(&link, "alice");
+    let completed = other.call("complete_sign_in", &json!({ "redirect_url": redirected }));
+    let status = one.call("token_status", &json!({}));
+
+    assert_eq!(completed["isError"], false, "{completed}");
+    assert_eq!(status["structuredContent"]["status"], "signed_in");
+    assert!(one.ends().success() && other.ends().success());
+}
+
+#[test]
+fn over_stdio_with_its_own_sandbox_no_account_is_needed() {
+    let folder = folder();
+    let mut stdio = App::spawn(Kroger::new(folder.path(), &["stdio", "--sandbox", "--listen", "127.0.0.1:0"]));
+
+    let refused = stdio.call("add_to_cart", &json!({ "items": [{ "upc": UPC }] }));
+
+    assert_eq!(refused["isError"], true);
+    assert_eq!(refused["_meta"]["kroger-mcp/problem"]["code"], "reauthorize");
+    assert!(stdio.ends().success());
+}
