@@ -73,3 +73,15 @@ bench:
 # Licences, advisories and duplicates of the dependencies (needs cargo-deny).
 deny:
     cargo deny check
+
+# The MCP conformance suite (needs Node 22, or Python to fetch it).
+conformance:
+    CONFORMANCE=required tests/conformance/run
+
+# A shopping trip by Python's `mcp`, over HTTP and stdio (needs Python).
+mcp-client:
+    tests/mcp_client/run
+
+# Each tool, listed and called by the MCP inspector (needs Node 22, or Python to fetch it).
+mcp-inspector:
+    tests/mcp_client/inspect

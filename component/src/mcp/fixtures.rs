@@ -135,8 +135,14 @@ fn read<T: DeserializeOwned>(value: Value) -> Result<T, ErrorData> {
     serde_json::from_value(value).map_err(|error| ErrorData::internal_error(error.to_string(), None))
 }
 
+/// A whole result, which says so.
+fn whole<T: DeserializeOwned>(mut value: Value) -> Result<T, ErrorData> {
+    value["resultType"] = "complete".into();
+    read(value)
+}
+
 fn said(text: &str) -> Result<CallToolResult, ErrorData> {
-    read(json!({ "content": [{ "type": "text", "text": text }] }))
+    whole(json!({ "content": [{ "type": "text", "text": text }] }))
 }
 
 fn content(tool: &str) -> Value {
@@ -240,7 +246,7 @@ impl ServerHandler for Server {
             name if name.starts_with("test_input_required") || name == "test_streaming_elicitation" => {
                 Self::ask(&request)
             }
-            name if TOOLS.contains(&name) => Ok(read::<CallToolResult>(json!({ "content": content(name) }))?.into()),
+            name if TOOLS.contains(&name) => Ok(whole::<CallToolResult>(json!({ "content": content(name) }))?.into()),
             _ => Err(ErrorData::invalid_params("no such tool", None)),
         }
     }
@@ -250,7 +256,7 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        read(json!({ "resources": [
+        whole(json!({ "resources": [
             { "uri": "test://static-text", "name": "text", "mimeType": "text/plain" },
             { "uri": "test://static-binary", "name": "binary", "mimeType": "image/png" },
         ] }))
@@ -261,7 +267,7 @@ impl ServerHandler for Server {
         _: Option<PaginatedRequestParams>,
         _: RequestContext<RoleServer>,
     ) -> Result<ListResourceTemplatesResult, ErrorData> {
-        read(json!({ "resourceTemplates": [{ "uriTemplate": "test://template/{id}/data", "name": "template" }] }))
+        whole(json!({ "resourceTemplates": [{ "uriTemplate": "test://template/{id}/data", "name": "template" }] }))
     }
 
     async fn read_resource(
@@ -284,7 +290,7 @@ impl ServerHandler for Server {
         };
         let mut content = content;
         content["uri"] = uri.into();
-        Ok(read::<ReadResourceResult>(json!({ "contents": [content] }))?.into())
+        Ok(whole::<ReadResourceResult>(json!({ "contents": [content] }))?.into())
     }
 
     async fn list_prompts(
@@ -293,7 +299,7 @@ impl ServerHandler for Server {
         _: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
         let argument = |name: &str| json!({ "name": name, "description": "An argument", "required": true });
-        read(json!({ "prompts": [
+        whole(json!({ "prompts": [
             { "name": "test_simple_prompt", "description": "Says something" },
             { "name": "test_prompt_with_arguments", "description": "Says them", "arguments": [argument("arg1"), argument("arg2")] },
             { "name": "test_prompt_with_embedded_resource", "description": "Embeds", "arguments": [argument("resourceUri")] },
@@ -343,7 +349,7 @@ impl ServerHandler for Server {
         };
         let messages: Vec<Value> =
             contents.into_iter().map(|content| json!({ "role": "user", "content": content })).collect();
-        Ok(read::<GetPromptResult>(json!({ "messages": messages }))?.into())
+        Ok(whole::<GetPromptResult>(json!({ "messages": messages }))?.into())
     }
 
     async fn complete(
