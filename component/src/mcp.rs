@@ -7,6 +7,12 @@
 //! is translated into the other, and nothing is kept from call to call.
 
 #![cfg_attr(feature = "conformance", allow(dead_code, reason = "the suite's tools stand in for ours"))]
+#![allow(
+    clippy::doc_markdown,
+    clippy::doc_link_with_quotes,
+    reason = "what is said of arguments and results is what a model is told"
+)]
+#![allow(clippy::struct_field_names, reason = "the keys of results")]
 
 mod account;
 mod arguments;

@@ -77,7 +77,7 @@ pub fn view(cx: Context<'_>, user: &UserId) -> Result<Vec<Add>, Failure> {
             grants::read(cx, Bucket::Store, &key(user, place)).map_err(|_| Failure::store_unavailable())?;
         adds.extend(add.filter(|add| now < add.expires_at));
     }
-    adds.sort_by(|a, b| b.added_at.cmp(&a.added_at));
+    adds.sort_by_key(|add| std::cmp::Reverse(add.added_at));
     Ok(adds)
 }
 

@@ -148,7 +148,7 @@ pub(super) fn answer(call: &Call<'_>, deed: &Deed, failure: Failure) -> Result<C
     match call.means {
         Means::InputRequired => ask(call, deed, &invited),
         Means::UrlError => Err(url_error(&invited)),
-        Means::Words => Ok(failed(&in_words(failure, &invited)).into()),
+        Means::Words => Ok(failed(&in_words(&failure, &invited)).into()),
     }
 }
 
@@ -190,7 +190,7 @@ fn url_error(invited: &Invited) -> ErrorData {
     )
 }
 
-fn in_words(failure: Failure, invited: &Invited) -> Failure {
+fn in_words(failure: &Failure, invited: &Invited) -> Failure {
     let what = failure.detail.split("\n\n").next().unwrap_or_default();
     let what = if what.ends_with('.') { what.to_owned() } else { format!("{what}.") };
     Failure {
@@ -203,7 +203,7 @@ fn in_words(failure: Failure, invited: &Invited) -> Failure {
             invited.number
         ),
         authorization_url: Some(invited.url.clone()),
-        ..failure
+        ..failure.clone()
     }
 }
 
@@ -243,15 +243,14 @@ fn codec(cx: Context<'_>) -> Result<RequestStateCodec, StoreError> {
     }
 
     let kept: Option<SealKey> = grants::read(cx, Bucket::Store, SEAL_KEY)?;
-    let key = match kept {
-        Some(kept) => kept.key,
-        None => {
-            let mut bytes = [0; 32];
-            cx.ports.random_bytes(&mut bytes);
-            let made = SealKey { schema_version: SCHEMA_VERSION, key: Secret::new(STANDARD.encode(bytes)) };
-            cx.ports.set(Bucket::Store, SEAL_KEY, &grants::encode(&made))?;
-            made.key
-        }
+    let key = if let Some(kept) = kept {
+        kept.key
+    } else {
+        let mut bytes = [0; 32];
+        cx.ports.random_bytes(&mut bytes);
+        let made = SealKey { schema_version: SCHEMA_VERSION, key: Secret::new(STANDARD.encode(bytes)) };
+        cx.ports.set(Bucket::Store, SEAL_KEY, &grants::encode(&made))?;
+        made.key
     };
     RequestStateCodec::try_new(key.expose().as_bytes()).map_err(|_| StoreError::Failed)
 }

@@ -77,14 +77,12 @@ fn product(call: &Call<'_>, upc: &str) -> Result<String, Failure> {
 }
 
 fn refused(uri: &str, failure: Failure) -> ErrorData {
-    match failure.code {
-        Code::NotFound => not_found(uri),
-        _ => {
-            let failure = consent::for_agents(failure);
-            let data = json!({ "code": failure.code.as_str(), "action": failure.next_step });
-            ErrorData::internal_error(failure.detail, Some(data))
-        }
+    if failure.code == Code::NotFound {
+        return not_found(uri);
     }
+    let failure = consent::for_agents(failure);
+    let data = json!({ "code": failure.code.as_str(), "action": failure.next_step });
+    ErrorData::internal_error(failure.detail, Some(data))
 }
 
 fn not_found(uri: &str) -> ErrorData {

@@ -1,6 +1,8 @@
 //! What a tool is: a name, schemas, hints, and one function over the core. Here
 //! its result becomes an MCP result; what it does is its own file's business.
 
+use std::fmt::Write as _;
+
 use rmcp::model::{CallToolResult, ContentBlock, JsonObject, MetaObject, Tool as Definition, ToolAnnotations};
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
@@ -140,10 +142,10 @@ pub(super) fn failed(failure: &Failure) -> CallToolResult {
     let mut text = format!("{}: {}\n\nNext: {}", failure.code.as_str(), failure.detail, failure.next_step);
     let retry_after = failure.retry_after.map(|wait| wait.as_secs().max(1));
     if let Some(seconds) = retry_after {
-        text.push_str(&format!("\nTry again after {seconds} s."));
+        let _ = write!(text, "\nTry again after {seconds} s.");
     }
     if let Some(link) = &failure.authorization_url {
-        text.push_str(&format!("\nLink for the user: {link}"));
+        let _ = write!(text, "\nLink for the user: {link}");
     }
     let mut problem = json!({
         "code": failure.code.as_str(),
