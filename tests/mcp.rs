@@ -7,7 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, ExitStatus};
 
 use serde_json::{Value, json};
 
-use crate::support::{Kroger, Sandbox, Server, UPC, eventually, folder};
+use crate::support::{Client, Kroger, Sandbox, Server, UPC, eventually, folder};
 
 const ACCEPT: (&str, &str) = ("accept", "application/json, text/event-stream");
 
@@ -81,6 +81,12 @@ impl App {
     }
 }
 
+/// Ctrl-C.
+fn interrupt(process: u32) {
+    let status = std::process::Command::new("kill").args(["-INT", &process.to_string()]).status().unwrap();
+    assert!(status.success());
+}
+
 impl Drop for App {
     fn drop(&mut self) {
         let _ = self.child.kill();
@@ -145,6 +151,34 @@ fn two_stdio_servers_share_the_store_and_one_of_them_the_port() {
     assert_eq!(completed["isError"], false, "{completed}");
     assert_eq!(status["structuredContent"]["status"], "signed_in");
     assert!(one.ends().success() && other.ends().success());
+}
+
+#[test]
+fn over_stdio_ctrl_c_is_a_clean_end_too_and_the_log_is_not_on_stdout() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let mut app = App::start(folder.path(), &sandbox, &["--listen", "127.0.0.1:0", "--log", "trace"]);
+    app.call("token_status", &json!({}));
+
+    interrupt(app.child.id());
+    let mut rest = String::new();
+    app.stdout.read_line(&mut rest).unwrap();
+
+    assert_eq!(rest, "");
+    assert!(app.ends().success());
+}
+
+#[test]
+fn over_stdio_a_sign_in_returns_to_the_port_that_it_has() {
+    let folder = folder();
+    let mut app = App::spawn(Kroger::new(folder.path(), &["stdio", "--sandbox", "--listen", "127.0.0.1:0"]));
+    let link = app.call("sign_in", &json!({ "browser": "elsewhere" }))["structuredContent"]["url"].clone();
+    let client = Client::new();
+
+    let link = format!("{}&sandbox_user=alice&sandbox_decision=allow", link.as_str().unwrap());
+    let back = client.get(&link).expect(302).header("location").to_owned();
+    client.get(&back).expect(200);
+
+    assert_eq!(app.call("token_status", &json!({}))["structuredContent"]["status"], "signed_in");
 }
 
 #[test]

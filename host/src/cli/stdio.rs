@@ -25,13 +25,13 @@ pub(super) async fn stdio(options: &ServeOptions, given: &Given) -> Result<(), E
     }
     require_credentials(given, redirect_port(&listen))?;
     let settings = settings(&options.store, given)?;
-    run(settings, callback(&listen).await).await
+    run(settings, callback(&listen).await?).await
 }
 
 async fn with_sandbox(options: &ServeOptions, given: &Given, listen: &str) -> Result<(), Ending> {
     let store = StoreLocation::choose(options.store.store.as_deref(), given, Purpose::Sandbox)?;
     // The sandbox knows this process alone, so a port that is taken is no use.
-    let listener = match callback(listen).await {
+    let listener = match callback(listen).await? {
         Some(listener) => listener,
         None => bind("127.0.0.1:0").await?,
     };
@@ -44,12 +44,13 @@ async fn with_sandbox(options: &ServeOptions, given: &Given, listen: &str) -> Re
 }
 
 /// Where sign-ins return to, if nobody else listens there.
-async fn callback(listen: &str) -> Option<TcpListener> {
+async fn callback(listen: &str) -> Result<Option<TcpListener>, Ending> {
     match bind(listen).await {
-        Ok(listener) => Some(listener),
+        Ok(listener) => Ok(Some(listener)),
+        Err(wrong @ Ending::Usage(_)) => Err(wrong),
         Err(_) => {
             tracing::warn!(listen, "the port is taken: sign-ins return to whoever has it");
-            None
+            Ok(None)
         }
     }
 }
