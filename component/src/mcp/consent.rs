@@ -210,8 +210,7 @@ fn in_words(failure: &Failure, invited: &Invited) -> Failure {
 /// In the words of tools, where the first system's name its routes.
 pub(super) fn for_agents(failure: Failure) -> Failure {
     let told = |text: &str| {
-        text.replace("Sign the user in at /auth/authorize", "Call `sign_in`")
-            .replace("Start again at /auth/authorize", "Call `sign_in` for a new link")
+        text.replace("Start again at /auth/authorize", "Call `sign_in` for a new link")
             .replace("start again at /auth/authorize", "call `sign_in` for a new link")
     };
     Failure { detail: told(&failure.detail), next_step: told(&failure.next_step), ..failure }
