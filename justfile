@@ -70,6 +70,12 @@ due-scale:
 bench:
     cargo bench -p kroger-mcp --bench service
 
+# Side by side with kroger-mcp 0.4 of PyPI (needs Python).
+bench-rival:
+    python3 -m venv target/rival
+    target/rival/bin/pip install --quiet kroger-mcp==0.4.0
+    KROGER_RIVAL_PYTHON="{{justfile_directory()}}/target/rival/bin/python" cargo bench -p kroger-mcp --bench rival
+
 # Licences, advisories and duplicates of the dependencies (needs cargo-deny).
 deny:
     cargo deny check
