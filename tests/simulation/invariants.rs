@@ -222,15 +222,14 @@ impl World {
         let Some(user) = self.calls[call].task.user().filter(|_| is_kept || refusal.is_some()) else { return };
         let Some((record, written)) = self.current_on(user, self.calls[call].machine) else { return };
         let Some(token) = record.token.clone() else { return };
+        let was_there = self.had_to_see(call, done, written);
         if self.kroger.is_good(Some(&token), self.now) {
-            if written < self.calls[call].began && refusal.is_some() {
+            if was_there && refusal.is_some() {
                 let text = format!("told to sign in again, and {token} of grant {} is good", show(record.ticket));
                 self.witness.violate(5, text);
             }
             return;
         }
-        // Who looked before the record came could not see that.
-        let was_there = written < self.calls[call].began;
         if refusal.is_some() && was_there && self.is_being_saved_in_sight_of(self.calls[call].machine, user, &token) {
             return self
                 .witness
@@ -249,6 +248,14 @@ impl World {
                 format!("{token} was spent by a refresh, and the caller was told only that it was refused"),
             );
         }
+    }
+
+    /// Whether a call knows of a record that was written at `written`: it was there
+    /// when the call began, or when it read a refusal, after which it looks again.
+    fn had_to_see(&self, call: CallId, done: &Done, written: Time) -> bool {
+        let is_status = matches!(done, Done::Status(_));
+        let refused_at = self.witness.seen[call].refused_at.filter(|_| !is_status);
+        written < refused_at.unwrap_or_default().max(self.calls[call].began)
     }
 
     /// The user's newest record in the store, or in the machine's rescue bucket.

@@ -38,6 +38,8 @@ pub(crate) struct Seen {
     pub(crate) won_claim: bool,
     pub(crate) children: HashSet<Parent>,
     pub(crate) refused: HashSet<Parent>,
+    /// When it last read that a token was refused.
+    pub(crate) refused_at: Option<Time>,
     pub(crate) mints: Vec<String>,
     /// Whether the store did not answer what a 429 asked for.
     pub(crate) missed_note: bool,
@@ -344,6 +346,7 @@ impl World {
             && let Some(user) = self.witness.user(user)
             && records::outcome(bytes) == "refused"
         {
+            self.witness.seen[call].refused_at = Some(self.now);
             self.witness.seen[call].refused.insert((user, parent));
         }
     }
