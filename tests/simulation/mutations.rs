@@ -233,8 +233,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "a sign-in looks before it takes its root",
         "authorization.rs",
-        "    let root = grants::take_root(cx, &user).map_err(|_| Failure::store_unavailable())?;\n    // A deletion that came before this root ended the sign-in, or will see it.\n    taken(cx, state)?;\n    let before = grants::current(cx, &user).map_err(|_| Failure::store_unavailable())?;\n",
-        "    taken(cx, state)?;\n    let before = grants::current(cx, &user).map_err(|_| Failure::store_unavailable())?;\n    let root = grants::take_root(cx, &user).map_err(|_| Failure::store_unavailable())?;\n",
+        "    let root = grants::take_root(cx, &user).map_err(|_| spent_for_nothing())?;\n    // A deletion that came before this root ended the sign-in, or will see it.\n    taken(cx, state).map_err(|failure| Failure { retry_after: None, next_step: START_AGAIN.to_owned(), ..failure })?;\n    let before = grants::current(cx, &user).map_err(|_| spent_for_nothing())?;\n",
+        "    taken(cx, state)?;\n    let before = grants::current(cx, &user).map_err(|_| spent_for_nothing())?;\n    let root = grants::take_root(cx, &user).map_err(|_| spent_for_nothing())?;\n",
     ),
     // Pairs from outside.
     mutation(
