@@ -168,10 +168,12 @@ impl Outcome {
     }
 }
 
-/// Whether nothing has taken the place of `grant`: some servers end an access
-/// token when it is refreshed, and a refresh beside this call is no rejection.
+/// Whether `grant` should have served: nothing has taken its place, for some
+/// servers end an access token when it is refreshed, and it has not expired
+/// under this call. A refresh beside a call, or a slow call, is no rejection.
 fn is_current(cx: Context<'_>, user: &UserId, grant: &Grant) -> bool {
-    matches!(grants::current(cx, &user.key()), Ok(Current::Grant(now)) if now.ticket == grant.ticket)
+    let is_newest = matches!(grants::current(cx, &user.key()), Ok(Current::Grant(now)) if now.ticket == grant.ticket);
+    is_newest && grant.tokens.are_usable(cx.ports.wall_now())
 }
 
 fn outcome(cx: Context<'_>, answer: &Result<Response, SendError>) -> Outcome {

@@ -100,3 +100,18 @@ fn tokens_that_are_refreshed_under_a_call_again_and_again_end_it_in_the_end() {
     assert_eq!(failure.code, Code::TokenRejected);
     assert_eq!(app.tokens_of_adds().len(), 1 + MOST_REJECTIONS as usize);
 }
+
+#[test]
+fn a_second_rejection_of_a_token_that_expired_under_the_call_is_none() {
+    let app = App::signed_in();
+    app.world.answer(401, "");
+    app.world.answer_with_tokens("A2", "R2");
+    let slow = app.clone();
+    app.world.answer_while(401, move || slow.world.advance(Duration::from_secs(1_800)));
+    app.world.answer_with_tokens("A3", "R3");
+    app.world.answer(204, "");
+
+    let grant = app.add().unwrap();
+
+    assert_eq!(grant.tokens.access_token.expose(), "A3");
+}
