@@ -287,9 +287,7 @@ impl World {
     pub(crate) fn witness_answer(&mut self, call: CallId, op: &Op, answer: &Answer) {
         match (op, answer) {
             (Op::Get(_, key), Answer::Value(Ok(Some(bytes)))) if key == records::NOT_BEFORE => {
-                if self.wall(self.calls[call].machine).0 < records::not_before(bytes) && self.is_timers(call) {
-                    self.counts.state("timer held back by a 429");
-                }
+                self.count_note(call, bytes);
             }
             (Op::Get(_, key), Answer::Value(Err(_))) if key == records::NOT_BEFORE => {
                 self.witness.seen[call].missed_note = true;
@@ -325,6 +323,13 @@ impl World {
                 self.witness.seen[call].won_claim = true;
             }
             _ => {}
+        }
+    }
+
+    fn count_note(&mut self, call: CallId, bytes: &[u8]) {
+        let now = self.wall(self.calls[call].machine);
+        if now.0 < records::not_before(bytes) && self.is_timers(call) {
+            self.counts.state("timer held back by a 429");
         }
     }
 

@@ -44,7 +44,7 @@ impl App {
     fn timed<T>(&self, deed: impl FnOnce() -> T) -> (T, Duration) {
         let began = self.world.monotonic_now();
         let done = deed();
-        (done, self.world.monotonic_now() - began)
+        (done, self.world.monotonic_now().saturating_sub(began))
     }
 
     fn refreshes(&self) -> usize {
