@@ -75,7 +75,7 @@ fn case(name: &'static str, action: Value, callback: Told, refresh: Told, cart: 
     Case { name, action, callback, refresh, cart }
 }
 
-fn status(status: u16, body: Value) -> Value {
+fn status(status: u16, body: &Value) -> Value {
     json!({ "status": status, "body": body })
 }
 
@@ -88,35 +88,35 @@ fn cases() -> Vec<Case> {
     let spent = oauth("invalid_request", "invalid refresh_token");
     let nothing = |status: u16| json!({ "status": status });
     vec![
-        case("400, nested", status(400, nested.clone()), UNAVAILABLE, UNAVAILABLE, REFUSED),
-        case("400, bare", status(400, bare), UNAVAILABLE, UNAVAILABLE, REFUSED),
-        case("401, flat", status(401, flat.clone()), REFUSED, UNAVAILABLE, REJECTED),
-        case("401, nested", status(401, json!({ "errors": flat })), UNAVAILABLE, UNAVAILABLE, REJECTED),
+        case("400, nested", status(400, &nested.clone()), UNAVAILABLE, UNAVAILABLE, REFUSED),
+        case("400, bare", status(400, &bare), UNAVAILABLE, UNAVAILABLE, REFUSED),
+        case("401, flat", status(401, &flat.clone()), REFUSED, UNAVAILABLE, REJECTED),
+        case("401, nested", status(401, &json!({ "errors": flat })), UNAVAILABLE, UNAVAILABLE, REJECTED),
         case("404, empty", nothing(404), UNAVAILABLE, UNAVAILABLE, REFUSED),
-        case("403, missing scopes", status(403, scopes), UNAVAILABLE, UNAVAILABLE, SCOPE),
+        case("403, missing scopes", status(403, &scopes), UNAVAILABLE, UNAVAILABLE, SCOPE),
         case(
             "400, invalid code",
-            status(400, oauth("invalid_request", "invalid code")),
+            status(400, &oauth("invalid_request", "invalid code")),
             CODE_REFUSED,
             REAUTHORIZE,
             REFUSED,
         ),
-        case("400, spent refresh token", status(400, spent), CODE_REFUSED, REAUTHORIZE, REFUSED),
-        case("400, invalid_grant", status(400, oauth("invalid_grant", "")), CODE_REFUSED, REAUTHORIZE, REFUSED),
+        case("400, spent refresh token", status(400, &spent), CODE_REFUSED, REAUTHORIZE, REFUSED),
+        case("400, invalid_grant", status(400, &oauth("invalid_grant", "")), CODE_REFUSED, REAUTHORIZE, REFUSED),
         case(
             "400, credentials",
-            status(400, oauth("unauthorized", "invalid credentials")),
+            status(400, &oauth("unauthorized", "invalid credentials")),
             CREDENTIALS,
             CREDENTIALS,
             REFUSED,
         ),
-        case("401, credentials", status(401, oauth("invalid_client", "")), CREDENTIALS, CREDENTIALS, REJECTED),
-        case("400, scope", status(400, oauth("invalid_scope", "invalid scope")), REFUSED, UNAVAILABLE, REFUSED),
-        case("403, a proxy's page", status(403, json!("<html>")), UNAVAILABLE, UNAVAILABLE, NONSENSE),
+        case("401, credentials", status(401, &oauth("invalid_client", "")), CREDENTIALS, CREDENTIALS, REJECTED),
+        case("400, scope", status(400, &oauth("invalid_scope", "invalid scope")), REFUSED, UNAVAILABLE, REFUSED),
+        case("403, a proxy's page", status(403, &json!("<html>")), UNAVAILABLE, UNAVAILABLE, NONSENSE),
         case("302", json!({ "status": 302, "headers": { "Location": "/" } }), UNAVAILABLE, UNAVAILABLE, NONSENSE),
         case("408", nothing(408), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
         case("429", nothing(429), UNAVAILABLE, UNAVAILABLE, QUOTA),
-        case("500, Auth-4xxx", status(500, nested), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
+        case("500, Auth-4xxx", status(500, &nested), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
         case("502", nothing(502), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
         case("503", nothing(503), UNAVAILABLE, UNAVAILABLE, UNAVAILABLE),
         case("504", nothing(504), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
@@ -159,7 +159,9 @@ fn each_error_body_and_each_fault_on_each_route_has_its_status_and_code() {
         .serve();
     let mut wrong = Vec::new();
     print!("| Kroger answers |");
-    ROUTES.iter().for_each(|route| print!(" {} |", route.name));
+    for route in &ROUTES {
+        print!(" {} |", route.name);
+    }
     println!("\n|---|{}", "---|".repeat(ROUTES.len()));
     for case in &cases {
         print!("| {} |", case.name);

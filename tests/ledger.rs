@@ -376,7 +376,9 @@ impl Runner {
 fn next_turn(turn: usize, calls: &[Call; 2], places: &[Rc<Place>; 2], shared: &RefCell<Shared>) -> Option<usize> {
     let is_left = |number: &usize| matches!(calls[*number], Call::Running(_));
     if ![0, 1].iter().any(|number| is_left(number) && !places[*number].is_stopped.get()) {
-        places.iter().for_each(|place| place.is_stopped.set(false));
+        for place in places {
+            place.is_stopped.set(false);
+        }
     }
     let is_running = |number: &usize| is_left(number) && !places[*number].is_stopped.get();
     let is_awake = |number: &usize| places[*number].wakes_at.get() <= shared.borrow().elapsed;

@@ -1,4 +1,4 @@
-//! Side by side with `kroger-mcp` of PyPI (0.4, FastMCP): the same calls over
+//! Side by side with `kroger-mcp` from Python's package index (0.4, `FastMCP`): the same calls over
 //! MCP, against one sandbox, in one run.
 //!
 //! `just bench-rival` installs the rival for it; `KROGER_RIVAL_PYTHON` names a
@@ -81,6 +81,8 @@ impl Bench {
             ("KROGER_API_BASE_URL", format!("http://{}", self.sandbox.address)),
             ("XDG_CACHE_HOME", folder.join("cache").display().to_string()),
             ("KROGER_TOKEN_DIR", folder.display().to_string()),
+            ("KROGER_QUOTA_CART", driver::CALLS_A_DAY.to_string()),
+            ("KROGER_QUOTA_PRODUCTS", driver::CALLS_A_DAY.to_string()),
             ("KROGER_REDIRECT_URI", format!("http://localhost:{port}/auth/callback")),
         ];
         if who == Who::Ours {
@@ -182,7 +184,9 @@ impl Agent {
             }),
         );
         if let Some(session) = head.header("mcp-session-id") {
-            agent.headers += &format!("Mcp-Session-Id: {session}\r\n");
+            agent.headers.push_str("Mcp-Session-Id: ");
+            agent.headers.push_str(session);
+            agent.headers.push_str("\r\n");
         }
         agent.headers += "MCP-Protocol-Version: 2025-11-25\r\n";
         let told = json!({"jsonrpc": "2.0", "method": "notifications/initialized"}).to_string();
@@ -321,7 +325,8 @@ fn crash(bench: &Bench, who: Who, server: Listening) -> (String, Listening) {
     while bench.fired() == asked {
         std::thread::sleep(Duration::from_millis(5));
     }
-    server.kill();
+    // As a power cut would end it.
+    drop(server);
     // The caller's connection broke; that is the point.
     let _ = call.join();
     bench.clear_faults();
@@ -353,6 +358,7 @@ fn main() {
     };
     let folder = tempfile::tempdir().expect("a temporary folder");
     let sandbox = Listening::start(folder.path(), &["sandbox"], &[]);
+    driver::lift_limits(sandbox.address);
     let bench =
         Bench { folder: folder.path().to_owned(), python: std::path::absolute(python).expect("a path"), sandbox };
 

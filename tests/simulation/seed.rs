@@ -240,8 +240,11 @@ fn use_once_more(world: &mut World, user: usize) {
         world.last = None;
         world.start_at(world.now + SECOND, machine, Task::Add(user));
         world.run_until(world.now + MINUTE);
-        if world.last.as_ref().is_some_and(|(is_at_rest, _)| *is_at_rest) {
-            return;
+        match &world.last {
+            Some((true, _)) => return,
+            // Kroger asked everybody to stay away, for an hour at most; that says nothing of the grant.
+            Some((false, told)) if told.starts_with("QuotaExhausted") => world.run_until(world.now + HOUR),
+            _ => {}
         }
     }
     let told = world.last.take().map_or_else(|| "nothing".to_owned(), |(_, told)| told);

@@ -9,12 +9,15 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Kroger's 2 % milk, in the sandbox too.
-pub const UPC: &str = "0001111041700";
+pub(crate) const UPC: &str = "0001111041700";
+
+/// More than any run makes: Kroger's real limits end a benchmark in a second.
+pub(crate) const CALLS_A_DAY: u32 = 100_000_000;
 
 /// A child process that listens; killed at the end.
-pub struct Listening {
+pub(crate) struct Listening {
     child: Child,
-    pub address: SocketAddr,
+    pub(crate) address: SocketAddr,
 }
 
 impl Drop for Listening {
@@ -27,7 +30,7 @@ impl Drop for Listening {
 
 impl Listening {
     /// This project's binary on a free port, as `arguments` say.
-    pub fn start(folder: &Path, arguments: &[&str], variables: &[(&str, String)]) -> Self {
+    pub(crate) fn start(folder: &Path, arguments: &[&str], variables: &[(&str, String)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kroger-mcp"));
         command.args(arguments).args(["--listen", "127.0.0.1:0"]).current_dir(folder);
         command.envs(variables.iter().map(|(name, value)| (name, value)));
@@ -35,7 +38,7 @@ impl Listening {
     }
 
     /// Any program that says on stdout or stderr where it listens.
-    pub fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn(mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
         let (sender, addresses) = std::sync::mpsc::channel();
@@ -59,16 +62,10 @@ impl Listening {
     }
 
     /// Resident memory in MiB.
-    pub fn resident(&self) -> f64 {
+    pub(crate) fn resident(&self) -> f64 {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("Linux");
         let line = status.lines().find(|line| line.starts_with("VmRSS:")).expect("a resident size");
         line.split_whitespace().nth(1).and_then(|kib| kib.parse::<f64>().ok()).expect("a number") / 1024.0
-    }
-
-    /// Ends the process as a power cut would.
-    pub fn kill(mut self) {
-        self.child.kill().expect("a process");
-        self.child.wait().expect("its end");
     }
 }
 
@@ -83,14 +80,14 @@ fn told_address(line: &str) -> Option<SocketAddr> {
 
 /// A whole answer.
 #[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub head: String,
-    pub body: String,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) head: String,
+    pub(crate) body: String,
 }
 
 impl Answer {
-    pub fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.head.lines().find_map(|line| {
             let (found, value) = line.split_once(':')?;
             found.eq_ignore_ascii_case(name).then_some(value.trim())
@@ -99,20 +96,20 @@ impl Answer {
 }
 
 /// A kept-alive connection that sends requests and waits for each answer.
-pub struct Client {
+pub(crate) struct Client {
     stream: TcpStream,
     buffer: Vec<u8>,
 }
 
 impl Client {
-    pub fn new(address: SocketAddr) -> Self {
+    pub(crate) fn new(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).expect("a connection");
         stream.set_nodelay(true).expect("a socket option");
         stream.set_read_timeout(Some(Duration::from_secs(60))).expect("a socket option");
         Self { stream, buffer: vec![0; 64 << 10] }
     }
 
-    pub fn call(&mut self, request: &str) -> Answer {
+    pub(crate) fn call(&mut self, request: &str) -> Answer {
         self.stream.write_all(request.as_bytes()).expect("a live connection");
         let mut filled = 0;
         loop {
@@ -135,12 +132,11 @@ fn whole(bytes: &[u8]) -> Option<Answer> {
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let body = &bytes[end + 4..];
     let answer = Answer { status: head.get(9..12)?.parse().ok()?, head, body: String::new() };
-    let body = match answer.header("transfer-encoding") {
-        Some("chunked") => unchunked(body)?,
-        _ => {
-            let length = answer.header("content-length").map_or(0, |length| length.parse().expect("a length"));
-            body.get(..length)?.to_vec()
-        }
+    let body = if answer.header("transfer-encoding") == Some("chunked") {
+        unchunked(body)?
+    } else {
+        let length = answer.header("content-length").map_or(0, |length| length.parse().expect("a length"));
+        body.get(..length)?.to_vec()
     };
     Some(Answer { body: String::from_utf8_lossy(&body).into_owned(), ..answer })
 }
@@ -160,7 +156,7 @@ fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
     }
 }
 
-pub fn request(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> String {
+pub(crate) fn request(address: SocketAddr, method: &str, path: &str, headers: &str, body: &str) -> String {
     let content = if body.is_empty() { "" } else { "Content-Type: application/json\r\n" };
     format!(
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{headers}{content}Content-Length: {}\r\n\r\n{body}",
@@ -168,22 +164,22 @@ pub fn request(address: SocketAddr, method: &str, path: &str, headers: &str, bod
     )
 }
 
-pub fn get(address: SocketAddr, path: &str) -> Answer {
+pub(crate) fn get(address: SocketAddr, path: &str) -> Answer {
     Client::new(address).call(&request(address, "GET", path, "", ""))
 }
 
 /// What a number of clients got done.
-pub struct Rate {
-    pub calls: usize,
-    pub per_second: f64,
+pub(crate) struct Rate {
+    pub(crate) calls: usize,
+    pub(crate) per_second: f64,
     /// Milliseconds.
-    pub p50: f64,
-    pub p99: f64,
+    pub(crate) p50: f64,
+    pub(crate) p99: f64,
 }
 
 /// Each of `clients` calls again and again for `time`; `call` panics where an
 /// answer is not what was asked for, so each counted call has succeeded.
-pub fn rate<C>(clients: Vec<C>, time: Duration, call: impl Fn(&mut C) + Sync) -> Rate
+pub(crate) fn rate<C>(clients: Vec<C>, time: Duration, call: impl Fn(&mut C) + Sync) -> Rate
 where
     C: Send,
 {
@@ -216,7 +212,7 @@ where
 
 /// Agrees on the sandbox's consent page as `customer`; answers the query that
 /// the redirect carries, or the whole address of the redirect.
-pub fn agree(link: &str, sandbox: SocketAddr, customer: &str) -> String {
+pub(crate) fn agree(link: &str, sandbox: SocketAddr, customer: &str) -> String {
     let path = link.split_once(&sandbox.to_string()).expect("a link to the sandbox").1;
     let path = format!("{path}&sandbox_user={customer}&sandbox_decision=allow");
     let answer = get(sandbox, &path);
@@ -224,11 +220,18 @@ pub fn agree(link: &str, sandbox: SocketAddr, customer: &str) -> String {
 }
 
 /// Signs `customer` in at our server, through the sandbox's consent page.
-pub fn sign_in(server: SocketAddr, sandbox: SocketAddr, customer: &str) {
+pub(crate) fn sign_in(server: SocketAddr, sandbox: SocketAddr, customer: &str) {
     let started = get(server, "/auth/authorize").body;
     let link = serde_json::from_str::<serde_json::Value>(&started).expect("JSON")["authorization_url"].clone();
     let redirect = agree(link.as_str().expect("a link"), sandbox, customer);
     let query = redirect.split_once('?').expect("a redirect with a query").1;
     let answer = get(server, &format!("/auth/callback?{query}"));
+    assert_eq!(answer.status, 200, "{}", answer.body);
+}
+
+/// Lets the sandbox take [`CALLS_A_DAY`].
+pub(crate) fn lift_limits(sandbox: SocketAddr) {
+    let limits = format!(r#"{{"daily_limits":{{"cart":{CALLS_A_DAY},"products":{CALLS_A_DAY}}}}}"#);
+    let answer = Client::new(sandbox).call(&request(sandbox, "POST", "/_sandbox/settings", "", &limits));
     assert_eq!(answer.status, 200, "{}", answer.body);
 }
