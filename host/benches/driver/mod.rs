@@ -109,8 +109,12 @@ impl Client {
         Self { stream, buffer: vec![0; 64 << 10] }
     }
 
-    pub(crate) fn call(&mut self, request: &str) -> Answer {
+    pub(crate) fn send(&mut self, request: &str) {
         self.stream.write_all(request.as_bytes()).expect("a live connection");
+    }
+
+    pub(crate) fn call(&mut self, request: &str) -> Answer {
+        self.send(request);
         let mut filled = 0;
         loop {
             if filled == self.buffer.len() {
