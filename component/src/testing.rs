@@ -25,11 +25,17 @@ pub enum StoreMood {
 #[derive(Default)]
 pub struct World {
     state: Mutex<State>,
-    /// What happens just before a counter is raised, and which one.
-    interruption: Mutex<Option<(String, Interruption)>>,
+    interruption: Mutex<Option<(Moment, Interruption)>>,
 }
 
 type Interruption = Box<dyn FnOnce() + Send>;
+
+/// When somebody else does something.
+#[derive(PartialEq, Eq)]
+enum Moment {
+    BeforeRaising(String),
+    AfterReading(String),
+}
 
 /// An answer of Kroger's, and what somebody else does before it comes.
 struct Scripted {
@@ -127,11 +133,20 @@ impl World {
 
     /// Somebody else does `what` just before the counter `key` is raised.
     pub fn interrupt_before(&self, key: String, what: impl FnOnce() + Send + 'static) {
-        *self.interruption.lock().expect("no test panics while it interrupts") = Some((key, Box::new(what)));
+        self.interrupt_at(Moment::BeforeRaising(key), what);
     }
 
-    fn interrupt(&self, key: &str) {
-        let what = self.interruption.lock().expect("no test panics while it interrupts").take_if(|(at, _)| at == key);
+    /// Somebody else does `what` just after `key` was read, in whichever bucket.
+    pub fn interrupt_after_reading(&self, key: String, what: impl FnOnce() + Send + 'static) {
+        self.interrupt_at(Moment::AfterReading(key), what);
+    }
+
+    fn interrupt_at(&self, moment: Moment, what: impl FnOnce() + Send + 'static) {
+        *self.interruption.lock().expect("no test panics while it interrupts") = Some((moment, Box::new(what)));
+    }
+
+    fn interrupt(&self, now: &Moment) {
+        let what = self.interruption.lock().expect("no test panics while it interrupts").take_if(|(at, _)| at == now);
         if let Some((_, what)) = what {
             what();
         }
@@ -235,9 +250,13 @@ impl Ports for World {
     }
 
     fn get(&self, bucket: Bucket, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        let mut state = self.state();
-        state.check(bucket)?;
-        Ok(state.buckets.get(&(name_of(bucket), key.to_owned())).cloned())
+        let found = {
+            let mut state = self.state();
+            state.check(bucket)?;
+            state.buckets.get(&(name_of(bucket), key.to_owned())).cloned()
+        };
+        self.interrupt(&Moment::AfterReading(key.to_owned()));
+        Ok(found)
     }
 
     fn read_back(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -266,7 +285,7 @@ impl Ports for World {
 
     fn increment(&self, key: &str, delta: u64) -> Result<u64, StoreError> {
         if delta > 0 {
-            self.interrupt(key);
+            self.interrupt(&Moment::BeforeRaising(key.to_owned()));
         }
         let mut state = self.state();
         state.check(Bucket::Store)?;

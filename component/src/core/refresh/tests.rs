@@ -1,5 +1,6 @@
 //! What the simulation does not judge: how long a refresh waits, and for whom.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
@@ -8,13 +9,13 @@ use crate::core::failure::Failure;
 use crate::core::maintenance::RefreshOutcome;
 use crate::core::secret::Secret;
 use crate::core::settings::Settings;
-use crate::ports::Ports as _;
+use crate::ports::{Bucket, Ports as _};
 use crate::testing::World;
 
 const HALF_AN_HOUR: Duration = Duration::from_secs(1_800);
 
 struct App {
-    world: World,
+    world: Arc<World>,
     settings: Settings,
 }
 
@@ -23,7 +24,10 @@ impl App {
     fn with(users: &[&str]) -> Self {
         let variables = [("KROGER_CLIENT_ID", "app"), ("KROGER_CLIENT_SECRET", "secret")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        let app = Self { world: World::new(), settings: Settings::from_variables(variables).unwrap() };
+        let app = Self {
+            world: Arc::new(World::new().with_optional_buckets()),
+            settings: Settings::from_variables(variables).unwrap(),
+        };
         for user in users {
             let link = authorization::authorize(app.cx(), &id(user), None).unwrap();
             app.world.answer_with_tokens("A1", &format!("{user}-R1"));
@@ -33,7 +37,7 @@ impl App {
     }
 
     fn cx(&self) -> Context<'_> {
-        Context { settings: &self.settings, ports: &self.world }
+        Context { settings: &self.settings, ports: &*self.world }
     }
 
     /// What the timer does for `user`, and how long it takes.
@@ -159,4 +163,31 @@ fn no_retry_after_holds_the_timer_back_for_longer_than_a_window() {
     let (after, _) = app.keep("bob");
 
     assert_eq!((before, after), (Ok(RefreshOutcome::Postponed), Ok(RefreshOutcome::Refreshed)));
+}
+
+/// The simulation does not see it in fifty thousand seeds: whoever misses it
+/// looks once more before anything is sent.
+#[test]
+fn a_pair_that_is_saved_just_as_it_is_looked_for_is_found() {
+    let app = App::with(&["alice"]);
+    app.world.advance(HALF_AN_HOUR);
+    app.world.answer_with_tokens("A2", "alice-R2");
+    assert_eq!(app.keep("alice").0, Ok(RefreshOutcome::Refreshed));
+    let user = id("alice").key();
+    // The hint was not moved yet.
+    app.world.delete(Bucket::Store, &format!("head.{user}")).unwrap();
+    let key = format!("grant.{user}.1.0.1");
+    let record = app.world.get(Bucket::Store, &key).unwrap().expect("the refreshed grant");
+    app.world.delete(Bucket::Store, &key).unwrap();
+    app.world.set(Bucket::Rescue, &key, &record).unwrap();
+    let (world, saved) = (Arc::clone(&app.world), key.clone());
+    app.world.interrupt_after_reading(key, move || {
+        world.set(Bucket::Store, &saved, &record).unwrap();
+        world.delete(Bucket::Rescue, &saved).unwrap();
+    });
+
+    let current = grants::current(app.cx(), &user).unwrap();
+
+    let Current::Grant(grant) = current else { panic!("{current:?}") };
+    assert_eq!(grant.ticket.step, 1);
 }
