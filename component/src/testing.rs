@@ -101,8 +101,8 @@ impl World {
     }
 
     /// The next request is answered so, and somebody else does `what` meanwhile.
-    pub fn answer_while(&self, status: u16, what: impl FnOnce() + Send + 'static) {
-        let answer = Ok(Response { status, retry_after: None, date: None, body: Vec::new() });
+    pub fn answer_while(&self, status: u16, body: impl Into<Vec<u8>>, what: impl FnOnce() + Send + 'static) {
+        let answer = Ok(Response { status, retry_after: None, date: None, body: body.into() });
         self.state().answers.push_back(Scripted { meanwhile: Some(Box::new(what)), answer });
     }
 

@@ -4,10 +4,12 @@
 //! Each mutant is a text in one of the core's files and what takes its place, in
 //! a copy of the sources under a temporary directory; the checkout is never
 //! touched. A text that is not there exactly once is an error: the mutant no
-//! longer says what it means to break.
+//! longer says what it means to break. Where another rule stands behind the broken
+//! one, a unit test is asked in place of the simulation.
 
 mod mutations;
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -46,18 +48,30 @@ fn run(only: &[String]) -> io::Result<bool> {
     let mut survivors = 0;
     for mutation in chosen() {
         let verdict = copy.try_out(mutation)?;
-        survivors += u64::from(verdict.is_none());
-        match verdict {
-            Some((seed, text)) => println!("{:<58}{:>7}  {}", mutation.name, seed + 1, shortened(&text)),
-            None => println!("{:<58}{:>7}  SURVIVED", mutation.name, SEEDS),
-        }
+        survivors += u64::from(verdict == Verdict::Survived);
+        println!("{:<58}{verdict}", mutation.name);
     }
     println!("{} mutants, {survivors} survived", chosen().count());
     Ok(survivors == 0)
 }
 
-fn shortened(text: &str) -> String {
-    text.chars().take(90).collect()
+/// What became of a mutant.
+#[derive(PartialEq, Eq)]
+enum Verdict {
+    /// The first seed that catches it, and what it saw.
+    Caught(u64, String),
+    Failed(&'static str),
+    Survived,
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Caught(seed, text) => write!(f, "{:>7}  {:.90}", seed + 1, text),
+            Self::Failed(test) => write!(f, "{:>7}  {}", "test", test.rsplit(':').next().unwrap_or_default()),
+            Self::Survived => write!(f, "{SEEDS:>7}  SURVIVED"),
+        }
+    }
 }
 
 /// The core and the simulation, in a package of their own.
@@ -75,7 +89,8 @@ impl Copy {
         copy_folder(&root.join("component/src/core"), &component.join("src/core"))?;
         fs::copy(root.join("component/src/core.rs"), component.join("src/core.rs"))?;
         fs::copy(root.join("component/src/ports.rs"), component.join("src/ports.rs"))?;
-        fs::write(component.join("src/lib.rs"), "pub mod core;\npub mod ports;\n")?;
+        fs::copy(root.join("component/src/testing.rs"), component.join("src/testing.rs"))?;
+        fs::write(component.join("src/lib.rs"), "pub mod core;\npub mod ports;\n#[cfg(test)]\npub mod testing;\n")?;
         copy_folder(&root.join("tests/simulation"), &folder.join("tests/simulation"))?;
         fs::copy(root.join("Cargo.lock"), folder.join("Cargo.lock"))?;
         let workspace = fs::read_to_string(root.join("Cargo.toml"))?;
@@ -100,36 +115,25 @@ impl Copy {
         Err(io::Error::other(text))
     }
 
-    /// The first seed that catches the mutant, and what it saw.
-    fn try_out(&self, mutation: &Mutation) -> io::Result<Option<(u64, String)>> {
+    fn try_out(&self, mutation: &Mutation) -> io::Result<Verdict> {
         let path = self.path(mutation);
         let sound = fs::read_to_string(&path)?;
         fs::write(&path, sound.replace(mutation.find, mutation.replace))?;
-        let verdict = self.build().and_then(|()| self.hunt());
+        let verdict = match mutation.test {
+            None => self.hunt(),
+            Some(test) => self.ask(test),
+        };
         fs::write(&path, sound)?;
         verdict.map_err(|error| io::Error::other(format!("the mutant `{}`: {error}", mutation.name)))
     }
 
-    fn build(&self) -> io::Result<()> {
-        let output = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
-            .args(["build", "--release", "--quiet", "--offline", "-p", "kroger-connector", "--example", "simulate"])
-            .current_dir(&self.folder)
-            .env("CARGO_TARGET_DIR", &self.target)
-            .env("CARGO_PROFILE_RELEASE_INCREMENTAL", "true")
-            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "2")
-            .output()?;
-        if output.status.success() {
-            return Ok(());
-        }
-        Err(io::Error::other(format!("does not compile\n{}", String::from_utf8_lossy(&output.stderr))))
-    }
-
-    fn hunt(&self) -> io::Result<Option<(u64, String)>> {
+    fn hunt(&self) -> io::Result<Verdict> {
+        self.cargo(&["build", "--example", "simulate"])?;
         let program = self.target.join("release/examples/simulate");
         let output = Command::new(program).args(["--hunt", &SEEDS.to_string()]).output()?;
         let told = String::from_utf8_lossy(&output.stdout).into_owned();
         if told.starts_with("survived") {
-            return Ok(None);
+            return Ok(Verdict::Survived);
         }
         let caught = told.strip_prefix("caught ").and_then(|rest| rest.split_once(' '));
         let Some((seed, text)) = caught else {
@@ -137,7 +141,40 @@ impl Copy {
             return Err(io::Error::other(format!("the simulation broke off: {}, {last}", output.status)));
         };
         let seed = seed.parse().map_err(io::Error::other)?;
-        Ok(Some((seed, text.trim().to_owned())))
+        Ok(Verdict::Caught(seed, text.trim().to_owned()))
+    }
+
+    fn ask(&self, test: &'static str) -> io::Result<Verdict> {
+        self.cargo(&["test", "--lib", "--no-run"])?;
+        let mut asked = self.command(&["test", "--lib"]);
+        let output = asked.args(["--", "--exact", test]).output()?;
+        let told = String::from_utf8_lossy(&output.stdout);
+        match (told.contains("running 1 test"), output.status.success()) {
+            (true, false) => Ok(Verdict::Failed(test)),
+            (true, true) => Ok(Verdict::Survived),
+            (false, _) => Err(io::Error::other(format!("there is no test {test}"))),
+        }
+    }
+
+    /// Builds the copy as it is now.
+    fn cargo(&self, arguments: &[&str]) -> io::Result<()> {
+        let output = self.command(arguments).output()?;
+        if output.status.success() {
+            return Ok(());
+        }
+        Err(io::Error::other(format!("does not compile\n{}", String::from_utf8_lossy(&output.stderr))))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+        command
+            .args(arguments)
+            .args(["--release", "--quiet", "--offline", "-p", "kroger-connector"])
+            .current_dir(&self.folder)
+            .env("CARGO_TARGET_DIR", &self.target)
+            .env("CARGO_PROFILE_RELEASE_INCREMENTAL", "true")
+            .env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "2");
+        command
     }
 }
 

@@ -42,7 +42,7 @@ impl App {
     /// Kroger rejects the token of an add, and another call refreshes meanwhile.
     fn reject_while_another_refreshes(&self, access_token: &str) {
         let another = self.clone();
-        self.world.answer_while(401, move || {
+        self.world.answer_while(401, "", move || {
             tokens::refresh(another.cx(), &alice()).unwrap();
         });
         self.world.answer_with_tokens(access_token, access_token);
@@ -107,7 +107,7 @@ fn a_second_rejection_of_a_token_that_expired_under_the_call_is_none() {
     app.world.answer(401, "");
     app.world.answer_with_tokens("A2", "R2");
     let slow = app.clone();
-    app.world.answer_while(401, move || slow.world.advance(Duration::from_secs(1_800)));
+    app.world.answer_while(401, "", move || slow.world.advance(Duration::from_secs(1_800)));
     app.world.answer_with_tokens("A3", "R3");
     app.world.answer(204, "");
 

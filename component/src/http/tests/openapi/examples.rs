@@ -197,7 +197,7 @@ fn while_the_first_call_runs() -> Answer {
     let (settings, world) = (Arc::clone(&server.settings), Arc::clone(&server.world));
     let told = Arc::new(std::sync::Mutex::new(None));
     let second = Arc::clone(&told);
-    server.world.answer_while(204, move || {
+    server.world.answer_while(204, "", move || {
         let service = Service::new(Ok(Arc::clone(&settings)));
         *second.lock().unwrap() = Some(add_with_key(&Server { world, service, settings }, UPC));
     });
