@@ -66,7 +66,8 @@ impl Call {
         }
     }
 
-    fn given(&self, name: &str) -> Result<Option<Cow<'_, str>>, Problem> {
+    /// The query parameter `name`, be it empty.
+    pub(super) fn given(&self, name: &str) -> Result<Option<Cow<'_, str>>, Problem> {
         let Some(query) = &self.query else { return Ok(None) };
         let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
         let Some((_, value)) = values.next() else { return Ok(None) };

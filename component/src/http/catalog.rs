@@ -159,33 +159,33 @@ pub(super) async fn profile(call: Call) -> Result<Response, Problem> {
 }
 
 fn term(call: &Call) -> Result<(Term, Option<String>), Problem> {
-    let text = call.parameter("term")?.unwrap_or_default();
+    let text = call.given("term")?.unwrap_or_default();
     Term::parse(&text).map_err(|allowed| Problem::invalid_argument("term", allowed))
 }
 
 fn brand(call: &Call) -> Result<Option<String>, Problem> {
-    let Some(text) = call.parameter("brand")? else { return Ok(None) };
+    let Some(text) = call.given("brand")? else { return Ok(None) };
     let is_brand = !text.trim().is_empty() && text.chars().count() <= 200 && !text.chars().any(char::is_control);
     if is_brand { Ok(Some(text.trim().to_owned())) } else { Err(Problem::invalid_argument("brand", A_BRAND)) }
 }
 
 fn fulfillment(call: &Call) -> Result<Vec<Fulfillment>, Problem> {
-    let Some(text) = call.parameter("fulfillment")? else { return Ok(Vec::new()) };
+    let Some(text) = call.given("fulfillment")? else { return Ok(Vec::new()) };
     let each = text.split(',').map(Fulfillment::parse).collect::<Option<Vec<_>>>();
     each.ok_or_else(|| Problem::invalid_argument("fulfillment", A_FULFILLMENT))
 }
 
 fn location(call: &Call) -> Result<Option<LocationId>, Problem> {
-    let Some(text) = call.parameter("locationId")? else { return Ok(None) };
+    let Some(text) = call.given("locationId")? else { return Ok(None) };
     LocationId::parse(&text).map(Some).map_err(|allowed| Problem::invalid_argument("locationId", allowed))
 }
 
 fn near(call: &Call) -> Result<Option<Near>, Problem> {
-    if let Some(zip) = call.parameter("zipCode")? {
+    if let Some(zip) = call.given("zipCode")? {
         return Near::zip_code(&zip).map(Some).map_err(|allowed| Problem::invalid_argument("zipCode", allowed));
     }
     let degrees = |name: &str| -> Result<Option<f64>, Problem> {
-        let Some(text) = call.parameter(name)? else { return Ok(None) };
+        let Some(text) = call.given(name)? else { return Ok(None) };
         text.trim().parse().map(Some).map_err(|_| Problem::invalid_argument(name, A_PLACE))
     };
     match (degrees("lat")?, degrees("lon")?) {
@@ -199,17 +199,17 @@ fn near(call: &Call) -> Result<Option<Near>, Problem> {
 }
 
 fn chain(call: &Call) -> Result<Option<String>, Problem> {
-    Ok(call.parameter("chain")?.map(std::borrow::Cow::into_owned))
+    Ok(call.given("chain")?.map(std::borrow::Cow::into_owned))
 }
 
 fn departments(call: &Call) -> Result<Vec<String>, Problem> {
-    let list = call.parameter("department")?;
+    let list = call.given("department")?;
     Ok(list.map(|list| list.split(',').map(str::to_owned).collect()).unwrap_or_default())
 }
 
 /// Digits alone, between two bounds.
 fn number(call: &Call, name: &str, least: u32, most: u32) -> Result<Option<u32>, Problem> {
-    let Some(text) = call.parameter(name)? else { return Ok(None) };
+    let Some(text) = call.given(name)? else { return Ok(None) };
     let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let number = text.parse().ok().filter(|number| is_digits && (least..=most).contains(number));
     number.map(Some).ok_or_else(|| Problem::invalid_argument(name, &format!("a whole number from {least} to {most}")))

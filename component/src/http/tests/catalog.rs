@@ -99,6 +99,11 @@ fn a_wrong_parameter_is_named_and_nothing_is_sent() {
         ("/products/search?term=milk&fulfillment=drone", "fulfillment"),
         ("/products/search?term=milk&locationId=1", "locationId"),
         ("/products/search?term=milk&brand=%20", "brand"),
+        ("/products/search?term=milk&locationId=", "locationId"),
+        ("/products/search?term=milk&limit=", "limit"),
+        ("/products/search?term=milk&fulfillment=", "fulfillment"),
+        ("/products/search?term=milk&brand=", "brand"),
+        ("/products/0001111041700?locationId=", "locationId"),
         ("/products/milk", "id"),
         ("/products/%ff", "id"),
         ("/locations/search", "zipCode"),
@@ -109,6 +114,11 @@ fn a_wrong_parameter_is_named_and_nothing_is_sent() {
         ("/locations/search?lat=nan&lon=0", "lat"),
         ("/locations/search?zipCode=45039&radiusInMiles=0", "radiusInMiles"),
         ("/locations/search?zipCode=45039&department=pharmacy", "department"),
+        ("/locations/search?zipCode=", "zipCode"),
+        ("/locations/search?lat=&lon=0", "lat"),
+        ("/locations/search?zipCode=45039&chain=", "chain"),
+        ("/locations/search?chain=", "chain"),
+        ("/locations/search?zipCode=45039&department=", "department"),
         ("/locations/1", "id"),
     ] {
         let refused = server.get(path);

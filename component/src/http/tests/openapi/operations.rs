@@ -155,7 +155,7 @@ fn from_catalogue(operation: Operation) -> Operation {
 }
 
 fn schema_of_upc() -> Value {
-    json!({ "type": "string", "pattern": "^(?=0*[1-9])[0-9]{13}$", "examples": [UPC] })
+    json!({ "type": "string", "pattern": "^[0-9]{13}$", "not": { "const": "0000000000000" }, "examples": [UPC] })
 }
 
 fn delivered() -> Value {
@@ -313,7 +313,9 @@ fn for_user(operation: Operation) -> Operation {
             "header",
             "X-Kroger-User",
             "The same as `user_id`, for callers that set headers; where both are given they must be alike.",
-            json!({ "type": "string", "maxLength": 256, "pattern": "^[!-~]([ -~]*[!-~])?$" }),
+            json!({
+                "type": "string", "maxLength": 256, "pattern": "^[!-~]([ -~]*[!-~])?$", "examples": ["user_default"],
+            }),
         )
 }
 
