@@ -21,6 +21,7 @@ const REJECTED: Told = (401, "token_rejected");
 const SCOPE: Told = (403, "scope_missing");
 const QUOTA: Told = (429, "quota_exhausted");
 const CODE_REFUSED: Told = (400, "invalid_argument");
+const NOT_FOUND: Told = (404, "not_found");
 
 /// A call of ours that makes one of Kroger's.
 struct Route {
@@ -34,7 +35,7 @@ const TOKEN: &str = "/v1/connect/oauth2/token";
 const CART: &str = "/v1/cart/add";
 
 /// Whoever adds a route that calls Kroger adds it here.
-const ROUTES: [Route; 4] = [
+const ROUTES: [Route; 9] = [
     Route {
         name: "callback",
         disturbed: TOKEN,
@@ -60,19 +61,46 @@ const ROUTES: [Route; 4] = [
             server.call("PUT", &format!("/cart/add/simple?user_id={user}"), Some(&json!({ "upc": UPC })))
         },
     },
+    Route {
+        name: "products/search",
+        disturbed: "/v1/products",
+        call: |server, user| server.call("GET", &format!("/products/search?term=milk&user_id={user}"), None),
+    },
+    Route {
+        name: "products/{id}",
+        disturbed: "/v1/products/0001111041700",
+        call: |server, user| server.call("GET", &format!("/products/{UPC}?user_id={user}"), None),
+    },
+    Route {
+        name: "locations/search",
+        disturbed: "/v1/locations",
+        call: |server, user| server.call("GET", &format!("/locations/search?zipCode=45039&user_id={user}"), None),
+    },
+    Route {
+        name: "locations/{id}",
+        disturbed: "/v1/locations/01400376",
+        call: |server, user| server.call("GET", &format!("/locations/01400376?user_id={user}"), None),
+    },
+    Route {
+        name: "identity/profile",
+        disturbed: "/v1/identity/profile",
+        call: |server, user| server.call("GET", &format!("/identity/profile?user_id={user}"), None),
+    },
 ];
 
-/// What disturbs, and what each route must tell of it: sign-in, refresh, cart.
+/// What disturbs, and what each route must tell of it: sign-in, refresh, cart,
+/// and those that read.
 struct Case {
     name: &'static str,
     action: Value,
     callback: Told,
     refresh: Told,
     cart: Told,
+    reading: Told,
 }
 
-fn case(name: &'static str, action: Value, callback: Told, refresh: Told, cart: Told) -> Case {
-    Case { name, action, callback, refresh, cart }
+fn case(name: &'static str, action: Value, [callback, refresh, cart, reading]: [Told; 4]) -> Case {
+    Case { name, action, callback, refresh, cart, reading }
 }
 
 fn status(status: u16, body: &Value) -> Value {
@@ -88,44 +116,56 @@ fn cases() -> Vec<Case> {
     let spent = oauth("invalid_request", "invalid refresh_token");
     let nothing = |status: u16| json!({ "status": status });
     vec![
-        case("400, nested", status(400, &nested.clone()), UNAVAILABLE, UNAVAILABLE, REFUSED),
-        case("400, bare", status(400, &bare), UNAVAILABLE, UNAVAILABLE, REFUSED),
-        case("401, flat", status(401, &flat.clone()), REFUSED, UNAVAILABLE, REJECTED),
-        case("401, nested", status(401, &json!({ "errors": flat })), UNAVAILABLE, UNAVAILABLE, REJECTED),
-        case("404, empty", nothing(404), UNAVAILABLE, UNAVAILABLE, REFUSED),
-        case("403, missing scopes", status(403, &scopes), UNAVAILABLE, UNAVAILABLE, SCOPE),
+        case("400, nested", status(400, &nested.clone()), [UNAVAILABLE, UNAVAILABLE, REFUSED, REFUSED]),
+        case("400, bare", status(400, &bare), [UNAVAILABLE, UNAVAILABLE, REFUSED, REFUSED]),
+        case("401, flat", status(401, &flat.clone()), [REFUSED, UNAVAILABLE, REJECTED, REJECTED]),
+        case("401, nested", status(401, &json!({ "errors": flat })), [UNAVAILABLE, UNAVAILABLE, REJECTED, REJECTED]),
+        case("404, empty", nothing(404), [UNAVAILABLE, UNAVAILABLE, REFUSED, NOT_FOUND]),
+        case("403, missing scopes", status(403, &scopes), [UNAVAILABLE, UNAVAILABLE, SCOPE, SCOPE]),
         case(
             "400, invalid code",
             status(400, &oauth("invalid_request", "invalid code")),
-            CODE_REFUSED,
-            REAUTHORIZE,
-            REFUSED,
+            [CODE_REFUSED, REAUTHORIZE, REFUSED, REFUSED],
         ),
-        case("400, spent refresh token", status(400, &spent), CODE_REFUSED, REAUTHORIZE, REFUSED),
-        case("400, invalid_grant", status(400, &oauth("invalid_grant", "")), CODE_REFUSED, REAUTHORIZE, REFUSED),
+        case("400, spent refresh token", status(400, &spent), [CODE_REFUSED, REAUTHORIZE, REFUSED, REFUSED]),
+        case(
+            "400, invalid_grant",
+            status(400, &oauth("invalid_grant", "")),
+            [CODE_REFUSED, REAUTHORIZE, REFUSED, REFUSED],
+        ),
         case(
             "400, credentials",
             status(400, &oauth("unauthorized", "invalid credentials")),
-            CREDENTIALS,
-            CREDENTIALS,
-            REFUSED,
+            [CREDENTIALS, CREDENTIALS, REFUSED, REFUSED],
         ),
-        case("401, credentials", status(401, &oauth("invalid_client", "")), CREDENTIALS, CREDENTIALS, REJECTED),
-        case("400, scope", status(400, &oauth("invalid_scope", "invalid scope")), REFUSED, UNAVAILABLE, REFUSED),
-        case("403, a proxy's page", status(403, &json!("<html>")), UNAVAILABLE, UNAVAILABLE, NONSENSE),
-        case("302", json!({ "status": 302, "headers": { "Location": "/" } }), UNAVAILABLE, UNAVAILABLE, NONSENSE),
-        case("408", nothing(408), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
-        case("429", nothing(429), UNAVAILABLE, UNAVAILABLE, QUOTA),
-        case("500, Auth-4xxx", status(500, &nested), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
-        case("502", nothing(502), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
-        case("503", nothing(503), UNAVAILABLE, UNAVAILABLE, UNAVAILABLE),
-        case("504", nothing(504), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
-        case("status_after 500", json!({ "status_after": 500 }), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
-        case("drop_before", json!("drop_before"), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
-        case("drop_after", json!("drop_after"), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
-        case("truncate", json!("truncate"), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
-        case("garbage", json!("garbage"), UNAVAILABLE, UNAVAILABLE, UNKNOWN),
-        case("delay of 50 ms", json!({ "delay_ms": 50 }), OK, OK, OK),
+        case(
+            "401, credentials",
+            status(401, &oauth("invalid_client", "")),
+            [CREDENTIALS, CREDENTIALS, REJECTED, REJECTED],
+        ),
+        case(
+            "400, scope",
+            status(400, &oauth("invalid_scope", "invalid scope")),
+            [REFUSED, UNAVAILABLE, REFUSED, REFUSED],
+        ),
+        case("403, a proxy's page", status(403, &json!("<html>")), [UNAVAILABLE, UNAVAILABLE, NONSENSE, NONSENSE]),
+        case(
+            "302",
+            json!({ "status": 302, "headers": { "Location": "/" } }),
+            [UNAVAILABLE, UNAVAILABLE, NONSENSE, NONSENSE],
+        ),
+        case("408", nothing(408), [UNAVAILABLE, UNAVAILABLE, UNKNOWN, UNAVAILABLE]),
+        case("429", nothing(429), [UNAVAILABLE, UNAVAILABLE, QUOTA, QUOTA]),
+        case("500, Auth-4xxx", status(500, &nested), [UNAVAILABLE, UNAVAILABLE, UNKNOWN, UNAVAILABLE]),
+        case("502", nothing(502), [UNAVAILABLE, UNAVAILABLE, UNKNOWN, UNAVAILABLE]),
+        case("503", nothing(503), [UNAVAILABLE, UNAVAILABLE, UNAVAILABLE, UNAVAILABLE]),
+        case("504", nothing(504), [UNAVAILABLE, UNAVAILABLE, UNKNOWN, UNAVAILABLE]),
+        case("status_after 500", json!({ "status_after": 500 }), [UNAVAILABLE, UNAVAILABLE, UNKNOWN, UNAVAILABLE]),
+        case("drop_before", json!("drop_before"), [UNAVAILABLE, UNAVAILABLE, UNKNOWN, UNAVAILABLE]),
+        case("drop_after", json!("drop_after"), [UNAVAILABLE, UNAVAILABLE, UNKNOWN, UNAVAILABLE]),
+        case("truncate", json!("truncate"), [UNAVAILABLE, UNAVAILABLE, UNKNOWN, UNAVAILABLE]),
+        case("garbage", json!("garbage"), [UNAVAILABLE, UNAVAILABLE, UNKNOWN, NONSENSE]),
+        case("delay of 50 ms", json!({ "delay_ms": 50 }), [OK, OK, OK, OK]),
     ]
 }
 
@@ -134,7 +174,8 @@ impl Case {
         match (route.name, route.disturbed) {
             ("callback", _) => self.callback,
             (_, TOKEN) => self.refresh,
-            _ => self.cart,
+            (_, CART) => self.cart,
+            _ => self.reading,
         }
     }
 }

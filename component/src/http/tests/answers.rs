@@ -56,7 +56,7 @@ const REFUSED: &str = r#"{"error":"invalid_request","error_description":"invalid
 /// Brings a call of a route to where Kroger answers so.
 type Call = fn(&Given) -> Answer;
 
-const ROUTES: [(&str, Call); 5] = [
+const ROUTES: [(&str, Call); 6] = [
     ("`PUT /cart/add/simple`", |given| {
         let server = cart_answering(given);
         server.put("/cart/add/simple", &json!({ "upc": UPC }))
@@ -78,7 +78,37 @@ const ROUTES: [(&str, Call); 5] = [
         let state = server.state("/auth/authorize");
         answering(given, server).get(&format!("/auth/callback?code=c&state={state}"))
     }),
+    ("each route that reads", read_answering),
 ];
+
+/// Products, stores and the profile: they are told alike.
+fn read_answering(given: &Given) -> Answer {
+    let read = |path: &str| shop_answering(given).get(path);
+    let [first, others @ ..] = [
+        read("/products/search?term=milk"),
+        read(&format!("/products/{UPC}")),
+        read("/locations/search?zipCode=45039"),
+        read("/locations/01400376"),
+        cart_answering(given).get("/identity/profile"),
+    ];
+    for other in others {
+        assert_eq!(told(&other), told(&first), "{}", given.name);
+    }
+    first
+}
+
+/// The catalogue gives this answer, however often it is asked; the app gets a new
+/// token after a 401.
+fn shop_answering(given: &Given) -> Server {
+    let server = super::catalog::shop();
+    for _ in 0..8 {
+        answer(&server, given);
+        if matches!(given.answer, Ok((401, _))) {
+            server.world.answer(200, r#"{"access_token":"canary-another","expires_in":1800}"#);
+        }
+    }
+    server
+}
 
 /// The cart gives this answer, however often it is asked; the refresh after a
 /// 401 works.

@@ -5,7 +5,7 @@ use super::*;
 const STORE: &str = "01400376";
 
 /// Whose app has its own token.
-fn shop() -> Server {
+pub(super) fn shop() -> Server {
     let server = server();
     server.world.answer(200, r#"{"access_token":"canary-app-token","expires_in":1800}"#);
     server
