@@ -164,7 +164,7 @@ impl Kroger {
     }
 
     /// Answers whether anything was alive to revoke.
-    fn revoke(&mut self, family: usize) -> bool {
+    pub(crate) fn revoke(&mut self, family: usize) -> bool {
         let mut revoked = false;
         for token in self.refresh.values_mut().filter(|token| token.family == family) {
             revoked |= token.state == State::Valid;

@@ -8,7 +8,7 @@ use crate::kroger::Time;
 use crate::world::{CallId, MachineId};
 
 /// Every fault that can be injected.
-pub(crate) const FAULTS: [&str; 27] = [
+pub(crate) const FAULTS: [&str; 28] = [
     "store operation fails",
     "store operation done, error answered",
     "increment done, answer lost",
@@ -18,6 +18,7 @@ pub(crate) const FAULTS: [&str; 27] = [
     "store forgets",
     "rescue bucket fails",
     ".env file fails",
+    "pair from outside already spent",
     "request not sent",
     "request lost",
     "reply lost",

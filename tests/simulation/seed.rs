@@ -68,7 +68,7 @@ fn furnish(world: &mut World) {
     let machines = world.random.range(1, 4);
     let shares_env = world.random.chance(300);
     let in_settings = world.random.chance(700);
-    let differ = world.random.chance(100);
+    let differ = world.random.chance(300);
     for machine in 0..machines {
         let has_rescue = world.random.chance(700);
         let env = (has_env && (machine == 0 || shares_env)).then_some(0);
@@ -93,11 +93,16 @@ impl Pair {
     }
 }
 
-/// A pair that somebody got elsewhere, for the default user.
+/// A pair that somebody got elsewhere, for the default user; often one that was
+/// spent there since.
 fn outside_pair(world: &mut World) -> Pair {
     let now = world.now;
     let origin = Origin { user: 0, began: now, is_from_outside: true };
     let (access, refresh) = world.kroger.sign_in(origin, now);
+    if world.random.chance(300) {
+        world.kroger.revoke(world.kroger.families.len() - 1);
+        world.counts.fault("pair from outside already spent");
+    }
     let expires_at = (EPOCH + (now + world.kroger.access_life) / 1_000) / 1_000;
     Pair { access, refresh, expires_at }
 }

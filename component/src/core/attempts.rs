@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::lineage::Ticket;
+use super::secret::Fingerprint;
 use crate::ports::Timestamp;
 
 /// How long an owner may take from intent to outcome, by everyone's clock.
@@ -20,8 +21,9 @@ pub const CLOCK_SKEW: Duration = Duration::from_secs(30);
 pub const CLAIM_LIFE: Duration = Duration::from_secs(2);
 /// Others take a claim without an intent for dead after this.
 pub const CLAIM_DEATH: Duration = Duration::from_secs(5);
-/// The longest pause between tries.
-pub const LONGEST_PAUSE: Duration = Duration::from_secs(3_600);
+/// The longest pause between tries, whatever the peer asks for: one try in five
+/// minutes burdens nobody, and may be what keeps a person from having to wait.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
 /// Stored before the token is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +43,9 @@ pub struct Attempt {
     pub at: Timestamp,
     /// No other try before this.
     pub not_before: Timestamp,
+    /// What was sent, or was to be. None: written by a version that did not say.
+    #[serde(default)]
+    pub token: Option<Fingerprint>,
 }
 
 /// How a try ended that did not give a child.
@@ -125,6 +130,18 @@ pub fn next_step(tries: &[Try], now: Timestamp) -> Step {
 }
 
 impl Try {
+    /// What this says of a grant with `token`. Where two pairs were adopted at one
+    /// moment another one may have been sent, and that says nothing of this one.
+    pub fn about(mut self, token: Option<&Fingerprint>) -> Self {
+        if let Some(attempt) = &mut self.attempt
+            && attempt.token.is_some()
+            && attempt.token.as_ref() != token
+        {
+            *attempt = Attempt { outcome: Outcome::NotSent, not_before: attempt.at, ..attempt.clone() };
+        }
+        self
+    }
+
     /// A lease counts only if it ends between now and little more than one lease
     /// ahead: a clock that stepped must not lock a grant.
     fn is_in_flight(&self, now: Timestamp) -> bool {
@@ -158,18 +175,18 @@ impl Attempt {
 }
 
 /// The pause after try `number`: exponential, up to five minutes, with full
-/// jitter (`random`, 0 to 1), and never shorter than what the peer asked for.
+/// jitter (`random`, 0 to 1), and no shorter than what the peer asked for.
 pub fn pause(number: u64, asked_for: Option<Duration>, random: f64) -> Duration {
     const FIRST: Duration = Duration::from_millis(500);
-    const LONGEST: Duration = Duration::from_secs(300);
     let doublings = u32::try_from(number.saturating_sub(1)).unwrap_or(u32::MAX).min(16);
-    let bound = FIRST.saturating_mul(1 << doublings).min(LONGEST);
+    let bound = FIRST.saturating_mul(1 << doublings).min(LONGEST_PAUSE);
     bound.mul_f64(random).max(asked_for.unwrap_or_default()).min(LONGEST_PAUSE)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::core::secret::Secret;
 
     const NOW: Timestamp = Timestamp::from_secs(1_000);
 
@@ -184,7 +201,8 @@ mod tests {
     }
 
     fn ended(number: u64, outcome: Outcome, not_before: u64) -> Try {
-        let attempt = Attempt { schema_version: 1, outcome, at: NOW, not_before: Timestamp::from_secs(not_before) };
+        let not_before = Timestamp::from_secs(not_before);
+        let attempt = Attempt { schema_version: 1, outcome, at: NOW, not_before, token: None };
         Try { attempt: Some(attempt), ..sending(number, 1_010) }
     }
 
@@ -219,6 +237,16 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_of_another_pair_says_nothing_of_this_one() {
+        let [ours, others] = ["ours", "others"].map(|token| Secret::new(token).fingerprint());
+        let mut refused = ended(1, Outcome::Refused, 1_000);
+        refused.attempt.as_mut().unwrap().token = Some(others.clone());
+
+        assert_eq!(next_step(&[refused.clone().about(Some(&ours))], NOW), Step::Claim { number: 2 });
+        assert_eq!(next_step(&[refused.about(Some(&others))], NOW), Step::Refused { probably_spent: false });
+    }
+
+    #[test]
     fn a_lease_or_a_pause_from_a_clock_that_was_ahead_locks_nothing() {
         assert_eq!(next_step(&[sending(1, 1_051)], NOW), Step::Claim { number: 2 });
         assert_eq!(
@@ -239,5 +267,6 @@ mod tests {
         assert_eq!(pause(60, None, 1.0), Duration::from_secs(300));
         assert_eq!(pause(60, None, 0.0), Duration::ZERO);
         assert_eq!(pause(1, Some(Duration::from_secs(7)), 0.5), Duration::from_secs(7));
+        assert_eq!(pause(1, Some(Duration::from_secs(3_600)), 0.5), Duration::from_secs(300));
     }
 }

@@ -132,7 +132,7 @@ fn is_due_by(cx: Context<'_>, user: &UserId, minute: Minute) -> Result<bool, Sto
 pub fn is_refused(cx: Context<'_>, grant: &Grant) -> Result<bool, StoreError> {
     use super::attempts::{Step, next_step};
 
-    let tries = grants::tries(cx, &grant.user_id.key(), grant.ticket)?;
+    let tries = grants::tries(cx, grant)?;
     Ok(matches!(next_step(&tries, cx.ports.wall_now()), Step::Refused { .. }))
 }
 

@@ -192,11 +192,17 @@ pub fn move_head(cx: Context<'_>, user: &UserKey, ticket: Ticket) {
     }
 }
 
-/// All tries at refreshing the grant of `parent`, in order.
+/// All tries at refreshing `grant`, in order.
 ///
 /// A refusal is read twice: what spent the token was stored before the refusal
 /// was, though perhaps after this looked for it.
-pub fn tries(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<Vec<Try>, StoreError> {
+pub fn tries(cx: Context<'_>, grant: &Grant) -> Result<Vec<Try>, StoreError> {
+    let (user, parent, token) = (&grant.user_id.key(), grant.ticket, grant.fingerprint());
+    let tries = tries_under(cx, user, parent)?;
+    Ok(tries.into_iter().map(|each| each.about(token.as_ref())).collect())
+}
+
+fn tries_under(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<Vec<Try>, StoreError> {
     let tries = read_tries(cx, user, parent)?;
     if tries.iter().any(Try::was_refused) { read_tries(cx, user, parent) } else { Ok(tries) }
 }
@@ -223,7 +229,7 @@ pub fn sweep_parent(cx: Context<'_>, user: &UserKey, child: &Grant) -> Result<()
     if !is_stored(cx, user, child.ticket) {
         return Ok(());
     }
-    for each in tries(cx, user, parent)? {
+    for each in read_tries(cx, user, parent)? {
         for key in [intent_key, attempt_key, claim_key] {
             cx.ports.delete(Bucket::Store, &key(user, parent, each.number))?;
         }
@@ -251,7 +257,7 @@ pub fn read<T: DeserializeOwned>(cx: Context<'_>, bucket: Bucket, key: &str) -> 
     decode(&bytes).map(Some).ok_or(StoreError::Failed)
 }
 
-fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
     #[derive(serde::Deserialize)]
     struct Versioned {
         schema_version: u32,

@@ -208,6 +208,19 @@ pub struct Grant {
     pub parent: Option<Ticket>,
 }
 
+impl Grant {
+    /// Names the refresh token without telling it.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.tokens.refresh_token.as_ref().map(Secret::fingerprint)
+    }
+
+    /// Whether nothing came between: the ticket alone does not tell where two pairs
+    /// were adopted at one moment.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.ticket == other.ticket && self.tokens.refresh_token == other.tokens.refresh_token
+    }
+}
+
 /// The newest of what a user's records say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(

@@ -138,7 +138,7 @@ fn is_dead(cx: Context<'_>, grant: &Grant) -> Result<bool, StoreError> {
     if grant.tokens.are_usable(now) {
         return Ok(false);
     }
-    let tries = grants::tries(cx, &grant.user_id.key(), grant.ticket)?;
+    let tries = grants::tries(cx, grant)?;
     let is_refused = matches!(next_step(&tries, now), Step::Refused { .. });
     Ok(is_refused || grant.tokens.refresh_token.is_none())
 }

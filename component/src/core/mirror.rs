@@ -62,16 +62,20 @@ fn best(offered: Vec<EnvironmentPair>, current: &Current) -> Option<EnvironmentP
     offered.into_iter().filter(|pair| is_adoptable(pair, current)).max_by_key(|pair| pair.expires_at)
 }
 
-/// Whoever adopts at the same time writes the same; what is there stays.
+/// Whoever adopts at the same time writes under the same ticket: what is there
+/// stays, and what is stored in the end is what was adopted. Of two different
+/// pairs either may be.
 fn write_adopted(cx: Context<'_>, user: &UserId, ticket: Ticket, record: Record) -> Result<Grant, StoreError> {
     let key = user.key();
     let grant_key = grants::grant_key(&key, ticket);
     if cx.ports.get(Bucket::Store, &grant_key)?.is_none() {
         grants::write(cx, &key, ticket, &record)?;
     }
-    let stored = cx.ports.read_back(&grant_key)?;
-    let ticket = if stored.is_some() { ticket } else { Ticket::UNSTORED };
-    lineage::current(vec![(ticket, record)]).grant().ok_or(StoreError::Failed)
+    let adopted = match cx.ports.read_back(&grant_key)? {
+        Some(stored) => (ticket, grants::decode(&stored).ok_or(StoreError::Failed)?),
+        None => (Ticket::UNSTORED, record),
+    };
+    lineage::current(vec![adopted]).grant().ok_or(StoreError::Failed)
 }
 
 fn is_adoptable(pair: &EnvironmentPair, current: &Current) -> bool {

@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use super::attempts::{self, Attempt, CLAIM_DEATH, CLAIM_LIFE, Intent, LEASE, LONGEST_PAUSE, Outcome, Step, Try};
+use super::attempts::{self, Attempt, CLAIM_DEATH, CLAIM_LIFE, Intent, LEASE, Outcome, Step, Try};
 use super::grants;
 use super::kroger;
 use super::lineage::{Current, Grant, Record, SCHEMA_VERSION, Ticket, Tokens};
@@ -165,7 +165,7 @@ impl Caller<'_> {
             return Err(Trouble::StoreForgets);
         }
         let asked_at = self.cx.ports.monotonic_now();
-        let tries = grants::tries(self.cx, &self.user, grant.ticket)?;
+        let tries = grants::tries(self.cx, grant)?;
         let claimed = tries.last().map_or(0, |last| last.number);
         match attempts::next_step(&tries, self.cx.ports.wall_now()) {
             Step::Refused { probably_spent } => self.give_up(grant, Trouble::Refused { probably_spent }),
@@ -183,7 +183,7 @@ impl Caller<'_> {
     /// or a pair lies outside that can take its place.
     fn give_up(&mut self, grant: &Grant, trouble: Trouble) -> Result<Option<Grant>, Trouble> {
         let current = grants::current(self.cx, &self.user)?;
-        let is_current = matches!(&current, Current::Grant(now) if now.ticket == grant.ticket);
+        let is_current = matches!(&current, Current::Grant(now) if now.is_same(grant));
         if !is_current {
             return Ok(None);
         }
@@ -200,7 +200,7 @@ impl Caller<'_> {
     /// ran out says so by a clock that may be wrong, which is good enough for
     /// another try and not for putting a pair from outside over what may come.
     fn may_have_a_child(&mut self, grant: &Grant) -> Result<bool, Trouble> {
-        if !grants::tries(self.cx, &self.user, grant.ticket)?.iter().any(Try::is_open) {
+        if !grants::tries(self.cx, grant)?.iter().any(Try::is_open) {
             return Ok(false);
         }
         let now = self.cx.ports.monotonic_now();
@@ -368,8 +368,7 @@ impl Owner<'_> {
     /// never outranks it.
     fn prepare(&self) -> Result<Option<Ticket>, Trouble> {
         let ticket = grants::take_ticket(self.cx, self.user, self.grant.ticket.root)?;
-        let is_current =
-            grants::current(self.cx, self.user)?.grant().is_some_and(|now| now.ticket == self.grant.ticket);
+        let is_current = grants::current(self.cx, self.user)?.grant().is_some_and(|now| now.is_same(self.grant));
         if !is_current {
             return Ok(None);
         }
@@ -436,7 +435,7 @@ impl Owner<'_> {
             Err(SendError::NotSent) => (Outcome::NotSent, None),
         };
         self.log(outcome.as_str(), took, ticket);
-        self.record(outcome, self.pause(asked_for));
+        self.record(outcome, self.pause(outcome, asked_for));
         if outcome == Outcome::Busy {
             busy::note(self.cx, asked_for);
         }
@@ -447,20 +446,27 @@ impl Owner<'_> {
     }
 
     /// The pause until the next try. While the access token lives it is at most a
-    /// quarter of what is left: pauses that double must not outgrow the window.
-    fn pause(&self, asked_for: Option<Duration>) -> Duration {
+    /// quarter of what is left: pauses that double, and what a server in trouble
+    /// guesses, must not outgrow the window. A 429 is no guess.
+    fn pause(&self, outcome: Outcome, asked_for: Option<Duration>) -> Duration {
         const SHORTEST_BOUND: Duration = Duration::from_millis(500);
 
         let pause = attempts::pause(self.number, asked_for, random(self.cx));
         let left = self.grant.tokens.expires_at.since(self.cx.ports.wall_now());
-        if left.is_zero() || asked_for.is_some() { pause } else { pause.min((left / 4).max(SHORTEST_BOUND)) }
+        let is_bounded = !left.is_zero() && (asked_for.is_none() || outcome == Outcome::Failed);
+        if is_bounded { pause.min((left / 4).max(SHORTEST_BOUND)) } else { pause }
     }
 
     /// Stores the outcome. Where that fails the intent's lease runs out instead.
     fn record(&self, outcome: Outcome, pause: Duration) {
         let now = self.cx.ports.wall_now();
-        let attempt =
-            Attempt { schema_version: SCHEMA_VERSION, outcome, at: now, not_before: now + pause.min(LONGEST_PAUSE) };
+        let attempt = Attempt {
+            schema_version: SCHEMA_VERSION,
+            outcome,
+            at: now,
+            not_before: now + pause,
+            token: self.grant.fingerprint(),
+        };
         let key = grants::attempt_key(self.user, self.grant.ticket, self.number);
         if self.cx.ports.set(Bucket::Store, &key, &grants::encode(&attempt)).is_err() {
             self.cx.ports.log(&Event::StoreTrouble { doing: "recording the outcome of a refresh" });

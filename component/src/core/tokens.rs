@@ -33,11 +33,12 @@ pub struct Status {
 pub fn status(cx: Context<'_>, user: &UserKey) -> Result<Option<Status>, StoreError> {
     let Current::Grant(grant) = grants::current(cx, user)? else { return Ok(None) };
     let now = cx.ports.wall_now();
-    let tries = grants::tries(cx, user, grant.ticket)?;
+    let tries = grants::tries(cx, &grant)?;
     let state = match next_step(&tries, now) {
+        // However long the access token may still be good: nothing comes after it.
+        Step::Refused { probably_spent } => State::Reauthorize { probably_spent },
         _ if grant.tokens.are_usable(now) && now < due::refresh_at(cx, &grant) => State::Valid,
         _ if grant.tokens.are_usable(now) => State::ExpiringSoon,
-        Step::Refused { probably_spent } => State::Reauthorize { probably_spent },
         _ if grant.tokens.refresh_token.is_none() => State::Reauthorize { probably_spent: false },
         _ => State::Expired,
     };

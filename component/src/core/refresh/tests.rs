@@ -193,6 +193,32 @@ fn no_retry_after_holds_the_timer_back_for_longer_than_a_window() {
     assert_eq!((before, after), (Ok(RefreshOutcome::Postponed), Ok(RefreshOutcome::Refreshed)));
 }
 
+#[test]
+fn no_retry_after_of_a_server_in_trouble_outlives_the_token() {
+    let app = App::with(&["alice"]);
+    app.world.advance(HALF_AN_HOUR - Duration::from_secs(240));
+    app.world.answer_later(503, Some("3600"));
+    app.keep("alice").0.unwrap();
+
+    app.world.advance(Duration::from_secs(61));
+    app.world.answer_with_tokens("A2", "alice-R2");
+
+    assert_eq!(app.keep("alice").0, Ok(RefreshOutcome::Refreshed));
+}
+
+#[test]
+fn no_retry_after_keeps_a_caller_of_an_expired_token_waiting_for_longer_than_five_minutes() {
+    let app = App::with(&["alice"]);
+    app.world.advance(HALF_AN_HOUR);
+    app.world.answer_later(503, Some("3600"));
+    app.keep("alice").0.unwrap();
+
+    app.world.advance(Duration::from_secs(301));
+    app.world.answer_with_tokens("A2", "alice-R2");
+
+    assert!(grant(app.cx(), &id("alice"), Need::Usable).is_ok());
+}
+
 // What follows are rules that another rule stands behind: the simulation does not
 // notice within fifty thousand seeds that they are broken.
 

@@ -97,6 +97,22 @@ fn config_tells_where_tokens_stand_in_the_first_systems_words() {
     assert_eq!(told("/config").1, "re-authentication required");
 }
 
+/// However long the access token was to live: the person can sign in again before
+/// a call needs it.
+#[test]
+fn a_refused_refresh_token_shows_everywhere_while_the_access_token_still_has_its_time() {
+    let server = signed_in();
+    server.world.answer(401, r#"{"error":"invalid_token"}"#);
+    server.world.answer(400, r#"{"error":"invalid_request","error_description":"invalid refresh_token"}"#);
+    assert_eq!(server.put("/cart/add/simple", &json!({ "upc": UPC })).problem().1, "reauthorize");
+
+    let [health, config, tokens] = ["/health", "/config", "/admin/tokens"].map(|path| server.get(path).json());
+
+    assert_eq!(health["token_status"]["user_token_valid"], false);
+    assert_eq!(config["token_management"]["user_token"], "re-authentication required");
+    assert_eq!(tokens["user_tokens"]["user_default"]["status"], "reauthorize");
+}
+
 #[test]
 fn config_has_every_key_of_the_contract() {
     let config = server().get("/config").json();
