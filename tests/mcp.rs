@@ -192,3 +192,52 @@ fn over_stdio_with_its_own_sandbox_no_account_is_needed() {
     assert_eq!(refused["_meta"]["kroger-mcp/problem"]["code"], "reauthorize");
     assert!(stdio.ends().success());
 }
+
+#[test]
+fn over_stdio_what_is_no_text_is_answered_and_the_next_line_too() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let mut stdio = App::start(folder.path(), &sandbox, &["--listen", "127.0.0.1:0"]);
+
+    stdio.stdin.as_mut().unwrap().write_all(b"{\"id\":1,\"method\":\"caf\xe9\"}\n").unwrap();
+    let refused = stdio.hear();
+    let status = stdio.call("token_status", &json!({}));
+
+    assert_eq!(refused["error"]["code"], -32700);
+    assert_eq!(status["isError"], false, "{status}");
+}
+
+#[test]
+fn over_stdio_the_port_is_taken_over_from_who_ends() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let first = Server::start(folder.path(), &sandbox);
+    let livez = first.url("/livez");
+    let mut app = App::start(folder.path(), &sandbox, &["--listen", &first.address.to_string()]);
+    app.call("token_status", &json!({}));
+
+    first.kill();
+
+    eventually("the other one answers", || Client::new().try_call("GET", &livez, &[], &Value::Null));
+    assert!(app.ends().success());
+}
+
+/// Whoever ends in mid-refresh has spent the token and saved nothing.
+#[test]
+fn over_stdio_a_refresh_under_way_ends_before_the_process_does() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+    sandbox.settings(&json!({ "access_token_lifetime_seconds": 1 }));
+    server.sign_in();
+    sandbox.settings(&json!({ "access_token_lifetime_seconds": 1_800 }));
+    server.wait_until_expired("user_default");
+    server.kill();
+    sandbox.token_faults(1, &json!({ "delay_ms": 1_500 }));
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let app = App::start(folder.path(), &sandbox, &["--listen", &taken.local_addr().unwrap().to_string()]);
+
+    eventually("the timer's refresh is under way", || (sandbox.fired() > 0).then_some(()));
+    assert!(app.ends().success());
+
+    let after = Server::start(folder.path(), &sandbox);
+    after.add(UPC).expect(200);
+    assert_eq!(sandbox.refreshes(), 1);
+}

@@ -55,6 +55,11 @@ impl Buckets {
         }
     }
 
+    /// The bucket `rescue` itself.
+    pub fn rescue(&self) -> &rescue::Bucket {
+        &self.rescue
+    }
+
     /// Offers the file at `path` as the bucket `env`, for as long as there is such a file.
     #[must_use]
     pub fn with_env_file(mut self, path: PathBuf) -> Self {

@@ -12,7 +12,7 @@
 //! let settings = Settings::new(&Given::here()?, StoreLocation::named(".tokens"))?;
 //! let host = Host::start(settings, None)?;
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:9004").await?;
-//! host.serve(listener, async { tokio::signal::ctrl_c().await.unwrap_or(()) }).await;
+//! host.serve(listener, async { tokio::signal::ctrl_c().await.unwrap_or(()) }).await?;
 //! # Ok(())
 //! # }
 //! ```
@@ -35,7 +35,7 @@ pub mod token_files;
 
 use std::fmt;
 use std::fs;
-use std::future::Future;
+use std::future::{Future, ready};
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -46,9 +46,10 @@ use http_body_util::Full;
 use kroger_connector::core::migration::Found;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
-use tokio::time::interval;
+use tokio::time::{interval, sleep, timeout};
 
 pub use component::{COMPONENT, ImportOutcome, RefreshOutcome, SignInProgress, Standing};
+pub use server::MAX_BODY as MAX_LINE;
 pub use settings::{Given, Purpose, Refused, Settings, StoreLocation, cache_directory};
 pub use timer::{Pass, PassError};
 
@@ -61,10 +62,18 @@ use pool::Pool;
 /// How often unused instances are looked for.
 const TRIM_INTERVAL: Duration = Duration::from_secs(5);
 
+/// How often the store is asked to take what it refused.
+const SAVE_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long a process that would end goes on asking.
+const SAVE_LIMIT: Duration = Duration::from_secs(45);
+
 /// The component, compiled and linked, and the instances it runs in.
 pub struct Host {
     pool: Pool,
     check_interval: Duration,
+    /// What the store refused, and this process alone has.
+    rescue: keyvalue::rescue::Bucket,
 }
 
 impl Host {
@@ -81,15 +90,31 @@ impl Host {
             buckets = buckets.with_env_file(path);
         }
         let egress = Egress::to(&settings.component.api_base_url).ok_or(StartError::NoUpstream)?;
+        let rescue = buckets.rescue().clone();
         let blueprint = Blueprint::new(cache_dir, settings.variables.0, buckets, egress);
         let blueprint = blueprint.map_err(StartError::Component)?;
-        Ok(Self { pool: Pool::new(blueprint), check_interval: settings.component.check_interval })
+        Ok(Self { pool: Pool::new(blueprint), check_interval: settings.component.check_interval, rescue })
     }
 
     /// Serves HTTP on `listener` and keeps tokens fresh until `stop` resolves.
-    /// The listener is closed then, and calls and refreshes under way have 35 s
-    /// to end.
-    pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) {
+    /// The listener is closed then, and it goes on as in [`Host::finish`].
+    ///
+    /// # Errors
+    /// [`Unsaved`], as [`Host::finish`].
+    pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), Unsaved> {
+        self.serve_when(ready(listener), stop).await
+    }
+
+    /// The same with a listener that comes later, or never: tokens are kept fresh
+    /// from the beginning.
+    ///
+    /// # Errors
+    /// [`Unsaved`], as [`Host::finish`].
+    pub async fn serve_when(
+        &self,
+        listener: impl Future<Output = TcpListener>,
+        stop: impl Future<Output = ()>,
+    ) -> Result<(), Unsaved> {
         let (stopping, stopped) = watch::channel(());
         let stopped = || {
             let mut stopped = stopped.clone();
@@ -99,31 +124,69 @@ impl Host {
             stop.await;
             stopping.send_replace(());
         };
+        let served = async {
+            tokio::select! {
+                () = stopped() => {}
+                listener = listener => server::serve(listener, &self.pool, stopped()).await,
+            }
+        };
         tokio::join!(
             stopping,
-            server::serve(listener, &self.pool, stopped()),
+            served,
             timer::run(&self.pool, self.check_interval, stopped()),
+            self.keep_saving(stopped()),
             self.trim(stopped()),
         );
+        self.finish().await
     }
 
-    /// Keeps tokens fresh until `stop` resolves, and serves nobody.
-    pub async fn keep_fresh(&self, stop: impl Future<Output = ()>) {
-        let mut stop = std::pin::pin!(stop);
+    /// For a process that is about to end, whatever it did: calls and refreshes
+    /// under way have 35 s to end, and the store 45 s to take the tokens that it
+    /// refused before. They are nowhere else.
+    ///
+    /// # Errors
+    /// [`Unsaved`] where it did not.
+    pub async fn finish(&self) -> Result<(), Unsaved> {
+        server::drain(&self.pool, ready(())).await;
+        if !self.rescue.is_empty() {
+            tracing::warn!(waiting = self.rescue.len(), "the store refused new tokens; it is asked again for 45 s");
+        }
+        let _ = timeout(SAVE_LIMIT, self.save()).await;
+        if self.rescue.is_empty() { Ok(()) } else { Err(Unsaved { sign_ins: self.rescue.len() }) }
+    }
+
+    async fn keep_saving(&self, stop: impl Future<Output = ()>) {
+        let saving = async {
+            loop {
+                self.rescue.written().await;
+                self.save().await;
+            }
+        };
         tokio::select! {
-            () = &mut stop => {}
-            () = timer::run(&self.pool, self.check_interval, std::future::pending()) => {}
-            () = self.trim(std::future::pending()) => {}
+            () = stop => {}
+            () = saving => {}
+        }
+    }
+
+    /// Has the component put into the store what waits in the bucket `rescue`,
+    /// until nothing does.
+    async fn save(&self) {
+        while !self.rescue.is_empty() {
+            if let Err(error) = timer::tidy(&self.pool).await {
+                tracing::debug!("new tokens still wait to be saved: {error}");
+                sleep(SAVE_INTERVAL).await;
+            }
         }
     }
 
     /// Serves the Model Context Protocol line by line: each of `lines` is a
-    /// JSON-RPC message of a client's, each answer is handed to `answer`. Returns
-    /// when there are no more lines, or `stop` resolves, and the calls under way
-    /// have ended.
+    /// JSON-RPC message of a client's, each answer is handed to `answer`. A line of
+    /// more than [`MAX_LINE`] bytes is refused, so no more than that and one byte
+    /// need be handed over. Returns when there are no more lines, or `stop`
+    /// resolves, and the calls under way have ended.
     pub async fn serve_lines(
         &self,
-        lines: tokio::sync::mpsc::Receiver<String>,
+        lines: tokio::sync::mpsc::Receiver<Vec<u8>>,
         answer: tokio::sync::mpsc::Sender<String>,
         stop: impl Future<Output = ()>,
     ) {
@@ -195,6 +258,27 @@ impl Host {
         }
     }
 }
+
+/// The store never took what Kroger gave.
+#[derive(Debug)]
+pub struct Unsaved {
+    /// How many sign-ins are lost by that.
+    pub sign_ins: usize,
+}
+
+impl fmt::Display for Unsaved {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (sign_ins, were) = if self.sign_ins == 1 { ("sign-in", "was") } else { ("sign-ins", "were") };
+        write!(
+            f,
+            "{} {sign_ins} {were} refreshed and the store took none of the new tokens, so whoever they belong to must \
+             sign in again. Check the disk space and the permissions of the store.",
+            self.sign_ins
+        )
+    }
+}
+
+impl std::error::Error for Unsaved {}
 
 /// Why there is no host.
 #[derive(Debug)]

@@ -33,7 +33,8 @@ use write_limit::WriteLimit;
 
 const LIVEZ: &str = "/livez";
 const MAX_CONNECTIONS: usize = 1024;
-const MAX_BODY: usize = 1 << 20;
+/// What a request may have, and a message over stdin: 1 MiB.
+pub const MAX_BODY: usize = 1 << 20;
 /// What is read of a body that is too large, to be able to say so.
 const MAX_READ: usize = 8 << 20;
 const BODY_LIMIT: Duration = Duration::from_secs(10);
@@ -67,8 +68,13 @@ pub(crate) async fn serve(listener: TcpListener, pool: &Pool, stop: impl Future<
         }
     }
     drop(listener);
+    drain(pool, graceful.shutdown()).await;
+}
+
+/// Waits for `closed`, and for the calls and refreshes under way.
+pub(crate) async fn drain(pool: &Pool, closed: impl Future<Output = ()>) {
     let ended = async {
-        graceful.shutdown().await;
+        closed.await;
         pool.drained().await;
     };
     if timeout(GRACE, ended).await.is_err() {

@@ -20,7 +20,7 @@ use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::JoinSet;
 
 use crate::pool::Pool;
-use crate::server;
+use crate::server::{self, MAX_BODY};
 
 const VERSION: &str = "mcp-protocol-version";
 const SESSION: &str = "mcp-session-id";
@@ -32,7 +32,7 @@ const INTERNAL_ERROR: i32 = -32603;
 
 pub(crate) async fn serve(
     pool: &Pool,
-    mut lines: Receiver<String>,
+    mut lines: Receiver<Vec<u8>>,
     answers: Sender<String>,
     stop: impl Future<Output = ()>,
 ) {
@@ -83,12 +83,15 @@ struct Settled {
 /// The request in a line; none where it wants no answer: a notification, which
 /// means nothing to a server that keeps nothing, or an answer to what was never
 /// asked. `Err` is what to answer.
-fn read(line: &str) -> Result<Option<Value>, Value> {
-    if line.trim().is_empty() {
+fn read(line: &[u8]) -> Result<Option<Value>, Value> {
+    if line.trim_ascii().is_empty() {
         return Ok(None);
     }
-    let Ok(message) = serde_json::from_str::<Value>(line) else {
-        return Err(error(&Value::Null, PARSE_ERROR, "The line is not valid JSON."));
+    if line.len() > MAX_BODY {
+        return Err(error(&Value::Null, INVALID_REQUEST, "The line is longer than 1 MiB."));
+    }
+    let Ok(message) = serde_json::from_slice::<Value>(line) else {
+        return Err(error(&Value::Null, PARSE_ERROR, "The line is not valid JSON in UTF-8."));
     };
     let Some(method) = message.get("method") else {
         let is_answer = message.get("result").is_some() || message.get("error").is_some();
@@ -194,12 +197,19 @@ mod tests {
         let request = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
         let silent = ["", "  ", r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, r#"{"id":1,"result":{}}"#];
 
-        assert_eq!(read(request).unwrap().unwrap()["id"], 1);
+        assert_eq!(read(request.as_bytes()).unwrap().unwrap()["id"], 1);
         for line in silent {
-            assert_eq!(read(line), Ok(None), "{line}");
+            assert_eq!(read(line.as_bytes()), Ok(None), "{line}");
         }
-        for (line, code) in [("{", PARSE_ERROR), ("[]", INVALID_REQUEST), (r#"{"id":7,"method":1}"#, INVALID_REQUEST)] {
-            assert_eq!(read(line).unwrap_err()["error"]["code"], code, "{line}");
+        let refused: [(&[u8], i32); 5] = [
+            (b"{", PARSE_ERROR),
+            (b"{\"id\":1,\"method\":\"caf\xe9\"}", PARSE_ERROR),
+            (b"[]", INVALID_REQUEST),
+            (br#"{"id":7,"method":1}"#, INVALID_REQUEST),
+            (&vec![b'{'; MAX_BODY + 1], INVALID_REQUEST),
+        ];
+        for (line, code) in refused {
+            assert_eq!(read(line).unwrap_err()["error"]["code"], code, "{}", String::from_utf8_lossy(line));
         }
     }
 

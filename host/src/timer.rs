@@ -127,11 +127,20 @@ pub(crate) async fn pass(pool: &Pool) -> Result<Pass, PassError> {
             }
         }
     }
-    pass.swept = pool.call(|instance| Box::pin(instance.tidy())).await??;
+    match tidy(pool).await {
+        Ok(swept) => pass.swept = swept,
+        Err(error) if pass.due == 0 => return Err(error),
+        Err(error) => tracing::warn!("tidying up failed: {error}"),
+    }
     match refused {
         Some(error) if pass.failed == pass.due => Err(error),
         _ => Ok(pass),
     }
+}
+
+/// Saves what waits to be saved, deletes what has served; answers how many keys.
+pub(crate) async fn tidy(pool: &Pool) -> Result<u32, PassError> {
+    Ok(pool.call(|instance| Box::pin(instance.tidy())).await??)
 }
 
 /// Refreshes one user if that is due.

@@ -132,6 +132,7 @@ pub fn next_step(tries: &[Try], now: Timestamp) -> Step {
 impl Try {
     /// What this says of a grant with `token`. Where two pairs were adopted at one
     /// moment another one may have been sent, and that says nothing of this one.
+    #[must_use]
     pub fn about(mut self, token: Option<&Fingerprint>) -> Self {
         if let Some(attempt) = &mut self.attempt
             && attempt.token.is_some()

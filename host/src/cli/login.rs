@@ -126,22 +126,28 @@ async fn listener(redirect_uri: &Url) -> Option<TcpListener> {
     TcpListener::bind(SocketAddr::new(ip, port)).await.ok()
 }
 
-/// Serves on `listener` until `done` is, and then until the browser has its
-/// page.
+/// Serves on `listener`, if there is one, until `done` is, and then until the
+/// browser has its page.
 async fn while_serving(
     host: &Host,
     listener: Option<TcpListener>,
     done: impl Future<Output = Result<(), Ending>>,
 ) -> Result<(), Ending> {
-    let Some(listener) = listener else { return done.await };
     let (stop, stopped) = oneshot::channel::<()>();
-    let served = host.serve(listener, async { drop(stopped.await) });
+    let listening = async {
+        match listener {
+            Some(listener) => listener,
+            None => pending().await,
+        }
+    };
+    let served = host.serve_when(listening, async { drop(stopped.await) });
     let done = async {
         let done = done.await;
         drop(stop);
         done
     };
-    tokio::join!(done, served).0
+    let (done, served) = tokio::join!(done, served);
+    served.map_err(Ending::failed).and(done)
 }
 
 /// Resolves when the redirect of `state` has come, to whoever took it, and the

@@ -5,9 +5,9 @@ use std::fmt::Write as _;
 use clap::Args;
 
 use super::print::{print, printable};
-use super::{Ending, StoreOptions, require_credentials, serve, settings, start, user_id};
+use super::{Ending, StoreOptions, require_credentials, serve, settings, signals, start, user_id};
 use crate::settings::Given;
-use crate::{Pass, RefreshOutcome};
+use crate::{Host, Pass, RefreshOutcome};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -28,7 +28,16 @@ pub(super) struct RefreshOptions {
 pub(super) async fn refresh(options: &RefreshOptions, given: &Given) -> Result<(), Ending> {
     require_credentials(given, serve::DEFAULT_PORT)?;
     let host = start(settings(&options.store, given)?).await?;
-    match &options.user {
+    let told = tokio::select! {
+        told = made(&host, options.user.as_deref()) => told,
+        () = signals::stop() => Err(Ending::failed("Interrupted; the refreshes that had begun were ended first.")),
+    };
+    host.finish().await.map_err(Ending::failed)?;
+    told
+}
+
+async fn made(host: &Host, user: Option<&str>) -> Result<(), Ending> {
+    match user {
         Some(user) => refreshed(user, host.refresh_user(user).await.map_err(Ending::failed)?),
         None => passed(&host.refresh_due().await.map_err(Ending::failed)?),
     }

@@ -60,7 +60,7 @@ async fn run(settings: Settings, listener: TcpListener, lines: &[String]) -> Res
     warn_of_exposure(address);
     print(lines)?;
     tracing::info!(%address, startup_ms, "listening");
-    host.serve(listener, stop).await;
+    host.serve(listener, stop).await.map_err(Ending::failed)?;
     tracing::info!("stopped");
     Ok(())
 }

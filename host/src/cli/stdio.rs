@@ -2,21 +2,27 @@
 //!
 //! Tokens are kept fresh, and sign-ins return to this process if nobody else has
 //! the port; else to whoever has it, which is most likely another one like this
-//! on the same store.
+//! on the same store, until it ends.
 
-use std::io::{BufRead as _, Write as _, stdin, stdout};
+use std::io::{self, BufRead, Read as _, Write as _, stdin, stdout};
+use std::net::SocketAddr;
 use std::thread;
+use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
+use tokio::time::sleep;
 
 use super::serve::{RunningSandbox, address, bind, listen_address, redirect_port};
 use super::{Ending, ServeOptions, require_credentials, settings, signals, start, warn};
-use crate::Host;
+use crate::MAX_LINE;
 use crate::settings::{Given, Purpose, Settings, StoreLocation};
 
 /// Lines that wait to be read, or written.
 const LINES: usize = 64;
+
+/// How often it is tried to take a port that somebody else had.
+const RETRY: Duration = Duration::from_secs(5);
 
 pub(super) async fn stdio(options: &ServeOptions, given: &Given) -> Result<(), Ending> {
     let listen = listen_address(options, given)?;
@@ -25,7 +31,8 @@ pub(super) async fn stdio(options: &ServeOptions, given: &Given) -> Result<(), E
     }
     require_credentials(given, redirect_port(&listen))?;
     let settings = settings(&options.store, given)?;
-    run(settings, callback(&listen).await?).await
+    let callback = Callback { now: callback(&listen).await?, listen };
+    run(settings, callback).await
 }
 
 async fn with_sandbox(options: &ServeOptions, given: &Given, listen: &str) -> Result<(), Ending> {
@@ -38,26 +45,53 @@ async fn with_sandbox(options: &ServeOptions, given: &Given, listen: &str) -> Re
     let own = address(&listener)?;
     let sandbox = RunningSandbox::start(own).await?;
     let settings = Settings::for_sandbox(given, store, sandbox.address, own)?;
-    let served = run(settings, Some(listener)).await;
+    let served = run(settings, Callback { now: Some(listener), listen: own.to_string() }).await;
     sandbox.stop().await;
     served
 }
 
-/// Where sign-ins return to, if nobody else listens there.
+/// Where sign-ins return to.
+struct Callback {
+    listen: String,
+    /// None: somebody else has the port for now.
+    now: Option<TcpListener>,
+}
+
+impl Callback {
+    fn address(&self) -> Result<Option<SocketAddr>, Ending> {
+        self.now.as_ref().map_or_else(|| Ok(self.listen.parse().ok()), |listener| address(listener).map(Some))
+    }
+
+    /// The listener, once the port can be had.
+    async fn listener(self) -> TcpListener {
+        if let Some(listener) = self.now {
+            return listener;
+        }
+        loop {
+            sleep(RETRY).await;
+            if let Ok(listener) = bind(&self.listen).await {
+                tracing::info!(listen = self.listen, "the port is free: sign-ins return here now");
+                return listener;
+            }
+        }
+    }
+}
+
+/// The listener for sign-ins, if nobody else has the port.
 async fn callback(listen: &str) -> Result<Option<TcpListener>, Ending> {
     match bind(listen).await {
         Ok(listener) => Ok(Some(listener)),
         Err(wrong @ Ending::Usage(_)) => Err(wrong),
         Err(_) => {
-            tracing::warn!(listen, "the port is taken: sign-ins return to whoever has it");
+            tracing::warn!(listen, "the port is taken: sign-ins return to whoever has it, until it is free");
             Ok(None)
         }
     }
 }
 
-async fn run(settings: Settings, listener: Option<TcpListener>) -> Result<(), Ending> {
+async fn run(settings: Settings, callback: Callback) -> Result<(), Ending> {
     let stop = signals::stop();
-    let own = listener.as_ref().map(address).transpose()?;
+    let own = callback.address()?;
     let settings = match own {
         Some(own) => {
             warn(settings.dead_redirect(own).as_slice());
@@ -77,32 +111,39 @@ async fn run(settings: Settings, listener: Option<TcpListener>) -> Result<(), En
         host.serve_lines(lines, answers.sender, stop).await;
         ending.send_replace(());
     };
-    tokio::join!(calls, beside(host, listener, ended));
+    let ((), served) = tokio::join!(calls, host.serve_when(callback.listener(), ended));
     answers.written.join().map_err(|_| Ending::failed("stdout cannot be written"))?;
+    served.map_err(Ending::failed)?;
     tracing::info!("stopped");
     Ok(())
 }
 
-async fn beside(host: &Host, listener: Option<TcpListener>, ended: impl Future<Output = ()>) {
-    match listener {
-        Some(listener) => host.serve(listener, ended).await,
-        None => host.keep_fresh(ended).await,
-    }
-}
-
-/// The lines of stdin, until its end or a line that is no text. A thread of its
-/// own: nothing else can interrupt a read.
-fn read_lines() -> mpsc::Receiver<String> {
+/// The lines of stdin, until its end. A thread of its own: nothing else can
+/// interrupt a read.
+fn read_lines() -> mpsc::Receiver<Vec<u8>> {
     let (sender, lines) = mpsc::channel(LINES);
     thread::spawn(move || {
-        for line in stdin().lock().lines() {
-            let is_wanted = line.is_ok_and(|line| sender.blocking_send(line).is_ok());
-            if !is_wanted {
+        let mut stdin = stdin().lock();
+        while let Ok(Some(line)) = read_line(&mut stdin) {
+            if sender.blocking_send(line).is_err() {
                 return;
             }
         }
     });
     lines
+}
+
+/// The next line; of a longer one than any message may be, no more than shows
+/// that it is. None: there is no more.
+fn read_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
+    let (mut line, most) = (Vec::new(), MAX_LINE as u64 + 1);
+    if input.take(most).read_until(b'\n', &mut line)? == 0 {
+        return Ok(None);
+    }
+    if line.len() > MAX_LINE && line.last() != Some(&b'\n') {
+        input.skip_until(b'\n')?;
+    }
+    Ok(Some(line))
 }
 
 /// Writes lines on stdout.
@@ -123,4 +164,21 @@ fn write_lines() -> Writer {
         }
     });
     Writer { sender, written }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_no_message_can_be_is_cut_and_the_next_one_is_whole() {
+        let mut input = vec![b'a'; 3 * MAX_LINE];
+        input.extend_from_slice(b"\nb\xe9\nc");
+        let mut input = input.as_slice();
+
+        assert_eq!(read_line(&mut input).unwrap().unwrap().len(), MAX_LINE + 1);
+        assert_eq!(read_line(&mut input).unwrap().unwrap(), b"b\xe9\n");
+        assert_eq!(read_line(&mut input).unwrap().unwrap(), b"c");
+        assert_eq!(read_line(&mut input).unwrap(), None);
+    }
 }

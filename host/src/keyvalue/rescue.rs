@@ -7,6 +7,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Notify;
+
 use super::{KEYS_PER_PAGE, KeyPage, KeyValueError, incremented};
 
 /// The most keys the bucket takes, so that a store out of order for days cannot fill the memory.
@@ -14,7 +16,14 @@ const MAX_KEYS: usize = 10_000;
 
 /// A handle on the one bucket that its clones share.
 #[derive(Clone, Default)]
-pub struct Bucket(Arc<Mutex<Entries>>);
+pub struct Bucket(Arc<Inner>);
+
+#[derive(Default)]
+struct Inner {
+    entries: Mutex<Entries>,
+    /// Told of each write.
+    written: Notify,
+}
 
 #[derive(Default)]
 struct Entries {
@@ -34,7 +43,24 @@ impl Bucket {
     }
 
     pub(super) fn set(&self, key: &str, value: Vec<u8>) -> Result<(), KeyValueError> {
-        self.entries().set(key, value)
+        self.entries().set(key, value)?;
+        self.0.written.notify_one();
+        Ok(())
+    }
+
+    /// How many keys there are.
+    pub fn len(&self) -> usize {
+        self.entries().numbers.len()
+    }
+
+    /// Whether nothing waits here.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Resolves once something was written since it last did. For one task alone.
+    pub async fn written(&self) {
+        self.0.written.notified().await;
     }
 
     pub(super) fn delete(&self, key: &str) {
@@ -61,7 +87,7 @@ impl Bucket {
     }
 
     fn entries(&self) -> MutexGuard<'_, Entries> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

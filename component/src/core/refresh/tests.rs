@@ -196,7 +196,7 @@ fn no_retry_after_holds_the_timer_back_for_longer_than_a_window() {
 #[test]
 fn no_retry_after_of_a_server_in_trouble_outlives_the_token() {
     let app = App::with(&["alice"]);
-    app.world.advance(HALF_AN_HOUR - Duration::from_secs(240));
+    app.world.advance(Duration::from_secs(1_800 - 240));
     app.world.answer_later(503, Some("3600"));
     app.keep("alice").0.unwrap();
 
