@@ -13,6 +13,7 @@ mod clocks;
 mod contract;
 mod crashes;
 mod embedding;
+mod ending;
 mod faults;
 mod files;
 mod hostile_upstream;

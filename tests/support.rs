@@ -234,6 +234,11 @@ impl Kroger {
             .env("KROGER_API_BASE_URL", &sandbox.url())
     }
 
+    /// Where its stderr goes, if it is started and not run.
+    pub fn log(&self) -> &Path {
+        &self.log
+    }
+
     /// Runs it to its end.
     pub fn run(mut self) -> Ended {
         let output = self.command.output().expect("the binary starts");
