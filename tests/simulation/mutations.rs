@@ -151,21 +151,21 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     // Saving.
     mutation(
         "the new pair is used and not saved",
-        "refresh.rs",
-        "        if grants::write(self.cx, self.user, ticket, &record).is_err() {",
-        "        if false {",
+        "grants.rs",
+        "    if write(cx, user, ticket, record).is_ok() {\n        return Ok(Kept::Stored);\n    }\n    if rescue",
+        "    if cx.ports.wall_now() > crate::ports::Timestamp::default() {\n        return Ok(Kept::Stored);\n    }\n    if rescue",
     ),
     mutation(
         "a pair that cannot be saved is not rescued",
-        "refresh.rs",
-        "        if grants::rescue(self.cx, self.user, ticket, record).is_ok() {",
-        "        if false {",
+        "grants.rs",
+        "    if rescue(cx, user, ticket, record).is_ok() {",
+        "    if false && rescue(cx, user, ticket, record).is_ok() {",
     ),
     mutation(
         "back to the spent token where saving fails",
         "refresh.rs",
-        "            self.rescue(ticket, &record, deadline)?;\n",
-        "            self.record(Outcome::NotSent, Duration::ZERO);\n            let _ = (deadline, Self::rescue);\n            return Ok(self.grant.clone());\n",
+        "        grants::keep(self.cx, self.user, ticket, &record, deadline).map_err(|_| Trouble::Lost)?;\n",
+        "        let _ = deadline;\n        if grants::write(self.cx, self.user, ticket, &record).is_err() {\n            self.record(Outcome::NotSent, Duration::ZERO);\n            return Ok(self.grant.clone());\n        }\n",
     ),
     mutation(
         "a child takes its parent's ticket",

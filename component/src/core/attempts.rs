@@ -46,6 +46,9 @@ pub struct Attempt {
     /// What was sent, or was to be. None: written by a version that did not say.
     #[serde(default)]
     pub token: Option<Fingerprint>,
+    /// Whose credentials it was sent with. None: likewise.
+    #[serde(default)]
+    pub client: Option<Fingerprint>,
 }
 
 /// How a try ended that did not give a child.
@@ -105,8 +108,8 @@ pub enum Step {
     Claimed { number: u64 },
     /// Somebody is sending.
     InFlight,
-    /// The last try failed; the next is not due yet.
-    Pause { until: Timestamp, last: Outcome },
+    /// The last try failed at `since`; the next is not due yet.
+    Pause { since: Timestamp, until: Timestamp, last: Outcome },
     /// The token was refused: a person must sign in again.
     Refused { probably_spent: bool },
 }
@@ -122,7 +125,7 @@ pub fn next_step(tries: &[Try], now: Timestamp) -> Step {
     }
     match (&last.intent, &last.attempt) {
         (_, Some(attempt)) if attempt.is_pausing(now) => {
-            Step::Pause { until: attempt.not_before, last: attempt.outcome }
+            Step::Pause { since: attempt.at, until: attempt.not_before, last: attempt.outcome }
         }
         (None, None) => Step::Claimed { number: last.number },
         (_, Some(_)) | (Some(_), None) => Step::Claim { number: last.number + 1 },
@@ -130,13 +133,16 @@ pub fn next_step(tries: &[Try], now: Timestamp) -> Step {
 }
 
 impl Try {
-    /// What this says of a grant with `token`. Where two pairs were adopted at one
-    /// moment another one may have been sent, and that says nothing of this one.
+    /// What this says of a grant with `token`, for an app with the credentials
+    /// `client`. Where two pairs were adopted at one moment another one may have been
+    /// sent, and that says nothing of this one; nor does the refusal of credentials
+    /// that have been corrected since.
     #[must_use]
-    pub fn about(mut self, token: Option<&Fingerprint>) -> Self {
+    pub fn about(mut self, token: Option<&Fingerprint>, client: Option<&Fingerprint>) -> Self {
+        let is_another = |said: &Option<Fingerprint>, now| said.is_some() && said.as_ref() != now;
         if let Some(attempt) = &mut self.attempt
-            && attempt.token.is_some()
-            && attempt.token.as_ref() != token
+            && (is_another(&attempt.token, token)
+                || (attempt.outcome == Outcome::ClientRefused && is_another(&attempt.client, client)))
         {
             *attempt = Attempt { outcome: Outcome::NotSent, not_before: attempt.at, ..attempt.clone() };
         }
@@ -175,6 +181,21 @@ impl Attempt {
     }
 }
 
+impl Outcome {
+    /// For an operator, after "the last refresh failed:".
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Refused => "Kroger refused the refresh token",
+            Self::ClientRefused => "Kroger refused the app's credentials",
+            Self::RequestRefused => "Kroger refused the request",
+            Self::NotSent => "Kroger could not be reached",
+            Self::Busy => "Kroger asked for fewer calls",
+            Self::Failed => "Kroger's server had trouble",
+            Self::Unknown => "no answer of Kroger's came",
+        }
+    }
+}
+
 /// The pause after try `number`: exponential, up to five minutes, with full
 /// jitter (`random`, 0 to 1), and no shorter than what the peer asked for.
 pub fn pause(number: u64, asked_for: Option<Duration>, random: f64) -> Duration {
@@ -203,7 +224,7 @@ mod tests {
 
     fn ended(number: u64, outcome: Outcome, not_before: u64) -> Try {
         let not_before = Timestamp::from_secs(not_before);
-        let attempt = Attempt { schema_version: 1, outcome, at: NOW, not_before, token: None };
+        let attempt = Attempt { schema_version: 1, outcome, at: NOW, not_before, token: None, client: None };
         Try { attempt: Some(attempt), ..sending(number, 1_010) }
     }
 
@@ -216,7 +237,7 @@ mod tests {
             (vec![sending(1, 1_000)], Step::Claim { number: 2 }),
             (
                 vec![ended(1, Outcome::Busy, 1_005)],
-                Step::Pause { until: Timestamp::from_secs(1_005), last: Outcome::Busy },
+                Step::Pause { since: NOW, until: Timestamp::from_secs(1_005), last: Outcome::Busy },
             ),
             (vec![ended(1, Outcome::Busy, 1_000)], Step::Claim { number: 2 }),
             (vec![ended(1, Outcome::Refused, 1_000)], Step::Refused { probably_spent: false }),
@@ -243,8 +264,18 @@ mod tests {
         let mut refused = ended(1, Outcome::Refused, 1_000);
         refused.attempt.as_mut().unwrap().token = Some(others.clone());
 
-        assert_eq!(next_step(&[refused.clone().about(Some(&ours))], NOW), Step::Claim { number: 2 });
-        assert_eq!(next_step(&[refused.about(Some(&others))], NOW), Step::Refused { probably_spent: false });
+        assert_eq!(next_step(&[refused.clone().about(Some(&ours), None)], NOW), Step::Claim { number: 2 });
+        assert_eq!(next_step(&[refused.about(Some(&others), None)], NOW), Step::Refused { probably_spent: false });
+    }
+
+    #[test]
+    fn a_refusal_of_credentials_that_were_corrected_since_keeps_nobody_waiting() {
+        let [wrong, right] = ["wrong", "right"].map(|client| Secret::new(client).fingerprint());
+        let mut refused = ended(1, Outcome::ClientRefused, 1_030);
+        refused.attempt.as_mut().unwrap().client = Some(wrong.clone());
+
+        assert_eq!(next_step(&[refused.clone().about(None, Some(&right))], NOW), Step::Claim { number: 2 });
+        assert!(matches!(next_step(&[refused.about(None, Some(&wrong))], NOW), Step::Pause { .. }));
     }
 
     #[test]

@@ -20,9 +20,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::failure::{Code, Failure};
+use super::grants::Kept;
 use super::lineage::{Current, Grant, Record, Root, SCHEMA_VERSION, Source, Tokens};
 use super::mirror::Exported;
-use super::refresh::Stopwatch;
+use super::refresh::{SAVE_TIME, Stopwatch};
 use super::secret::{Secret, base32_sha256};
 use super::settings::{Client, Scope};
 use super::token_response::{TokenResponse, Verdict, verdict};
@@ -404,16 +405,13 @@ fn store(cx: Context<'_>, pending: &Pending, root: Root, record: Record) -> Resu
     if let Ok(current) = grants::current(cx, &user) {
         refuse_if_deleted_since(pending, &current)?;
     }
-    let is_stored = grants::write(cx, &user, ticket, &record).is_ok();
-    if !is_stored {
-        grants::rescue(cx, &user, ticket, &record).map_err(|_| unsaved())?;
-        cx.ports.log(&Event::Rescued { user: user.short(), generation: ticket.step });
-    }
+    let deadline = cx.ports.monotonic_now() + SAVE_TIME;
+    let kept = grants::keep(cx, &user, ticket, &record, deadline).map_err(|_| unsaved())?;
     let grant = super::lineage::current(vec![(ticket, record)]).grant().expect("a sign-in is a grant");
     due::enter(cx, &grant);
     cx.ports.log(&Event::SignedIn { user: user.short(), generation: ticket.step });
     let exported = mirror::export(cx, &grant);
-    Ok(SignedIn { grant, exported, is_stored })
+    Ok(SignedIn { grant, exported, is_stored: kept == Kept::Stored })
 }
 
 fn unsaved() -> Failure {

@@ -73,7 +73,7 @@ pub fn add(cx: Context<'_>, user: &UserId, items: &[Item], key: Option<&Idempote
     if items.is_empty() || items.len() > MOST_ITEMS {
         return Err(Failure::invalid_argument("items", "1 to 100 items"));
     }
-    let entry = key.map(|key| Entry::new(cx, user, key, items));
+    let entry = key.map(|key| Entry::new(cx, user, key, items)).transpose()?;
     if let Some(entry) = &entry
         && let Some(end) = entry.earlier()?
     {

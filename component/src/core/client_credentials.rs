@@ -45,12 +45,7 @@ pub enum State {
 pub fn stored(cx: Context<'_>) -> Result<Option<Stored>, StoreError> {
     let Some(client) = &cx.settings.client else { return Ok(None) };
     let stored: Option<Stored> = grants::read(cx, Bucket::Store, KEY)?;
-    Ok(stored.filter(|stored| stored.client == fingerprint(client)))
-}
-
-fn fingerprint(client: &Client) -> Fingerprint {
-    let secret = client.secret.as_ref().map_or("", Secret::expose);
-    Secret::new(format!("{}:{secret}", client.id)).fingerprint()
+    Ok(stored.filter(|stored| stored.client == client.fingerprint()))
 }
 
 impl Stored {
@@ -124,7 +119,8 @@ fn fetch(cx: Context<'_>, client: &Client) -> Result<Secret, Failure> {
 
 /// A token that cannot be stored is fetched again next time.
 fn note(cx: Context<'_>, client: &Client, state: State) {
-    let stored = Stored { schema_version: SCHEMA_VERSION, client: fingerprint(client), at: cx.ports.wall_now(), state };
+    let stored =
+        Stored { schema_version: SCHEMA_VERSION, client: client.fingerprint(), at: cx.ports.wall_now(), state };
     if cx.ports.set(Bucket::Store, KEY, &grants::encode(&stored)).is_err() {
         cx.ports.log(&crate::ports::Event::StoreTrouble { doing: "storing the app's own token" });
     }

@@ -13,12 +13,15 @@
 //! | `intent.<user>.<parent>.<n>` | an [`Intent`], written once by the owner |
 //! | `attempt.<user>.<parent>.<n>` | an [`Attempt`], written once by the owner |
 
+use std::time::Duration;
+
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::Context;
 use super::attempts::{Attempt, Intent, Try};
 use super::lineage::{self, Current, Grant, Record, Root, SCHEMA_VERSION, Ticket};
+use super::settings::Client;
 use super::user::UserKey;
 use crate::ports::{Bucket, Event, StoreError};
 
@@ -163,9 +166,43 @@ pub fn write(cx: Context<'_>, user: &UserKey, ticket: Ticket, record: &Record) -
     Ok(())
 }
 
-/// Keeps `record` where the instances of this host find it until the store can
-/// take it.
-pub fn rescue(cx: Context<'_>, user: &UserKey, ticket: Ticket, record: &Record) -> Result<(), StoreError> {
+/// Where a new pair is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    Stored,
+    /// In the bucket `rescue`, until the store can take it.
+    Rescued,
+}
+
+/// Saves a pair that Kroger gave and that is nowhere else: in the store, else in
+/// memory where the instances of this host find it, else in the store after all,
+/// which is asked until `deadline`.
+pub fn keep(
+    cx: Context<'_>,
+    user: &UserKey,
+    ticket: Ticket,
+    record: &Record,
+    deadline: Duration,
+) -> Result<Kept, StoreError> {
+    const PAUSE: Duration = Duration::from_millis(250);
+
+    if write(cx, user, ticket, record).is_ok() {
+        return Ok(Kept::Stored);
+    }
+    if rescue(cx, user, ticket, record).is_ok() {
+        cx.ports.log(&Event::Rescued { user: user.short(), generation: ticket.step });
+        return Ok(Kept::Rescued);
+    }
+    while cx.ports.monotonic_now() < deadline {
+        cx.ports.sleep(PAUSE);
+        if write(cx, user, ticket, record).is_ok() {
+            return Ok(Kept::Stored);
+        }
+    }
+    Err(StoreError::Failed)
+}
+
+fn rescue(cx: Context<'_>, user: &UserKey, ticket: Ticket, record: &Record) -> Result<(), StoreError> {
     cx.ports.set(Bucket::Rescue, &grant_key(user, ticket), &encode(record))
 }
 
@@ -197,9 +234,10 @@ pub fn move_head(cx: Context<'_>, user: &UserKey, ticket: Ticket) {
 /// A refusal is read twice: what spent the token was stored before the refusal
 /// was, though perhaps after this looked for it.
 pub fn tries(cx: Context<'_>, grant: &Grant) -> Result<Vec<Try>, StoreError> {
-    let (user, parent, token) = (&grant.user_id.key(), grant.ticket, grant.fingerprint());
-    let tries = tries_under(cx, user, parent)?;
-    Ok(tries.into_iter().map(|each| each.about(token.as_ref())).collect())
+    let client = cx.settings.client.as_ref().map(Client::fingerprint);
+    let token = grant.fingerprint();
+    let tries = tries_under(cx, &grant.user_id.key(), grant.ticket)?;
+    Ok(tries.into_iter().map(|each| each.about(token.as_ref(), client.as_ref())).collect())
 }
 
 fn tries_under(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<Vec<Try>, StoreError> {

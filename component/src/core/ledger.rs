@@ -180,8 +180,16 @@ pub enum Admission {
 }
 
 impl<'a> Entry<'a> {
-    pub fn new(cx: Context<'a>, user: &UserId, key: &IdempotencyKey, items: &[Item]) -> Self {
-        Self { cx, name: base32_sha256(&format!("{}.{}", user.key(), key.0.expose())), items: fingerprint(items) }
+    /// Who is forgotten takes their keys along: another customer may sign in under
+    /// the same name.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub fn new(cx: Context<'a>, user: &UserId, key: &IdempotencyKey, items: &[Item]) -> Result<Self, Failure> {
+        let current = grants::current(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
+        let life = current.buried().map(|root| format!("{root}.")).unwrap_or_default();
+        let name = base32_sha256(&format!("{}.{life}{}", user.key(), key.0.expose()));
+        Ok(Self { cx, name, items: fingerprint(items) })
     }
 
     /// How an earlier call with this key ended; none where a try may be made.

@@ -15,6 +15,7 @@ use super::attempts::{self, Attempt, CLAIM_DEATH, CLAIM_LIFE, Intent, LEASE, Out
 use super::grants;
 use super::kroger;
 use super::lineage::{Current, Grant, Record, SCHEMA_VERSION, Ticket, Tokens};
+use super::settings::Client;
 use super::success_rate::{self, Lifetime};
 use super::token_response::{TokenResponse, Verdict, verdict};
 use super::user::{UserId, UserKey};
@@ -26,9 +27,12 @@ pub const CALL_DEADLINE: Duration = Duration::from_secs(30);
 /// The timer comes again: it waits through no longer pause than this while
 /// others are due.
 const PASS_PATIENCE: Duration = Duration::from_secs(2);
+/// Between two tries for calls.
+const LONGEST_WAIT: Duration = Duration::from_secs(20);
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
-/// A new pair that the store refuses is offered to it for this long at least.
-const SAVE_TIME: Duration = Duration::from_secs(5);
+/// A new pair that the store and the memory refuse is offered for this long at
+/// least.
+pub const SAVE_TIME: Duration = Duration::from_secs(5);
 const SHORTEST_POLL: Duration = Duration::from_millis(10);
 const LONGEST_POLL: Duration = Duration::from_millis(250);
 
@@ -128,6 +132,15 @@ impl Need {
         }
     }
 
+    /// When the next try may be made. A person waits for a call: it does not wait
+    /// for all of a long pause, unless Kroger asks for fewer calls.
+    fn earliest(self, since: Timestamp, until: Timestamp, last: Outcome) -> Timestamp {
+        match (self, last) {
+            (Self::NotDue, _) | (_, Outcome::Busy | Outcome::ClientRefused) => until,
+            _ => until.min(since + LONGEST_WAIT),
+        }
+    }
+
     fn why(self) -> &'static str {
         match self {
             Self::Usable => "expired",
@@ -170,7 +183,10 @@ impl Caller<'_> {
         match attempts::next_step(&tries, self.cx.ports.wall_now()) {
             Step::Refused { probably_spent } => self.give_up(grant, Trouble::Refused { probably_spent }),
             Step::InFlight => Ok(self.wait_a_little()),
-            Step::Pause { until, last } => self.pause(grant, claimed, until, last),
+            Step::Pause { since, until, last } => match self.need.earliest(since, until, last) {
+                until if self.cx.ports.wall_now() < until => self.pause(grant, claimed, until, last),
+                _ => self.claim(grant, claimed + 1),
+            },
             Step::Claimed { number } if self.seems_dead(grant.ticket, number, asked_at) => {
                 self.claim_unless_busy(grant, number + 1)
             }
@@ -242,11 +258,13 @@ impl Caller<'_> {
         if last == Outcome::ClientRefused {
             return Err(Trouble::ClientRefused);
         }
-        let tries = (claimed + 1).saturating_sub(self.first_try_of(grant, claimed + 1));
-        if tries >= self.cx.settings.max_refresh_retries.into() {
-            return Err(Trouble::Unavailable { tries: tries.max(1), until });
+        let own = (claimed + 1).saturating_sub(self.first_try_of(grant, claimed + 1));
+        // A call that found others' tries failed, and made none, tells of those.
+        let tries = if own == 0 { claimed } else { own };
+        if own >= self.cx.settings.max_refresh_retries.into() {
+            return Err(Trouble::Unavailable { tries, until });
         }
-        self.wait_until(until, tries.max(1))
+        self.wait_until(until, tries)
     }
 
     /// Waits, a little at a time, if the need has the patience for all of it.
@@ -466,6 +484,7 @@ impl Owner<'_> {
             at: now,
             not_before: now + pause,
             token: self.grant.fingerprint(),
+            client: self.cx.settings.client.as_ref().map(Client::fingerprint),
         };
         let key = grants::attempt_key(self.user, self.grant.ticket, self.number);
         if self.cx.ports.set(Bucket::Store, &key, &grants::encode(&attempt)).is_err() {
@@ -482,9 +501,8 @@ impl Owner<'_> {
         deadline: Duration,
     ) -> Result<Grant, Trouble> {
         let record = Record::refreshed(self.grant, self.tokens(response, stopwatch));
-        if grants::write(self.cx, self.user, ticket, &record).is_err() {
-            self.rescue(ticket, &record, deadline)?;
-        }
+        let deadline = deadline.max(self.cx.ports.monotonic_now() + SAVE_TIME);
+        grants::keep(self.cx, self.user, ticket, &record, deadline).map_err(|_| Trouble::Lost)?;
         let grant = super::lineage::current(vec![(ticket, record)]).grant().ok_or(Trouble::Lost)?;
         mirror::export(self.cx, &grant);
         maintenance::after_refresh(self.cx, self.user, self.grant, &grant);
@@ -503,22 +521,6 @@ impl Owner<'_> {
             expires_at: stopwatch.expiry(self.cx, response.expires_in),
             scope: response.scope.or_else(|| self.grant.tokens.scope.clone()),
         }
-    }
-
-    /// The store did not take the pair: keep it in memory, or keep trying.
-    fn rescue(&self, ticket: Ticket, record: &Record, deadline: Duration) -> Result<(), Trouble> {
-        if grants::rescue(self.cx, self.user, ticket, record).is_ok() {
-            self.cx.ports.log(&Event::Rescued { user: self.user.short(), generation: ticket.step });
-            return Ok(());
-        }
-        let deadline = deadline.max(self.cx.ports.monotonic_now() + SAVE_TIME);
-        while self.cx.ports.monotonic_now() < deadline {
-            self.cx.ports.sleep(LONGEST_POLL);
-            if grants::write(self.cx, self.user, ticket, record).is_ok() {
-                return Ok(());
-            }
-        }
-        Err(Trouble::Lost)
     }
 
     fn log(&self, outcome: &'static str, took: Duration, generation: Ticket) {

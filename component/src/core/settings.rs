@@ -11,7 +11,7 @@ use url::Url;
 
 use super::item::Modality;
 use super::quota::Limits;
-use super::secret::Secret;
+use super::secret::{Fingerprint, Secret};
 use super::user::UserId;
 
 /// Where the API lives, who the app is, and how tokens are kept.
@@ -52,6 +52,14 @@ pub struct Settings {
 pub struct Client {
     pub id: String,
     pub secret: Option<Secret>,
+}
+
+impl Client {
+    /// Names the credentials without telling them.
+    pub fn fingerprint(&self) -> Fingerprint {
+        let secret = self.secret.as_ref().map_or("", Secret::expose);
+        Secret::new(format!("{}:{secret}", self.id)).fingerprint()
+    }
 }
 
 /// `KROGER_USER_ACCESS_TOKEN` and its companions.

@@ -225,6 +225,13 @@ fn reauthorize(cx: Context<'_>, user: &UserId, what: &str) -> Failure {
 }
 
 fn unavailable(tries: u64) -> Failure {
+    if tries == 0 {
+        return Failure::new(
+            Code::UpstreamUnavailable,
+            "Token refresh failed: another caller's has not ended yet.",
+            "Try again after the time that `retry_after` says; the sign-in is kept.",
+        );
+    }
     let attempts = if tries == 1 { "attempt" } else { "attempts" };
     Failure::new(
         Code::UpstreamUnavailable,

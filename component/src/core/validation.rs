@@ -257,11 +257,11 @@ fn refresh_token(status: &Status) -> Check {
         (true, State::Reauthorize { probably_spent: false }, _) => {
             "Kroger refused it; re-authenticate at /auth/authorize".to_owned()
         }
-        (true, _, Some(outcome)) => format!("there is one; the last refresh ended as `{}`", outcome.as_str()),
+        (true, _, Some(outcome)) => format!("the last refresh failed: {}; it is tried again", outcome.words()),
         (true, _, None) => "there is one".to_owned(),
     };
     let is_dead = matches!(status.state, State::Reauthorize { .. });
-    check("refresh_token", has_one && !is_dead, detail)
+    check("refresh_token", has_one && !is_dead && status.last_error.is_none(), detail)
 }
 
 /// Whether the current grant's record is in the durable store.

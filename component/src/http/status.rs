@@ -91,7 +91,9 @@ impl Found {
 
     fn reasons(&self, cx: Context<'_>) -> Vec<&'static str> {
         let client_state = self.client_token.as_ref().map(|stored| &stored.state);
-        let user_state = self.user_token.as_ref().and_then(|token| Some(token.status.as_ref()?.state));
+        let user_status = self.user_token.as_ref().and_then(|token| token.status.as_ref());
+        let user_is_dead = user_status.is_some_and(|status| matches!(status.state, State::Reauthorize { .. }));
+        let last_failed = user_status.is_some_and(|status| status.last_error.is_some());
         let is_rescue_waiting = maintenance::rescued(cx).is_ok_and(|rescued| !rescued.is_empty());
         let judged = [
             (self.persistence == Persistence::Failed, "the token store cannot be read or written"),
@@ -107,7 +109,8 @@ impl Found {
                 matches!(client_state, Some(client_credentials::State::Unavailable)),
                 "Kroger did not give the app an access token at the last try",
             ),
-            (matches!(user_state, Some(State::Reauthorize { .. })), "the user must re-authenticate at /auth/authorize"),
+            (user_is_dead, "the user must re-authenticate at /auth/authorize"),
+            (last_failed && !user_is_dead, "the last refresh of the user's token failed; it is tried again"),
         ];
         judged.into_iter().filter(|(is_so, _)| *is_so).map(|(_, reason)| reason).collect()
     }

@@ -219,6 +219,36 @@ fn no_retry_after_keeps_a_caller_of_an_expired_token_waiting_for_longer_than_fiv
     assert!(grant(app.cx(), &id("alice"), Need::Usable).is_ok());
 }
 
+#[test]
+fn a_call_does_not_wait_for_all_of_a_long_pause_and_the_timer_does() {
+    let app = App::with(&["alice"]);
+    app.world.advance(HALF_AN_HOUR);
+    app.world.answer_later(503, Some("200"));
+    app.keep("alice").0.unwrap();
+    app.world.advance(Duration::from_secs(21));
+    app.world.answer_with_tokens("A2", "alice-R2");
+
+    assert_eq!(app.keep("alice").0, Ok(RefreshOutcome::Postponed));
+    assert!(grant(app.cx(), &id("alice"), Need::Usable).is_ok());
+}
+
+#[test]
+fn a_call_that_made_no_try_tells_of_those_that_failed_before_it() {
+    let app = App::with(&["alice"]);
+    app.world.advance(HALF_AN_HOUR);
+    for _ in 0..3 {
+        app.world.answer_later(503, Some("4"));
+    }
+    app.world.answer_later(503, Some("200"));
+
+    let tried = || match grant(app.cx(), &id("alice"), Need::Usable) {
+        Err(Trouble::Unavailable { tries, .. }) => tries,
+        other => panic!("{other:?}"),
+    };
+
+    assert_eq!([tried(), tried()], [3, 3]);
+}
+
 // What follows are rules that another rule stands behind: the simulation does not
 // notice within fifty thousand seeds that they are broken.
 
