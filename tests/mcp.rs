@@ -171,14 +171,37 @@ fn over_stdio_ctrl_c_is_a_clean_end_too_and_the_log_is_not_on_stdout() {
 fn over_stdio_a_sign_in_returns_to_the_port_that_it_has() {
     let folder = folder();
     let mut app = App::spawn(Kroger::new(folder.path(), &["stdio", "--sandbox", "--listen", "127.0.0.1:0"]));
+    let link = app.call("sign_in", &json!({}))["structuredContent"]["url"].as_str().unwrap().to_owned();
+    let client = Client::new();
+
+    let origin = link.split_once("/auth/").unwrap().0;
+    let leaving = client.call("POST", &link, &[("origin", origin)], None).expect(200);
+    let cookie = leaving.header("set-cookie").split(';').next().unwrap().to_owned();
+    let kroger = leaving.text.split("0;url=").nth(1).unwrap().split('"').next().unwrap().replace("&amp;", "&");
+    let back = client.get(&agreed(&kroger)).expect(302).header("location").to_owned();
+    client.call("GET", &back, &[("cookie", &cookie)], None).expect(200);
+
+    assert_eq!(app.call("token_status", &json!({}))["structuredContent"]["status"], "signed_in");
+}
+
+#[test]
+fn over_stdio_a_sign_in_elsewhere_is_finished_by_its_caller_and_by_no_browser() {
+    let folder = folder();
+    let mut app = App::spawn(Kroger::new(folder.path(), &["stdio", "--sandbox", "--listen", "127.0.0.1:0"]));
     let link = app.call("sign_in", &json!({ "browser": "elsewhere" }))["structuredContent"]["url"].clone();
     let client = Client::new();
 
-    let link = format!("{}&sandbox_user=alice&sandbox_decision=allow", link.as_str().unwrap());
-    let back = client.get(&link).expect(302).header("location").to_owned();
-    client.get(&back).expect(200);
+    let back = client.get(&agreed(link.as_str().unwrap())).expect(302).header("location").to_owned();
+    let page = client.call("GET", &back, &[("accept", "text/html")], None).expect(400);
+    let completed = app.call("complete_sign_in", &json!({ "redirect_url": back }));
 
-    assert_eq!(app.call("token_status", &json!({}))["structuredContent"]["status"], "signed_in");
+    assert!(page.text.contains("Copy the address of this page"), "{}", page.text);
+    assert_eq!(completed["isError"], false, "{completed}");
+}
+
+/// Kroger's link, at which alice agrees.
+fn agreed(link: &str) -> String {
+    format!("{link}&sandbox_user=alice&sandbox_decision=allow")
 }
 
 #[test]

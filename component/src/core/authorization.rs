@@ -73,10 +73,21 @@ struct Pending {
     /// The root that was current when it was started.
     root: Option<Root>,
     started_at: Timestamp,
-    /// Hash of what the browser shows in which it was begun; none: any may
-    /// come back.
     #[serde(default)]
-    browser: Option<String>,
+    returns: Return,
+}
+
+/// By which way a person may come back from Kroger.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Return {
+    /// In any browser.
+    #[default]
+    Anywhere,
+    /// In the one that shows what hashes to this.
+    Browser(String),
+    /// In none: the caller who began it is given the address.
+    Pasted,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -109,34 +120,43 @@ fn link_key(user: &UserKey) -> String {
 
 /// Starts a sign-in.
 pub fn authorize(cx: Context<'_>, user: &UserId, scope: Option<&Scope>) -> Result<AuthorizationRequest, Failure> {
-    authorize_in(cx, user, scope, None)
+    authorize_for(cx, user, scope.unwrap_or(&cx.settings.scope), Return::Anywhere)
 }
 
-/// Starts a sign-in that must come back in the browser which shows what hashes
-/// to `browser`.
-pub fn authorize_in(
+/// Starts a sign-in that must come back as `returns` says.
+pub fn authorize_for(
     cx: Context<'_>,
     user: &UserId,
-    scope: Option<&Scope>,
-    browser: Option<String>,
+    scope: &Scope,
+    returns: Return,
 ) -> Result<AuthorizationRequest, Failure> {
     let client = client(cx)?;
-    let scope = scope.unwrap_or(&cx.settings.scope);
-    start(cx, client, user, scope, browser).map_err(|_| Failure::store_unavailable())
+    start(cx, client, user, scope, returns).map_err(|_| Failure::store_unavailable())
 }
 
-/// Refuses where the sign-in of `state` was begun in another browser than this
-/// one, which shows `shown`. Nothing is used up: the right one may still come.
+/// Refuses where the sign-in of `state` may not come back in this browser, which
+/// shows `shown`. Nothing is used up: the right way is still open.
 pub fn check_browser(cx: Context<'_>, state: &str, shown: Option<&str>) -> Result<(), Failure> {
     const OTHER: &str = "the sign-in was begun in another browser; open the link and agree in one and the same";
+    const PASTED: &str = "this sign-in is finished by giving the whole address to the assistant that began it";
 
     let (_, pending) = taken(cx, state)?;
-    match &pending.browser {
-        Some(hash) if shown.is_none_or(|shown| base32_sha256(shown) != *hash) => {
+    match pending.returns {
+        Return::Browser(hash) if shown.is_none_or(|shown| base32_sha256(shown) != hash) => {
             Err(Failure::sign_in(Code::SignInUnknown, "state", OTHER))
         }
-        _ => Ok(()),
+        Return::Pasted => Err(Failure::sign_in(Code::SignInPasted, "state", PASTED)),
+        Return::Browser(_) | Return::Anywhere => Ok(()),
     }
+}
+
+/// Refuses where the sign-in of `state` was begun for another than `user`.
+/// Nothing is used up.
+pub fn check_user(cx: Context<'_>, state: &str, user: &UserId) -> Result<(), Failure> {
+    const OTHER: &str = "the sign-in was begun for another user; start again at /auth/authorize";
+
+    let (_, pending) = taken(cx, state)?;
+    if pending.user_id == *user { Ok(()) } else { Err(Failure::sign_in(Code::SignInUnknown, "state", OTHER)) }
 }
 
 /// A link for a call that failed because `scope` was not granted; calls that
@@ -181,7 +201,7 @@ fn start(
     client: &Client,
     user: &UserId,
     scope: &Scope,
-    browser: Option<String>,
+    returns: Return,
 ) -> Result<AuthorizationRequest, StoreError> {
     let place = (cx.ports.increment(PLACES_KEY, 1)? % PLACES).to_string();
     let state = format!("{place}.{}", random_text(cx));
@@ -196,7 +216,7 @@ fn start(
         redirect_uri: cx.settings.redirect_uri.to_string(),
         root: grants::current(cx, &user.key())?.root(),
         started_at: cx.ports.wall_now(),
-        browser,
+        returns,
     };
     cx.ports.set(Bucket::Store, &pending_key(&place), &grants::encode(&pending))?;
     Ok(AuthorizationRequest {

@@ -28,6 +28,8 @@ pub enum Code {
     SignInUnknown,
     SignInExpired,
     SignInUsed,
+    /// It came back in a browser, and is finished by handing over the address.
+    SignInPasted,
     /// The person declined, or Kroger ended it.
     SignInDeclined,
     /// Kroger refused the code.
@@ -151,6 +153,7 @@ impl Code {
             | Self::SignInUnknown
             | Self::SignInExpired
             | Self::SignInUsed
+            | Self::SignInPasted
             | Self::SignInDeclined
             | Self::SignInRefused => "invalid_argument",
             Self::IdempotencyConflict => "idempotency_conflict",

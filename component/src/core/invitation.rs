@@ -22,7 +22,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use super::authorization::{self, LIFETIME};
+use super::authorization::{self, LIFETIME, Return};
 use super::failure::{Code, Failure};
 use super::lineage::SCHEMA_VERSION;
 use super::secret::{Secret, base32_sha256};
@@ -154,7 +154,7 @@ pub fn accept(cx: Context<'_>, id: &str) -> Result<Accepted, Failure> {
     let scope = Scope::parse(&invitation.scope).map_err(|allowed| Failure::invalid_argument("scope", allowed))?;
     let browser = Secret::new(random_text(cx));
     let hash = base32_sha256(browser.expose());
-    let request = authorization::authorize_in(cx, &invitation.user_id, Some(&scope), Some(hash))?;
+    let request = authorization::authorize_for(cx, &invitation.user_id, &scope, Return::Browser(hash))?;
     Ok(Accepted { authorization_url: request.authorization_url, browser })
 }
 

@@ -186,23 +186,26 @@ impl<'a> Bearer<'a> {
                      fetched in its place.",
                     endpoint.as_str()
                 ),
-                "Check that KROGER_CLIENT_ID and KROGER_API_BASE_URL belong to the same environment of Kroger's.",
+                "Whoever runs this server must check that KROGER_CLIENT_ID and KROGER_API_BASE_URL belong to the same \
+                 environment of Kroger's; signing in does not help.",
             ),
         }
     }
 
     fn scope_missing(&self, cx: Context<'_>, reading: Reading<'_>) -> Failure {
-        let (name, scope) = (reading.endpoint.as_str(), reading.scope.unwrap_or("of that call"));
+        let name = reading.endpoint.as_str();
+        let missing = reading.scope.map_or_else(String::new, |scope| format!(": the scope `{scope}` is missing"));
         match self.renewal {
             Renewal::App => Failure::new(
                 Code::ScopeMissing,
-                format!("The app may not read Kroger's {name}: the scope `{scope}` is missing."),
-                "Register the app for that product at developer.kroger.com, then try again.",
+                format!("The app may not read Kroger's {name}{missing}."),
+                "Whoever runs this server must register the app for them at developer.kroger.com; signing in does not \
+                 help.",
             ),
             Renewal::User(user, _) => {
                 let mut failure = Failure::new(
                     Code::ScopeMissing,
-                    format!("The sign-in does not allow reading Kroger's {name}: the scope `{scope}` is missing."),
+                    format!("The sign-in does not allow reading Kroger's {name}{missing}."),
                     "Open the authorization URL and let the user agree to it; then repeat the call.",
                 );
                 let wanted = reading.scope.map_or(cx.settings.scope.clone(), |scope| cx.settings.scope.with(scope));

@@ -153,7 +153,7 @@ pub(super) fn user_tokens(cx: Context<'_>) -> Result<BTreeMap<String, UserEntry>
     Ok(entries)
 }
 
-fn user_entry(Status { grant, state, last_error }: Status, now: Timestamp) -> UserEntry {
+fn user_entry(Status { grant, state, last_error, .. }: Status, now: Timestamp) -> UserEntry {
     let expires_at = grant.tokens.expires_at;
     let has_refresh_token = grant.tokens.refresh_token.is_some();
     let will_refresh = if has_refresh_token { AUTOMATICALLY } else { NEVER };

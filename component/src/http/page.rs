@@ -61,6 +61,14 @@ pub(super) fn signed_in(user_id: &str, is_stored: bool) -> Response {
     page(StatusCode::OK, "You are signed in", &text)
 }
 
+/// The person agreed, and the assistant that asked has to be told.
+pub(super) fn pasted(problem: &Problem) -> Response {
+    let text = "<p>Copy the address of this page, all of it, from your browser's address bar.</p>\n\
+                <p>Paste it into the chat in which you asked to connect your account, and nowhere else: whoever gets it \
+                will be able to add to your cart. It works once, for 10 minutes.</p>";
+    page(problem.status(), "One more step", text)
+}
+
 /// `subject`: for whom the sign-in was, where that is known. Without it there is
 /// no link: it would sign the person in as another user.
 pub(super) fn failed(problem: &Problem, subject: Option<&Subject>) -> Response {

@@ -162,7 +162,7 @@ fn status_and_title(code: Code) -> (StatusCode, &'static str) {
         Code::IdempotencyConflict => (StatusCode::UNPROCESSABLE_ENTITY, "Idempotency key used before"),
         Code::IdempotencyInFlight => (StatusCode::CONFLICT, "Still running"),
         Code::NoRefreshToken => BAD_REQUEST,
-        Code::SignInUnknown | Code::SignInExpired | Code::SignInUsed => BAD_REQUEST,
+        Code::SignInUnknown | Code::SignInExpired | Code::SignInUsed | Code::SignInPasted => BAD_REQUEST,
         Code::SignInDeclined | Code::SignInRefused => BAD_REQUEST,
         Code::StoreUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "Token store unavailable"),
         Code::NotFound => (StatusCode::NOT_FOUND, "Not found"),

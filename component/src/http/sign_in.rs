@@ -92,6 +92,7 @@ pub(super) async fn callback(call: Call) -> Response {
         (Ok(signed_in), false) => json(&callback_answer(cx, &signed_in)),
         (Ok(signed_in), true) => page::signed_in(signed_in.grant.user_id.as_str(), signed_in.is_stored),
         (Err(problem), false) => problem.into_response(),
+        (Err(problem), true) if problem.cause() == Some(Code::SignInPasted) => page::pasted(&problem),
         (Err(problem), true) => page::failed(&problem, subject(&call).as_ref()),
     };
     // The address of this page holds the code and the state.

@@ -5,10 +5,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use url::{Url, form_urlencoded};
 
-use super::arguments::{Text, arguments, choices};
+use super::arguments::{Flag, Text, arguments, choices};
 use super::consent::Means;
 use super::tool::{Call, Effect, Reply, Tool};
-use crate::core::authorization;
+use crate::core::authorization::{self, Return};
 use crate::core::catalog;
 use crate::core::failure::{Code, Failure};
 use crate::core::invitation;
@@ -32,6 +32,8 @@ arguments! {
     SignInInput {
         /// elsewhere: the user's browser is not on the computer where this server runs. here if absent.
         browser: Option<Browser>,
+        /// true: a new link though an account is connected, where Kroger rejects that sign-in or it allows too little.
+        anew: Option<Flag>,
     }
 }
 
@@ -51,8 +53,8 @@ pub(super) struct SignInLink {
 
 const THERE: &str = "Give the user the link to open, and the number, which the page shows too. When the user has agreed at \
     Kroger, token_status says signed_in; then repeat what needed the sign-in.";
-const AWAY: &str = "Give the user the link to open. After agreeing, the last page does not load: ask the user for its \
-    address (http…code=…&state=…), and call complete_sign_in with it.";
+const AWAY: &str = "Give the user the link to open. After agreeing, the last page does not load, or asks to copy its \
+    address: ask the user for that address (http…code=…&state=…), and call complete_sign_in with it.";
 
 /// Starts a sign-in.
 pub(super) struct SignIn;
@@ -68,14 +70,18 @@ impl Tool for SignIn {
     type Output = SignInLink;
 
     fn run(call: &Call<'_>, input: SignInInput) -> Result<Reply<SignInLink>, Failure> {
-        if report(call)?.signed_in {
+        let is_anew = input.anew == Some(Flag(true));
+        if !is_anew && report(call)?.signed_in {
             let value = SignInLink { signed_in: true, url: None, number: None, expires_in_minutes: None };
-            let text = "The Kroger account is connected. Next: go on; for another account, call sign_out first.";
+            let text = "The Kroger account is connected. Next: go on; for another account, call sign_out first. Where \
+                        Kroger rejects this sign-in, call sign_in with anew true.";
             return Ok(Reply { value, text: text.to_owned() });
         }
         match (input.browser, call.means) {
             (Some(Browser::Elsewhere), _) => elsewhere(call),
             (_, Means::Words) => here(call),
+            // Asked by other means, the repeated call would ask once more.
+            _ if is_anew => here(call),
             (_, Means::InputRequired | Means::UrlError) => Err(Failure::new(
                 Code::Reauthorize,
                 "No Kroger account is connected.",
@@ -91,9 +97,11 @@ fn here(call: &Call<'_>) -> Result<Reply<SignInLink>, Failure> {
     Ok(Reply { value: link(invited.url, Some(invited.number)), text })
 }
 
-/// Kroger's own page: ours would have to be reached from there.
+/// Kroger's own page: ours would have to be reached from there. No number can be
+/// compared, so only the caller who asked can finish it.
 fn elsewhere(call: &Call<'_>) -> Result<Reply<SignInLink>, Failure> {
-    let url = authorization::authorize(call.cx, call.user, None)?.authorization_url;
+    let scope = &call.cx.settings.scope;
+    let url = authorization::authorize_for(call.cx, call.user, scope, Return::Pasted)?.authorization_url;
     let text = format!("Link: {url}\nNext: {AWAY}");
     Ok(Reply { value: link(url, None), text })
 }
@@ -122,15 +130,16 @@ pub(super) struct CompleteSignIn;
 impl Tool for CompleteSignIn {
     const NAME: &'static str = "complete_sign_in";
     const TITLE: &'static str = "Complete a sign-in by hand";
-    const DESCRIPTION: &'static str = "Completes a sign-in whose last page did not load in the user's browser: takes the \
-        address of that page, which the user copies from the browser.";
-    const EFFECT: Effect = Effect::Sets;
+    const DESCRIPTION: &'static str = "Completes a sign-in whose last page did not load in the user's browser, or asked to \
+        be copied: takes the address of that page, which the user copies from the browser. Works once.";
+    const EFFECT: Effect = Effect::Spends;
     const ASKS_KROGER: bool = true;
     type Input = CompleteInput;
     type Output = SignedIn;
 
     fn run(call: &Call<'_>, input: CompleteInput) -> Result<Reply<SignedIn>, Failure> {
         let Redirect { code, state } = redirect(&input.redirect_url.0)?;
+        authorization::check_user(call.cx, &state, call.user)?;
         let signed_in = authorization::complete(call.cx, &code, &state)?;
         let expires_in_seconds = signed_in.grant.tokens.expires_at.since(call.cx.ports.wall_now()).as_secs();
         let text = "The Kroger account is connected. Repeat what needed the sign-in.".to_owned();

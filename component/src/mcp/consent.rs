@@ -137,7 +137,7 @@ fn declined() -> Failure {
 /// The answer to a call that failed. Where a sign-in mends it, the person is
 /// asked.
 pub(super) fn answer(call: &Call<'_>, deed: &Deed, failure: Failure) -> Result<CallToolResponse, ErrorData> {
-    if !matches!(failure.code, Code::Reauthorize | Code::TokenRejected | Code::ScopeMissing) {
+    if !is_mended_by_signing_in(&failure) {
         return Ok(failed(&for_agents(failure)).into());
     }
     let scope = scope(&failure).unwrap_or_else(|| call.cx.settings.scope.clone());
@@ -149,6 +149,15 @@ pub(super) fn answer(call: &Call<'_>, deed: &Deed, failure: Failure) -> Result<C
         Means::InputRequired => ask(call, deed, &invited),
         Means::UrlError => Err(url_error(&invited)),
         Means::Words => Ok(failed(&in_words(&failure, &invited)).into()),
+    }
+}
+
+/// A token of the app's own, too, is rejected or lacks a scope; that has no link.
+fn is_mended_by_signing_in(failure: &Failure) -> bool {
+    match failure.code {
+        Code::Reauthorize => true,
+        Code::TokenRejected | Code::ScopeMissing => failure.authorization_url.is_some(),
+        _ => false,
     }
 }
 
@@ -193,12 +202,17 @@ fn url_error(invited: &Invited) -> ErrorData {
 fn in_words(failure: &Failure, invited: &Invited) -> Failure {
     let what = failure.detail.split("\n\n").next().unwrap_or_default();
     let what = if what.ends_with('.') { what.to_owned() } else { format!("{what}.") };
+    // What else was rejected token_status still takes for a sign-in.
+    let (then, otherwise) = match failure.code {
+        Code::Reauthorize => ("Call token_status until it says signed_in", "browser elsewhere"),
+        _ => ("Wait until the user says that it is done", "anew true and browser elsewhere"),
+    };
     Failure {
         detail: format!("{what} The user must re-authenticate."),
         next_step: format!(
             "Give the user the link, which works for {} minutes; its page shows the number {}, which you tell the user \
-             to compare. Call token_status until it says signed_in, then repeat this call. If the link does not open on \
-             the user's device, call sign_in with browser elsewhere.",
+             to compare. {then}, then repeat this call. If the link does not open on the user's device, call sign_in \
+             with {otherwise}.",
             authorization::minutes(),
             invited.number
         ),

@@ -86,9 +86,12 @@ const PROMPTS: [Known; 4] = [
         arguments: &[],
         text: |_| {
             "Connect my Kroger account.\n\
-             1. Call token_status; if it says signed_in, tell me so and stop.\n\
-             2. Call sign_in, show me the link and the number, and wait until I say that I agreed.\n\
-             3. If my last page did not load, ask me for its address and call complete_sign_in with it.\n\
+             1. Call token_status. If it says signed_in, tell me so and stop, unless a call was refused with \
+             token_rejected or scope_missing.\n\
+             2. Call sign_in, with anew true if token_status says signed_in; show me the link and the number, and wait \
+             until I say that I agreed.\n\
+             3. If my last page did not load, or asks to be copied, ask me for its address and call complete_sign_in \
+             with it.\n\
              4. Call token_status and tell me whether it worked."
                 .to_owned()
         },

@@ -35,6 +35,8 @@ pub(super) enum Effect {
     Sets,
     /// Something, once more each time.
     Adds,
+    /// Something once: the same call again is refused.
+    Spends,
     /// It takes something away.
     Removes,
 }
@@ -74,7 +76,7 @@ fn definition<T: Tool>() -> Definition {
     let hints = match T::EFFECT {
         Effect::Looks => hints,
         Effect::Sets => hints.destructive(false).idempotent(true),
-        Effect::Adds => hints.destructive(false).idempotent(false),
+        Effect::Adds | Effect::Spends => hints.destructive(false).idempotent(false),
         Effect::Removes => hints.destructive(true).idempotent(true),
     };
     Definition::new(T::NAME, T::DESCRIPTION, schema::<T::Input>(SchemaSettings::draft2020_12()))

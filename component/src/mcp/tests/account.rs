@@ -91,6 +91,76 @@ fn token_status_says_when_only_the_user_can_mend_it() {
     assert!(status.text().contains("Call sign_in"), "{}", status.text());
 }
 
+/// Kroger ended the sign-in: it rejects the access token and refuses the other.
+fn revoked() -> Server {
+    let server = signed_in();
+    server.world.answer(401, "");
+    server.world.answer(400, r#"{"error":"invalid_request","error_description":"invalid refresh_token"}"#);
+    let refused = server.call("add_to_cart", &json!({ "items": [{ "upc": UPC }] }));
+    assert_eq!(refused.error(), "reauthorize");
+    server
+}
+
+#[test]
+fn a_refusal_counts_though_the_access_token_has_time_left_and_sign_in_makes_a_link() {
+    let server = revoked();
+
+    let status = server.call("token_status", &json!({}));
+    let asked = server.call("sign_in", &json!({}));
+    server.sign_in();
+
+    assert_eq!(status.value(), &json!({ "signed_in": false, "status": "reauthorize" }));
+    assert!(asked.value()["url"].is_string(), "{}", asked.text());
+    assert_eq!(server.call("token_status", &json!({})).value()["status"], "signed_in");
+}
+
+#[test]
+fn sign_in_anew_makes_a_link_for_one_who_is_signed_in() {
+    let server = signed_in();
+
+    let here = server.call("sign_in", &json!({ "anew": true }));
+    let elsewhere = server.call("sign_in", &json!({ "anew": true, "browser": "elsewhere" }));
+
+    assert!(here.value()["url"].as_str().unwrap().contains("/auth/start/"), "{}", here.text());
+    assert!(elsewhere.value()["url"].as_str().unwrap().contains("/oauth2/authorize"), "{}", elsewhere.text());
+    assert!(server.call("sign_in", &json!({ "anew": false })).value()["url"].is_null());
+}
+
+#[test]
+fn complete_sign_in_is_for_the_user_who_asked_and_another_uses_nothing_up() {
+    let server = server();
+    let link = server.call("sign_in", &json!({ "browser": "elsewhere" })).value()["url"].as_str().unwrap().to_owned();
+    let pasted = json!({ "name": "complete_sign_in", "arguments": { "redirect_url": redirected(&link) } });
+    let call = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": pasted });
+    let as_bob = [("mcp-protocol-version", "2025-11-25"), ("x-kroger-user", "bob")];
+
+    let refused = Outcome(json_of(&server.post(&as_bob, &call))["result"].clone());
+    server.world.answer_with_tokens("canary-access", "canary-refresh");
+    let own = server.call("complete_sign_in", &pasted["arguments"]);
+
+    assert_eq!(refused.error(), "invalid_argument");
+    assert!(refused.text().contains("another user"), "{}", refused.text());
+    assert_eq!(own.value()["signed_in"], true);
+}
+
+#[test]
+fn a_sign_in_elsewhere_is_finished_by_pasting_and_by_no_browser_that_comes_back() {
+    let server = server();
+    let link = server.call("sign_in", &json!({ "browser": "elsewhere" })).value()["url"].as_str().unwrap().to_owned();
+    let back = redirected(&link);
+    let path = back.strip_prefix("http://localhost:9004").unwrap();
+
+    let program = server.get(path, &[]);
+    let page = server.get(path, &[("accept", "text/html"), ("cookie", "kroger_sign_in=forged")]);
+    server.world.answer_with_tokens("canary-access", "canary-refresh");
+    let pasted = server.call("complete_sign_in", &json!({ "redirect_url": back }));
+
+    assert_eq!((program.status().as_u16(), page.status().as_u16()), (400, 400));
+    let shown = String::from_utf8_lossy(page.body()).into_owned();
+    assert!(shown.contains("Copy the address of this page") && !shown.contains("canary-code"), "{shown}");
+    assert_eq!(pasted.value()["signed_in"], true);
+}
+
 #[test]
 fn quota_status_counts_what_was_sent() {
     let server = signed_in();

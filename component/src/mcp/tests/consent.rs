@@ -188,6 +188,45 @@ fn a_sign_in_that_lacks_the_cart_is_asked_for_it() {
 }
 
 #[test]
+fn what_only_the_operator_can_mend_asks_no_one_to_sign_in() {
+    let search = json!({ "name": "search_products", "arguments": { "terms": ["milk"] } });
+    let stores = json!({ "name": "find_stores", "arguments": { "zip_code": "45039" } });
+    let forbidden = r#"{"errors":{"code":"Forbidden","reason":"missing required scopes"}}"#;
+    for (call, status, code) in
+        [(&search, 401, "token_rejected"), (&search, 403, "scope_missing"), (&stores, 403, "scope_missing")]
+    {
+        let server = shop();
+        for _ in 0..3 {
+            server.world.answer(status, forbidden);
+            server.world.answer(200, r#"{"access_token":"canary-other","expires_in":1800}"#);
+        }
+
+        let refused = Outcome(server.ask_as(&opens_links(), "tools/call", call.clone())["result"].clone());
+
+        assert_eq!(refused.error(), code);
+        assert!(refused.0["_meta"]["kroger-mcp/problem"]["authorization_url"].is_null(), "{}", refused.text());
+        assert!(refused.text().contains("Whoever runs this server"), "{}", refused.text());
+        for never in ["re-authenticate", "Link", "of that call"] {
+            assert!(!refused.text().contains(never), "{never}: {}", refused.text());
+        }
+    }
+}
+
+#[test]
+fn a_token_that_kroger_rejects_though_it_is_new_is_mended_by_signing_in_anew() {
+    let server = signed_in();
+    server.world.answer(401, "");
+    server.world.answer_with_tokens("canary-access-2", "canary-refresh-2");
+    server.world.answer(401, "");
+
+    let refused = Outcome(server.ask("tools/call", add())["result"].clone());
+
+    assert_eq!(refused.error(), "token_rejected");
+    assert!(refused.text().contains("sign_in with anew true and"), "{}", refused.text());
+    assert!(!refused.text().contains("token_status"), "{}", refused.text());
+}
+
+#[test]
 fn only_the_browser_in_which_the_person_agreed_may_come_back() {
     let server = server();
     let (link, _) = question(&server.ask_as(&opens_links(), "tools/call", add()));
