@@ -155,7 +155,7 @@ fn the_typed_catalogue_searches_looks_and_checks_with_the_apps_own_token() {
     assert_eq!(found.found[0].products.len(), 2);
     assert!(found.found[0].products.iter().all(|product| product.stock != Stock::Out));
     assert!(found.found[1].products.is_empty());
-    assert_eq!((check.estimated_total_cents, check.unpriced, check.ready), (2 * 159, 1, false));
+    assert_eq!((check.estimated_total_cents, check.not_in_total, check.ready), (2 * 159, 1, false));
     assert_eq!(check.items[1].concerns[0].code, "unknown_upc");
     assert_eq!(chains.len(), 8);
     assert_eq!(unknown.code, FailureCode::NotFound);

@@ -20,6 +20,7 @@ mod cart;
 mod consent;
 #[cfg(feature = "conformance")]
 mod fixtures;
+mod items;
 mod products;
 mod prompts;
 mod recent;

@@ -10,6 +10,7 @@ mod cache;
 pub mod check;
 mod lenient;
 pub mod location;
+pub mod lookup;
 pub mod page;
 pub mod product;
 pub mod search;
@@ -67,12 +68,20 @@ pub fn product_value(
     }
     let source = Source { endpoint: Endpoint::Products, purpose, freshness: Freshness::Minute };
     let answer = source.answer(cx, user, &path).map_err(|failure| match failure.code {
-        Code::NotFound => search::no_such_product(upc),
+        Code::NotFound => no_such_product(upc),
         _ => failure,
     })?;
     // Some answer one product with a list of it.
     let page = Page::read(&answer).ok_or_else(|| without_data(Endpoint::Products))?;
-    page.data.into_iter().next().ok_or_else(|| search::no_such_product(upc))
+    page.data.into_iter().next().ok_or_else(|| no_such_product(upc))
+}
+
+fn no_such_product(upc: &Upc) -> Failure {
+    Failure::new(
+        Code::NotFound,
+        format!("Kroger knows no product {}.", upc.as_str()),
+        "Check the UPC, which has no check digit, or search for the product by name.",
+    )
 }
 
 /// The store to look at: the one that is named, else the user's preferred one,

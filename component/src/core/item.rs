@@ -41,13 +41,20 @@ impl Upc {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// What these digits mean if they are a barcode (GTIN-13): none where the
+    /// last is not the check digit of the others. One UPC in ten looks like
+    /// that, so it is to be asked and never taken.
+    pub fn of_barcode(&self) -> Option<Self> {
+        has_check_digit(&self.0).then(|| Self(format!("0{}", &self.0[..12])))
+    }
 }
 
-/// UPC-A: three times the odd places, plus the even ones, ends in 0 (GS1
-/// General Specifications § 7.9).
+/// From the right, every digit and three times every second one add up to tens
+/// (GS1 General Specifications § 7.9).
 fn has_check_digit(digits: &str) -> bool {
-    let sum: u32 =
-        digits.bytes().zip([3, 1].iter().cycle()).map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
+    let weighted = digits.bytes().rev().zip([1, 3].iter().cycle());
+    let sum: u32 = weighted.map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
     sum.is_multiple_of(10)
 }
 
@@ -118,6 +125,15 @@ mod tests {
         for wrong in ["", "milk", "00011110417000", "-5", "0000000000000", "٠٠٠١"] {
             assert!(Upc::parse(wrong).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn thirteen_digits_that_end_in_their_check_digit_may_be_a_barcode() {
+        let meant = |text: &str| Upc::parse(text).unwrap().upc.of_barcode().map(|upc| upc.0);
+
+        assert_eq!(meant("0011110417008").as_deref(), Some("0001111041700"));
+        assert_eq!(meant("4006381333931").as_deref(), Some("0400638133393"));
+        assert_eq!(meant("0001111041700"), None);
     }
 
     #[test]

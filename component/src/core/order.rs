@@ -31,14 +31,20 @@ pub fn one(given: &Given, default: Modality) -> Result<Order, Failure> {
 
 /// Reads the items of a call; an error names `items[2].upc`.
 pub fn many(given: &[Given], default: Modality) -> Result<Order, Failure> {
-    if given.is_empty() || given.len() > MOST_ITEMS {
-        return Err(Failure::invalid_argument("items", &format!("1 to {MOST_ITEMS} items")));
-    }
+    check_count(given.len())?;
     let mut order = Order { items: Vec::with_capacity(given.len()), notes: Vec::new() };
     for (index, item) in given.iter().enumerate() {
         order.add(item, default, |field| format!("items[{index}].{field}"))?;
     }
     Ok(order)
+}
+
+/// Refuses a call without items, or with more than Kroger is sent at once.
+pub fn check_count(count: usize) -> Result<(), Failure> {
+    if (1..=MOST_ITEMS).contains(&count) {
+        return Ok(());
+    }
+    Err(Failure::invalid_argument("items", &format!("1 to {MOST_ITEMS} items")))
 }
 
 impl Order {

@@ -196,6 +196,37 @@ impl<const LEAST: u32, const MOST: u32> JsonSchema for Whole<LEAST, MOST> {
     }
 }
 
+/// Degrees of latitude or longitude, up to `MOST` either way; a number in quotes
+/// is one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Degrees<const MOST: u32>(pub(super) f64);
+
+impl<const MOST: u32> Argument for Degrees<MOST> {
+    fn read(value: Option<Value>, place: &str) -> Result<Self, Failure> {
+        let degrees = match value {
+            Some(Value::Number(number)) => number.as_f64(),
+            Some(Value::String(text)) => text.trim().parse().ok(),
+            _ => None,
+        };
+        let degrees = degrees.filter(|degrees| degrees.abs() <= f64::from(MOST));
+        degrees.map(Self).ok_or_else(|| Failure::invalid_argument(place, &format!("degrees from -{MOST} to {MOST}")))
+    }
+}
+
+impl<const MOST: u32> JsonSchema for Degrees<MOST> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Degrees".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": "number", "minimum": -i64::from(MOST), "maximum": MOST })
+    }
+}
+
 /// Yes or no, as JSON or in words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Flag(pub(super) bool);

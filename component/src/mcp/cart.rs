@@ -3,26 +3,18 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::arguments::{Flag, List, Text, Whole, arguments, choices};
-use super::products;
+use super::arguments::{Flag, List, Text, arguments};
+use super::items::{self, ItemInput};
+use super::products::at_store;
 use super::stores::{StoreArgument, store_argument};
 use super::tool::{Call, Effect, Reply, Tool};
 use crate::core::cart;
-use crate::core::catalog::check::{self, CartCheck, Line};
+use crate::core::catalog::check::{self, CartCheck, Concern, Line};
 use crate::core::catalog::product::Cents;
-use crate::core::catalog::search::{self, ProductQuery};
-use crate::core::failure::{Code, Failure};
-use crate::core::item::{Item, Modality};
+use crate::core::failure::Failure;
+use crate::core::item::Item;
 use crate::core::ledger::IdempotencyKey;
-use crate::core::order::{self, Given, Order};
-
-/// What more than these is of no use for a choice.
-const CANDIDATES: u32 = 5;
-
-choices! {
-    /// How the person gets an item.
-    Way { Pickup = "PICKUP", Delivery = "DELIVERY" }
-}
+use crate::core::order::Order;
 
 arguments! {
     /// What `add_to_cart` takes.
@@ -34,18 +26,6 @@ arguments! {
         /// A new text of your own for each add, such as a UUID; the same again when you repeat the call after an error:
         /// then nothing is added twice.
         idempotency_key: Option<Text>,
-    }
-}
-
-arguments! {
-    /// One item to add.
-    ItemInput {
-        /// UPC, 13 digits, as search results give it. A 12-digit barcode is converted.
-        upc: Text,
-        /// How many; 1 if absent.
-        quantity: Option<Whole<1, 999>>,
-        /// The configured one if absent.
-        modality: Option<Way>,
     }
 }
 
@@ -96,7 +76,8 @@ impl Tool for AddToCart {
     type Output = Added;
 
     fn run(call: &Call<'_>, input: AddInput) -> Result<Reply<Added>, Failure> {
-        let order = order(call, input.items)?;
+        let order = items::order(call, input.items)?;
+        items::refuse_barcodes(call, &order)?;
         let key = input.idempotency_key.map(|text| IdempotencyKey::parse(&text.0)).transpose();
         let key = key.map_err(|allowed| Failure::invalid_argument("idempotency_key", allowed))?;
         let deed = if input.dry_run == Some(Flag(true)) {
@@ -112,43 +93,6 @@ impl Tool for AddToCart {
         let value =
             Added { added: deed != Deed::Shown, replayed: deed == Deed::AddedBefore, items, notes: order.notes };
         Ok(Reply { value, text })
-    }
-}
-
-/// Words in place of a UPC are answered with the products that may be meant:
-/// which it is is not guessed.
-fn order(call: &Call<'_>, items: List<ItemInput>) -> Result<Order, Failure> {
-    for (index, item) in items.0.iter().enumerate() {
-        if item.upc.0.chars().any(char::is_alphabetic)
-            && let Some(products) = candidates(call, &item.upc.0)
-        {
-            let detail = format!("`items[{index}].upc` is no UPC. Products that may be meant:{products}");
-            let next_step = "Ask the user which is meant, then call again with its UPC.";
-            return Err(Failure::new(Code::InvalidArgument, detail, next_step));
-        }
-    }
-    let given = items.0.into_iter().map(|item| Given {
-        upc: item.upc.0,
-        quantity: item.quantity.map_or(1, |quantity| quantity.0),
-        modality: item.modality.map(Modality::from),
-    });
-    order::many(&given.collect::<Vec<_>>(), call.cx.settings.default_modality)
-}
-
-fn candidates(call: &Call<'_>, words: &str) -> Option<String> {
-    let query = ProductQuery { terms: vec![words.to_owned()], limit: Some(CANDIDATES), ..ProductQuery::default() };
-    let found = search::search_products(call.cx, call.user, &query).ok()?;
-    let products = found.found.iter().flat_map(|found| &found.products);
-    let listed: Vec<String> = products.map(|product| format!("\n- {}", products::line(product))).collect();
-    (!listed.is_empty()).then(|| listed.concat())
-}
-
-impl From<Way> for Modality {
-    fn from(way: Way) -> Self {
-        match way {
-            Way::Pickup => Self::Pickup,
-            Way::Delivery => Self::Delivery,
-        }
     }
 }
 
@@ -191,11 +135,12 @@ pub(super) struct Checked {
     /// Nothing stands in the way of adding all of it.
     ready: bool,
     items: Vec<CheckedItem>,
-    /// Dollars, of the items whose price is known.
-    estimated_total: f64,
+    /// Dollars, of the items that are ready and have a price. Absent: no store is chosen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimated_total: Option<f64>,
     /// How many items are not in the total.
     #[serde(skip_serializing_if = "is_none_of_them")]
-    unpriced: usize,
+    not_in_total: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     store_id: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -243,14 +188,14 @@ impl Tool for CheckCartItems {
 
     fn run(call: &Call<'_>, input: CheckInput) -> Result<Reply<Checked>, Failure> {
         let store = store_argument(call, input.store_id)?;
-        let order = order(call, input.items)?;
+        let order = items::order(call, input.items)?;
         let check = check::check_cart_items(call.cx, call.user, &order.items, store.as_ref())?;
-        let text = check_text(&check);
+        let text = check_text(&check, &order.notes);
         let value = Checked {
             ready: check.is_ready(),
             items: check.lines.iter().map(CheckedItem::from).collect(),
-            estimated_total: check.estimated_total.dollars(),
-            unpriced: check.unpriced,
+            estimated_total: check.location.is_some().then(|| check.estimated_total.dollars()),
+            not_in_total: check.not_in_total,
             store_id: check.location.map(|location| location.as_str().to_owned()),
             notes: order.notes,
         };
@@ -273,27 +218,41 @@ impl From<&Line> for CheckedItem {
     }
 }
 
-fn check_text(check: &CartCheck) -> String {
-    let mut lines = Vec::new();
-    for line in &check.lines {
-        let name = line.product.as_ref().map_or("unknown product", |product| &product.description);
-        let estimate = line.estimate.map(|cents| format!(", {cents}")).unwrap_or_default();
-        lines.push(format!("- {} x {} {name}{estimate}", line.item.quantity.get(), line.item.upc.as_str()));
-        lines.extend(line.concerns.iter().map(|concern| format!("  {}", concern.sentence())));
-    }
-    let unpriced = if check.unpriced == 0 { String::new() } else { format!(", without {} items", check.unpriced) };
-    lines.push(format!("Estimated total: {}{unpriced}.", check.estimated_total));
+fn check_text(check: &CartCheck, notes: &[String]) -> String {
+    let mut lines = notes.to_vec();
+    lines.extend(check.location.iter().map(at_store));
+    lines.extend(check.lines.iter().map(line_text));
+    lines.push(sum(check));
+    lines.push(next_step(check).to_owned());
+    lines.join("\n")
+}
+
+/// `- 2 x 0001111041700 Kroger 2% Milk, PICKUP, $3.18`, and what speaks against it. That no store is chosen is told
+/// once, of all.
+fn line_text(line: &Line) -> String {
+    let Item { upc, quantity, modality } = &line.item;
+    let name = line.product.as_ref().map_or("unknown product", |product| &product.description);
+    let estimate = line.estimate.map(|cents| format!(", {cents}")).unwrap_or_default();
+    let concerns = line.concerns.iter().filter(|concern| **concern != Concern::NoStore);
+    let concerns: String = concerns.map(|concern| format!("\n  {}", concern.sentence())).collect();
+    format!("- {} x {} {name}, {}{estimate}{concerns}", quantity.get(), upc.as_str(), modality.as_str())
+}
+
+fn sum(check: &CartCheck) -> String {
     if check.location.is_none() {
-        lines.push(
-            "No store is chosen, so there are no prices and no stock: find_stores, then set_preferred_store."
-                .to_owned(),
-        );
+        return Concern::NoStore.sentence();
     }
-    let next = if check.is_ready() {
+    let others =
+        if check.not_in_total == 0 { String::new() } else { format!(", without {} items", check.not_in_total) };
+    format!("Estimated total of what is ready: {}{others}.", check.estimated_total)
+}
+
+fn next_step(check: &CartCheck) -> &'static str {
+    if check.location.is_none() {
+        "Next: find_stores and set_preferred_store, then check again."
+    } else if check.is_ready() {
         "Next: tell the user the total, then add_to_cart with the same items."
     } else {
         "Next: replace or drop what is not ready with the user, then check again."
-    };
-    lines.push(next.to_owned());
-    lines.join("\n")
+    }
 }

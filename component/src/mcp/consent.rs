@@ -221,12 +221,15 @@ fn in_words(failure: &Failure, invited: &Invited) -> Failure {
     }
 }
 
-/// In the words of tools, where the first system's name its routes.
+/// In the words of tools, where others' name routes.
 pub(super) fn for_agents(failure: Failure) -> Failure {
-    let told = |text: &str| {
-        text.replace("Start again at /auth/authorize", "Call `sign_in` for a new link")
-            .replace("start again at /auth/authorize", "call `sign_in` for a new link")
-    };
+    const WORDS: [(&str, &str); 4] = [
+        ("Start again at /auth/authorize", "Call `sign_in` for a new link"),
+        ("start again at /auth/authorize", "call `sign_in` for a new link"),
+        ("GET /admin/rate-limits shows each quota", "`quota_status` shows each quota"),
+        ("Search for stores near a zip code; each has", "Call `find_stores` with a zip code; each store has"),
+    ];
+    let told = |text: &str| WORDS.iter().fold(text.to_owned(), |text, (route, tool)| text.replace(route, tool));
     Failure { detail: told(&failure.detail), next_step: told(&failure.next_step), ..failure }
 }
 

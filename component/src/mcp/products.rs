@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::arguments::{Flag, List, Text, Whole, arguments, choices};
 use super::stores::{StoreArgument, store_argument};
 use super::tool::{Call, Effect, Reply, Tool};
+use crate::core::catalog::location::LocationId;
 use crate::core::catalog::page::Fulfillment;
 use crate::core::catalog::product::{Cents, Product, Stock};
 use crate::core::catalog::search::{self, Found, Order, ProductQuery, ProductsFound, StockWanted};
@@ -15,6 +16,8 @@ use crate::core::item::Upc;
 
 /// Of each term; Kroger's 10 are more than a small model reads.
 const SHOWN: u32 = 5;
+/// Of all terms together.
+const MOST_SHOWN: u32 = 60;
 
 choices! {
     /// How a product is brought.
@@ -29,9 +32,9 @@ choices! {
 arguments! {
     /// What `search_products` takes.
     SearchInput {
-        /// What to search for, up to 10 terms; each is searched by itself: ["2% milk", "eggs"].
+        /// What to search for, up to 10 terms a call; each is searched by itself: ["2% milk", "eggs"].
         terms: Option<List<Text>>,
-        /// Only this brand.
+        /// Only this brand, spelt exactly as products have it: Kroger.
         brand: Option<Text>,
         /// UPCs to look up.
         upcs: Option<List<Text>>,
@@ -43,7 +46,7 @@ arguments! {
         in_stock_only: Option<Flag>,
         /// unit_price compares cost per ounce or piece.
         sort_by: Option<Sorting>,
-        /// How many products of each term; 5 if absent.
+        /// How many products of each term; 5 if absent, 60 of all terms at most.
         limit: Option<Whole<1, 50>>,
         /// Where to go on: next_start of the last answer.
         start: Option<Whole<0, 250>>,
@@ -57,37 +60,64 @@ impl Tool for SearchProducts {
     const NAME: &'static str = "search_products";
     const TITLE: &'static str = "Search products";
     const DESCRIPTION: &'static str = "Finds Kroger products by words, brand or UPC, with price, sale, stock and aisle at \
-        the store. Give all items of a list as terms of one call. Where several products fit, let the user choose.";
+        the store. Give the items of a list as terms of one call, up to 10. Where several products fit, let the user \
+        choose.";
     const EFFECT: Effect = Effect::Looks;
     const ASKS_KROGER: bool = true;
     type Input = SearchInput;
     type Output = Results;
 
     fn run(call: &Call<'_>, input: SearchInput) -> Result<Reply<Results>, Failure> {
-        let found = search::search_products(call.cx, call.user, &query(call, input)?)?;
-        let text = text(&found);
+        let (query, notes) = query(call, input)?;
+        let mut found = search::search_products(call.cx, call.user, &query)?;
+        found.notes.extend(notes);
+        let text = text(&query, &found);
         Ok(Reply { value: Results::from(found), text })
     }
 }
 
-fn query(call: &Call<'_>, input: SearchInput) -> Result<ProductQuery, Failure> {
-    let texts = |list: Option<List<Text>>| {
-        list.map_or_else(Vec::new, |list| {
-            list.0.into_iter().map(|text| text.0).filter(|text| !text.is_empty()).collect()
-        })
-    };
+/// What to search for, and what was corrected to get it.
+fn query(call: &Call<'_>, input: SearchInput) -> Result<(ProductQuery, Vec<String>), Failure> {
+    let (terms, split) = split(texts(input.terms));
+    let (limit, cut) = limit(input.limit.map_or(SHOWN, |limit| limit.0), &terms);
     let ways = input.fulfillment.map_or_else(Vec::new, |ways| ways.0);
-    Ok(ProductQuery {
-        terms: texts(input.terms),
+    let query = ProductQuery {
+        terms,
         brand: input.brand.map(|brand| brand.0),
         upcs: texts(input.upcs),
         location: store_argument(call, input.store_id)?,
         fulfillment: ways.into_iter().map(Fulfillment::from).collect(),
         stock: if input.in_stock_only == Some(Flag(true)) { StockWanted::InStock } else { StockWanted::Any },
         order: input.sort_by.map_or(Order::Relevance, Order::from),
-        limit: Some(input.limit.map_or(SHOWN, |limit| limit.0)),
+        limit: Some(limit),
         start: input.start.map_or(0, |start| start.0),
-    })
+    };
+    Ok((query, split.into_iter().chain(cut).collect()))
+}
+
+fn texts(list: Option<List<Text>>) -> Vec<String> {
+    let texts = list.map_or_else(Vec::new, |list| list.0);
+    texts.into_iter().map(|text| text.0).filter(|text| !text.is_empty()).collect()
+}
+
+/// One text with commas is most often a list, of which Kroger finds nothing.
+fn split(terms: Vec<String>) -> (Vec<String>, Option<String>) {
+    let [only] = terms.as_slice() else { return (terms, None) };
+    let parts: Vec<String> =
+        only.split(',').map(str::trim).filter(|part| !part.is_empty()).map(str::to_owned).collect();
+    if parts.len() < 2 {
+        return (terms, None);
+    }
+    let note = format!("The text with commas was searched as {} terms; give each as a term of its own.", parts.len());
+    (parts, Some(note))
+}
+
+/// Of each term so many that an answer to all of them can be read.
+fn limit(wanted: u32, terms: &[String]) -> (u32, Option<String>) {
+    let share = u32::try_from(terms.len()).ok().and_then(|count| MOST_SHOWN.checked_div(count)).unwrap_or(MOST_SHOWN);
+    let limit = wanted.min(share.max(1));
+    let note = format!("One answer shows {MOST_SHOWN} products at most, so {limit} of each term; `start` goes on.");
+    (limit, (limit < wanted).then_some(note))
 }
 
 impl From<Way> for Fulfillment {
@@ -149,6 +179,12 @@ pub(super) struct ProductLine {
     /// Dollars, now.
     #[serde(skip_serializing_if = "Option::is_none")]
     price: Option<f64>,
+    /// Where it is sold by weight: what the price is of.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    price_per: Option<String>,
+    /// Dollars of one piece, where it is sold by weight.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    estimated_price: Option<f64>,
     /// Dollars; there if it is on sale.
     #[serde(skip_serializing_if = "Option::is_none")]
     regular_price: Option<f64>,
@@ -196,6 +232,8 @@ impl From<&Product> for ProductLine {
             description: product.description.clone(),
             size: product.size.clone(),
             price: price.map(|price| price.current().dollars()),
+            price_per: price.and(product.price_per()).map(str::to_owned),
+            estimated_price: price.and_then(|price| price.estimate).map(Cents::dollars),
             regular_price: on_sale.map(|price| price.regular.dollars()),
             unit_price: product.unit_price.map(|price| price.to_string()),
             stock: (product.stock != Stock::Unknown).then(|| product.stock.as_str()),
@@ -216,43 +254,59 @@ fn offered(product: &Product) -> Vec<&'static str> {
     ways.into_iter().filter(|(is_offered, _)| *is_offered == Some(true)).map(|(_, way)| way).collect()
 }
 
-/// `0001111041700 Kroger 2% Milk, 1 gal: $1.59 (regular $1.99), stock high, Aisle 35`
+/// `0001111041700 Kroger 2% Milk, 1 gal: $1.59 (regular $1.99), stock high, Aisle 35, by in_store/pickup`
 pub(super) fn line(product: &Product) -> String {
     let size = product.size.as_ref().map(|size| format!(", {size}")).unwrap_or_default();
     let mut facts = Vec::new();
-    if let Some(price) = product.price {
-        let regular = price.promo.map(|_| format!(" (regular {})", price.regular)).unwrap_or_default();
-        facts.push(format!("{}{regular}", price.current()));
-    }
+    facts.extend(price_text(product));
     facts.extend(product.unit_price.map(|price| price.to_string()));
     if product.stock != Stock::Unknown {
         facts.push(format!("stock {}", product.stock.as_str()));
     }
     facts.extend(product.aisle.clone());
+    let offered = offered(product);
+    if !offered.is_empty() {
+        facts.push(format!("by {}", offered.join("/")));
+    }
     let facts = if facts.is_empty() { String::new() } else { format!(": {}", facts.join(", ")) };
     format!("{} {}{size}{facts}", product.upc.as_str(), product.description)
 }
 
-fn text(found: &ProductsFound) -> String {
-    let mut lines = Vec::new();
+/// `$0.49 per lb (regular $0.59) (about $0.24 each)`
+fn price_text(product: &Product) -> Option<String> {
+    let price = product.price?;
+    let per = product.price_per().map(|per| format!(" per {per}")).unwrap_or_default();
+    let regular = price.promo.map(|_| format!(" (regular {})", price.regular)).unwrap_or_default();
+    let each = price.estimate.map(|estimate| format!(" (about {estimate} each)")).unwrap_or_default();
+    Some(format!("{}{per}{regular}{each}", price.current()))
+}
+
+fn text(query: &ProductQuery, found: &ProductsFound) -> String {
+    let mut lines: Vec<String> = found.location.iter().map(at_store).collect();
     for one in &found.found {
         let total = one.total.map(|total| format!(" of {total}")).unwrap_or_default();
-        lines.push(format!("{}: {}{total}", one.searched_for, one.products.len()));
+        let more = one.next_start.map(|start| format!(", more with start {start}")).unwrap_or_default();
+        lines.push(format!("{}: {}{total}{more}", one.searched_for, one.products.len()));
         lines.extend(one.products.iter().map(|product| format!("- {}", line(product))));
         lines.extend(one.notes.iter().cloned());
         lines.extend(one.failure.iter().map(|failure| format!("Not searched: {}", failure.detail)));
     }
     lines.extend(found.notes.iter().cloned());
-    let is_empty = found.found.iter().all(|one| one.products.is_empty());
-    lines.push(next_step(is_empty).to_owned());
+    lines.push(next_step(query, found).to_owned());
     lines.join("\n")
 }
 
-fn next_step(is_empty: bool) -> &'static str {
-    if is_empty {
-        "Next: try fewer or other words."
-    } else {
+pub(super) fn at_store(store: &LocationId) -> String {
+    format!("At the store {}.", store.as_str())
+}
+
+fn next_step(query: &ProductQuery, found: &ProductsFound) -> &'static str {
+    if found.found.iter().any(|one| !one.products.is_empty()) {
         "Next: let the user choose where several fit, then call check_cart_items or add_to_cart with the UPCs."
+    } else if query.brand.is_some() {
+        "Next: search again with the brand as it is spelt, or without it."
+    } else {
+        "Next: try fewer or other words."
     }
 }
 
@@ -277,9 +331,6 @@ pub(super) struct ProductDetails {
     brand: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     categories: Vec<String>,
-    /// Dollars of one piece, where it is sold by weight.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    estimated_price: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     temperature: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -315,12 +366,31 @@ impl Tool for GetProduct {
         let store = store_argument(call, input.store_id)?;
         let read = Upc::parse(&input.upc.0).map_err(|allowed| Failure::invalid_argument("upc", allowed))?;
         let (product, store) = search::product(call.cx, call.user, &read.upc, store.as_ref())?;
-        let mut text = format!("{}\nNext: add_to_cart adds it.", line(&product));
-        if let Some(note) = &read.note {
-            text = format!("{note}\n{text}");
-        }
+        let text = details_text(&product, store.as_ref(), read.note.as_deref());
         let store_id = store.map(|store| store.as_str().to_owned());
         Ok(Reply { value: details(&product, store_id, read.note), text })
+    }
+}
+
+fn details_text(product: &Product, store: Option<&LocationId>, note: Option<&str>) -> String {
+    let mut lines: Vec<String> = note.map(str::to_owned).into_iter().chain(store.map(at_store)).collect();
+    lines.push(line(product));
+    lines.extend(product.most_quantity.map(|most| format!("{most} at most in one order.")));
+    lines.extend(product.least_quantity.map(|least| format!("{least} at least in one order.")));
+    if product.age_restricted == Some(true) {
+        lines.push("Only for those who are old enough.".to_owned());
+    }
+    lines.push(after_looking(product).to_owned());
+    lines.join("\n")
+}
+
+fn after_looking(product: &Product) -> &'static str {
+    let is_limited = product.most_quantity.is_some() || product.least_quantity.is_some();
+    let is_brought = product.offered.pickup == Some(true) && product.offered.delivery != Some(false);
+    if product.is_in_stock() && is_brought && !is_limited {
+        "Next: add_to_cart adds it."
+    } else {
+        "Next: check_cart_items says whether it can be added."
     }
 }
 
@@ -330,7 +400,6 @@ pub(super) fn details(product: &Product, store_id: Option<String>, note: Option<
         store_id,
         brand: product.brand.clone(),
         categories: product.categories.clone(),
-        estimated_price: product.price.and_then(|price| price.estimate).map(Cents::dollars),
         temperature: product.temperature.clone(),
         country_of_origin: product.country_of_origin.clone(),
         image_url: product.image_url.clone(),

@@ -29,7 +29,7 @@ const PROMPTS: [Known; 4] = [
         text: |given| {
             format!(
                 "Put this shopping list into my Kroger cart:\n\n{}\n\n{}\
-                 1. Search for all items in one call of search_products, each as a term.\n\
+                 1. Search for the items with search_products, each as a term, up to 10 a call.\n\
                  2. Where one product clearly fits, take it; where several do, show me up to three and let me choose.\n\
                  3. Call check_cart_items with all of them; tell me the total and every warning.\n\
                  4. When I agree, call add_to_cart once, with an idempotency_key of your own making.",
@@ -52,7 +52,7 @@ const PROMPTS: [Known; 4] = [
             format!(
                 "Find what I need to cook this{servings}:\n\n{}\n\n{}\
                  1. List the ingredients with amounts; leave out what most kitchens have, and name what you left out.\n\
-                 2. Search for all of them in one call of search_products, and choose sizes that cover the amounts.\n\
+                 2. Search for them with search_products, up to 10 a call, and choose sizes that cover the amounts.\n\
                  3. Show me product, size, price and aisle of each, and what is out of stock.\n\
                  4. Add nothing to the cart until I say so.",
                 given.text("recipe"),
@@ -72,7 +72,7 @@ const PROMPTS: [Known; 4] = [
             );
             format!(
                 "Restock my kitchen. {items}\n\n{}\
-                 1. Find the products with search_products; prefer what is on sale where it is as good.\n\
+                 1. Find the products with search_products, up to 10 a call; prefer what is on sale where it is as good.\n\
                  2. Call check_cart_items; tell me the total, what is out of stock, and a replacement for it.\n\
                  3. When I agree, call add_to_cart once, with an idempotency_key of your own making.",
                 given.at_store(),

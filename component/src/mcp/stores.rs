@@ -5,10 +5,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::account::Nothing;
-use super::arguments::{List, Text, Whole, arguments};
+use super::arguments::{Degrees, List, Text, Whole, arguments};
 use super::tool::{Call, Effect, Reply, Tool};
 use crate::core::catalog::location::{Day, Hours, LocationId, Store, WEEK};
-use crate::core::catalog::stores::{self, Near, StoreQuery, StoresFound};
+use crate::core::catalog::stores::{self, LARGEST_RADIUS, Near, StoreQuery, StoresFound};
 use crate::core::failure::Failure;
 use crate::core::preferred_store;
 
@@ -54,10 +54,10 @@ arguments! {
         /// 5 digits; the configured one if absent.
         zip_code: Option<Text>,
         /// Degrees north, with longitude, instead of a zip code.
-        latitude: Option<Text>,
+        latitude: Option<Degrees<90>>,
         /// Degrees east; west is negative.
-        longitude: Option<Text>,
-        radius_miles: Option<Whole<1, 100>>,
+        longitude: Option<Degrees<180>>,
+        radius_miles: Option<Whole<1, LARGEST_RADIUS>>,
         /// As list_chains has it: KROGER, RALPHS, KING SOOPERS.
         chain: Option<Text>,
         /// Ids as list_departments has them; a store must have all of them.
@@ -118,7 +118,9 @@ impl Tool for FindStores {
     type Output = Stores;
 
     fn run(call: &Call<'_>, input: FindInput) -> Result<Reply<Stores>, Failure> {
-        let found = stores::find_stores(call.cx, call.user, &query(input)?)?;
+        let (query, note) = query(input)?;
+        let mut found = stores::find_stores(call.cx, call.user, &query)?;
+        found.notes.extend(note);
         let text = found_text(&found);
         let stores = found.stores.iter().map(StoreLine::from).collect();
         let value = Stores { stores, near: found.near, radius_miles: found.radius_miles, notes: found.notes };
@@ -126,44 +128,44 @@ impl Tool for FindStores {
     }
 }
 
-fn query(input: FindInput) -> Result<StoreQuery, Failure> {
-    let near = match (input.zip_code, input.latitude, input.longitude) {
-        (Some(zip), None, None) => {
-            // A number lost the zeros before it.
-            let zip = format!("{:0>5}", zip.0);
-            Some(Near::zip_code(&zip).map_err(|allowed| Failure::invalid_argument("zip_code", allowed))?)
+/// What to look for, and what was corrected to get it.
+fn query(input: FindInput) -> Result<(StoreQuery, Option<String>), Failure> {
+    let (near, note) = match (input.zip_code, input.latitude, input.longitude) {
+        (Some(zip), None, None) => zip_code(&zip.0).map(|(near, note)| (Some(near), note))?,
+        (None, Some(latitude), Some(longitude)) => {
+            (Some(Near::Place { latitude: latitude.0, longitude: longitude.0 }), None)
         }
-        (None, Some(latitude), Some(longitude)) => Some(place(&latitude.0, &longitude.0)?),
-        (None, None, None) => None,
+        (None, None, None) => (None, None),
         _ => {
             let allowed = "either a zip code, or latitude and longitude together";
             return Err(Failure::invalid_argument("zip_code", allowed));
         }
     };
-    Ok(StoreQuery {
+    let query = StoreQuery {
         near,
         radius_miles: input.radius_miles.map(|radius| radius.0),
         chain: input.chain.map(|chain| chain.0),
         departments: input.departments.map_or_else(Vec::new, |list| list.0.into_iter().map(|id| id.0).collect()),
         limit: Some(input.limit.map_or(CANDIDATES, |limit| limit.0)),
-    })
+    };
+    Ok((query, note))
 }
 
-fn place(latitude: &str, longitude: &str) -> Result<Near, Failure> {
-    let degrees = |name: &str, text: &str| -> Result<f64, Failure> {
-        text.parse().map_err(|_| Failure::invalid_argument(name, "degrees, such as 39.31 or -84.27"))
-    };
-    let (latitude, longitude) = (degrees("latitude", latitude)?, degrees("longitude", longitude)?);
-    Near::place(latitude, longitude).map_err(|allowed| Failure::invalid_argument("latitude", allowed))
+/// A number lost the zeros before it, of which a zip code has two at most.
+fn zip_code(text: &str) -> Result<(Near, Option<String>), Failure> {
+    let has_lost_zeros = (3..5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    let zip = if has_lost_zeros { format!("{text:0>5}") } else { text.to_owned() };
+    let near = Near::zip_code(&zip).map_err(|allowed| Failure::invalid_argument("zip_code", allowed))?;
+    Ok((near, has_lost_zeros.then(|| format!("The zip code {text} was read as {zip}."))))
 }
 
 fn found_text(found: &StoresFound) -> String {
     let mut lines: Vec<String> = found.stores.iter().map(|store| format!("- {}", line(store))).collect();
     lines.extend(found.notes.iter().cloned());
-    let next = if found.stores.is_empty() {
-        "Next: try a larger radius_miles or another zip code."
-    } else {
-        "Next: set_preferred_store with the id that the user chooses; prices and stock are then that store's."
+    let next = match (found.stores.is_empty(), found.radius_miles < LARGEST_RADIUS) {
+        (true, true) => "Next: try a larger radius_miles or another zip code.",
+        (true, false) => "Next: try another zip code.",
+        _ => "Next: set_preferred_store with the id that the user chooses; prices and stock are then that store's.",
     };
     lines.push(next.to_owned());
     lines.join("\n")

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use super::arguments::Argument;
 use super::consent::Means;
 use crate::core::Context;
-use crate::core::failure::Failure;
+use crate::core::failure::{Code, Failure};
 use crate::core::user::UserId;
 
 /// Where the same facts as in the text of an error are, for programs.
@@ -138,10 +138,20 @@ fn run<T: Tool>(call: &Call<'_>, arguments: Option<JsonObject>) -> Result<CallTo
     Ok(result)
 }
 
+/// As the HTTP routes have it; but a person who declined is no wrong argument,
+/// which a model would correct and send again.
+fn word(code: Code) -> &'static str {
+    match code {
+        Code::SignInDeclined => "sign_in_declined",
+        code => code.as_str(),
+    }
+}
+
 /// The failure as the model reads it. Its structure is in `_meta`: what is in
 /// `structuredContent` some clients hold against the output schema.
 pub(super) fn failed(failure: &Failure) -> CallToolResult {
-    let mut text = format!("{}: {}\n\nNext: {}", failure.code.as_str(), failure.detail, failure.next_step);
+    let code = word(failure.code);
+    let mut text = format!("{code}: {}\n\nNext: {}", failure.detail, failure.next_step);
     let retry_after = failure.retry_after.map(|wait| wait.as_secs().max(1));
     if let Some(seconds) = retry_after {
         let _ = write!(text, "\nTry again after {seconds} s.");
@@ -150,7 +160,7 @@ pub(super) fn failed(failure: &Failure) -> CallToolResult {
         let _ = write!(text, "\nLink for the user: {link}");
     }
     let mut problem = json!({
-        "code": failure.code.as_str(),
+        "code": code,
         "detail": failure.detail,
         "retryable": retry_after.is_some(),
         "action": failure.next_step,

@@ -99,7 +99,7 @@ impl wit::Guest for Component {
                 ready: checked.is_ready(),
                 location_id: checked.location.as_ref().map(id),
                 estimated_total_cents: checked.estimated_total.0,
-                unpriced: u32::try_from(checked.unpriced).unwrap_or(u32::MAX),
+                not_in_total: u32::try_from(checked.not_in_total).unwrap_or(u32::MAX),
                 items: checked.lines.into_iter().map(Into::into).collect(),
                 notes: order.notes,
             })

@@ -347,6 +347,7 @@ fn code(code: Code) -> FailureCode {
         | Code::SignInUnknown
         | Code::SignInExpired
         | Code::SignInUsed
+        | Code::SignInPasted
         | Code::SignInDeclined
         | Code::SignInRefused => FailureCode::InvalidArgument,
         Code::IdempotencyConflict => FailureCode::IdempotencyConflict,

@@ -3,11 +3,11 @@
 //! and what Kroger does not say it does not guess.
 
 use super::location::LocationId;
-use super::page::{Filter, MOST_PRODUCTS, PageRequest};
+use super::lookup::{self, Lookup, Mistaken};
 use super::product::{Cents, Product, SoldBy, Stock};
-use super::{product_page, product_value, store_of};
+use super::{store_of, stores};
 use crate::core::Context;
-use crate::core::failure::{Code, Failure};
+use crate::core::failure::Failure;
 use crate::core::item::{Item, Modality, Upc};
 use crate::core::quota::Purpose;
 use crate::core::user::UserId;
@@ -20,10 +20,10 @@ pub struct CartCheck {
     pub location: Option<LocationId>,
     /// In the order of the items.
     pub lines: Vec<Line>,
-    /// Of the lines that have a price.
+    /// Of the lines that are ready and have a price.
     pub estimated_total: Cents,
     /// How many lines are not in the total.
-    pub unpriced: usize,
+    pub not_in_total: usize,
 }
 
 /// What is known of one item.
@@ -39,10 +39,12 @@ pub struct Line {
 }
 
 /// What speaks against an item, or should be known.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Concern {
-    /// Kroger knows no such product.
-    UnknownUpc,
+    /// Kroger knows no such product; it may be the barcode of one.
+    UnknownUpc(Option<Mistaken>),
+    /// No store is chosen, so it cannot be told whether it is sold.
+    NoStore,
     /// The store does not sell it.
     NotSold,
     OutOfStock,
@@ -84,7 +86,8 @@ impl Concern {
     /// Whether adding it makes no sense; else it is only to be known.
     pub fn stands_in_the_way(&self) -> bool {
         match self {
-            Self::UnknownUpc
+            Self::UnknownUpc(_)
+            | Self::NoStore
             | Self::NotSold
             | Self::OutOfStock
             | Self::NotOffered(_)
@@ -101,7 +104,8 @@ impl Concern {
 
     pub fn code(&self) -> &'static str {
         match self {
-            Self::UnknownUpc => "unknown_upc",
+            Self::UnknownUpc(_) => "unknown_upc",
+            Self::NoStore => "no_store",
             Self::NotSold => "not_sold_here",
             Self::OutOfStock => "out_of_stock",
             Self::NotOffered(_) => "modality_not_offered",
@@ -119,7 +123,9 @@ impl Concern {
     /// One sentence, without the product's name.
     pub fn sentence(&self) -> String {
         match self {
-            Self::UnknownUpc => "Kroger knows no product with this UPC.".to_owned(),
+            Self::UnknownUpc(None) => "Kroger knows no product with this UPC.".to_owned(),
+            Self::UnknownUpc(Some(mistaken)) => format!("Kroger knows no such UPC; {}", mistaken.question()),
+            Self::NoStore => "No store is chosen, so price, stock and modality are unchecked.".to_owned(),
             Self::NotSold => "This store does not sell it.".to_owned(),
             Self::OutOfStock => "It is temporarily out of stock at this store.".to_owned(),
             Self::NotOffered(modality) => format!("This store does not offer it for {}.", modality.as_str()),
@@ -140,6 +146,9 @@ impl Concern {
 /// Checks `items` at the store that is named, preferred or configured.
 ///
 /// It may use the quota that is kept for adding to the cart.
+///
+/// # Errors
+/// `not_found` where there is no such store, among others.
 pub fn check_cart_items(
     cx: Context<'_>,
     user: &UserId,
@@ -154,88 +163,51 @@ pub fn check_cart_items(
         }
     }
     let known = known(cx, user, &upcs, location.as_ref())?;
+    if !known.is_empty() && !known.iter().any(Product::knows_store) {
+        stores::confirm(cx, user, location.as_ref())?;
+    }
+    let mistaken = lookup::mistaken_barcodes(cx, user, &lookup::missing(&upcs, &known));
     let ordered = |upc: &Upc| items.iter().filter(|item| item.upc == *upc).map(|item| item.quantity.get()).sum::<u32>();
-    let lines: Vec<Line> = items
-        .iter()
-        .map(|item| {
-            let product = known.iter().find(|product| product.upc == item.upc).cloned();
-            line(item, product, ordered(&item.upc), location.is_some())
-        })
-        .collect();
-    Ok(CartCheck {
-        location,
-        estimated_total: lines.iter().filter_map(|line| line.estimate).sum(),
-        unpriced: lines.iter().filter(|line| line.estimate.is_none()).count(),
-        lines,
-    })
+    let line = |item: &Item| match known.iter().find(|product| product.upc == item.upc) {
+        Some(product) => line(item, product, ordered(&item.upc), location.is_some()),
+        None => unknown(item, mistaken.iter().find(|mistaken| mistaken.given == item.upc)),
+    };
+    let lines: Vec<Line> = items.iter().map(line).collect();
+    let in_total: Vec<Cents> = lines.iter().filter(|line| line.is_ready()).filter_map(|line| line.estimate).collect();
+    let not_in_total = lines.len() - in_total.len();
+    Ok(CartCheck { location, estimated_total: in_total.into_iter().sum(), not_in_total, lines })
 }
 
 /// What Kroger knows of `upcs`: of the store, and for what the store does not
 /// list without it, so that "not sold here" is told from "no such product".
 fn known(cx: Context<'_>, user: &UserId, upcs: &[Upc], location: Option<&LocationId>) -> Result<Vec<Product>, Failure> {
-    let mut known = Vec::with_capacity(upcs.len());
-    for batch in upcs.chunks(MOST_PRODUCTS as usize) {
-        known.extend(named(cx, user, batch.to_vec(), location)?);
-    }
-    if let Some(location) = location {
-        ask_again(cx, user, &mut known, location)?;
-        let missing: Vec<Upc> =
-            upcs.iter().filter(|upc| !known.iter().any(|product| product.upc == **upc)).cloned().collect();
-        for batch in missing.chunks(MOST_PRODUCTS as usize) {
-            known.extend(named(cx, user, batch.to_vec(), None)?);
-        }
+    let at_store = Lookup { location, purpose: Purpose::Cart, most_alone: upcs.len() };
+    let mut known = at_store.products(cx, user, upcs)?;
+    let missing = lookup::missing(upcs, &known);
+    if location.is_some() && !missing.is_empty() {
+        known.extend(Lookup { location: None, ..at_store }.products(cx, user, &missing)?);
     }
     Ok(known)
 }
 
-fn named(
-    cx: Context<'_>,
-    user: &UserId,
-    upcs: Vec<Upc>,
-    location: Option<&LocationId>,
-) -> Result<Vec<Product>, Failure> {
-    let request = PageRequest {
-        filter: Filter::Upcs(upcs),
-        location: location.cloned(),
-        fulfillment: Vec::new(),
-        limit: MOST_PRODUCTS,
-        start: 0,
-    };
-    let page = product_page(cx, user, &request, Purpose::Cart)?;
-    Ok(page.data.iter().filter_map(Product::read).collect())
-}
-
-/// Kroger's document says that a search by id looks at nothing else. Where that
-/// is so, no product of the list tells anything of the store, and each is asked
-/// for by itself.
-fn ask_again(cx: Context<'_>, user: &UserId, known: &mut [Product], location: &LocationId) -> Result<(), Failure> {
-    if known.iter().any(Product::knows_store) {
-        return Ok(());
-    }
-    for product in known {
-        match product_value(cx, user, &product.upc, Some(location), Purpose::Cart) {
-            Ok(value) => *product = Product::read(&value).unwrap_or_else(|| product.clone()),
-            Err(failure) if failure.code == Code::NotFound => {}
-            Err(failure) => return Err(failure),
-        }
-    }
-    Ok(())
+fn unknown(item: &Item, mistaken: Option<&Mistaken>) -> Line {
+    let concerns = vec![Concern::UnknownUpc(mistaken.cloned())];
+    Line { item: item.clone(), product: None, estimate: None, concerns }
 }
 
 /// `ordered` is how many of the product all lines together have.
-fn line(item: &Item, product: Option<Product>, ordered: u32, at_a_store: bool) -> Line {
-    let Some(product) = product else {
-        return Line { item: item.clone(), product: None, estimate: None, concerns: vec![Concern::UnknownUpc] };
-    };
+fn line(item: &Item, product: &Product, ordered: u32, at_a_store: bool) -> Line {
     let estimate = product.price.map(|price| price.estimate.unwrap_or(price.current()).times(item.quantity.get()));
-    let mut concerns = limits(&product, ordered);
+    let mut concerns = limits(product, ordered);
     if at_a_store {
-        concerns.extend(at_store(&product, item.modality));
+        concerns.extend(at_store(product, item.modality));
+    } else {
+        concerns.push(Concern::NoStore);
     }
     if product.age_restricted == Some(true) {
         concerns.push(Concern::AgeRestricted);
     }
-    Line { item: item.clone(), product: Some(product), estimate, concerns }
+    Line { item: item.clone(), product: Some(product.clone()), estimate, concerns }
 }
 
 fn limits(product: &Product, ordered: u32) -> Vec<Concern> {

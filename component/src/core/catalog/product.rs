@@ -93,7 +93,8 @@ impl Product {
         let upc = ["upc", "productId"].iter().find_map(|name| Upc::parse(&text(value, name)?).ok())?.upc;
         let item = item(value);
         let size = first_text(item, &["size"]).or_else(|| text(value, "size"));
-        let price = item.get("price").and_then(price);
+        let sold_by = sold_by(item);
+        let price = item.get("price").and_then(|price| read_price(price, sold_by));
         let restrictions = ["retstrictions", "restrictions"].iter().find_map(|name| value.get(*name));
         let restrictions = restrictions.unwrap_or(&Value::Null);
         Some(Self {
@@ -103,7 +104,7 @@ impl Product {
             categories: texts(value, "categories"),
             unit_price: price.as_ref().zip(size.as_deref()).and_then(|(price, size)| price.per_unit(size)),
             size,
-            sold_by: sold_by(item),
+            sold_by,
             price,
             stock: stock(item),
             offered: offered(item),
@@ -117,6 +118,12 @@ impl Product {
             most_quantity: count(restrictions, "maximumOrderQuantity").filter(|most| *most > 0),
             upc,
         })
+    }
+
+    /// What the price is of, where it is sold by weight: `lb`, or Kroger's size.
+    pub fn price_per(&self) -> Option<&str> {
+        let size = self.size.as_deref().filter(|size| *size != "1 lb");
+        (self.sold_by == SoldBy::Weight).then(|| size.unwrap_or("lb"))
     }
 
     /// Whether Kroger told anything of a store.
@@ -173,13 +180,14 @@ fn offered(item: &Value) -> Offered {
     }
 }
 
-/// A promotion of 0, or one that is not lower, is none.
-fn price(value: &Value) -> Option<Price> {
+/// A promotion of 0, or one that is not lower, is none. Kroger tells an estimate
+/// of everything; it differs from the price only of what is weighed.
+fn read_price(value: &Value, sold_by: SoldBy) -> Option<Price> {
     let cents = |name: &str| number(value, name).and_then(Cents::of_dollars).filter(|cents| cents.0 > 0);
     let regular = cents("regular").or_else(|| cents("promo"))?;
     let promo = cents("promo").filter(|promo| *promo < regular);
     let estimate = if promo.is_some() { cents("promoPerUnitEstimate") } else { cents("regularPerUnitEstimate") };
-    Some(Price { regular, promo, estimate })
+    Some(Price { regular, promo, estimate: estimate.filter(|_| sold_by == SoldBy::Weight) })
 }
 
 fn aisle(value: &Value) -> Option<String> {

@@ -1,15 +1,22 @@
 //! Searching for products as a person would have it: several things at once, in
 //! stock, the cheapest first.
 
+mod brands;
+mod by_upc;
+
 use super::location::LocationId;
 use super::page::{Filter, Fulfillment, MOST_PRODUCTS, Page, PageRequest, Term};
 use super::product::Product;
-use super::{product_page, store_of};
+use super::{lookup, no_such_product, product_page, store_of, stores};
 use crate::core::Context;
 use crate::core::failure::{Code, Failure};
 use crate::core::item::Upc;
 use crate::core::quota::Purpose;
 use crate::core::user::UserId;
+use by_upc::ByUpc;
+
+const NO_STORE: &str =
+    "No store is chosen, so there are no prices and no stock: name a store, or choose a preferred one.";
 
 /// The most terms of one search: each is a call to Kroger.
 pub const MOST_TERMS: usize = 10;
@@ -79,71 +86,118 @@ pub struct Found {
     pub failure: Option<Failure>,
 }
 
-/// One call to make, in words and as a request.
-struct Step {
-    searched_for: String,
-    request: PageRequest,
-    notes: Vec<String>,
+/// One search to make.
+enum Step {
+    /// A call to Kroger, in words and as a request.
+    Page {
+        searched_for: String,
+        request: PageRequest,
+        notes: Vec<String>,
+    },
+    Upcs(ByUpc),
+    /// What was given cannot be searched for.
+    Refused {
+        searched_for: String,
+        failure: Failure,
+    },
 }
 
 /// Searches for each of the terms, and looks up the UPCs.
 ///
 /// # Errors
-/// `invalid_argument`; what each search failed with, if all did.
+/// `invalid_argument`; `not_found` where there is no such store; what each
+/// search failed with, if all did.
 pub fn search_products(cx: Context<'_>, user: &UserId, query: &ProductQuery) -> Result<ProductsFound, Failure> {
-    let limit = query.limit.unwrap_or(10);
     let location = store_of(cx, user, query.location.as_ref())?;
-    let mut notes = Vec::new();
-    if location.is_none() {
-        notes.push(
-            "No store is chosen, so there are no prices and no stock: name a store, or choose a preferred one."
-                .to_owned(),
-        );
-    }
-    let steps = steps(query, limit, location.as_ref())?;
-    let wanted = if location.is_some() { query.stock } else { StockWanted::Any };
+    let steps = steps(query, location.as_ref())?;
     let mut found = Vec::with_capacity(steps.len());
     for step in steps {
-        found.push(step.take(cx, user, query.order, wanted, limit));
+        found.push(step.take(cx, user, query, location.as_ref()));
     }
     match found.iter().find_map(|one| one.failure.clone()) {
-        Some(failure) if found.iter().all(|one| one.failure.is_some()) => Err(failure),
-        _ => Ok(ProductsFound { location, found, notes }),
+        Some(failure) if found.iter().all(|one| one.failure.is_some()) => return Err(failure),
+        _ => {}
+    }
+    let mut notes = Vec::new();
+    if location.is_none() {
+        notes.push(NO_STORE.to_owned());
+    }
+    let is_nothing = found.iter().all(Found::is_nothing);
+    if let Some(brand) = query.brand.as_deref().filter(|_| is_nothing && query.upcs.is_empty()) {
+        notes.push(brands::note(cx, user, query, brand.trim(), location.as_ref()));
+    }
+    if !found.iter().any(Found::tells_of_store) {
+        stores::confirm(cx, user, location.as_ref())?;
+    }
+    Ok(ProductsFound { location, found, notes })
+}
+
+impl Found {
+    /// Kroger has nothing; not that all of it was left out here.
+    fn is_nothing(&self) -> bool {
+        self.products.is_empty() && self.total.unwrap_or(0) == 0
+    }
+
+    /// Whether the store that was asked about must be there.
+    fn tells_of_store(&self) -> bool {
+        self.total.is_some_and(|total| total > 0) || self.products.iter().any(Product::knows_store)
+    }
+
+    fn refused(searched_for: String, notes: Vec<String>, failure: Failure) -> Self {
+        Self { searched_for, products: Vec::new(), total: None, next_start: None, notes, failure: Some(failure) }
     }
 }
 
-fn steps(query: &ProductQuery, limit: u32, location: Option<&LocationId>) -> Result<Vec<Step>, Failure> {
+fn steps(query: &ProductQuery, location: Option<&LocationId>) -> Result<Vec<Step>, Failure> {
     if query.terms.len() > MOST_TERMS {
-        return Err(Failure::invalid_argument("terms", "1 to 10 terms; each is a search of its own"));
+        let allowed = "1 to 10 terms a call, each a search of its own; search for the others in another call";
+        return Err(Failure::invalid_argument("terms", allowed));
     }
     let brand = query.brand.as_deref().map(brand).transpose()?;
-    let is_narrowed = query.stock == StockWanted::InStock || query.order != Order::Relevance;
-    let page = |filter| PageRequest {
-        filter,
-        location: location.cloned(),
-        fulfillment: query.fulfillment.clone(),
-        // What is sorted or left out here is taken of as much as one call gives.
-        limit: if is_narrowed { MOST_PRODUCTS } else { limit },
-        start: query.start,
-    };
-    let mut steps = Vec::new();
-    for text in &query.terms {
-        let (term, note) = Term::parse(text).map_err(|allowed| Failure::invalid_argument("terms", allowed))?;
-        let searched_for = term.as_str().to_owned();
-        let request = page(Filter::Term { term, brand: brand.clone() });
-        steps.push(Step { searched_for, request, notes: note.into_iter().collect() });
-    }
+    let page = page(query, location);
+    PageRequest { filter: Filter::Brand(String::new()), limit: query.limit(), ..page.clone() }.check()?;
+    let each = query.terms.iter().enumerate();
+    let mut steps: Vec<Step> = each.map(|(index, text)| term(index, text, brand.as_deref(), &page)).collect();
     if let Some(brand) = brand.filter(|_| query.terms.is_empty() && query.upcs.is_empty()) {
-        steps.push(Step { searched_for: brand.clone(), request: page(Filter::Brand(brand)), notes: Vec::new() });
+        let request = PageRequest { filter: Filter::Brand(brand.clone()), ..page };
+        steps.push(Step::Page { searched_for: brand, request, notes: Vec::new() });
     }
     if !query.upcs.is_empty() {
-        steps.push(by_upc(&query.upcs, location)?);
+        steps.push(Step::Upcs(ByUpc::read(&query.upcs)?));
     }
     if steps.is_empty() {
         return Err(Failure::invalid_argument("terms", "something to search for: a term, a brand or a UPC"));
     }
-    let checked = PageRequest { limit, ..steps[0].request.clone() };
-    checked.check().map(|()| steps)
+    Ok(steps)
+}
+
+/// A page of `query`, whose filter each search puts in.
+fn page(query: &ProductQuery, location: Option<&LocationId>) -> PageRequest {
+    let is_narrowed = query.stock == StockWanted::InStock || query.order != Order::Relevance;
+    PageRequest {
+        filter: Filter::Brand(String::new()),
+        location: location.cloned(),
+        fulfillment: query.fulfillment.clone(),
+        // What is sorted or left out here is taken of as much as one call gives.
+        limit: if is_narrowed { MOST_PRODUCTS } else { query.limit() },
+        start: query.start,
+    }
+}
+
+/// One term that cannot be searched for does not take the others with it.
+fn term(index: usize, text: &str, brand: Option<&str>, page: &PageRequest) -> Step {
+    match Term::parse(text) {
+        Ok((term, note)) => {
+            let searched_for = term.as_str().to_owned();
+            let filter = Filter::Term { term, brand: brand.map(str::to_owned) };
+            let request = PageRequest { filter, ..page.clone() };
+            Step::Page { searched_for, request, notes: note.into_iter().collect() }
+        }
+        Err(allowed) => Step::Refused {
+            searched_for: text.chars().filter(|c| !c.is_control()).take(64).collect(),
+            failure: Failure::invalid_argument(&format!("terms[{index}]"), allowed),
+        },
+    }
 }
 
 fn brand(text: &str) -> Result<String, Failure> {
@@ -151,104 +205,78 @@ fn brand(text: &str) -> Result<String, Failure> {
     if is_brand { Ok(text.trim().to_owned()) } else { Err(Failure::invalid_argument("brand", "1 to 200 characters")) }
 }
 
-/// Looked up by name, nothing is left out and there is one page.
-fn by_upc(given: &[String], location: Option<&LocationId>) -> Result<Step, Failure> {
-    if given.len() > MOST_PRODUCTS as usize {
-        return Err(Failure::invalid_argument("upcs", "1 to 50 UPCs"));
+impl ProductQuery {
+    fn limit(&self) -> u32 {
+        self.limit.unwrap_or(10)
     }
-    let (mut upcs, mut notes): (Vec<Upc>, Vec<String>) = (Vec::new(), Vec::new());
-    for (index, text) in given.iter().enumerate() {
-        let read = Upc::parse(text).map_err(|allowed| Failure::invalid_argument(&format!("upcs[{index}]"), allowed))?;
-        notes.extend(read.note);
-        if !upcs.contains(&read.upc) {
-            upcs.push(read.upc);
-        }
-    }
-    let searched_for = upcs.iter().map(Upc::as_str).collect::<Vec<_>>().join(", ");
-    let request = PageRequest {
-        filter: Filter::Upcs(upcs),
-        location: location.cloned(),
-        fulfillment: Vec::new(),
-        limit: MOST_PRODUCTS,
-        start: 0,
-    };
-    Ok(Step { searched_for, request, notes })
 }
 
 impl Step {
-    fn take(self, cx: Context<'_>, user: &UserId, order: Order, wanted: StockWanted, limit: u32) -> Found {
-        match product_page(cx, user, &self.request, Purpose::Browse) {
-            Ok(page) => self.found(&page, order, wanted, limit),
-            Err(failure) => Found {
-                searched_for: self.searched_for,
-                products: Vec::new(),
-                total: None,
-                next_start: None,
-                notes: self.notes,
-                failure: Some(failure),
+    fn take(self, cx: Context<'_>, user: &UserId, query: &ProductQuery, location: Option<&LocationId>) -> Found {
+        match self {
+            Self::Page { searched_for, request, notes } => match product_page(cx, user, &request, Purpose::Browse) {
+                Ok(page) => found(query, &request, &page, searched_for, notes),
+                Err(failure) => Found::refused(searched_for, notes, failure),
             },
+            Self::Upcs(upcs) => upcs.look_up(cx, user, query, location),
+            Self::Refused { searched_for, failure } => Found::refused(searched_for, Vec::new(), failure),
         }
     }
+}
 
-    fn found(mut self, page: &Page, order: Order, wanted: StockWanted, limit: u32) -> Found {
-        let all: Vec<Product> = page.data.iter().filter_map(Product::read).collect();
-        if page.left_out > 0 {
-            self.notes.push(format!("{} of Kroger's products could not be read and were left out.", page.left_out));
-        }
-        if let Filter::Upcs(upcs) = &self.request.filter {
-            let missing = upcs.iter().filter(|upc| !all.iter().any(|product| product.upc == **upc));
-            self.notes.extend(missing.map(|upc| {
-                let place = if self.request.location.is_some() { " at this store" } else { "" };
-                format!("Kroger knows no product {}{place}.", upc.as_str())
-            }));
-            return self.end(all, page.total, None);
-        }
-        let seen = u32::try_from(all.len() + page.left_out).unwrap_or(u32::MAX);
-        let has_more = page.total.map_or(seen == self.request.limit, |total| self.request.start + seen < total);
-        let mut kept: Vec<(u32, Product)> = (0..).zip(all).collect();
-        if wanted == StockWanted::InStock {
-            kept.retain(|(_, product)| product.is_in_stock());
-        }
-        let sorted = sort(&mut kept, order);
-        let is_cut = kept.len() > limit as usize;
-        kept.truncate(limit as usize);
-        if sorted && (has_more || is_cut) {
-            self.notes
-                .push(format!("Sorted among the first {seen} that Kroger found; narrow the search to see others."));
-        }
-        let next = match kept.last() {
-            _ if sorted => None,
-            Some((index, _)) if is_cut => Some(self.request.start + index + 1),
-            _ if has_more => Some(self.request.start + seen),
-            _ => None,
-        };
-        let products = kept.into_iter().map(|(_, product)| product).collect();
-        self.end(products, page.total, next.filter(|start| *start <= 250))
+fn found(
+    query: &ProductQuery,
+    request: &PageRequest,
+    page: &Page,
+    searched_for: String,
+    mut notes: Vec<String>,
+) -> Found {
+    let all: Vec<Product> = page.data.iter().filter_map(Product::read).collect();
+    if page.left_out > 0 {
+        notes.push(format!("{} of Kroger's products could not be read and were left out.", page.left_out));
     }
-
-    fn end(self, products: Vec<Product>, total: Option<u32>, next_start: Option<u32>) -> Found {
-        Found { searched_for: self.searched_for, products, total, next_start, notes: self.notes, failure: None }
+    let seen = u32::try_from(all.len() + page.left_out).unwrap_or(u32::MAX);
+    let has_more = page.total.map_or(seen == request.limit, |total| request.start + seen < total);
+    let mut kept: Vec<(u32, Product)> = (0..).zip(all).collect();
+    if query.stock == StockWanted::InStock && request.location.is_some() {
+        kept.retain(|(_, product)| product.is_in_stock());
     }
+    let sorted = sort(&mut kept, query.order, |(_, product)| product);
+    let is_cut = kept.len() > query.limit() as usize;
+    kept.truncate(query.limit() as usize);
+    if sorted && has_more {
+        notes.push(format!("Sorted among the first {seen} that Kroger found; narrow the search to see others."));
+    } else if sorted && is_cut {
+        notes.push("Sorted among all that Kroger found; a higher limit shows more of them.".to_owned());
+    }
+    let next = match kept.last() {
+        _ if sorted => None,
+        Some((index, _)) if is_cut => Some(request.start + index + 1),
+        _ if has_more => Some(request.start + seen),
+        _ => None,
+    };
+    let products = kept.into_iter().map(|(_, product)| product).collect();
+    let next_start = next.filter(|start| *start <= 250);
+    Found { searched_for, products, total: page.total, next_start, notes, failure: None }
 }
 
 /// Whether Kroger's order was left. What has no price comes last; unit prices
 /// are compared within a unit, that of most products first.
-fn sort(products: &mut [(u32, Product)], order: Order) -> bool {
+fn sort<T>(found: &mut [T], order: Order, product: impl Fn(&T) -> &Product) -> bool {
     match order {
         Order::Relevance => return false,
         Order::Price => {
-            products.sort_by_key(|(_, product)| product.price.map_or(u64::MAX, |price| price.current().0));
+            found.sort_by_key(|one| product(one).price.map_or(u64::MAX, |price| price.current().0));
         }
         Order::UnitPrice => {
-            let units: Vec<_> = products.iter().filter_map(|(_, product)| Some(product.unit_price?.unit)).collect();
+            let units: Vec<_> = found.iter().filter_map(|one| Some(product(one).unit_price?.unit)).collect();
             let others = |unit| units.iter().filter(|other| **other != unit).count();
-            products.sort_by(|(_, one), (_, other)| {
-                let rank = |product: &Product| {
-                    let unit_price = product.unit_price;
-                    unit_price.map_or((usize::MAX, None, f64::MAX), |price| {
-                        (others(price.unit), Some(price.unit), price.dollars)
-                    })
-                };
+            let rank = |one: &T| {
+                product(one)
+                    .unit_price
+                    .map_or((usize::MAX, None, f64::MAX), |price| (others(price.unit), Some(price.unit), price.dollars))
+            };
+            found.sort_by(|one, other| {
                 let ((most, unit, dollars), (most_other, unit_other, dollars_other)) = (rank(one), rank(other));
                 (most, unit).cmp(&(most_other, unit_other)).then(dollars.total_cmp(&dollars_other))
             });
@@ -268,15 +296,20 @@ pub fn product(
     location: Option<&LocationId>,
 ) -> Result<(Product, Option<LocationId>), Failure> {
     let location = store_of(cx, user, location)?;
-    let value = super::product_value(cx, user, upc, location.as_ref(), Purpose::Browse)?;
+    let value = super::product_value(cx, user, upc, location.as_ref(), Purpose::Browse)
+        .map_err(|failure| if failure.code == Code::NotFound { unknown(cx, user, upc) } else { failure })?;
     let product = Product::read(&value).ok_or_else(|| no_such_product(upc))?;
+    if !product.knows_store() {
+        stores::confirm(cx, user, location.as_ref())?;
+    }
     Ok((product, location))
 }
 
-pub(super) fn no_such_product(upc: &Upc) -> Failure {
-    Failure::new(
-        Code::NotFound,
-        format!("Kroger knows no product {}.", upc.as_str()),
-        "Check the UPC, which has no check digit, or search for the product by name.",
-    )
+/// What may have been meant is asked, and never taken.
+fn unknown(cx: Context<'_>, user: &UserId, upc: &Upc) -> Failure {
+    let failure = no_such_product(upc);
+    match lookup::mistaken_barcodes(cx, user, std::slice::from_ref(upc)).first() {
+        Some(mistaken) => Failure { detail: format!("{} {}", failure.detail, mistaken.question()), ..failure },
+        None => failure,
+    }
 }

@@ -16,6 +16,9 @@ use crate::core::user::UserId;
 const LOCATIONS: Source =
     Source { endpoint: Endpoint::Locations, purpose: Purpose::Browse, freshness: Freshness::Hour };
 
+/// In miles.
+pub const LARGEST_RADIUS: u32 = 100;
+
 /// Which stores are looked for.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct StoreQuery {
@@ -101,7 +104,7 @@ pub fn find_stores(cx: Context<'_>, user: &UserId, query: &StoreQuery) -> Result
     if page.left_out > 0 {
         notes.push(format!("{} of Kroger's stores could not be read and were left out.", page.left_out));
     }
-    if stores.is_empty() && near.is_some() && radius_miles < 100 {
+    if stores.is_empty() && near.is_some() && radius_miles < LARGEST_RADIUS {
         notes.push(format!("There is no such store within {radius_miles} miles; a larger radius may find one."));
     }
     Ok(StoresFound { stores, near, radius_miles, notes })
@@ -131,7 +134,7 @@ fn path(cx: Context<'_>, query: &StoreQuery) -> Result<String, Failure> {
     if near.is_none() && query.chain.is_none() {
         return Err(Failure::invalid_argument("zip_code", "a zip code or a place to be near to; none is configured"));
     }
-    let radius = number("radius_miles", radius(cx, query), 100)?;
+    let radius = number("radius_miles", radius(cx, query), LARGEST_RADIUS)?;
     let limit = number("limit", query.limit.unwrap_or(10), 200)?;
     let mut pairs = Serializer::new(String::new());
     match near {
@@ -178,6 +181,15 @@ fn department(id: &str) -> Result<String, Failure> {
 pub fn store(cx: Context<'_>, user: &UserId, id: &LocationId) -> Result<Store, Failure> {
     let value = location_value(cx, user, id)?;
     Store::read(&value).ok_or_else(|| no_such_store(id))
+}
+
+/// Refuses a store that Kroger does not have, where that can be learnt: of such a
+/// one it only says nothing.
+pub(super) fn confirm(cx: Context<'_>, user: &UserId, id: Option<&LocationId>) -> Result<(), Failure> {
+    match id.map(|id| store(cx, user, id)) {
+        Some(Err(failure)) if failure.code == Code::NotFound => Err(failure),
+        _ => Ok(()),
+    }
 }
 
 /// The same in Kroger's form.

@@ -145,6 +145,22 @@ fn the_cheapest_come_first_by_price_or_by_unit_and_what_is_not_known_last() {
 }
 
 #[test]
+fn a_sorted_search_says_of_how_many_only_where_there_are_others() {
+    let note = |total: u32, limit: u32| {
+        let shop = Shop::at_landen();
+        let products = json!([product_json(MILK, "1 gal", 2.0, "HIGH"), product_json(EGGS, "12 ct", 1.0, "HIGH")]);
+        let answer = json!({ "data": products, "meta": { "pagination": { "total": total } } });
+        shop.world.answer(200, answer.to_string());
+        let sorted = ProductQuery { order: Order::Price, limit: Some(limit), ..query(&["milk"]) };
+        shop.search(&sorted).unwrap().found[0].notes.clone()
+    };
+
+    assert!(note(90, 5)[0].starts_with("Sorted among the first 2 that Kroger found"));
+    assert!(note(2, 1)[0].starts_with("Sorted among all that Kroger found"));
+    assert!(note(2, 5).is_empty());
+}
+
+#[test]
 fn a_search_says_where_it_goes_on_whatever_was_left_out() {
     let shop = Shop::at_landen();
     let all: Vec<Value> = (1..=50)
@@ -185,7 +201,7 @@ fn what_cannot_be_searched_for_is_refused_and_nothing_is_sent() {
     let none = query(&[]);
     for (wrong, field) in [
         (none.clone(), "terms"),
-        (query(&["mi"]), "terms"),
+        (query(&["mi"]), "terms[0]"),
         (query(&["milk"; 11]), "terms"),
         (ProductQuery { brand: Some(" ".to_owned()), ..query(&["milk"]) }, "brand"),
         (ProductQuery { upcs: vec!["milk".to_owned()], ..none.clone() }, "upcs[0]"),
@@ -358,11 +374,11 @@ fn a_check_says_of_each_item_what_stands_in_its_way_and_what_it_costs() {
             too_many.clone(),
             too_many,
             vec![Concern::NotSold],
-            vec![Concern::UnknownUpc],
+            vec![Concern::UnknownUpc(None)],
         ]
     );
     assert!(check.lines[0].is_ready() && !check.is_ready());
-    assert_eq!((check.estimated_total, check.unpriced), (Cents(398 + 300 + 1_500), 2));
+    assert_eq!((check.estimated_total, check.not_in_total), (Cents(398), 5));
     assert_eq!(shop.asked().len(), 2);
 }
 
@@ -387,8 +403,9 @@ fn a_check_without_a_store_says_only_what_kroger_knows_anywhere() {
     let check = check_cart_items(shop.cx(), &shop.user, &items, None).unwrap();
 
     assert_eq!(check.location, None);
-    assert_eq!(check.lines[0].concerns, []);
-    assert_eq!(check.lines[1].concerns, [Concern::UnknownUpc]);
+    assert!(!check.is_ready());
+    assert_eq!(check.lines[0].concerns, [Concern::NoStore]);
+    assert_eq!(check.lines[1].concerns, [Concern::UnknownUpc(None)]);
     assert_eq!(shop.asked().len(), 1);
 }
 

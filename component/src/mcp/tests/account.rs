@@ -46,7 +46,8 @@ fn complete_sign_in_takes_the_whole_address_or_its_query_and_refuses_another() {
     let again = server.call("complete_sign_in", &json!({ "redirect_url": query }));
 
     assert_eq!(completed.value(), &json!({ "signed_in": true, "expires_in_seconds": 1_800 }));
-    for refused in [&no_address, &nothing, &declined, &again] {
+    assert_eq!(declined.error(), "sign_in_declined");
+    for refused in [&no_address, &nothing, &again] {
         assert_eq!(refused.error(), "invalid_argument");
     }
     assert!(nothing.text().contains("`redirect_url` is not valid: it is missing"), "{}", nothing.text());
@@ -173,6 +174,19 @@ fn quota_status_counts_what_was_sent() {
     let products = endpoints.iter().find(|one| one["endpoint"] == "products").unwrap();
     assert_eq!(products["limit"], 10_000);
     assert!(quota.text().contains("products 10000 of 10000"), "{}", quota.text());
+}
+
+#[test]
+fn a_quota_that_is_used_up_is_told_with_the_tool_that_shows_it() {
+    let server = server_with(&[("KROGER_QUOTA_CHAINS", "1")]);
+    server.world.answer(200, r#"{"access_token":"canary-app","expires_in":1800}"#);
+    server.answer(&json!([{ "name": "KROGER" }]));
+    server.call("list_chains", &json!({})).value();
+
+    let refused = server.call("list_chains", &json!({}));
+
+    assert_eq!(refused.error(), "quota_exhausted");
+    assert!(refused.text().contains("`quota_status` shows each quota"), "{}", refused.text());
 }
 
 #[test]

@@ -103,6 +103,43 @@ fn words_in_place_of_a_upc_are_answered_with_candidates_and_never_guessed() {
 }
 
 #[test]
+fn too_many_items_are_refused_before_anything_is_asked() {
+    let server = shop();
+    let items = json!(vec![json!({ "upc": "milk" }); 101]);
+
+    for tool in ["add_to_cart", "check_cart_items"] {
+        let refused = server.call(tool, &json!({ "items": items }));
+        assert!(refused.text().contains("`items` is not valid: 1 to 100 items"), "{}", refused.text());
+    }
+    assert!(server.world.sent().is_empty());
+}
+
+#[test]
+fn of_many_words_in_place_of_upcs_three_are_looked_up_and_the_others_are_named() {
+    let server = shop();
+    server.answer(&json!([product(UPC, "Kroger 2% Milk", 1.99, "HIGH")]));
+    for _ in 0..2 {
+        server.answer(&json!([]));
+        server.answer(&location());
+    }
+    let items: Vec<Value> = ["milk", "xyzzy", "plugh", "eggs", "bread"].map(|upc| json!({ "upc": upc })).into();
+
+    let refused = server.call("check_cart_items", &json!({ "items": items }));
+
+    assert_eq!(refused.error(), "invalid_argument");
+    for told in [
+        "`items[0].upc` is no UPC. Products that may be meant:\n- 0001111041700",
+        "`items[1].upc` is no UPC, and no product is found for it.",
+        "`items[3].upc`, `items[4].upc` are no UPCs either",
+        "Next: Ask the user which is meant",
+    ] {
+        assert!(refused.text().contains(told), "{told}: {}", refused.text());
+    }
+    let searches = server.world.sent().iter().filter(|request| request.path.starts_with("/v1/products")).count();
+    assert_eq!(searches, 3);
+}
+
+#[test]
 fn an_add_whose_reply_is_lost_is_never_told_as_failed() {
     let server = signed_in();
     server.world.lose_answer(SendError::Unknown);
@@ -172,14 +209,129 @@ fn check_cart_items_shows_price_total_and_what_stands_in_the_way() {
     let checked = server.call("check_cart_items", &json!({ "items": items }));
 
     let value = checked.value();
-    assert_eq!((&value["ready"], &value["store_id"], &value["unpriced"]), (&json!(false), &json!(STORE), &json!(1)));
+    assert_eq!(
+        (&value["ready"], &value["store_id"], &value["not_in_total"]),
+        (&json!(false), &json!(STORE), &json!(2))
+    );
     assert_eq!(value["items"][0]["estimate"], 3.98);
     assert_eq!(value["items"][0]["ready"], true);
     assert_eq!(value["items"][1]["warnings"][0]["code"], "out_of_stock");
     assert_eq!(value["items"][2]["warnings"][0]["code"], "unknown_upc");
-    assert_eq!(value["estimated_total"], 6.98);
-    assert!(checked.text().contains("Estimated total: $6.98, without 1 items."), "{}", checked.text());
+    assert_eq!(value["estimated_total"], 3.98);
+    assert!(checked.text().contains("- 2 x 0001111041700 Kroger 2% Milk, PICKUP, $3.98"), "{}", checked.text());
+    assert!(checked.text().contains("Estimated total of what is ready: $3.98, without 2 items."), "{}", checked.text());
+    assert!(checked.text().contains("At the store 01400376."), "{}", checked.text());
     assert!(checked.text().ends_with("then check again."), "{}", checked.text());
+}
+
+#[test]
+fn a_check_tells_in_its_text_what_was_corrected() {
+    let server = shop();
+    server.answer(&json!([product(UPC, "Kroger 2% Milk", 1.99, "HIGH")]));
+
+    let checked = server.call("check_cart_items", &json!({ "items": [{ "upc": "1111041700" }] }));
+
+    assert!(checked.text().contains("The UPC 1111041700 was read as 0001111041700."), "{}", checked.text());
+}
+
+#[test]
+fn a_check_without_a_store_is_not_ready_and_has_no_total() {
+    let server = server();
+    server.world.answer(200, r#"{"access_token":"canary-app","expires_in":1800}"#);
+    server.answer(&json!([{ "upc": UPC, "description": "Kroger 2% Milk" }]));
+
+    let checked = server.call("check_cart_items", &json!({ "items": [{ "upc": UPC }] }));
+
+    let value = checked.value();
+    assert_eq!((&value["ready"], &value["items"][0]["ready"]), (&json!(false), &json!(false)));
+    assert_eq!(value["items"][0]["warnings"][0]["code"], "no_store");
+    assert!(value["estimated_total"].is_null() && value["store_id"].is_null(), "{value}");
+    assert!(checked.text().contains("price, stock and modality are unchecked"), "{}", checked.text());
+    assert!(checked.text().ends_with("find_stores and set_preferred_store, then check again."), "{}", checked.text());
+    assert!(!checked.text().contains("total"), "{}", checked.text());
+}
+
+#[test]
+fn a_check_at_a_store_that_is_not_there_says_so() {
+    let server = shop();
+    server.answer(&json!([{ "upc": UPC, "description": "Kroger 2% Milk" }]));
+    server.answer(&json!({ "upc": UPC, "description": "Kroger 2% Milk" }));
+    server.world.answer(404, "");
+
+    let items = json!([{ "upc": UPC }]);
+    let refused = server.call("check_cart_items", &json!({ "items": items, "store_id": "99999999" }));
+
+    assert_eq!(refused.error(), "not_found");
+    assert!(refused.text().contains("Kroger has no store 99999999"), "{}", refused.text());
+}
+
+#[test]
+fn what_is_weighed_is_told_by_the_pound_and_estimated_by_the_piece() {
+    let server = shop();
+    let mut bananas = product("0000000004011", "Bananas", 0.59, "HIGH");
+    bananas["items"][0]["soldBy"] = "WEIGHT".into();
+    bananas["items"][0]["size"] = "1 lb".into();
+    bananas["items"][0]["price"]["regularPerUnitEstimate"] = 0.24.into();
+    server.answer(&json!([bananas]));
+    let searched = server.call("search_products", &json!({ "terms": ["bananas"] }));
+    server.answer(&json!([bananas]));
+    let checked = server.call("check_cart_items", &json!({ "items": [{ "upc": "4011", "quantity": 5 }] }));
+
+    let line = &searched.value()["results"][0]["products"][0];
+    assert_eq!((&line["price_per"], &line["estimated_price"]), (&json!("lb"), &json!(0.24)));
+    assert!(searched.text().contains("$0.59 per lb (about $0.24 each)"), "{}", searched.text());
+    assert_eq!(checked.value()["estimated_total"], 1.2);
+}
+
+/// Kroger has the milk, and not what its barcode would be as a UPC.
+fn knows_milk_alone(server: &Server, calls: usize) {
+    for _ in 0..calls {
+        server.answer(&json!([]));
+    }
+    server.answer(&json!([product(UPC, "Kroger 2% Milk", 1.99, "HIGH")]));
+}
+
+#[test]
+fn a_barcode_of_thirteen_digits_is_not_added_and_what_may_be_meant_is_asked() {
+    let server = shop();
+    knows_milk_alone(&server, 0);
+    let sent = |server: &Server| server.world.sent().iter().any(|request| request.path.contains("cart"));
+
+    let refused = add(&server, &json!({ "upc": "0011110417008" }));
+
+    assert_eq!(refused.error(), "invalid_argument");
+    let told = "0011110417008 is a barcode with its check digit: did you mean 0001111041700 Kroger 2% Milk?";
+    assert!(refused.text().contains(told), "{}", refused.text());
+    assert!(!sent(&server));
+}
+
+#[test]
+fn what_looks_like_a_barcode_and_is_a_upc_or_cannot_be_looked_up_is_added() {
+    for can_look_up in [true, false] {
+        let server = signed_in();
+        if can_look_up {
+            server.world.answer(200, r#"{"access_token":"canary-app","expires_in":1800}"#);
+            server.answer(&json!([product("0011110417008", "Tea", 1.99, "HIGH")]));
+        } else {
+            server.world.answer(400, "{}");
+        }
+        server.world.answer(204, "");
+
+        let added = add(&server, &json!({ "upc": "0011110417008" }));
+
+        assert_eq!(added.value()["added"], true, "{}", added.text());
+    }
+}
+
+#[test]
+fn a_check_asks_whether_a_barcode_was_meant() {
+    let server = shop();
+    knows_milk_alone(&server, 2);
+
+    let checked = server.call("check_cart_items", &json!({ "items": [{ "upc": "0011110417008" }] }));
+
+    assert_eq!(checked.value()["items"][0]["warnings"][0]["code"], "unknown_upc");
+    assert!(checked.text().contains("did you mean 0001111041700 Kroger 2% Milk?"), "{}", checked.text());
 }
 
 #[test]

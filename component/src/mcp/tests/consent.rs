@@ -97,7 +97,7 @@ fn whoever_declines_is_not_asked_again() {
 
     for action in ["decline", "cancel"] {
         let declined = Outcome(server.ask_as(&opens_links(), "tools/call", again(&state, action))["result"].clone());
-        assert_eq!(declined.error(), "invalid_argument");
+        assert_eq!(declined.error(), "sign_in_declined");
         assert!(declined.text().contains("Do not ask again"), "{}", declined.text());
     }
 }

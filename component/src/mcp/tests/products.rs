@@ -26,9 +26,10 @@ fn search_products_shows_a_line_for_each_product_of_each_term() {
             "offered": ["in_store", "pickup", "delivery"],
         })
     );
+    assert!(found.text().starts_with("At the store 01400376.\n"), "{}", found.text());
     assert_eq!(value["results"][1]["products"], json!([]));
     assert!(
-        found.text().contains("- 0001111041700 Kroger 2% Milk, 1 gal: $1.99, $0.016/fl oz, stock high, Aisle 35"),
+        found.text().contains("$1.99, $0.016/fl oz, stock high, Aisle 35, by in_store/pickup/delivery\n"),
         "{}",
         found.text()
     );
@@ -67,6 +68,8 @@ fn a_search_for_nothing_or_for_nonsense_is_refused_in_words() {
         (json!({ "terms": ["milk"], "sort_by": "colour" }), "one of relevance, price, unit_price"),
         (json!({ "terms": ["milk"], "fulfillment": ["drone"] }), "`fulfillment[0]` is not valid: one of in_store"),
         (json!({ "upcs": ["x"] }), "`upcs[0]` is not valid"),
+        (json!({ "terms": ["ok"] }), "`terms[0]` is not valid: 3 to 200 characters"),
+        (json!({ "terms": vec!["milk"; 11] }), "1 to 10 terms a call"),
         (json!({ "terms": ["milk"], "store_id": "Landen" }), "`store_id` is not valid: 8 letters or digits"),
     ];
 
@@ -75,6 +78,128 @@ fn a_search_for_nothing_or_for_nonsense_is_refused_in_words() {
         assert_eq!(refused.error(), "invalid_argument", "{arguments}");
         assert!(refused.text().contains(told), "{arguments}: {}", refused.text());
     }
+}
+
+#[test]
+fn one_term_that_cannot_be_searched_for_is_named_and_the_others_are_searched() {
+    let server = shop();
+    server.answer(&json!([product(UPC, "Milk", 1.99, "HIGH")]));
+
+    let found = server.call("search_products", &json!({ "terms": ["milk", "ok"] }));
+
+    assert_eq!(found.value()["results"][0]["products"][0]["upc"], UPC);
+    let error = found.value()["results"][1]["error"].as_str().unwrap();
+    assert!(error.starts_with("`terms[1]` is not valid: 3 to 200 characters"), "{error}");
+}
+
+#[test]
+fn a_list_in_one_text_is_searched_as_its_parts_and_that_is_told() {
+    let server = shop();
+    for _ in 0..3 {
+        server.answer(&json!([product(UPC, "Milk", 1.99, "HIGH")]));
+    }
+
+    let found = server.call("search_products", &json!({ "terms": "milk, eggs, bread" }));
+
+    let results = found.value()["results"].as_array().unwrap();
+    let terms: Vec<&str> = results.iter().map(|one| one["searched_for"].as_str().unwrap()).collect();
+    assert_eq!(terms, ["milk", "eggs", "bread"]);
+    assert!(found.text().contains("searched as 3 terms"), "{}", found.text());
+}
+
+#[test]
+fn many_terms_share_what_one_answer_may_have() {
+    let server = shop();
+    for _ in 0..10 {
+        server.answer(&json!([]));
+    }
+
+    let found = server.call("search_products", &json!({ "terms": vec!["milk"; 10], "limit": 50 }));
+
+    assert!(server.asked().contains("filter.limit=6") || found.text().contains("6 of each"), "{}", server.asked());
+    assert!(found.text().contains("6 of each term"), "{}", found.text());
+}
+
+#[test]
+fn a_search_says_in_its_text_where_it_goes_on() {
+    let server = shop();
+    let answer = json!({
+        "data": [product(UPC, "Milk", 1.99, "HIGH")],
+        "meta": { "pagination": { "start": 0, "limit": 1, "total": 7 } },
+    });
+    server.world.answer(200, answer.to_string());
+
+    let found = server.call("search_products", &json!({ "terms": ["milk"], "limit": 1 }));
+
+    assert!(found.text().contains("milk: 1 of 7, more with start 1"), "{}", found.text());
+}
+
+#[test]
+fn a_search_at_a_store_that_is_not_there_says_so() {
+    let server = shop();
+    server.answer(&json!([]));
+    server.world.answer(404, "");
+
+    let refused = server.call("search_products", &json!({ "terms": ["milk"], "store_id": "MILKMILK" }));
+
+    assert_eq!(refused.error(), "not_found");
+    assert!(refused.text().contains("Kroger has no store MILKMILK"), "{}", refused.text());
+    assert!(refused.text().contains("find_stores"), "{}", refused.text());
+}
+
+#[test]
+fn the_other_arguments_count_for_upcs_too() {
+    let server = shop();
+    let products = json!([
+        product("0000000000001", "Dear", 5.99, "HIGH"),
+        product("0000000000002", "Gone", 0.99, "TEMPORARILY_OUT_OF_STOCK"),
+        product("0000000000003", "Cheap", 1.99, "LOW"),
+    ]);
+    server.answer(&products);
+
+    let upcs = json!(["0000000000001", "0000000000002", "0000000000003"]);
+    let arguments = json!({ "upcs": upcs, "in_stock_only": true, "sort_by": "price", "fulfillment": ["pickup"] });
+    let found = server.call("search_products", &arguments);
+
+    let shown = found.value()["results"][0]["products"].as_array().unwrap();
+    let shown: Vec<&str> = shown.iter().map(|one| one["description"].as_str().unwrap()).collect();
+    assert_eq!(shown, ["Cheap", "Dear"]);
+    assert!(found.text().contains("Left out, as the other arguments ask: 0000000000002."), "{}", found.text());
+}
+
+#[test]
+fn upcs_have_the_stores_prices_where_krogers_list_has_none() {
+    let server = shop();
+    server.answer(&json!([{ "upc": UPC, "description": "Milk" }]));
+    server.answer(&product(UPC, "Milk", 1.99, "HIGH"));
+
+    let found = server.call("search_products", &json!({ "upcs": [UPC] }));
+
+    assert_eq!(found.value()["results"][0]["products"][0]["price"], 1.99);
+    assert!(server.asked().starts_with("/v1/products/0001111041700?filter.locationId="), "{}", server.asked());
+}
+
+#[test]
+fn where_a_brand_has_nothing_those_there_are_are_named_for_one_more_call() {
+    let server = shop();
+    server.answer(&json!([]));
+    let mut milk = product(UPC, "Kroger 2% Milk", 1.99, "HIGH");
+    milk["brand"] = "Kroger".into();
+    let mut other = product("0001111041701", "Oat Milk", 1.99, "HIGH");
+    other["brand"] = "Able".into();
+    server.answer(&json!([other, milk]));
+    server.answer(&location());
+
+    let found = server.call("search_products", &json!({ "terms": ["milk"], "brand": "kroger" }));
+
+    let note = found.value()["notes"][0].as_str().unwrap();
+    assert!(note.contains("exactly as it spells it") && note.ends_with("of these: Kroger, Able."), "{note}");
+    assert!(
+        found.text().ends_with("Next: search again with the brand as it is spelt, or without it."),
+        "{}",
+        found.text()
+    );
+    assert!(server.world.sent()[2].path.starts_with("/v1/products?filter.term=milk&filter.locationId"));
 }
 
 #[test]
@@ -112,4 +237,52 @@ fn a_product_that_kroger_does_not_know_is_not_found() {
 
     assert_eq!(missing.error(), "not_found");
     assert!(missing.text().contains("search for the product by name"), "{}", missing.text());
+}
+
+#[test]
+fn get_product_leads_to_the_cart_only_where_it_can_be_added() {
+    let text = |change: fn(&mut Value)| {
+        let server = shop();
+        let mut shown = product(UPC, "Kroger 2% Milk", 1.99, "HIGH");
+        change(&mut shown);
+        server.answer(&shown);
+        server.call("get_product", &json!({ "upc": UPC })).text().to_owned()
+    };
+    let out = text(|shown| shown["items"][0]["inventory"]["stockLevel"] = "TEMPORARILY_OUT_OF_STOCK".into());
+    let in_store = text(|shown| {
+        shown["items"][0]["fulfillment"] = json!({ "inStore": true, "curbside": false, "delivery": false });
+    });
+    let limited = text(|shown| shown["retstrictions"] = json!({ "maximumOrderQuantity": 2 }));
+    let plain = text(|_| ());
+
+    for text in [&out, &in_store, &limited] {
+        assert!(text.ends_with("Next: check_cart_items says whether it can be added."), "{text}");
+    }
+    assert!(limited.contains("2 at most in one order"), "{limited}");
+    assert!(in_store.contains("by in_store\n"), "{in_store}");
+    assert!(plain.ends_with("Next: add_to_cart adds it."), "{plain}");
+}
+
+#[test]
+fn get_product_asks_whether_a_barcode_was_meant() {
+    let server = shop();
+    server.world.answer(404, "");
+    server.answer(&json!([product(UPC, "Kroger 2% Milk", 1.99, "HIGH")]));
+
+    let missing = server.call("get_product", &json!({ "upc": "0011110417008" }));
+
+    assert_eq!(missing.error(), "not_found");
+    assert!(missing.text().contains("did you mean 0001111041700 Kroger 2% Milk?"), "{}", missing.text());
+}
+
+#[test]
+fn a_product_that_is_not_weighed_has_no_estimate() {
+    let server = shop();
+    let mut milk = product(UPC, "Kroger 2% Milk", 1.99, "HIGH");
+    milk["items"][0]["price"]["regularPerUnitEstimate"] = 1.99.into();
+    server.answer(&milk);
+
+    let shown = server.call("get_product", &json!({ "upc": UPC }));
+
+    assert!(shown.value()["estimated_price"].is_null() && shown.value()["price_per"].is_null(), "{}", shown.value());
 }

@@ -22,6 +22,9 @@ fn find_stores_takes_a_zip_code_as_a_number_and_a_place_in_degrees() {
     server.call("find_stores", &json!({ "zip_code": 2_134 })).value();
     let by_zip = server.asked();
     server.answer(&json!([]));
+    server.call("find_stores", &json!({ "latitude": 39.31, "longitude": -84 })).value();
+    assert!(server.asked().contains("filter.latLong.near=39.31%2C-84&"), "{}", server.asked());
+    server.answer(&json!([]));
     server.call("find_stores", &json!({ "latitude": "39.31", "longitude": "-84.27", "radius_miles": "5" })).value();
 
     assert!(by_zip.contains("filter.zipCode.near=02134"), "{by_zip}");
@@ -34,8 +37,10 @@ fn find_stores_refuses_what_is_no_place() {
     let server = shop();
     let wrong = [
         (json!({ "zip_code": "Maineville" }), "a zip code of 5 digits"),
+        (json!({ "zip_code": "9" }), "a zip code of 5 digits"),
         (json!({ "latitude": "39" }), "latitude and longitude together"),
-        (json!({ "latitude": "north", "longitude": "-84" }), "`latitude` is not valid: degrees"),
+        (json!({ "latitude": "north", "longitude": "-84" }), "`latitude` is not valid: degrees from -90 to 90"),
+        (json!({ "latitude": 39, "longitude": 181 }), "`longitude` is not valid: degrees from -180 to 180"),
         (json!({ "radius_miles": 500 }), "a whole number from 1 to 100"),
     ];
 
@@ -44,6 +49,17 @@ fn find_stores_refuses_what_is_no_place() {
         assert_eq!(refused.error(), "invalid_argument", "{arguments}");
         assert!(refused.text().contains(told), "{arguments}: {}", refused.text());
     }
+}
+
+#[test]
+fn a_zip_code_that_lost_its_zero_is_told_and_no_radius_beyond_the_largest_is_suggested() {
+    let server = shop();
+    server.answer(&json!([]));
+
+    let found = server.call("find_stores", &json!({ "zip_code": 2_134, "radius_miles": 100 }));
+
+    assert_eq!(found.value()["notes"][0], "The zip code 2134 was read as 02134.");
+    assert!(found.text().ends_with("Next: try another zip code."), "{}", found.text());
 }
 
 #[test]

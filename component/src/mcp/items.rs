@@ -1,0 +1,99 @@
+//! The items of a cart as a model names them. What it may have meant in place of
+//! a UPC is asked, and never taken.
+
+use super::arguments::{List, Text, Whole, arguments, choices};
+use super::products;
+use super::tool::Call;
+use crate::core::catalog::lookup::{self, Mistaken};
+use crate::core::catalog::search::{self, ProductQuery};
+use crate::core::failure::{Code, Failure};
+use crate::core::item::{Modality, Upc};
+use crate::core::order::{self, Given, Order};
+
+/// What more than these is of no use for a choice.
+const CANDIDATES: u32 = 5;
+/// The most searches for what was meant by words: each is a call to Kroger.
+const MOST_SEARCHES: usize = 3;
+
+const ASK: &str = "Ask the user which is meant, then call again with its UPC.";
+
+choices! {
+    /// How the person gets an item.
+    Way { Pickup = "PICKUP", Delivery = "DELIVERY" }
+}
+
+arguments! {
+    /// One item to add.
+    ItemInput {
+        /// UPC, 13 digits, as search results give it. A 12-digit barcode is converted.
+        upc: Text,
+        /// How many; 1 if absent.
+        quantity: Option<Whole<1, 999>>,
+        /// The configured one if absent.
+        modality: Option<Way>,
+    }
+}
+
+impl From<Way> for Modality {
+    fn from(way: Way) -> Self {
+        match way {
+            Way::Pickup => Self::Pickup,
+            Way::Delivery => Self::Delivery,
+        }
+    }
+}
+
+/// Reads the items of a call. Words in place of UPCs are answered with the
+/// products that may be meant.
+pub(super) fn order(call: &Call<'_>, items: List<ItemInput>) -> Result<Order, Failure> {
+    order::check_count(items.0.len())?;
+    let is_words = |item: &ItemInput| item.upc.0.chars().any(char::is_alphabetic);
+    let in_words: Vec<(usize, &str)> = items
+        .0
+        .iter()
+        .enumerate()
+        .filter(|(_, item)| is_words(item))
+        .map(|(index, item)| (index, &*item.upc.0))
+        .collect();
+    if !in_words.is_empty() {
+        return Err(not_upcs(call, &in_words));
+    }
+    let given = items.0.into_iter().map(|item| Given {
+        upc: item.upc.0,
+        quantity: item.quantity.map_or(1, |quantity| quantity.0),
+        modality: item.modality.map(Modality::from),
+    });
+    order::many(&given.collect::<Vec<_>>(), call.cx.settings.default_modality)
+}
+
+fn not_upcs(call: &Call<'_>, in_words: &[(usize, &str)]) -> Failure {
+    let (searched, others) = in_words.split_at(in_words.len().min(MOST_SEARCHES));
+    let mut told: Vec<String> = searched.iter().map(|(index, words)| candidates(call, *index, words)).collect();
+    if !others.is_empty() {
+        let places: Vec<String> = others.iter().map(|(index, _)| format!("`items[{index}].upc`")).collect();
+        told.push(format!("{} are no UPCs either; search_products finds products by words.", places.join(", ")));
+    }
+    Failure::new(Code::InvalidArgument, told.join("\n"), ASK)
+}
+
+fn candidates(call: &Call<'_>, index: usize, words: &str) -> String {
+    let query = ProductQuery { terms: vec![words.to_owned()], limit: Some(CANDIDATES), ..ProductQuery::default() };
+    let found = search::search_products(call.cx, call.user, &query).map(|found| found.found).unwrap_or_default();
+    let products = found.iter().flat_map(|found| &found.products);
+    let listed: String = products.map(|product| format!("\n- {}", products::line(product))).collect();
+    let what = if listed.is_empty() { ", and no product is found for it." } else { ". Products that may be meant:" };
+    format!("`items[{index}].upc` is no UPC{what}{listed}")
+}
+
+/// Refuses barcodes in place of UPCs. Kroger takes any 13 digits, and who adds
+/// what it does not have is told that all is well.
+pub(super) fn refuse_barcodes(call: &Call<'_>, order: &Order) -> Result<(), Failure> {
+    let upcs: Vec<Upc> = order.items.iter().map(|item| item.upc.clone()).collect();
+    let mistaken = lookup::mistaken_barcodes(call.cx, call.user, &upcs);
+    if mistaken.is_empty() {
+        return Ok(());
+    }
+    let questions: Vec<String> = mistaken.iter().map(Mistaken::question).collect();
+    let detail = format!("Kroger knows no such UPCs. {}", questions.join("\n"));
+    Err(Failure::new(Code::InvalidArgument, detail, ASK))
+}
