@@ -124,11 +124,12 @@ fn over_stdio_an_old_client_shakes_hands_lists_the_tools_and_the_process_ends_wi
     stdio.say(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
     let tools = stdio.ask(&json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/list" }));
     let nonsense = stdio.ask(&json!("nonsense"));
+    let nobody = stdio.ask(&json!({ "jsonrpc": "2.0", "id": null, "method": "tools/list" }));
 
     assert_eq!(hands["id"], "a");
     assert_eq!(hands["result"]["protocolVersion"], "2025-06-18");
     assert!(tools["result"]["tools"].as_array().unwrap().iter().any(|tool| tool["name"] == "add_to_cart"), "{tools}");
-    assert_eq!(nonsense["error"]["code"], -32600);
+    assert_eq!((&nonsense["error"]["code"], &nobody["error"]["code"]), (&json!(-32600), &json!(-32600)));
     assert!(stdio.ends().success());
 }
 

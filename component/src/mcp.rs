@@ -21,6 +21,7 @@ mod consent;
 #[cfg(feature = "conformance")]
 mod fixtures;
 mod items;
+mod message;
 mod products;
 mod prompts;
 mod recent;
@@ -35,7 +36,8 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use data_encoding::HEXLOWER;
-use http::{HeaderValue, Request, Response};
+use http::header::ACCEPT;
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::Value;
@@ -75,8 +77,15 @@ impl Mcp {
     }
 
     /// Answers `request`, which carries its [`Caller`]; the answer is complete.
-    pub(crate) fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
-        let session = session(&request);
+    pub(crate) fn answer(&self, mut request: Request<Bytes>) -> Response<Bytes> {
+        let mut session = None;
+        if request.method() == Method::POST {
+            match message::read(request.body()) {
+                Ok(message) => session = self::session(&request, &message),
+                Err(refusal) => return refusal.answer(),
+            }
+        }
+        accept_by_name(request.headers_mut());
         let mut response = run(async {
             let (parts, body) = self.service.handle(request.map(Body::from)).await.into_parts();
             // In memory, so there is nothing to fail.
@@ -92,15 +101,9 @@ impl Mcp {
 
 /// An id for a client of 2025-11-25 that says in its handshake that it opens
 /// links: later calls do not say so again. It is all that the session is.
-fn session(request: &Request<Bytes>) -> Option<HeaderValue> {
+fn session(request: &Request<Bytes>, handshake: &Value) -> Option<HeaderValue> {
     const VERSION: &str = "2025-11-25";
-    const METHOD: &[u8] = b"\"initialize\"";
 
-    // Other calls need not be parsed twice.
-    if !request.body().windows(METHOD.len()).any(|part| part == METHOD) {
-        return None;
-    }
-    let handshake: Value = serde_json::from_slice(request.body()).ok()?;
     let params = &handshake["params"];
     let is_asked = handshake["method"] == "initialize" && params["protocolVersion"] == VERSION;
     if !is_asked || !params["capabilities"]["elicitation"]["url"].is_object() {
@@ -110,6 +113,15 @@ fn session(request: &Request<Bytes>) -> Option<HeaderValue> {
     request.extensions().get::<Caller>()?.ports.random_bytes(&mut bytes);
     let id = HEXLOWER.encode(&bytes);
     HeaderValue::from_str(&format!("{}{id}", consent::OPENS_LINKS)).ok()
+}
+
+/// The SDK wants both forms of an answer named, and takes no wildcard for them.
+fn accept_by_name(headers: &mut HeaderMap) {
+    let texts = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let mut ranges = texts.flat_map(|text| text.split(',')).filter_map(|entry| entry.split(';').next());
+    if ranges.any(|range| range.trim() == "*/*") {
+        headers.insert(ACCEPT, HeaderValue::from_static("application/json, text/event-stream"));
+    }
 }
 
 /// Runs `call` to its end on this thread. The SDK spawns tasks and looks at the

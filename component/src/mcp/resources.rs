@@ -80,9 +80,14 @@ fn refused(uri: &str, failure: Failure) -> ErrorData {
     if failure.code == Code::NotFound {
         return not_found(uri);
     }
+    let is_argument = failure.code == Code::InvalidArgument;
     let failure = consent::for_agents(failure);
-    let data = json!({ "code": failure.code.as_str(), "action": failure.next_step });
-    ErrorData::internal_error(failure.detail, Some(data))
+    let data = Some(json!({ "code": failure.code.as_str(), "action": failure.next_step }));
+    if is_argument {
+        ErrorData::invalid_params(failure.detail, data)
+    } else {
+        ErrorData::internal_error(failure.detail, data)
+    }
 }
 
 fn not_found(uri: &str) -> ErrorData {

@@ -152,15 +152,19 @@ impl Server {
     }
 
     fn post(&self, headers: &[(&str, &str)], body: &Value) -> http::Response<Bytes> {
+        self.post_text(&[&[("accept", "application/json, text/event-stream")], headers].concat(), &body.to_string())
+    }
+
+    /// What is no message, too.
+    fn post_text(&self, headers: &[(&str, &str)], body: &str) -> http::Response<Bytes> {
         let mut request = Request::post("http://localhost:9004/mcp")
             .header("host", "localhost:9004")
-            .header("content-type", "application/json")
-            .header("accept", "application/json, text/event-stream");
+            .header("content-type", "application/json");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let world: SharedPorts = self.world.clone();
-        block_on(self.service.serve(request.body(body.to_string().into()).unwrap(), world))
+        block_on(self.service.serve(request.body(body.to_owned().into()).unwrap(), world))
     }
 
     /// The answer to a request of revision 2026-07-28 of a client without abilities.

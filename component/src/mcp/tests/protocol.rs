@@ -142,6 +142,63 @@ fn only_posts_are_answered_and_only_to_callers_that_may_call() {
 }
 
 #[test]
+fn what_is_no_message_is_refused_as_json_rpc_refuses_it() {
+    let server = server();
+    let wrong = [
+        ("{bad", -32700),
+        ("", -32700),
+        (r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, -32600),
+        (r#""ping""#, -32600),
+        (r#"{"id":1,"method":"ping"}"#, -32600),
+        (r#"{"jsonrpc":"2.0","id":null,"method":"ping"}"#, -32600),
+        (r#"{"jsonrpc":"2.0","id":1.5,"method":"ping"}"#, -32600),
+        (r#"{"jsonrpc":"2.0","id":1,"method":7}"#, -32600),
+        (r#"{"jsonrpc":"2.0","id":1}"#, -32600),
+    ];
+
+    for (body, code) in wrong {
+        let refused = server.post_text(&[("accept", "application/json, text/event-stream")], body);
+        assert_eq!(
+            (refused.status().as_u16(), &refused.headers()["content-type"]),
+            (400, &"application/json".parse().unwrap())
+        );
+        let error = json_of(&refused);
+        assert_eq!((&error["jsonrpc"], &error["error"]["code"]), (&json!("2.0"), &json!(code)), "{body}: {error}");
+    }
+}
+
+#[test]
+fn parameters_of_another_form_are_refused_as_such() {
+    let server = server();
+    let wrong = [
+        ("tools/call", json!({ "name": "token_status", "arguments": [] })),
+        ("tools/call", json!({ "name": "token_status", "arguments": "none" })),
+        ("tools/call", json!({ "arguments": {} })),
+        ("tools/call", json!([])),
+        ("prompts/get", json!({ "name": 7 })),
+        ("resources/read", json!({})),
+        ("resources/read", json!({ "uri": "kroger://products/milk" })),
+    ];
+
+    for (method, params) in wrong {
+        let call = json!({ "jsonrpc": "2.0", "id": "a", "method": method, "params": params });
+        let refused = json_of(&server.post(&[("mcp-protocol-version", "2025-11-25")], &call));
+        assert_eq!((&refused["id"], &refused["error"]["code"]), (&json!("a"), &json!(-32602)), "{call}: {refused}");
+    }
+}
+
+#[test]
+fn whoever_takes_anything_is_answered() {
+    let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
+
+    let taken = server().post_text(&[("accept", "*/*"), ("mcp-protocol-version", "2025-11-25")], &call.to_string());
+    let not_taken = server().post_text(&[("accept", "text/html")], &call.to_string());
+
+    assert!(json_of(&taken)["result"]["tools"].is_array());
+    assert_eq!(not_taken.status(), 406);
+}
+
+#[test]
 fn a_tool_that_is_not_there_is_refused_with_those_that_are() {
     let refused = server().ask("tools/call", json!({ "name": "remove_from_cart" }));
 
