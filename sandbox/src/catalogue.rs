@@ -29,6 +29,8 @@ use products::Product;
 use stores::{CHAINS, DEPARTMENTS, STORES};
 
 const PRODUCT_SCOPE: &str = "product.compact";
+/// Of one page, and of one list of ids.
+const MOST_PRODUCTS: usize = 50;
 /// The fulfilment types of a search, in Kroger's words: in store, curbside, delivery, shipping.
 const FULFILLMENTS: [&str; 4] = ["ais", "csp", "dth", "sth"];
 
@@ -105,7 +107,8 @@ async fn product(
     headers: HeaderMap,
 ) -> Response {
     answer(&sandbox, &headers, Some(PRODUCT_SCOPE), || {
-        let location = location_filter(&query_parameters(&query))?;
+        // Of a store that is not there, nothing is told.
+        let location = location_filter(&query_parameters(&query))?.filter(|id| locations::by_id(id).is_some());
         if id.len() != 13 {
             return Err(Refusal::Bare("UPC must have a length of 13 characters"));
         }
@@ -116,22 +119,30 @@ async fn product(
 }
 
 fn products_page(query: &Parameters) -> Result<Value, Refusal> {
+    match query.value("filter.productId") {
+        Some(ids) => named_products(ids),
+        None => searched_page(query),
+    }
+}
+
+fn searched_page(query: &Parameters) -> Result<Value, Refusal> {
     let location = location_filter(query)?;
-    let limit = number(query, "filter.limit", 10, 1..=50)
+    let limit = number(query, "filter.limit", 10, 1..=MOST_PRODUCTS)
         .ok_or(Refusal::Bare("Field 'limit' must be a number between 1 and 50 (inclusive)"))?;
-    let start = number(query, "filter.start", 0, 0..=250)
+    let start = number(query, "filter.start", 0, 1..=250)
         .ok_or(Refusal::Bare("Field 'start' must be a number between 1 and 250 (inclusive)"))?;
-    let found = match query.value("filter.productId") {
-        Some(ids) => named_products(ids)?,
-        None => searched_products(query)?,
-    };
+    let found = searched_products(query)?;
     let fulfillment = fulfillment_filter(query)?;
     let sold = |product: &&Product| location.as_deref().is_none_or(|id| is_offered(product, id, &fulfillment));
     let found: Vec<&Product> = found.into_iter().filter(sold).collect();
     let page = found.iter().skip(start).take(limit);
-    let data: Vec<Value> = page.map(|product| forms::product(product, location.as_deref())).collect();
-    let pagination = json!({"start": start, "limit": limit, "total": found.len()});
-    Ok(json!({"data": data, "meta": {"pagination": pagination, "warnings": []}}))
+    let data = page.map(|product| forms::product(product, location.as_deref())).collect();
+    Ok(page_form(data, start, limit, found.len()))
+}
+
+fn page_form(data: Vec<Value>, start: usize, limit: usize, total: usize) -> Value {
+    let pagination = json!({"start": start, "limit": limit, "total": total});
+    json!({"data": data, "meta": {"pagination": pagination, "warnings": []}})
 }
 
 fn is_offered(product: &Product, location: &str, fulfillment: &[&str]) -> bool {
@@ -144,17 +155,20 @@ fn is_offered(product: &Product, location: &str, fulfillment: &[&str]) -> bool {
     })
 }
 
-/// Kroger says that nothing else is looked at then; a location is, as clients have seen.
-fn named_products(ids: &str) -> Result<Vec<&'static Product>, Refusal> {
+/// Kroger's document says that nothing else is looked at then, so no product tells of a store.
+fn named_products(ids: &str) -> Result<Value, Refusal> {
     let ids: Vec<&str> = ids.split(',').map(str::trim).collect();
-    if ids.len() > 50 {
+    if ids.len() > MOST_PRODUCTS {
         return Err(Refusal::Bare("Invalid parameters"));
     }
     if ids.iter().any(|id| id.len() != 13) {
         return Err(Refusal::Bare("UPC must have a length of 13 characters"));
     }
     let mut seen = HashSet::new();
-    Ok(ids.into_iter().filter(|id| seen.insert(*id)).filter_map(products::by_upc).collect())
+    let named = ids.into_iter().filter(|id| seen.insert(*id)).filter_map(products::by_upc);
+    let data: Vec<Value> = named.map(|product| forms::product(product, None)).collect();
+    let total = data.len();
+    Ok(page_form(data, 0, MOST_PRODUCTS, total))
 }
 
 fn searched_products(query: &Parameters) -> Result<Vec<&'static Product>, Refusal> {

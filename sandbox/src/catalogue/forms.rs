@@ -53,8 +53,8 @@ fn item(product: &Product, location: Option<&str>) -> Value {
     item["fulfillment"] = fulfillment(offer.as_ref());
     let Some(offer) = offer else { return item };
     if let Some(regular) = offer.regular_cents {
-        item["price"] = price(regular, offer.promo_cents);
-        item["nationalPrice"] = price(regular, offer.promo_cents);
+        item["price"] = price(product, regular, offer.promo_cents);
+        item["nationalPrice"] = price(product, regular, offer.promo_cents);
     }
     if let Some(level) = offer.stock {
         item["inventory"] = json!({"stockLevel": level});
@@ -72,13 +72,13 @@ fn fulfillment(offer: Option<&Offer>) -> Value {
     })
 }
 
-fn price(regular: u32, promo: u32) -> Value {
+fn price(product: &Product, regular: u32, promo: u32) -> Value {
     let dollars = |cents: u32| f64::from(cents) / 100.0;
     json!({
         "regular": dollars(regular),
         "promo": dollars(promo),
-        "regularPerUnitEstimate": dollars(regular),
-        "promoPerUnitEstimate": dollars(promo),
+        "regularPerUnitEstimate": dollars(product.cents_of_one(regular)),
+        "promoPerUnitEstimate": dollars(product.cents_of_one(promo)),
         "expirationDate": {"value": "9999-12-31T00:00:00Z", "timezone": "UTC"},
     })
 }

@@ -3,7 +3,7 @@
 
 use std::{iter, sync::LazyLock};
 
-use super::shelves::{Brand, PLUS, QUIRKS, Quirk, SHELVES, Shelf};
+use super::shelves::{Brand, PLUS, QUIRKS, Quirk, SHELVES, Shelf, SoldBy};
 
 /// One product, as it is in every store.
 pub(crate) struct Product {
@@ -100,6 +100,17 @@ impl Product {
         let division = location_id.get(..3).unwrap_or_default();
         let percent = if self.quirk.is_some() { 0 } else { hash(&[division, self.shelf.category]) % 9 };
         self.cents + self.cents * percent / 100
+    }
+
+    /// What one costs where `cents` is the price: of what is weighed, that of a pound.
+    pub(crate) fn cents_of_one(&self, cents: u32) -> u32 {
+        let roll = hash(&[&self.upc, "weight"]);
+        let percent_of_a_pound = match (self.shelf.sold_by, self.shelf.category) {
+            (SoldBy::Unit, _) => 100,
+            (SoldBy::Weight, "Produce") => 20 + roll % 60,
+            (SoldBy::Weight, _) => 120 + roll % 200,
+        };
+        cents * percent_of_a_pound / 100
     }
 
     /// One in five is on promotion, at four fifths; of the rest, one in ten has a "promotion" at

@@ -62,9 +62,9 @@ fn a_search_finds_what_it_is_called_and_tells_a_price_only_with_a_location() {
 #[test]
 fn pages_do_not_overlap_and_say_how_much_there_is() {
     let shop = Shop::open();
-    let page = |start: u32| shop.get(&format!("/v1/products?filter.term=milk&filter.limit=5&filter.start={start}"));
+    let page = |start: &str| shop.get(&format!("/v1/products?filter.term=milk&filter.limit=5{start}"));
 
-    let (first, second) = (page(0), page(5));
+    let (first, second) = (page(""), page("&filter.start=5"));
 
     assert_eq!(first["meta"]["pagination"]["limit"], 5);
     assert!(first["meta"]["pagination"]["total"].as_u64().unwrap() > 10);
@@ -89,6 +89,47 @@ fn brands_and_ids_are_lists_and_a_fulfilment_leaves_out_what_it_cannot_bring() {
     assert_eq!(brands.into_iter().collect::<Vec<_>>(), ["Fizzwell", "Happy Paws"]);
     assert_eq!(ids["data"].as_array().unwrap().len(), 2);
     assert!(buns("") && !buns("&filter.fulfillment=csp"));
+}
+
+#[test]
+fn a_list_of_ids_looks_at_nothing_else_and_one_product_tells_its_store() {
+    let shop = Shop::open();
+    let ids = "filter.productId=0001111041700,0000000004011";
+
+    let listed = shop.get(&format!("/v1/products?{ids}&filter.locationId={STORE}&filter.limit=1&filter.brand=Nobody"));
+    let alone = shop.get(&format!("/v1/products/0001111041700?filter.locationId={STORE}"));
+
+    assert_eq!(listed["data"].as_array().unwrap().len(), 2);
+    assert_eq!(listed, shop.get(&format!("/v1/products?{ids}")));
+    assert_eq!(listed["data"][0]["items"][0].get("price"), None);
+    assert_eq!(alone["data"]["items"][0]["price"]["regular"], 1.99);
+}
+
+#[test]
+fn a_store_that_is_not_there_tells_nothing() {
+    let shop = Shop::open();
+
+    let nowhere = shop.get("/v1/products/0001111041700?filter.locationId=99999999");
+    let searched = shop.get("/v1/products?filter.term=milk&filter.locationId=99999999");
+
+    assert_eq!(nowhere, shop.get("/v1/products/0001111041700"));
+    assert_eq!(searched["data"], json!([]));
+}
+
+#[test]
+fn what_is_weighed_has_an_estimate_of_a_piece_that_is_not_the_price_of_a_pound() {
+    let shop = Shop::open();
+    let price = |upc: &str| {
+        let product = shop.get(&format!("/v1/products/{upc}?filter.locationId={STORE}"));
+        let item = product["data"]["items"][0].clone();
+        let dollars = |name: &str| item["price"][name].as_f64().unwrap();
+        (item["soldBy"].clone(), dollars("regularPerUnitEstimate") / dollars("regular"))
+    };
+
+    let (weighed, pieces) = (price("0000000004011"), price("0001111041700"));
+
+    assert_eq!((&weighed.0, &pieces.0), (&json!("WEIGHT"), &json!("UNIT")));
+    assert!((0.1..0.9).contains(&weighed.1) && (0.99..1.01).contains(&pieces.1), "{weighed:?} {pieces:?}");
 }
 
 #[test]
@@ -124,6 +165,7 @@ fn a_product_is_refused_in_krogers_words() {
     refused("?filter.term=milk&filter.fulfillment=pickup", "Invalid parameters");
     refused("?filter.term=milk&filter.locationId=123", "Field 'locationId' must have a length of 8 characters");
     refused("?filter.term=milk&filter.limit=51", "Field 'limit' must be a number between 1 and 50 (inclusive)");
+    refused("?filter.term=milk&filter.start=0", "Field 'start' must be a number between 1 and 250 (inclusive)");
     refused("/123", "UPC must have a length of 13 characters");
     assert_eq!(shop.refused("/v1/products/0009999999999"), (404, String::new()));
 }
