@@ -136,11 +136,11 @@ fn searched_page(query: &Parameters) -> Result<Value, Refusal> {
     let sold = |product: &&Product| location.as_deref().is_none_or(|id| is_offered(product, id, &fulfillment));
     let found: Vec<&Product> = found.into_iter().filter(sold).collect();
     let page = found.iter().skip(start).take(limit);
-    let data = page.map(|product| forms::product(product, location.as_deref())).collect();
-    Ok(page_form(data, start, limit, found.len()))
+    let data: Vec<Value> = page.map(|product| forms::product(product, location.as_deref())).collect();
+    Ok(page_form(&data, start, limit, found.len()))
 }
 
-fn page_form(data: Vec<Value>, start: usize, limit: usize, total: usize) -> Value {
+fn page_form(data: &[Value], start: usize, limit: usize, total: usize) -> Value {
     let pagination = json!({"start": start, "limit": limit, "total": total});
     json!({"data": data, "meta": {"pagination": pagination, "warnings": []}})
 }
@@ -167,8 +167,7 @@ fn named_products(ids: &str) -> Result<Value, Refusal> {
     let mut seen = HashSet::new();
     let named = ids.into_iter().filter(|id| seen.insert(*id)).filter_map(products::by_upc);
     let data: Vec<Value> = named.map(|product| forms::product(product, None)).collect();
-    let total = data.len();
-    Ok(page_form(data, 0, MOST_PRODUCTS, total))
+    Ok(page_form(&data, 0, MOST_PRODUCTS, data.len()))
 }
 
 fn searched_products(query: &Parameters) -> Result<Vec<&'static Product>, Refusal> {

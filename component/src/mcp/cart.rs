@@ -234,8 +234,9 @@ fn line_text(line: &Line) -> String {
     let name = line.product.as_ref().map_or("unknown product", |product| &product.description);
     let estimate = line.estimate.map(|cents| format!(", {cents}")).unwrap_or_default();
     let concerns = line.concerns.iter().filter(|concern| **concern != Concern::NoStore);
-    let concerns: String = concerns.map(|concern| format!("\n  {}", concern.sentence())).collect();
-    format!("- {} x {} {name}, {}{estimate}{concerns}", quantity.get(), upc.as_str(), modality.as_str())
+    let concerns: Vec<String> = concerns.map(|concern| format!("\n  {}", concern.sentence())).collect();
+    let (quantity, upc, modality) = (quantity.get(), upc.as_str(), modality.as_str());
+    format!("- {quantity} x {upc} {name}, {modality}{estimate}{}", concerns.concat())
 }
 
 fn sum(check: &CartCheck) -> String {

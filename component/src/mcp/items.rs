@@ -47,16 +47,12 @@ impl From<Way> for Modality {
 /// products that may be meant.
 pub(super) fn order(call: &Call<'_>, items: List<ItemInput>) -> Result<Order, Failure> {
     order::check_count(items.0.len())?;
-    let is_words = |item: &ItemInput| item.upc.0.chars().any(char::is_alphabetic);
-    let in_words: Vec<(usize, &str)> = items
-        .0
-        .iter()
-        .enumerate()
-        .filter(|(_, item)| is_words(item))
-        .map(|(index, item)| (index, &*item.upc.0))
+    let words: Vec<(usize, &str)> = (0..)
+        .zip(items.0.iter().map(|item| item.upc.0.as_str()))
+        .filter(|(_, text)| text.chars().any(char::is_alphabetic))
         .collect();
-    if !in_words.is_empty() {
-        return Err(not_upcs(call, &in_words));
+    if !words.is_empty() {
+        return Err(not_upcs(call, &words));
     }
     let given = items.0.into_iter().map(|item| Given {
         upc: item.upc.0,
@@ -66,8 +62,8 @@ pub(super) fn order(call: &Call<'_>, items: List<ItemInput>) -> Result<Order, Fa
     order::many(&given.collect::<Vec<_>>(), call.cx.settings.default_modality)
 }
 
-fn not_upcs(call: &Call<'_>, in_words: &[(usize, &str)]) -> Failure {
-    let (searched, others) = in_words.split_at(in_words.len().min(MOST_SEARCHES));
+fn not_upcs(call: &Call<'_>, words: &[(usize, &str)]) -> Failure {
+    let (searched, others) = words.split_at(words.len().min(MOST_SEARCHES));
     let mut told: Vec<String> = searched.iter().map(|(index, words)| candidates(call, *index, words)).collect();
     if !others.is_empty() {
         let places: Vec<String> = others.iter().map(|(index, _)| format!("`items[{index}].upc`")).collect();
@@ -80,9 +76,9 @@ fn candidates(call: &Call<'_>, index: usize, words: &str) -> String {
     let query = ProductQuery { terms: vec![words.to_owned()], limit: Some(CANDIDATES), ..ProductQuery::default() };
     let found = search::search_products(call.cx, call.user, &query).map(|found| found.found).unwrap_or_default();
     let products = found.iter().flat_map(|found| &found.products);
-    let listed: String = products.map(|product| format!("\n- {}", products::line(product))).collect();
+    let listed: Vec<String> = products.map(|product| format!("\n- {}", products::line(product))).collect();
     let what = if listed.is_empty() { ", and no product is found for it." } else { ". Products that may be meant:" };
-    format!("`items[{index}].upc` is no UPC{what}{listed}")
+    format!("`items[{index}].upc` is no UPC{what}{}", listed.concat())
 }
 
 /// Refuses barcodes in place of UPCs. Kroger takes any 13 digits, and who adds

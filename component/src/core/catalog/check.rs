@@ -39,7 +39,7 @@ pub struct Line {
 }
 
 /// What speaks against an item, or should be known.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Concern {
     /// Kroger knows no such product; it may be the barcode of one.
     UnknownUpc(Option<Mistaken>),

@@ -66,10 +66,11 @@ pub(super) fn missing(upcs: &[Upc], products: &[Product]) -> Vec<Upc> {
 }
 
 /// A UPC that Kroger does not know, and the product whose barcode it is.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mistaken {
     pub given: Upc,
-    pub meant: Product,
+    pub meant: Upc,
+    pub description: String,
 }
 
 /// Which of `upcs` are barcodes, check digit and all, of products that Kroger
@@ -83,9 +84,13 @@ pub fn mistaken_barcodes(cx: Context<'_>, user: &UserId, upcs: &[Upc]) -> Vec<Mi
         return Vec::new();
     }
     let known = lookup.products(cx, user, &both).unwrap_or_default();
-    let find = |upc: &Upc| known.iter().find(|product| product.upc == *upc).cloned();
-    let mistaken = pairs.into_iter().filter(|(given, _)| find(given).is_none());
-    mistaken.filter_map(|(given, meant)| Some(Mistaken { given: given.clone(), meant: find(&meant)? })).collect()
+    let find = |upc: &Upc| known.iter().find(|product| product.upc == *upc);
+    let unknown = pairs.into_iter().filter(|(given, _)| find(given).is_none());
+    let mistaken = unknown.filter_map(|(given, meant)| {
+        let description = find(&meant)?.description.clone();
+        Some(Mistaken { given: given.clone(), meant, description })
+    });
+    mistaken.collect()
 }
 
 impl Mistaken {
@@ -94,8 +99,8 @@ impl Mistaken {
         format!(
             "{} is a barcode with its check digit: did you mean {} {}?",
             self.given.as_str(),
-            self.meant.upc.as_str(),
-            self.meant.description
+            self.meant.as_str(),
+            self.description
         )
     }
 }

@@ -118,16 +118,15 @@ pub fn search_products(cx: Context<'_>, user: &UserId, query: &ProductQuery) -> 
         Some(failure) if found.iter().all(|one| one.failure.is_some()) => return Err(failure),
         _ => {}
     }
-    let mut notes = Vec::new();
+    let is_nothing = query.upcs.is_empty() && found.iter().all(Found::is_nothing);
+    let brand = query.brand.as_deref().map(str::trim).filter(|_| is_nothing);
+    let others = brand.map(|brand| brands::others(cx, user, query, brand, location.as_ref())).unwrap_or_default();
+    if others.is_empty() && !found.iter().any(Found::tells_of_store) {
+        stores::confirm(cx, user, location.as_ref())?;
+    }
+    let mut notes: Vec<String> = brand.map(|brand| brands::note(brand, &others)).into_iter().collect();
     if location.is_none() {
         notes.push(NO_STORE.to_owned());
-    }
-    let is_nothing = found.iter().all(Found::is_nothing);
-    if let Some(brand) = query.brand.as_deref().filter(|_| is_nothing && query.upcs.is_empty()) {
-        notes.push(brands::note(cx, user, query, brand.trim(), location.as_ref()));
-    }
-    if !found.iter().any(Found::tells_of_store) {
-        stores::confirm(cx, user, location.as_ref())?;
     }
     Ok(ProductsFound { location, found, notes })
 }

@@ -196,6 +196,19 @@ fn upcs_are_looked_up_in_one_call_and_what_is_missing_is_said() {
 }
 
 #[test]
+fn a_upc_that_kroger_does_not_know_and_is_a_barcode_is_asked_about() {
+    let shop = Shop::at_landen();
+    shop.answer(&json!([product_json(EGGS, "12 ct", 1.99, "HIGH")]));
+    shop.answer(&json!([product_json(MILK, "1 gal", 1.99, "HIGH")]));
+
+    let wanted = ProductQuery { upcs: vec!["0011110417008".to_owned(), EGGS.to_owned()], ..query(&[]) };
+    let found = shop.search(&wanted).unwrap();
+
+    assert!(found.found[0].notes[1].contains(&format!("did you mean {MILK} Product {MILK}?")));
+    assert!(shop.asked()[1].contains(&format!("filter.productId=0011110417008%2C{MILK}")), "{:?}", shop.asked());
+}
+
+#[test]
 fn what_cannot_be_searched_for_is_refused_and_nothing_is_sent() {
     let shop = Shop::open();
     let none = query(&[]);
