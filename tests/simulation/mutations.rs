@@ -11,8 +11,8 @@ pub(crate) struct Mutation {
 }
 
 impl Mutation {
-    /// A rule that another rule stands behind: that it is broken shows in no
-    /// promise, so the simulation need not notice, and `test` does.
+    /// A rule that another rule stands behind, or that shows in nothing the
+    /// simulation judges by: it need not notice, and `test` does.
     const fn noticed_by(self, test: &'static str) -> Self {
         Self { test: Some(test), ..self }
     }
@@ -141,7 +141,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "refresh.rs",
         "        if outcome == Outcome::Busy {\n            busy::note(self.cx, asked_for);\n        }\n",
         "",
-    ),
+    )
+    .noticed_by("core::refresh::tests::a_429_for_one_user_holds_the_timer_back_for_all_until_its_retry_after"),
     mutation(
         "the timer does not heed a 429",
         "refresh.rs",
