@@ -234,7 +234,12 @@ fn on_bad_arguments_and_files() {
     let cases: [(&str, &[&str], i32, &str); 22] = [
         ("serve, no address", &["serve", "--listen", "here"], 2, "--listen"),
         ("serve, no store name", &["serve", "--store", ""], 2, "--store is empty"),
-        ("serve, unmakeable store", &["serve", "--store", "/proc/tokens"], 1, "cannot be made here"),
+        (
+            "serve, unmakeable store",
+            &["serve", "--listen", "127.0.0.1:0", "--store", "/proc/tokens"],
+            1,
+            "cannot be made here",
+        ),
         ("login, bad scope", &["login", "--scope", "a\"b"], 1, "scope"),
         ("login, bad user", &["login", "--user", ""], 2, "1 to 256"),
         ("login, nothing pasted", &["login", "--paste"], 2, "No address"),
