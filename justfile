@@ -36,6 +36,10 @@ adds ADDS="1000":
 ledger HAPPENINGS="2":
     KROGER_LEDGER={{HAPPENINGS}} cargo test --release -p kroger-connector --test ledger -- --nocapture
 
+# A token endpoint that answers everything but what it should: each answer and its outcome.
+hostile:
+    cargo test -p kroger-mcp --test e2e hostile_upstream -- --nocapture
+
 # Kill the server at each system call of a refresh, fill its disk, corrupt its
 # store (needs strace).
 crashes:
