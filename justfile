@@ -30,7 +30,7 @@ mutants:
 
 # A retrying agent adds while answers get lost and the server is killed; each of Kroger's errors on each route.
 adds ADDS="1000":
-    KROGER_ADDS={{ADDS}} cargo test -p kroger-mcp --test e2e -- --nocapture --test-threads 1 adds:: faults::
+    KROGER_ADDS={{ADDS}} cargo test --test e2e -- --nocapture --test-threads 1 adds:: faults::
 
 # Two calls with one idempotency key, in every schedule of so many happenings.
 ledger HAPPENINGS="2":
@@ -38,12 +38,12 @@ ledger HAPPENINGS="2":
 
 # A token endpoint that answers everything but what it should: each answer and its outcome.
 hostile:
-    cargo test -p kroger-mcp --test e2e hostile_upstream -- --nocapture
+    cargo test --test e2e hostile_upstream -- --nocapture
 
 # Kill the server at each system call of a refresh, fill its disk, corrupt its
 # store (needs strace).
 crashes:
-    KROGER_CRASHES=full cargo test -p kroger-mcp --test e2e crashes -- --nocapture
+    KROGER_CRASHES=full cargo test --test e2e crashes -- --nocapture
 
 # Eight servers on one store against django-oauth-toolkit (needs Python).
 oauth-server SECONDS="300":
@@ -62,7 +62,7 @@ soak MINUTES="3":
 
 # Stop the server in mid-refresh for 40 s, and set its clock (needs libfaketime).
 time:
-    KROGER_TIME=full cargo test -p kroger-mcp --test e2e clocks -- --nocapture
+    KROGER_TIME=full cargo test --test e2e clocks -- --nocapture
 
 # A pass of the timer among ten thousand users and among a million, with the same
 # number due (needs Python, and 2 GB of disk).
