@@ -1,6 +1,7 @@
 //! `kill -9` at random moments, several processes on one store, under load, with tokens that live
 //! for a second.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use tempfile::TempDir;
 
 use super::Form;
 use super::lane::{Outcome, add, outcome_of};
-use crate::support::{Answer, Sandbox, Server, UPC, eventually, folder};
+use crate::support::{Answer, Kroger, Sandbox, Server, UPC, eventually, folder};
 
 const PROCESSES: usize = 3;
 const CALLERS: usize = 6;
@@ -65,8 +66,10 @@ struct Tally {
 impl<'a> Herd<'a> {
     fn start(seed: u64, addresses: &'a Addresses) -> Self {
         let (sandbox, folder) = (Sandbox::start(), folder());
-        sandbox.settings(&json!({ "access_token_lifetime_seconds": 1, "latency_ms": 40 }));
-        let servers: Vec<Server> = (0..PROCESSES).map(|_| Server::start(folder.path(), &sandbox)).collect();
+        sandbox.settings(&json!({
+            "access_token_lifetime_seconds": 1, "latency_ms": 40, "daily_limits": { "cart": 1_000_000 },
+        }));
+        let servers: Vec<Server> = (0..PROCESSES).map(|_| start(folder.path(), &sandbox)).collect();
         servers[0].sign_in();
         *addresses.all() = servers.iter().map(url).collect();
         Self { sandbox, folder, servers, addresses, random: seed }
@@ -83,7 +86,7 @@ impl<'a> Herd<'a> {
         let doomed = if self.below(4) == 0 { 0..PROCESSES } else { one..one + 1 };
         self.servers[doomed.clone()].iter().for_each(kill);
         for index in doomed.clone() {
-            self.servers[index] = Server::start(self.folder.path(), &self.sandbox);
+            self.servers[index] = start(self.folder.path(), &self.sandbox);
             self.addresses.all()[index] = url(&self.servers[index]);
         }
         u32::try_from(doomed.len()).unwrap()
@@ -128,6 +131,11 @@ fn url(server: &Server) -> String {
 fn kill(server: &Server) {
     let killed = std::process::Command::new("kill").args(["-KILL", &server.id().to_string()]).status().unwrap();
     assert!(killed.success());
+}
+
+/// More adds than Kroger grants an app a day.
+fn start(folder: &Path, sandbox: &Sandbox) -> Server {
+    Kroger::new(folder, &["serve", "--listen", "127.0.0.1:0"]).at(sandbox).env("KROGER_QUOTA_CART", "1000000").serve()
 }
 
 /// Kills and asks, `rounds` times, and once more when all is quiet.
