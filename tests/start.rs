@@ -207,6 +207,24 @@ fn a_peer_that_sends_nonsense_or_nothing_disturbs_nobody() {
 }
 
 #[test]
+fn a_page_may_read_that_its_call_is_too_large_and_what_a_route_takes() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+    let origin = server.url("");
+    let call = |method: &str, path: &str, body: Option<&serde_json::Value>| {
+        server.client.call(method, &server.url(path), &[("origin", &origin)], body)
+    };
+
+    let large = call("PUT", "/cart/add", Some(&json!({ "upc": "1".repeat(2 << 20) }))).expect(413);
+    let preflight = call("OPTIONS", "/cart/add", None).expect(204);
+
+    assert_eq!((large.code().as_str(), large.header("access-control-allow-origin")), ("too_large", origin.as_str()));
+    assert_eq!(preflight.header("access-control-allow-methods"), "PUT, OPTIONS");
+    assert_eq!(preflight.header("allow"), "PUT, OPTIONS");
+    assert_eq!(call("OPTIONS", "/nope", None).expect(404).code(), "not_found");
+}
+
+#[test]
 fn a_web_page_of_somebody_elses_may_not_call() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);

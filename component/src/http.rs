@@ -47,12 +47,9 @@ pub const LARGEST_REQUEST: usize = 1024 * 1024;
 /// Ports that a handler may hold on to.
 pub type SharedPorts = Arc<dyn Ports + Send + Sync>;
 
-/// Why a request could not be read.
+/// A request that could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unreadable {
-    Malformed,
-    TooLarge,
-}
+pub struct Malformed;
 
 /// All routes, built once and asked many times.
 pub struct Service {
@@ -75,18 +72,15 @@ impl Service {
         Self { routes }
     }
 
-    /// Answers `request`, whose `ports` are those of this call.
+    /// Answers `request`, whose `ports` are those of this call. Of a body that is
+    /// larger than [`LARGEST_REQUEST`] one byte more is enough.
     pub async fn serve(&self, request: Request<Bytes>, ports: SharedPorts) -> http::Response<Bytes> {
         whole(self.answer(request, ports).await).await
     }
 
     /// Answers a request that could not be read.
-    pub fn refuse(&self, unreadable: Unreadable) -> http::Response<Bytes> {
-        let problem = match unreadable {
-            Unreadable::Malformed => Problem::malformed(),
-            Unreadable::TooLarge => Problem::too_large(),
-        };
-        block_on(whole(problem.into_response()))
+    pub fn refuse(&self, _: Malformed) -> http::Response<Bytes> {
+        block_on(whole(Problem::malformed().into_response()))
     }
 
     async fn answer(&self, mut request: Request<Bytes>, ports: SharedPorts) -> Response {
@@ -100,15 +94,31 @@ impl Service {
         };
         request.extensions_mut().insert(ports);
         let mut response = if request.method() == Method::OPTIONS {
-            Admitted::preflight()
+            routes.options(request, &admitted).await
         } else if request.body().len() > LARGEST_REQUEST {
             Problem::too_large().into_response()
         } else {
-            let Ok(response) = routes.router.clone().oneshot(request.map(Body::from)).await;
-            response
+            routes.ask(request).await
         };
         admitted.sign(response.headers_mut());
         response
+    }
+}
+
+impl Routes {
+    async fn ask(&self, request: Request<Bytes>) -> Response {
+        let Ok(response) = self.router.clone().oneshot(request.map(Body::from)).await;
+        response
+    }
+
+    /// What may be sent to the path: no route takes `OPTIONS`, and the refusal
+    /// says what it takes.
+    async fn options(&self, request: Request<Bytes>, admitted: &Admitted) -> Response {
+        let refused = self.ask(request.map(|_| Bytes::new())).await;
+        match refused.headers().get(ALLOW).and_then(|allow| allow.to_str().ok()) {
+            Some(allow) => admitted.preflight(allow),
+            None => refused,
+        }
     }
 }
 

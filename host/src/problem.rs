@@ -21,8 +21,6 @@ pub(crate) enum Problem {
     Internal,
     /// The component took too long; what it did is not known.
     TimedOut,
-    /// The request's body is too large.
-    TooLarge,
     /// The request's body does not arrive.
     SlowBody,
     /// The request's body ended early.
@@ -68,7 +66,6 @@ impl Problem {
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TimedOut => StatusCode::GATEWAY_TIMEOUT,
-            Self::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
             Self::BrokenBody | Self::Host => StatusCode::BAD_REQUEST,
         }
@@ -78,7 +75,6 @@ impl Problem {
         match self {
             Self::Busy => "busy",
             Self::Internal | Self::TimedOut => "internal",
-            Self::TooLarge => "too_large",
             Self::SlowBody | Self::BrokenBody | Self::Host => "invalid_argument",
         }
     }
@@ -94,7 +90,6 @@ impl Problem {
                 "The call took too long and was given up. A cart add may have been sent: look in the cart \
                  before you send it again."
             }
-            Self::TooLarge => "The request's body is larger than 1 MiB.",
             Self::SlowBody => "The request's body did not arrive within 10 seconds.",
             Self::BrokenBody => "The request's body ended early.",
             Self::Host => "The request needs exactly one valid `Host` header.",
@@ -105,7 +100,6 @@ impl Problem {
         match self {
             Self::Busy => "Send the call again after `Retry-After`.",
             Self::Internal | Self::TimedOut => "Look in the cart before you send an add again; the log says more.",
-            Self::TooLarge => "Send less at once.",
             Self::SlowBody | Self::BrokenBody => "Send the call again with its whole body.",
             Self::Host => "Send the name of this server as the one `Host`.",
         }

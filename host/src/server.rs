@@ -144,8 +144,9 @@ async fn whole(request: Request<Incoming>) -> Result<Request<Full<Bytes>>, Probl
     Ok(Request::from_parts(parts, Full::new(body)))
 }
 
-/// Reads on for a while before it calls a body too large: a client that is
-/// still sending would see a broken connection, and not the answer.
+/// Of a body that is too large the component gets one byte more than it takes:
+/// it knows which page may read its refusal. Until that is given it is read on
+/// for a while: a client that is still sending would see a broken connection.
 async fn read(mut body: Incoming) -> Result<Bytes, Problem> {
     let mut kept = BytesMut::new();
     let mut length = 0;
@@ -154,11 +155,10 @@ async fn read(mut body: Incoming) -> Result<Bytes, Problem> {
     {
         let Ok(data) = frame.map_err(|_| Problem::BrokenBody)?.into_data() else { continue };
         length += data.len();
-        if length <= MAX_BODY {
-            kept.extend_from_slice(&data);
-        }
+        let room = MAX_BODY + 1 - kept.len();
+        kept.extend_from_slice(&data[..data.len().min(room)]);
     }
-    if length <= MAX_BODY { Ok(kept.freeze()) } else { Err(Problem::TooLarge) }
+    Ok(kept.freeze())
 }
 
 /// A probe may not know how to name us, and the component cannot be called

@@ -15,7 +15,7 @@ use axum::body::Bytes;
 use axum::response::{IntoResponse, Response};
 use http::header::{
     ACCESS_CONTROL_ALLOW_HEADERS, ACCESS_CONTROL_ALLOW_METHODS, ACCESS_CONTROL_ALLOW_ORIGIN,
-    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, HOST, ORIGIN, VARY,
+    ACCESS_CONTROL_EXPOSE_HEADERS, ACCESS_CONTROL_MAX_AGE, ALLOW, HOST, ORIGIN, VARY,
 };
 use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
@@ -24,7 +24,6 @@ use url::{Origin, Url};
 use super::problem::Problem;
 use crate::core::settings::Settings;
 
-const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, PUT, DELETE, OPTIONS");
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
     "Content-Type, Idempotency-Key, X-Kroger-User, Mcp-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name",
 );
@@ -124,13 +123,21 @@ fn printable(value: &HeaderValue) -> String {
 }
 
 impl Admitted {
-    /// The answer to a preflight, and to any other `OPTIONS`.
-    pub(super) fn preflight() -> Response {
+    /// The answer to `OPTIONS` of a route that takes the methods `allow`; to a
+    /// page it is a preflight's.
+    pub(super) fn preflight(&self, allow: &str) -> Response {
+        let methods: Vec<&str> = allow.split(',').map(str::trim).chain(["OPTIONS"]).collect();
+        let Ok(methods) = HeaderValue::try_from(methods.join(", ")) else {
+            return Problem::malformed().into_response();
+        };
         let mut response = StatusCode::NO_CONTENT.into_response();
         let headers = response.headers_mut();
-        headers.insert(ACCESS_CONTROL_ALLOW_METHODS, METHODS);
-        headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
-        headers.insert(ACCESS_CONTROL_MAX_AGE, A_DAY);
+        if self.origin.is_some() {
+            headers.insert(ACCESS_CONTROL_ALLOW_METHODS, methods.clone());
+            headers.insert(ACCESS_CONTROL_ALLOW_HEADERS, REQUEST_HEADERS);
+            headers.insert(ACCESS_CONTROL_MAX_AGE, A_DAY);
+        }
+        headers.insert(ALLOW, methods);
         response
     }
 

@@ -12,7 +12,7 @@ use super::bindings::wasi::http::types::{
 };
 use super::bindings::wasi::io::streams::{OutputStream, StreamError};
 use super::{Component, Wasi, instance};
-use crate::http::{LARGEST_REQUEST, Unreadable, block_on};
+use crate::http::{LARGEST_REQUEST, Malformed, block_on};
 
 const CHUNK: u64 = 64 * 1024;
 
@@ -21,19 +21,19 @@ impl Guest for Component {
         let service = &instance().service;
         let response = match read(&request) {
             Ok(request) => block_on(service.serve(request, Arc::new(Wasi::new()))),
-            Err(unreadable) => service.refuse(unreadable),
+            Err(malformed) => service.refuse(malformed),
         };
         write(response, out);
     }
 }
 
-fn read(incoming: &IncomingRequest) -> Result<http::Request<Bytes>, Unreadable> {
+fn read(incoming: &IncomingRequest) -> Result<http::Request<Bytes>, Malformed> {
     let mut request = http::Request::new(Bytes::new());
     *request.method_mut() = method(&incoming.method())?;
     *request.uri_mut() = uri(incoming)?;
     for (name, value) in incoming.headers().entries() {
-        let name = http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| Unreadable::Malformed)?;
-        let value = http::HeaderValue::from_bytes(&value).map_err(|_| Unreadable::Malformed)?;
+        let name = http::HeaderName::from_bytes(name.as_bytes()).map_err(|_| Malformed)?;
+        let value = http::HeaderValue::from_bytes(&value).map_err(|_| Malformed)?;
         request.headers_mut().append(name, value);
     }
     add_host(&mut request, incoming)?;
@@ -44,14 +44,14 @@ fn read(incoming: &IncomingRequest) -> Result<http::Request<Bytes>, Unreadable> 
 }
 
 /// `wasi:http` keeps `Host` to itself; what it says is the request's authority.
-fn add_host(request: &mut http::Request<Bytes>, incoming: &IncomingRequest) -> Result<(), Unreadable> {
+fn add_host(request: &mut http::Request<Bytes>, incoming: &IncomingRequest) -> Result<(), Malformed> {
     let Some(authority) = incoming.authority() else { return Ok(()) };
-    let value = http::HeaderValue::try_from(authority).map_err(|_| Unreadable::Malformed)?;
+    let value = http::HeaderValue::try_from(authority).map_err(|_| Malformed)?;
     request.headers_mut().insert(HOST, value);
     Ok(())
 }
 
-fn method(method: &Method) -> Result<http::Method, Unreadable> {
+fn method(method: &Method) -> Result<http::Method, Malformed> {
     Ok(match method {
         Method::Get => http::Method::GET,
         Method::Head => http::Method::HEAD,
@@ -62,46 +62,45 @@ fn method(method: &Method) -> Result<http::Method, Unreadable> {
         Method::Options => http::Method::OPTIONS,
         Method::Trace => http::Method::TRACE,
         Method::Patch => http::Method::PATCH,
-        Method::Other(name) => http::Method::from_bytes(name.as_bytes()).map_err(|_| Unreadable::Malformed)?,
+        Method::Other(name) => http::Method::from_bytes(name.as_bytes()).map_err(|_| Malformed)?,
     })
 }
 
 /// With scheme and authority where the host tells them.
-fn uri(incoming: &IncomingRequest) -> Result<http::Uri, Unreadable> {
+fn uri(incoming: &IncomingRequest) -> Result<http::Uri, Malformed> {
     let path = incoming.path_with_query().unwrap_or_else(|| "/".to_owned());
     let path = if path.starts_with('/') { path } else { format!("/{path}") };
     let mut parts = http::uri::Parts::default();
-    parts.path_and_query = Some(path.try_into().map_err(|_| Unreadable::Malformed)?);
+    parts.path_and_query = Some(path.try_into().map_err(|_| Malformed)?);
     if let Some(authority) = incoming.authority() {
         parts.scheme = Some(match incoming.scheme() {
             Some(Scheme::Https) => http::uri::Scheme::HTTPS,
             _ => http::uri::Scheme::HTTP,
         });
-        parts.authority = Some(authority.try_into().map_err(|_| Unreadable::Malformed)?);
+        parts.authority = Some(authority.try_into().map_err(|_| Malformed)?);
     }
-    http::Uri::from_parts(parts).map_err(|_| Unreadable::Malformed)
+    http::Uri::from_parts(parts).map_err(|_| Malformed)
 }
 
-fn body(incoming: &IncomingRequest) -> Result<Bytes, Unreadable> {
-    let body = incoming.consume().map_err(|()| Unreadable::Malformed)?;
+fn body(incoming: &IncomingRequest) -> Result<Bytes, Malformed> {
+    let body = incoming.consume().map_err(|()| Malformed)?;
     let bytes = read_stream(&body);
     drop(body);
     bytes
 }
 
-fn read_stream(body: &IncomingBody) -> Result<Bytes, Unreadable> {
-    let stream = body.stream().map_err(|()| Unreadable::Malformed)?;
+/// Of a body that is too large no more than shows that it is.
+fn read_stream(body: &IncomingBody) -> Result<Bytes, Malformed> {
+    let stream = body.stream().map_err(|()| Malformed)?;
     let mut bytes = Vec::new();
-    loop {
+    while bytes.len() <= LARGEST_REQUEST {
         match stream.blocking_read(CHUNK) {
             Ok(chunk) => bytes.extend_from_slice(&chunk),
-            Err(StreamError::Closed) => return Ok(bytes.into()),
-            Err(StreamError::LastOperationFailed(_)) => return Err(Unreadable::Malformed),
-        }
-        if bytes.len() > LARGEST_REQUEST {
-            return Err(Unreadable::TooLarge);
+            Err(StreamError::Closed) => break,
+            Err(StreamError::LastOperationFailed(_)) => return Err(Malformed),
         }
     }
+    Ok(bytes.into())
 }
 
 /// A client that went away is no error: its call ran to the end.

@@ -111,8 +111,46 @@ fn a_page_of_another_origin_is_refused_and_an_allowed_one_may_read() {
     }
     let preflight = ask("OPTIONS", "https://app.example.com");
     assert_eq!(preflight.status, 204);
-    assert!(preflight.header("access-control-allow-methods").contains("PUT"));
+    assert_eq!(preflight.header("access-control-allow-methods"), "GET, HEAD, OPTIONS");
     assert!(preflight.header("access-control-allow-headers").contains("Content-Type"));
+}
+
+#[test]
+fn options_says_what_each_route_takes_and_cors_is_told_to_pages_alone() {
+    let server = server();
+    let origin = [("origin", "http://localhost:9004")];
+    let options = |path: &str, headers: &[(&str, &str)]| server.call_with("OPTIONS", path, headers, "");
+
+    for (path, methods) in [
+        ("/cart/add", "PUT, OPTIONS"),
+        ("/config", "GET, HEAD, OPTIONS"),
+        ("/auth/callback?code=c&state=0.s", "GET, OPTIONS"),
+        ("/admin/tokens/ann", "DELETE, OPTIONS"),
+        ("/admin/tokens/refresh", "POST, OPTIONS"),
+        ("/mcp", "POST, OPTIONS"),
+    ] {
+        let (program, page) = (options(path, &[]), options(path, &origin));
+
+        assert_eq!((program.status, program.header("allow")), (204, methods), "{path}");
+        assert!(program.headers.keys().all(|name| !name.as_str().starts_with("access-control")), "{path}");
+        assert_eq!((page.status, page.header("access-control-allow-methods")), (204, methods), "{path}");
+        assert_eq!(page.header("access-control-allow-origin"), "http://localhost:9004", "{path}");
+    }
+    assert_eq!(options("/nope", &[]).problem(), (404, "not_found".to_owned()));
+    assert_eq!(options("/nope", &origin).problem(), (404, "not_found".to_owned()));
+    assert!(server.world.stored(Bucket::Store).is_empty());
+}
+
+#[test]
+fn a_page_may_read_that_its_body_is_too_large() {
+    let server = server();
+    let large = " ".repeat(LARGEST_REQUEST + 1);
+    let put = |origin: &str| server.call_with("PUT", "/cart/add", &[("origin", origin)], &large);
+
+    let allowed = put("http://localhost:9004");
+    assert_eq!(allowed.problem(), (413, "too_large".to_owned()));
+    assert_eq!(allowed.header("access-control-allow-origin"), "http://localhost:9004");
+    assert_eq!(put("https://evil.example").problem(), (403, "forbidden_origin".to_owned()));
 }
 
 #[test]

@@ -109,7 +109,7 @@ fn a_store_that_fails_is_told_and_nothing_is_sent() {
 
 #[test]
 fn a_request_that_could_not_be_read_is_an_invalid_argument_of_422() {
-    let response = server().service.refuse(Unreadable::Malformed);
+    let response = server().service.refuse(Malformed);
 
     assert_eq!(response.status(), 422);
     assert!(String::from_utf8_lossy(response.body()).contains("invalid_argument"));
