@@ -409,13 +409,17 @@ fn granted(answer: Result<Verdict, SendError>) -> Result<TokenResponse, Failure>
             format!("Kroger refused the sign-in: {} ({}). Nothing was stored.", error.reason, error.code),
             "Check that KROGER_REDIRECT_URI and KROGER_SCOPE are those registered with Kroger, then start again.",
         )),
-        Ok(Verdict::Busy { .. } | Verdict::Failed { .. } | Verdict::Unintelligible)
-        | Err(SendError::NotSent | SendError::Unknown) => Err(Failure::new(
-            Code::UpstreamUnavailable,
-            "Kroger did not complete the sign-in. Nothing was stored.",
-            START_AGAIN,
-        )),
+        Ok(Verdict::Busy { .. } | Verdict::Failed { .. } | Verdict::Unintelligible) | Err(SendError::NotSent) => {
+            Err(unanswered("Kroger did not complete the sign-in."))
+        }
+        Err(SendError::Unknown) => Err(unanswered("Kroger's answer to the sign-in was lost.")),
     }
+}
+
+/// Never with a time to wait: the `state` is used, so the same call is of no use.
+fn unanswered(what: &str) -> Failure {
+    let detail = format!("{what} Nothing was stored, and the link works once: a new sign-in is needed.");
+    Failure::new(Code::UpstreamUnavailable, detail, START_AGAIN)
 }
 
 fn store(cx: Context<'_>, pending: &Pending, root: Root, record: Record) -> Result<SignedIn, Failure> {

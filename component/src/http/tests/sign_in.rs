@@ -159,6 +159,33 @@ fn a_person_whose_sign_in_failed_is_told_why_and_may_start_again_as_the_same_use
 }
 
 /// The link that an add hands out to whoever is not signed in.
+#[test]
+fn where_krogers_answer_does_not_come_the_same_call_is_of_no_use_and_a_new_sign_in_is() {
+    for (answer, words) in [
+        (Err(SendError::Unknown), "answer to the sign-in was lost. Nothing was stored"),
+        (Err(SendError::NotSent), "did not complete the sign-in. Nothing was stored"),
+        (Ok((503, "")), "did not complete the sign-in. Nothing was stored"),
+    ] {
+        let server = server();
+        let callback = format!("/auth/callback?code=c&state={}", server.state("/auth/authorize"));
+        match answer {
+            Ok((status, body)) => server.world.answer(status, body),
+            Err(error) => server.world.lose_answer(error),
+        }
+
+        let unanswered = server.get(&callback);
+        let again = server.get(&callback);
+
+        assert_eq!(unanswered.problem(), (503, "upstream_unavailable".to_owned()));
+        assert_eq!((unanswered.header("retry-after"), &unanswered.json()["retryable"]), ("", &json!(false)));
+        assert_eq!(unanswered.json()["action"], "Start again at /auth/authorize.");
+        assert!(unanswered.detail().contains(words), "{}", unanswered.detail());
+        assert_eq!(again.problem(), (400, "invalid_argument".to_owned()));
+        server.sign_in("/auth/authorize");
+        assert_eq!(server.get("/admin/tokens").json()["user_tokens"]["user_default"]["status"], "valid");
+    }
+}
+
 fn link(server: &Server) -> String {
     let refused = server.put("/cart/add/simple", &json!({ "upc": UPC }));
     assert_eq!(refused.problem(), (401, "reauthorize".to_owned()));
