@@ -98,7 +98,7 @@ fn token_status(cx: Context<'_>, user: &UserId, added: &Added) -> String {
 
 fn in_body(call: &Call, body: &[u8]) -> Result<Given, Problem> {
     for name in ITEM {
-        if call.parameter(name)?.is_some() {
+        if call.given(name)?.is_some() {
             return Err(Problem::invalid_argument(name, "the item is in the body already; give it in one place"));
         }
     }
@@ -117,14 +117,14 @@ fn given(mut fields: Fields) -> Result<Given, Problem> {
 }
 
 fn in_query(call: &Call) -> Result<Given, Problem> {
-    let Some(upc) = call.parameter("upc")? else {
+    let Some(upc) = call.given("upc")? else {
         return Err(Problem::invalid_argument("upc", &format!("it is missing; {A_UPC}")));
     };
-    let quantity = match call.parameter("quantity")? {
+    let quantity = match call.given("quantity")? {
         Some(text) => digits(&text).ok_or_else(|| Problem::invalid_argument("quantity", A_QUANTITY))?,
         None => 1,
     };
-    let modality = match call.parameter("modality")? {
+    let modality = match call.given("modality")? {
         Some(text) => Some(Modality::parse(&text).ok_or_else(|| Problem::invalid_argument("modality", A_MODALITY))?),
         None => None,
     };

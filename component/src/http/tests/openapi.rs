@@ -65,6 +65,18 @@ fn each_route_and_method_is_in_the_document_and_nothing_else() {
 }
 
 #[test]
+fn an_item_is_described_in_both_forms_in_which_it_is_taken() {
+    let simple = &operations::generated()["paths"]["/cart/add/simple"]["put"];
+    let in_query = simple["parameters"].as_array().unwrap().iter().filter(|parameter| parameter["in"] == "query");
+    let names: Vec<&str> = in_query.map(|parameter| parameter["name"].as_str().unwrap()).collect();
+
+    for name in ["upc", "quantity", "modality"] {
+        assert!(names.contains(&name), "{name}: {names:?}");
+    }
+    assert_eq!(simple["requestBody"]["required"], false);
+}
+
+#[test]
 fn each_operation_has_a_name_of_its_own_and_says_what_it_is_for() {
     let document = operations::generated();
     let mut names = BTreeSet::new();

@@ -60,6 +60,12 @@ impl Operation {
         self
     }
 
+    /// The call is made without the body, too.
+    pub(super) fn with_optional_body(mut self) -> Self {
+        self.object["requestBody"]["required"] = false.into();
+        self
+    }
+
     /// 200 with a `T` as JSON, such as `example`.
     pub(super) fn answers<T: ToSchema + PartialSchema>(mut self, description: &str, example: Value) -> Self {
         let name = T::name().into_owned();

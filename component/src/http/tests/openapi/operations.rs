@@ -26,8 +26,8 @@ const DESCRIPTION: &str = "Keeps Kroger customers signed in and adds to their ca
     **Who may call.** There is no key. The server answers programs that reach it by a name it knows (`Host`: a loopback \
     name, or one that the operator configured), and web pages of the origins that the operator allows (`Origin`).\n\n\
     **Methods.** `HEAD` is answered wherever `GET` is, but for `/auth/authorize` and `/auth/callback`, where `GET` has an \
-    effect. `OPTIONS` on any path is answered with 204 and what CORS allows. Any other method is 405 \
-    (`method_not_allowed`) with `Allow`, any other path 404 (`not_found`). Unknown query parameters are ignored, unknown \
+    effect. `OPTIONS` is answered with 204 and `Allow`, and to a web page with what CORS lets it send. Any other \
+    method is 405 (`method_not_allowed`) with `Allow`, any other path 404 (`not_found`). Unknown query parameters are ignored, unknown \
     fields of a body are refused.";
 
 /// What this build of the server does.
@@ -58,15 +58,22 @@ fn operations() -> Vec<Operation> {
 fn cart_operations() -> Vec<Operation> {
     let one = json!({ "upc": UPC, "quantity": 2 });
     let many = json!({ "items": [{ "upc": UPC, "quantity": 2 }, { "upc": "0001111041195", "modality": "DELIVERY" }] });
+    let quantity_in_query = json!({ "type": "integer", "minimum": 1, "maximum": 999, "default": 1 });
+    let modality_in_query = json!({ "type": "string", "enum": ["PICKUP", "DELIVERY"] });
     vec![
         to_cart(operation("PUT", "/cart/add/simple", "add_item_to_cart", "cart"))
             .says(
                 "Add one item to the user's cart",
                 "Adds `quantity` of the product `upc` to the cart. Adding is additive: the same call twice adds twice, \
-                 unless both carry the same `Idempotency-Key`; a cart can be neither read nor emptied from here. The fields may also be sent as query parameters of \
-                 the same names, with no body.",
+                 unless both carry the same `Idempotency-Key`; a cart can be neither read nor emptied from here. The item is either \
+                 the body, or, with no body, the query parameters `upc`, `quantity` and `modality`; with both, or with \
+                 neither, the call is refused.",
             )
-            .body("The item.", &schema("Item"), &[("two", one.clone()), ("delivered", delivered())])
+            .body("The item; or there is none, and it is in the query.", &schema("Item"), &[("two", one.clone()), ("delivered", delivered())])
+            .with_optional_body()
+            .parameter("query", "upc", IN_QUERY, upc_schema())
+            .parameter("query", "quantity", "How many to add; only where there is no body.", quantity_in_query)
+            .parameter("query", "modality", "How the user gets it; only where there is no body.", modality_in_query)
             .answers::<cart::AddedOne<'_>>("Kroger accepted the item.", examples::put("/cart/add/simple", &one)),
         to_cart(operation("PUT", "/cart/add", "add_to_cart", "cart"))
             .says(
@@ -153,6 +160,8 @@ const PLAIN: &str = r"^[^\s\u0000-\u001f\u007f-\u009f\ufffd]([^\s\u0000-\u001f\u
 fn from_catalogue(operation: Operation) -> Operation {
     for_user(operation).fails(&WITH_A_TOKEN).fails(&WITH_A_CALL).fails(&[INVALID_ARGUMENT, SCOPE_MISSING])
 }
+
+const IN_QUERY: &str = "The item's UPC; only where there is no body, and then it must be given.";
 
 fn schema_of_upc() -> Value {
     json!({ "type": "string", "pattern": "^[0-9]{13}$", "not": { "const": "0000000000000" }, "examples": [UPC] })
@@ -335,17 +344,23 @@ fn schema(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
+/// As it is taken for the cart: in fewer digits too, and grouped.
+fn upc_schema() -> Value {
+    json!({ "type": "string", "pattern": "^(?=[0 -]*[1-9])[0-9]([ -]*[0-9]){0,12}$", "examples": [UPC] })
+}
+
 /// What is taken, and how a failure is told. What is taken is read by hand, so
 /// that each error can name its field; the tests below hold it to this.
 fn inputs() -> Vec<(&'static str, Value)> {
+    let mut upc = upc_schema();
+    upc["description"] =
+        "Kroger's product code: 13 digits, without the barcode's check digit. Shorter ones are padded \
+        with zeros, and a scanned 12-digit barcode loses its check digit; then `notes` says so."
+            .into();
     let item = json!({
         "type": "object", "additionalProperties": false, "required": ["upc"],
         "properties": {
-            "upc": {
-                "type": "string", "pattern": "^(?=[0 -]*[1-9])[0-9]([ -]*[0-9]){0,12}$", "examples": [UPC],
-                "description": "Kroger's product code: 13 digits, without the barcode's check digit. Shorter ones are \
-                    padded with zeros, and a scanned 12-digit barcode loses its check digit; then `notes` says so.",
-            },
+            "upc": upc,
             "quantity": {
                 "type": ["integer", "null"], "minimum": 1, "maximum": 999, "default": 1,
                 "description": "How many to add to what is in the cart.",
