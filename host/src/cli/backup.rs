@@ -31,7 +31,7 @@ pub(super) struct BackupOptions {
     /// Where to write the copy; readable by its owner alone.
     #[arg(value_name = "FILE")]
     file: PathBuf,
-    /// Replace the file if it is there.
+    /// Replace the file if it is there and is an older backup.
     #[arg(long)]
     force: bool,
     #[command(flatten)]

@@ -43,6 +43,14 @@ pub enum CopyError {
     Exists {
         file: String,
     },
+    /// The backup's file would lie among the store's own.
+    InTheStore {
+        file: String,
+    },
+    /// The backup's file is there already, and is something else.
+    NotReplaced {
+        file: String,
+    },
     /// The backup cannot be written there.
     Target {
         file: String,
@@ -75,6 +83,12 @@ impl fmt::Display for CopyError {
             Self::Exists { file } => {
                 write!(f, "{file} is there already; name another file, or replace it with --force")
             }
+            Self::InTheStore { file } => {
+                write!(f, "{file} is in the store's own directory; name a file elsewhere, best on another disk")
+            }
+            Self::NotReplaced { file } => {
+                write!(f, "{file} is there already, and is not a backup that could be replaced; name another file")
+            }
             Self::Target { file, fault: Fault::Full } => {
                 write!(f, "{file} cannot be written: its disk is full; name a file on another one")
             }
@@ -105,13 +119,14 @@ pub fn is_store(directory: &Path) -> bool {
 /// Copies the store in `directory` to `target`, as it is at one moment, and answers the copy's size
 /// in bytes. Others may read and write the store meanwhile.
 pub fn backup(directory: &Path, name: &str, target: &Path, existing: Existing) -> Result<u64, CopyError> {
+    if directory.is_file() {
+        return Err(CopyError::Store(OpenError::LegacyFile { store: name.to_owned() }));
+    }
     if !is_store(directory) {
         return Err(CopyError::NoStore { store: name.to_owned() });
     }
     let file = target.display().to_string();
-    if existing == Existing::Keep && target.symlink_metadata().is_ok() {
-        return Err(CopyError::Exists { file });
-    }
+    check_target(directory, target, existing)?;
     let failed = |fault| CopyError::Target { file: file.clone(), fault };
     let store = |obstacle: Obstacle| CopyError::Store(obstacle.of(name));
     let source = connect(&directory.join(FILE)).map_err(store)?;
@@ -121,6 +136,24 @@ pub fn backup(directory: &Path, name: &str, target: &Path, existing: Existing) -
         io::ErrorKind::AlreadyExists => CopyError::Exists { file: file.clone() },
         _ => failed(error.into()),
     })
+}
+
+/// Of what is there already only a backup is ever replaced; a store is none, though it looks like one.
+fn check_target(directory: &Path, target: &Path, existing: Existing) -> Result<(), CopyError> {
+    let file = || target.display().to_string();
+    let is_in = |directory: PathBuf| fs::canonicalize(parent(target)).is_ok_and(|parent| parent.starts_with(directory));
+    if fs::canonicalize(directory).is_ok_and(is_in) {
+        return Err(CopyError::InTheStore { file: file() });
+    }
+    if target.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    let is_backup = || target.file_name().is_none_or(|name| name != FILE) && verify(target).is_ok();
+    match existing {
+        Existing::Keep => Err(CopyError::Exists { file: file() }),
+        Existing::Replace if is_backup() => Ok(()),
+        Existing::Replace => Err(CopyError::NotReplaced { file: file() }),
+    }
 }
 
 /// A backup that was looked into and may be restored.
@@ -361,18 +394,41 @@ mod tests {
     }
 
     #[test]
-    fn a_backup_replaces_a_file_only_where_it_is_told_to() {
+    fn a_backup_replaces_an_older_one_only_where_it_is_told_to() {
         let place = Place::new();
         drop(place.open());
-        fs::write(place.file(), "precious").unwrap();
+        place.backup().unwrap();
 
         let error = place.backup().unwrap_err();
         assert_eq!(error, CopyError::Exists { file: place.file().display().to_string() });
-        assert_eq!(fs::read(place.file()).unwrap(), b"precious");
 
         backup(&place.store(), ".tokens", &place.file(), Existing::Replace).unwrap();
         assert!(verify(&place.file()).is_ok());
         assert_eq!(fs::read_dir(place.directory.path()).unwrap().count(), 2, "nothing else is left behind");
+    }
+
+    #[test]
+    fn a_backup_replaces_nothing_but_a_backup_and_no_store_whatever_it_is_told() {
+        let place = Place::new();
+        let store = place.open();
+        set(&store, "k", b"then").unwrap();
+        let other = place.directory.join("other");
+        drop(Store::open(&other, "other").unwrap());
+        fs::write(place.file(), "KROGER_CLIENT_SECRET=hush").unwrap();
+        let replaced = |target: &Path| backup(&place.store(), ".tokens", target, Existing::Replace).unwrap_err();
+        let named = |target: &Path| target.display().to_string();
+
+        for inside in ["store.sqlite3", "store.sqlite3-wal", "copy"] {
+            let target = place.store().join(inside);
+            assert_eq!(replaced(&target), CopyError::InTheStore { file: named(&target) });
+        }
+        for precious in [place.file(), other.join(FILE)] {
+            assert_eq!(replaced(&precious), CopyError::NotReplaced { file: named(&precious) });
+        }
+        assert_eq!(fs::read(place.file()).unwrap(), b"KROGER_CLIENT_SECRET=hush");
+        set(&store, "l", b"still").unwrap();
+        drop(store);
+        assert_eq!(value(&place.store(), "l").as_deref(), Some(&b"still"[..]));
     }
 
     #[test]
