@@ -9,7 +9,7 @@ use std::fmt;
 use std::io::{IsTerminal, Write, stderr};
 
 use tracing::{Level, Metadata, Subscriber};
-use tracing_subscriber::filter::{EnvFilter, FilterExt, filter_fn};
+use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
@@ -33,8 +33,8 @@ impl fmt::Display for BadFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "The log filter `{}` does not parse. Allowed: off, error, warn, info, debug or trace, or pairs such as \
-             `info,kroger_mcp=debug`.",
+            "The log filter `{}` cannot be used. Allowed for --log, KROGER_LOG and RUST_LOG: off, error, warn, info, debug \
+             or trace, or pairs such as `info,kroger_mcp=debug`.",
             self.0
         )
     }
@@ -59,13 +59,26 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let filter = filter.unwrap_or("info");
-    let chosen = EnvFilter::builder().parse(filter).map_err(|_| BadFilter(filter.to_owned()))?;
+    let bad = || BadFilter(filter.to_owned());
+    if !filter.split(',').all(is_directive) {
+        return Err(bad());
+    }
+    let chosen = EnvFilter::builder().parse(filter).map_err(|_| bad())?;
     let chosen = chosen.and(filter_fn(is_safe));
     let lines = tracing_subscriber::fmt::layer().with_writer(writer);
     Ok(match format {
         Format::Json => lines.json().flatten_event(true).with_filter(chosen).boxed(),
         Format::Human => lines.with_ansi(stderr().is_terminal()).with_filter(chosen).boxed(),
     })
+}
+
+/// A level, or a `target=level` pair. What parses besides is most often a
+/// misspelt level: as the name of a target it would silence everything else.
+fn is_directive(text: &str) -> bool {
+    let (target, level) = text.rsplit_once('=').unwrap_or(("kroger", text));
+    // To the parser of levels nothing is one.
+    let is_level = !level.is_empty() && level.parse::<LevelFilter>().is_ok();
+    is_level && !target.is_empty()
 }
 
 /// An allow-list: a library that is new here is quiet until it is looked at.
@@ -135,9 +148,18 @@ mod tests {
     }
 
     #[test]
-    fn a_filter_that_does_not_parse_is_refused_with_what_is_allowed() {
-        let refused = start(Format::Human, Some("kroger=loudest")).unwrap_err().to_string();
+    fn a_filter_that_would_silence_all_or_does_not_parse_is_refused_with_what_is_allowed() {
+        for filter in ["kroger=loudest", "blah", "info,blah", "", "=info"] {
+            let refused = start(Format::Human, Some(filter)).unwrap_err().to_string();
 
-        assert!(refused.contains("`kroger=loudest`") && refused.contains("debug"), "{refused}");
+            assert!(refused.contains(&format!("`{filter}`")) && refused.contains("debug"), "{refused}");
+        }
+        for filter in ["off", "WARN", "info,kroger_mcp=debug", "info,kroger=trace", "kroger_mcp::pool=debug"] {
+            assert!(is_taken(filter), "{filter}");
+        }
+    }
+
+    fn is_taken(filter: &str) -> bool {
+        layer::<Registry, _>(Format::Human, Some(filter), Captured::default).is_ok()
     }
 }
