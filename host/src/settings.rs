@@ -281,6 +281,8 @@ pub enum Refused {
     Settings(Vec<SettingError>),
     /// There is a `.env` file that cannot be read.
     Dotenv(io::ErrorKind),
+    /// A setting stands in a line of `.env` that cannot be read.
+    MalformedLine { line: usize, name: String },
     /// The value of this variable is not UTF-8.
     NoText(String),
     /// The name of the store is empty.
@@ -297,6 +299,11 @@ impl fmt::Display for Refused {
                 errors.iter().try_for_each(|error| write!(f, "\n  {error}"))
             }
             Self::Dotenv(kind) => write!(f, "The file .env cannot be read: {kind}."),
+            Self::MalformedLine { line, name } => write!(
+                f,
+                "{name} cannot be read in .env, line {line}; allowed: {name}=value, with quotes that are closed and \
+                 nothing after them."
+            ),
             Self::NoText(name) => write!(f, "The value of {name} is not UTF-8."),
             Self::StoreIsNameless => f.write_str("--store is empty; allowed: a directory, such as --store .tokens"),
             Self::NoHome => f.write_str(

@@ -15,8 +15,17 @@ use std::path::Path;
 pub struct Dotenv {
     /// Name and value in the file's order; of a name that is there twice, the last counts.
     pub variables: Vec<(String, String)>,
-    /// Numbers, from 1, of the lines that are neither a variable, nor a comment, nor blank.
-    pub malformed: Vec<usize>,
+    /// The lines that are neither a variable, nor a comment, nor blank.
+    pub malformed: Vec<Malformed>,
+}
+
+/// A line that says nothing that could be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Malformed {
+    /// From 1.
+    pub line: usize,
+    /// The variable that it begins with, if it is meant to be one.
+    pub name: Option<String>,
 }
 
 impl fmt::Debug for Dotenv {
@@ -43,7 +52,7 @@ pub(crate) fn parse(text: &[u8]) -> Dotenv {
         match entry.content {
             Content::Nothing => {}
             Content::Variable { name, value, .. } => dotenv.variables.push((name, value)),
-            Content::Malformed => dotenv.malformed.push(line),
+            Content::Malformed => dotenv.malformed.push(Malformed { line, name: first_word(entry.bytes) }),
         }
         line += entry.bytes.split_inclusive(|byte| *byte == b'\n').count();
     }
@@ -116,6 +125,13 @@ fn name(bytes: &[u8]) -> Option<String> {
     let allowed = |character: char| character.is_ascii_alphanumeric() || matches!(character, '_' | '.' | '-');
     let well_formed = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_');
     (well_formed && name.chars().all(allowed)).then(|| name.to_owned())
+}
+
+/// What could be a name, at the beginning of a line that is malformed after it.
+fn first_word(line: &[u8]) -> Option<String> {
+    let rest = &line[start_of_name(line)..];
+    let end = rest.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_').unwrap_or(rest.len());
+    name(&rest[..end])
 }
 
 /// The value at the start of `text`, and how many bytes it takes with the end of its line.
@@ -214,7 +230,11 @@ mod tests {
         let dotenv = parse(b"# settings\nA='1\n2'\nno equals sign\n9=x\nB='open\nC=3\nD='x' y\nE=\xff\nexport F\n");
         let names: Vec<_> = dotenv.variables.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["A", "C"]);
-        assert_eq!(dotenv.malformed, [4, 5, 6, 8, 9, 10]);
+        let malformed: Vec<_> = dotenv.malformed.iter().map(|line| (line.line, line.name.as_deref())).collect();
+        assert_eq!(
+            malformed,
+            [(4, Some("no")), (5, None), (6, Some("B")), (8, Some("D")), (9, Some("E")), (10, Some("F"))]
+        );
     }
 
     #[test]

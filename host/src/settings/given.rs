@@ -10,7 +10,7 @@ use std::fmt;
 use std::path::{Path, PathBuf};
 
 use super::Refused;
-use crate::keyvalue::dotenv::{Dotenv, read_dotenv};
+use crate::keyvalue::dotenv::{Dotenv, Malformed, read_dotenv};
 
 const DOTENV: &str = ".env";
 
@@ -48,12 +48,13 @@ impl Given {
     /// This process's environment and the `.env` file of its working directory.
     ///
     /// # Errors
-    /// There is a `.env` that cannot be read, or a variable of ours that is no
-    /// text.
+    /// There is a `.env` that cannot be read, wholly or where a setting of ours
+    /// is, or a variable of ours that is no text.
     pub fn here() -> Result<Self, Refused> {
         let path = PathBuf::from(DOTENV);
-        let (dotenv, warnings) = read_regular(&path)?;
         let environment = texts(std::env::vars_os())?;
+        let (dotenv, warnings) = read_regular(&path)?;
+        check_malformed(&dotenv, &environment)?;
         Ok(Self { environment, dotenv: dotenv.variables, dotenv_path: Some(path), warnings })
     }
 
@@ -87,10 +88,26 @@ fn read_regular(path: &Path) -> Result<(Dotenv, Vec<String>), Refused> {
         return Ok((Dotenv::default(), vec![".env is not a regular file and is not read".to_owned()]));
     }
     let dotenv = read_dotenv(path).map_err(|error| Refused::Dotenv(error.kind()))?;
-    let numbers: Vec<String> = dotenv.malformed.iter().map(|line| format!("line {line}")).collect();
+    let numbers: Vec<String> = dotenv.malformed.iter().map(|malformed| format!("line {}", malformed.line)).collect();
     let warning = format!("ignored in .env, being neither `NAME=value` nor a comment: {}", numbers.join(", "));
     let warnings = if numbers.is_empty() { Vec::new() } else { vec![warning] };
     Ok((dotenv, warnings))
+}
+
+/// A setting that was meant and cannot be read must not be as good as none. The
+/// tokens are not the operator's, and the store has newer ones.
+fn check_malformed(dotenv: &Dotenv, environment: &[(String, String)]) -> Result<(), Refused> {
+    let is_given = |wanted: &str| environment.iter().any(|given| given.0 == wanted && has_value(given));
+    let is_lost = |name: &str| is_ours(name) && !TOKENS.contains(&name) && !is_given(name);
+    let lost = dotenv
+        .malformed
+        .iter()
+        .find_map(|Malformed { line, name }| Some((*line, name.clone().filter(|name| is_lost(name))?)));
+    lost.map_or(Ok(()), |(line, name)| Err(Refused::MalformedLine { line, name }))
+}
+
+fn is_ours(name: &str) -> bool {
+    name.starts_with("KROGER_") || name == "PORT"
 }
 
 fn texts(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Vec<(String, String)>, Refused> {
@@ -99,7 +116,7 @@ fn texts(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Ve
         let Ok(name) = name.into_string() else { continue };
         match value.into_string() {
             Ok(value) => texts.push((name, value)),
-            Err(_) if name.starts_with("KROGER_") || name == "PORT" => return Err(Refused::NoText(name)),
+            Err(_) if is_ours(&name) => return Err(Refused::NoText(name)),
             Err(_) => {}
         }
     }
@@ -133,5 +150,20 @@ mod tests {
 
         assert!(refused.contains("KROGER_CLIENT_ID") && !refused.contains("canary"), "{refused}");
         assert_eq!(texts([("LESSOPEN".into(), no_text())]).unwrap(), []);
+    }
+
+    #[test]
+    fn a_setting_in_a_malformed_line_is_refused_by_name_and_line_unless_the_environment_has_it() {
+        let dotenv = |text: &str| crate::keyvalue::dotenv::parse(text.as_bytes());
+        let secret = "# ours\nKROGER_CLIENT_SECRET=\"canary\n";
+
+        let refused = check_malformed(&dotenv(secret), &[]).unwrap_err().to_string();
+
+        assert!(refused.contains("KROGER_CLIENT_SECRET") && refused.contains("line 2"), "{refused}");
+        assert!(!refused.contains("canary"), "{refused}");
+        assert!(check_malformed(&dotenv(secret), &owned(&[("KROGER_CLIENT_SECRET", "x")])).is_ok());
+        for harmless in ["PATH='open\n", "nonsense\n", "KROGER_USER_ACCESS_TOKEN='open\n"] {
+            assert!(check_malformed(&dotenv(harmless), &[]).is_ok(), "{harmless}");
+        }
     }
 }
