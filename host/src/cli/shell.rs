@@ -1,8 +1,11 @@
 //! `completions` and `man`: what a shell and a reader of manuals are given.
 
-use clap::{Args, Command, CommandFactory as _};
+use std::io::{self, Write as _};
+
+use clap::{Arg, Args, Command, CommandFactory as _};
 use clap_complete::Shell;
 use clap_mangen::Man;
+use roff::{Roff, roman};
 
 use super::print::print;
 use super::{Cli, Ending};
@@ -36,9 +39,9 @@ pub(super) fn man() -> Result<(), Ending> {
     print(&String::from_utf8_lossy(&page))
 }
 
-fn man_page() -> std::io::Result<Vec<u8>> {
+fn man_page() -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
-    let command = Cli::command();
+    let command = Cli::command().subcommand_value_name("command");
     let manual = Man::new(command.clone());
     manual.render_title(&mut page)?;
     manual.render_name_section(&mut page)?;
@@ -48,24 +51,47 @@ fn man_page() -> std::io::Result<Vec<u8>> {
     for subcommand in command.get_subcommands().filter(|command| command.get_name() != "help") {
         section(subcommand, &mut page)?;
     }
-    manual.render_extra_section(&mut page)?;
+    examples(&command, &mut page)?;
     manual.render_version_section(&mut page)?;
     Ok(page)
 }
 
-fn section(command: &Command, page: &mut Vec<u8>) -> std::io::Result<()> {
-    use std::io::Write as _;
-
+fn section(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
     let name = format!("kroger-mcp {}", command.get_name());
-    writeln!(page, ".SH \"{}\"", name.to_uppercase())?;
+    let mut heading = Roff::new();
+    heading.control("SH", [name.to_uppercase().as_str()]);
+    heading.to_writer(page)?;
+    let command = command.clone().bin_name(name).disable_help_flag(true).mut_args(apart_from_options);
+    let manual = Man::new(command.clone());
     let mut body = Vec::new();
-    let manual = Man::new(command.clone().display_name(name).disable_help_flag(true));
+    manual.render_synopsis_section(&mut body)?;
     manual.render_description_section(&mut body)?;
     manual.render_options_section(&mut body)?;
-    manual.render_extra_section(&mut body)?;
+    examples(&command, &mut body)?;
     // Sections of sections: only the command's own name is a heading.
     let body = String::from_utf8_lossy(&body).replace(".SH ", ".SS ");
     page.write_all(body.as_bytes())
+}
+
+fn apart_from_options(arg: Arg) -> Arg {
+    if arg.is_positional() { arg.help_heading("Arguments") } else { arg }
+}
+
+/// What help ends with: examples, line by line as they are, then paragraphs.
+fn examples(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
+    let text = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let mut blocks = text.split("\n\n");
+    let mut roff = Roff::new();
+    roff.control("SH", ["EXAMPLES"]).control("nf", []);
+    for line in blocks.next().unwrap_or_default().lines().skip(1) {
+        roff.text([roman(line.strip_prefix("  ").unwrap_or(line))]);
+    }
+    roff.control("fi", []);
+    for (number, paragraph) in blocks.enumerate() {
+        let (control, heading): (_, &[&str]) = if number == 0 { ("SH", &["NOTES"]) } else { ("PP", &[]) };
+        roff.control(control, heading.iter().copied()).text([roman(paragraph.replace('\n', " "))]);
+    }
+    roff.to_writer(page)
 }
 
 #[cfg(test)]
@@ -81,6 +107,10 @@ mod tests {
             let heading = format!(".SH \"KROGER-MCP {}\"", command.get_name().to_uppercase());
             assert!(page.contains(&heading), "{heading}");
         }
-        assert!(page.contains("kroger\\-mcp serve \\-\\-sandbox"), "{page}");
+        // Line by line, as they are typed.
+        assert!(page.contains(".nf\nkroger\\-mcp serve \\-\\-sandbox"), "{page}");
+        assert!(page.contains(".SS ARGUMENTS") && !page.contains("EXTRA"), "{page}");
+        let synopses = page.matches(".SS SYNOPSIS").count();
+        assert_eq!(synopses, Cli::command().get_subcommands().count(), "{page}");
     }
 }
