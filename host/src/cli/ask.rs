@@ -34,6 +34,25 @@ pub(super) async fn call(host: &Host, method: Method, path: &str) -> Result<Valu
     Err(Ending::Failed(text(&answer, "detail").unwrap_or_else(|| status.to_string())))
 }
 
+/// In the words of the command line: routes are for those who call them.
 pub(super) fn text(value: &Value, member: &str) -> Option<String> {
-    Some(printable(value.get(member)?.as_str()?))
+    let text = printable(value.get(member)?.as_str()?);
+    Some(text.replace(" at /auth/authorize", " with kroger-mcp login"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn where_a_route_is_named_the_command_is() {
+        let answer = json!({"detail": "Kroger refused it; re-authenticate at /auth/authorize"});
+
+        assert_eq!(
+            text(&answer, "detail").as_deref(),
+            Some("Kroger refused it; re-authenticate with kroger-mcp login")
+        );
+    }
 }

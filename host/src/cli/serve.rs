@@ -143,18 +143,32 @@ pub(super) fn redirect_port(listen: &str) -> u16 {
 }
 
 pub(super) async fn bind(listen: &str) -> Result<TcpListener, Ending> {
+    if !is_address(listen) {
+        return Err(Ending::Usage(format!(
+            "--listen is `{listen}`; allowed: an address and a port, such as 127.0.0.1:9004, 0.0.0.0:9004 or [::1]:9004"
+        )));
+    }
     TcpListener::bind(listen).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => Ending::Failed(format!(
             "{listen} is in use, perhaps by another kroger-mcp. Choose another address with --listen, such as \
              --listen 127.0.0.1:0 for any free port."
         )),
-        io::ErrorKind::InvalidInput => Ending::Usage(format!(
-            "--listen is `{listen}`; allowed: an address and a port, such as 127.0.0.1:9004 or [::1]:9004"
+        // A name that cannot be resolved has no kind, and no error of the system.
+        _ if error.raw_os_error().is_none() => Ending::Failed(format!(
+            "{listen} cannot be listened on: no address has that name. Choose another address with --listen."
         )),
         kind => {
             Ending::Failed(format!("{listen} cannot be listened on: {kind}. Choose another address with --listen."))
         }
     })
+}
+
+/// Whether a host and a port are there; an IPv6 address is in brackets.
+fn is_address(listen: &str) -> bool {
+    let Some((host, port)) = listen.rsplit_once(':') else { return false };
+    let is_bracketed = host.starts_with('[') && host.ends_with(']');
+    let is_host = !host.is_empty() && (is_bracketed || !host.contains(':')) && !host.contains(char::is_whitespace);
+    is_host && port.parse::<u16>().is_ok()
 }
 
 pub(super) fn address(listener: &TcpListener) -> Result<SocketAddr, Ending> {
@@ -196,8 +210,12 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_address_without_a_port_is_a_usage_error() {
-        assert!(matches!(bind("localhost").await, Err(Ending::Usage(_))));
+    async fn an_address_that_lacks_a_part_is_a_usage_error() {
+        for listen in ["localhost", ":8080", "127.0.0.1:", "127.0.0.1:http", "127.0.0.1:65536", "::1:9004", ""] {
+            let Err(Ending::Usage(told)) = bind(listen).await else { panic!("{listen}") };
+
+            assert!(told.contains("--listen") && told.contains("127.0.0.1:9004"), "{told}");
+        }
     }
 
     #[test]

@@ -59,11 +59,14 @@ fn server_point(check: &Value) -> Point {
     Point::new(name, verdict, detail)
 }
 
-/// One good point where all is good, else each check that is not.
+/// One good point where all is good, else each check that is not. A token that
+/// has expired and has nothing else wrong with it is renewed when it is used.
 fn group(name: &str, validated: &Value, otherwise: Verdict) -> Vec<Point> {
-    let wrong = checks(validated).filter(|check| check["ok"] != true);
-    let mut points: Vec<Point> =
-        wrong.map(|check| Point::new(name, otherwise, text(check, "detail").unwrap_or_default())).collect();
+    let wrong: Vec<&Value> = checks(validated).filter(|check| check["ok"] != true).collect();
+    let mends_itself = wrong.iter().all(|check| check["name"] == "expiry");
+    let verdict = if mends_itself { Verdict::Note } else { otherwise };
+    let point = |check: &&Value| Point::new(name, verdict, text(check, "detail").unwrap_or_default());
+    let mut points: Vec<Point> = wrong.iter().map(point).collect();
     if points.is_empty() {
         let names: Vec<String> =
             checks(validated).filter_map(|check| text(check, "name")).map(|name| name.replace('_', " ")).collect();
@@ -86,10 +89,14 @@ mod tests {
             {"name": "expiry", "ok": false, "detail": "expired"},
             {"name": "refresh_token", "ok": false, "detail": "sign in again"},
         ]});
+        let expired = json!({"valid": false, "checks": [
+            {"name": "expiry", "ok": false, "detail": "expired; it is refreshed on next use"},
+            {"name": "refresh_token", "ok": true, "detail": "x"},
+        ]});
         let tick = json!({"checks": [{"name": "last_tick", "ok": false, "detail": "let the server run"}]});
 
         let points = of_answer(&json!({
-            "server": tick, "tokens": {"client_credentials": good, "users": {"ann": good, "bob": bad}},
+            "server": tick, "tokens": {"client_credentials": good, "users": {"ann": good, "bob": bad, "cyd": expired}},
         }));
 
         let told: Vec<(&str, Verdict, &str)> =
@@ -102,6 +109,7 @@ mod tests {
                 ("token of ann", Verdict::Good, "good: refresh token"),
                 ("token of bob", Verdict::Bad, "expired"),
                 ("token of bob", Verdict::Bad, "sign in again"),
+                ("token of cyd", Verdict::Note, "expired; it is refreshed on next use"),
             ]
         );
     }
