@@ -138,9 +138,7 @@ fn on_a_file_in_the_stores_place_that_is_no_token_file() {
     };
 
     on_a_broken_store("a file in the store's place", break_it, |command| match command {
-        "backup" => (1, "there is no store at .tokens"),
-        "restore" => (1, "is a file, not a directory"),
-        "doctor" => (1, "sign in: kroger-mcp login"),
+        "backup" | "restore" => (1, "is a file, not a directory"),
         _ => (1, "Move it away"),
     });
 }
@@ -231,7 +229,7 @@ fn on_bad_arguments_and_files() {
     fs::create_dir(folder.path().join("directory")).unwrap();
     fs::write(folder.path().join("precious"), "").unwrap();
 
-    let cases: [(&str, &[&str], i32, &str); 22] = [
+    let cases: [(&str, &[&str], i32, &str); 29] = [
         ("serve, no address", &["serve", "--listen", "here"], 2, "--listen"),
         ("serve, no store name", &["serve", "--store", ""], 2, "--store is empty"),
         (
@@ -240,7 +238,12 @@ fn on_bad_arguments_and_files() {
             1,
             "cannot be made here",
         ),
-        ("login, bad scope", &["login", "--scope", "a\"b"], 1, "scope"),
+        ("serve, no host", &["serve", "--listen", ":8080"], 2, "127.0.0.1:9004"),
+        ("serve, unknown host", &["serve", "--listen", "nowhere.invalid:0"], 1, "no address has that name"),
+        ("serve, bad log", &["serve", "--log", "blah"], 2, "off, error, warn, info, debug or trace"),
+        ("status, bad log", &["status", "--log", "info,blah"], 2, "`info,kroger_mcp=debug`"),
+        ("login, bad scope", &["login", "--scope", "a\"b"], 2, "--scope"),
+        ("login, scope on two lines", &["login", "--scope", "bad\nscope"], 2, "invalid value"),
         ("login, bad user", &["login", "--user", ""], 2, "1 to 256"),
         ("login, nothing pasted", &["login", "--paste"], 2, "No address"),
         ("logout, unmakeable store", &["logout", "--store", "/proc/tokens"], 1, "cannot be made here"),
@@ -252,7 +255,9 @@ fn on_bad_arguments_and_files() {
         ("import, bad user", &["import", "tokens.json", "--user", ""], 2, "1 to 256"),
         ("backup, file is there", &["backup", "precious"], 1, "--force"),
         ("backup, no folder", &["backup", "absent/copy"], 1, "cannot be written"),
-        ("backup, directory", &["backup", "--force", "directory"], 1, "cannot be written"),
+        ("backup, directory", &["backup", "--force", "directory"], 1, "is not a backup"),
+        ("backup, the store", &["backup", "--force", ".tokens/store.sqlite3"], 1, "in the store's own directory"),
+        ("backup, another's file", &["backup", "--force", "precious"], 1, "is not a backup"),
         ("backup, no store", &["backup", "copy", "--store", "elsewhere"], 1, "there is no store at elsewhere"),
         ("restore, absent file", &["restore", "absent"], 2, "cannot be read"),
         ("restore, nonsense", &["restore", "nonsense"], 2, "is not a backup"),
@@ -272,6 +277,23 @@ fn on_bad_arguments_and_files() {
         assert_is_one_clear_line(name, told);
     }
     assert_eq!(fs::read(folder.path().join("precious")).unwrap(), b"");
+}
+
+#[test]
+fn a_setting_that_cannot_be_read_in_the_env_file_is_refused_by_name_and_line() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    fs::write(folder.path().join(".env"), "# ours\nKROGER_CLIENT_SECRET=\"canary\nFOO=bar\n").unwrap();
+
+    let refused = Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0"])
+        .env("KROGER_CLIENT_ID", "sandbox-client")
+        .env("KROGER_API_BASE_URL", &sandbox.url())
+        .run();
+    let given = Server::start(folder.path(), &sandbox);
+
+    assert_eq!(refused.status.code(), Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("KROGER_CLIENT_SECRET") && refused.stderr.contains("line 2"), "{}", refused.stderr);
+    assert!(!refused.stderr.contains("canary"), "{}", refused.stderr);
+    assert!(given.log().contains("line 2"), "{}", given.log());
 }
 
 #[test]

@@ -89,6 +89,57 @@ fn a_pickle_in_the_stores_place_is_taken_in_at_start_and_its_stale_token_refresh
     assert!(folder.path().join(".tokens/store.sqlite3").exists());
 }
 
+/// Two entries for the first system's state that nobody can be signed in with.
+const BAD_ENTRIES: &str = "Vweird\\u000aid\np50\n(dp51\nVrefresh_token\np52\nVr\np53\nss\
+    Vbob\np60\n(dp61\nVaccess_token\np62\nVbad canary\np63\nss";
+
+#[test]
+fn an_entry_of_the_old_file_that_cannot_be_used_is_told_and_keeps_nobody_else_out() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let pickle = Pair::of(&sandbox, "alice").pickle("user_default", now() - 60);
+    fs::write(folder.path().join(".tokens"), pickle.replacen("(dp2\n", &format!("(dp2\n{BAD_ENTRIES}"), 1)).unwrap();
+
+    let server = Server::start(folder.path(), &sandbox);
+    server.add(UPC).expect(200);
+    let log = server.stop();
+    let again = Server::start(folder.path(), &sandbox);
+    again.add(UPC).expect(200);
+    let doctor = Kroger::new(folder.path(), &["doctor", "--offline"]).at(&sandbox).run();
+
+    for told in [&log, &again.log(), &doctor.stdout] {
+        assert!(told.contains(".tokens.pickle: the entry of weirdid is left out: its user id"), "{told}");
+        assert!(told.contains(".tokens.pickle: the entry of bob is left out: its access token"), "{told}");
+        assert!(told.contains("kroger-mcp login --user ID, then remove .tokens.pickle"), "{told}");
+        assert!(!told.contains("canary"), "{told}");
+    }
+}
+
+#[test]
+fn who_only_looks_leaves_the_old_file_where_it_is_and_says_what_takes_it_in() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let pickle = Pair::of(&sandbox, "alice").pickle("user_default", now() - 60);
+    fs::write(folder.path().join(".tokens"), &pickle).unwrap();
+
+    for (command, code) in [
+        (&["status"][..], 0),
+        (&["status", "--json"], 0),
+        (&["doctor", "--offline"], 1),
+        (&["logout"], 1),
+        (&["backup", "copy"], 1),
+    ] {
+        let ended = Kroger::new(folder.path(), command).at(&sandbox).run();
+
+        let told = format!("{}{}", ended.stdout, ended.stderr);
+        assert_eq!(ended.status.code(), Some(code), "{command:?}: {told}");
+        assert!(told.contains(".tokens is") && told.contains("`kroger-mcp serve`"), "{command:?}: {told}");
+        assert_eq!(fs::read_to_string(folder.path().join(".tokens")).unwrap(), pickle, "{command:?}");
+    }
+    let refreshed = Kroger::new(folder.path(), &["refresh"]).at(&sandbox).run();
+    assert_eq!(refreshed.status.code(), Some(0), "{}", refreshed.stderr);
+    assert!(refreshed.stderr.contains(".tokens.pickle"), "{}", refreshed.stderr);
+    assert!(folder.path().join(".tokens/store.sqlite3").exists());
+}
+
 #[test]
 fn whoever_was_forgotten_is_not_brought_back_by_the_kept_pickle() {
     let (sandbox, folder) = (Sandbox::start(), folder());
@@ -194,6 +245,25 @@ fn one_file_that_cannot_be_used_stops_the_import_of_all() {
     let status = Kroger::new(folder.path(), &["status"]).run();
 
     assert_eq!(ended.status.code(), Some(2));
-    assert!(ended.stderr.starts_with("bad.json: "), "{}", ended.stderr);
+    assert!(ended.stderr.starts_with("bad.json: it is JSON that is cut off"), "{}", ended.stderr);
     assert!(status.stdout.starts_with("Nobody is signed in."), "{}", status.stdout);
+}
+
+#[test]
+fn one_entry_that_cannot_be_used_is_left_out_of_an_import_and_the_others_are_taken() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let good = Pair::of(&sandbox, "alice").json("ann", now() - 60);
+    let bad = r#""user_tokens":{"bob":{"access_token":"bad canary"},"#;
+    // As an editor of another system writes it.
+    let mixed = format!("\u{feff}{}", good.replacen(r#""user_tokens":{"#, bad, 1));
+    fs::write(folder.path().join("mixed.json"), mixed).unwrap();
+
+    let ended = import(folder.path(), &sandbox, &["mixed.json"]);
+    let status = Kroger::new(folder.path(), &["status"]).run();
+
+    assert_eq!(ended.status.code(), Some(1), "{}{}", ended.stdout, ended.stderr);
+    assert!(ended.stderr.starts_with("mixed.json: the entry of bob is left out: its access token"), "{}", ended.stderr);
+    assert_eq!(ended.stderr.lines().count(), 1, "{}", ended.stderr);
+    assert!(ended.stdout.contains("Imported 1 sign-in.") && !ended.stderr.contains("canary"), "{}", ended.stdout);
+    assert!(status.stdout.contains("ann"), "{}", status.stdout);
 }

@@ -131,6 +131,31 @@ fn a_sign_in_that_is_declined_in_the_browser_ends_the_wait() {
 }
 
 #[test]
+fn what_a_command_prints_is_its_result_and_no_log() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let command = |arguments: &[&str]| {
+        Kroger::new(folder.path(), arguments).at(&sandbox).env("KROGER_REDIRECT_URI", &redirect_uri(free_port()))
+    };
+    // Once, so that nothing has to be compiled below.
+    Server::start(folder.path(), &sandbox).stop();
+
+    let mut login = command(&["login", "--paste"]).converse();
+    let back = agree(&login.line_with("http"), "alice", "allow");
+    login.answer(&back);
+    let login = login.end();
+    let mut late = command(&["login", "--paste"]).converse();
+    late.answer(&back);
+    let late = late.end();
+    let logout = command(&["logout"]).run();
+
+    assert_eq!((login.status.code(), login.stderr.as_str()), (Some(0), ""));
+    assert_eq!((logout.status.code(), logout.stderr.as_str()), (Some(0), ""));
+    assert_eq!(late.status.code(), Some(1), "{}", late.stderr);
+    assert!(late.stderr.contains("start again with kroger-mcp login"), "{}", late.stderr);
+    assert!(!late.stderr.contains("/auth/authorize"), "{}", late.stderr);
+}
+
+#[test]
 fn logout_forgets_and_says_so() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
@@ -287,6 +312,7 @@ fn doctor_finds_all_well_where_it_is_and_names_what_is_not() {
     for point in [".env", "redirect URI", "credentials"] {
         assert!(bad(&ill).contains(&point.to_owned()), "{point}: {ill}");
     }
+    assert_eq!(ill.to_string().matches("chmod 600 .env").count(), 1, "{ill}");
     assert!(!ill.to_string().contains("wrong\""), "{ill}");
 }
 
@@ -319,5 +345,9 @@ fn completions_and_the_manual_need_neither_settings_nor_a_store() {
         assert!(script.stdout.contains("restore"), "{shell}");
     }
     let manual = Kroger::new(folder.path(), &["man"]).run();
-    assert!(manual.stdout.starts_with(".ie") && manual.stdout.contains("KROGER-MCP DOCTOR"), "{}", manual.stdout);
+    assert!(
+        manual.stdout.contains(".SS EXAMPLES\n.nf\n") && manual.stdout.contains("KROGER-MCP DOCTOR"),
+        "{}",
+        manual.stdout
+    );
 }

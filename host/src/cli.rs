@@ -22,6 +22,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use kroger_connector::core::settings::Scope;
 use kroger_connector::core::user::UserId;
 
 use crate::log;
@@ -146,7 +147,7 @@ struct LogOptions {
     /// How log lines are written [default: human]
     #[arg(long, value_enum, global = true, value_name = "FORMAT")]
     log_format: Option<LogFormat>,
-    /// What is logged: a level, or `target=level` pairs [default: `KROGER_LOG`, else `RUST_LOG`, else info]
+    /// What is logged: a level, or `target=level` pairs [default: `KROGER_LOG`, else `RUST_LOG`, else info for servers, warn for commands that end]
     #[arg(long, global = true, value_name = "LEVEL")]
     log: Option<String>,
 }
@@ -209,7 +210,7 @@ fn obey(cli: Cli) -> Result<(), Ending> {
         _ => {}
     }
     let given = Given::here()?;
-    start_log(&cli.log, &given)?;
+    start_log(&cli.log, &given, cli.command.usual_level())?;
     warn(&given.warnings);
     let runtime = tokio::runtime::Runtime::new().map_err(Ending::failed)?;
     let done = runtime.block_on(run_command(cli.command, &given));
@@ -237,13 +238,24 @@ async fn run_command(command: Command, given: &Given) -> Result<(), Ending> {
     }
 }
 
-fn start_log(options: &LogOptions, given: &Given) -> Result<(), Ending> {
+impl Command {
+    /// What is logged where nobody says: what a command that ends prints is its
+    /// result.
+    fn usual_level(&self) -> &'static str {
+        match self {
+            Self::Serve(_) | Self::Stdio(_) | Self::Sandbox { .. } => "info",
+            _ => "warn",
+        }
+    }
+}
+
+fn start_log(options: &LogOptions, given: &Given, usual: &str) -> Result<(), Ending> {
     let format = match options.log_format {
         Some(LogFormat::Json) => log::Format::Json,
         Some(LogFormat::Human) | None => log::Format::Human,
     };
     let filter = options.log.as_deref().or_else(|| given.variable("KROGER_LOG")).or_else(|| given.variable("RUST_LOG"));
-    log::start(format, filter).map_err(|error| Ending::Usage(error.to_string()))
+    log::start(format, Some(filter.unwrap_or(usual))).map_err(|error| Ending::Usage(error.to_string()))
 }
 
 /// A host for one who only looks.
@@ -258,12 +270,14 @@ struct Looked {
 /// Starts a host on the store that is there, and makes none.
 async fn look(store: &StoreOptions, given: &Given) -> Result<Looked, Ending> {
     let mut store = StoreLocation::find(store.store.as_deref(), given, Purpose::Kroger)?;
-    let is_there = store.is_there();
+    let waiting = legacy::waiting(&store).map_err(Ending::Failed)?;
+    let is_there = store.is_there() && waiting.is_none();
+    waiting.iter().for_each(log::complain);
     let stand_in = if is_there { None } else { Some(tempfile::tempdir().map_err(Ending::failed)?) };
     if let Some(stand_in) = &stand_in {
-        store.directory = stand_in.path().to_owned();
+        store.directory = stand_in.path().into();
     }
-    let host = start(Settings::new(given, store)?).await?;
+    let host = open(Settings::new(given, store)?)?;
     Ok(Looked { host, is_there, _stand_in: stand_in })
 }
 
@@ -275,6 +289,11 @@ fn settings(store: &StoreOptions, given: &Given) -> Result<Settings, Ending> {
 /// What `--user` may be.
 fn user_id(text: &str) -> Result<String, &'static str> {
     UserId::parse(text).map(|user| user.as_str().to_owned())
+}
+
+/// What `--scope` may be.
+fn scope(text: &str) -> Result<String, &'static str> {
+    Scope::parse(text).map(|scope| scope.as_str().to_owned())
 }
 
 fn require_credentials(given: &Given, port: u16) -> Result<(), Ending> {
@@ -314,11 +333,15 @@ fn warn(sentences: &[String]) {
 
 /// Starts a host; what the first system left in the store's place is taken in.
 async fn start(settings: Settings) -> Result<Host, Ending> {
-    warn(&settings.warnings());
-    let sign_ins = legacy::set_aside(&settings.store)?;
-    let host = Host::start(settings, cache_directory().as_deref())?;
-    legacy::take_in(&host, sign_ins).await?;
+    let kept = legacy::set_aside(&settings.store)?;
+    let host = open(settings)?;
+    legacy::take_in(&host, &kept).await;
     Ok(host)
+}
+
+fn open(settings: Settings) -> Result<Host, Ending> {
+    warn(&settings.warnings());
+    Ok(Host::start(settings, cache_directory().as_deref())?)
 }
 
 #[cfg(test)]

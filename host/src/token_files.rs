@@ -13,8 +13,9 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use kroger_connector::core::migration::Found;
+use kroger_connector::core::migration::{Flaw, Found};
 use kroger_connector::core::secret::Secret;
+use kroger_connector::core::user::UserId;
 use kroger_connector::ports::Timestamp;
 use serde_json::Value;
 
@@ -25,6 +26,9 @@ pub use pickle::PickleError;
 /// The longest file that is read: that of a thousand users
 /// with long tokens.
 const MAX_FILE: u64 = 2 << 20;
+
+/// Some editors put it before UTF-8.
+const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The last second of the year 9999.
 const LAST_SECOND: f64 = 253_402_300_799.0;
@@ -58,6 +62,15 @@ impl fmt::Display for Kind {
 pub struct TokenFile {
     pub kind: Kind,
     pub sign_ins: Vec<SignIn>,
+    /// Entries that nobody can be signed in with; they stop none of the others.
+    pub unusable: Vec<Unusable>,
+}
+
+/// An entry that has a token, and cannot be used. No token is in it.
+#[derive(Debug)]
+pub struct Unusable {
+    pub user_id: Option<String>,
+    pub why: String,
 }
 
 /// One user's tokens. `Debug` shows none of them.
@@ -68,6 +81,16 @@ pub struct SignIn {
     pub found: Found,
 }
 
+impl SignIn {
+    /// Why the component would refuse it, whatever is in the store.
+    fn flaw(&self) -> Option<String> {
+        let user_id = self.user_id.as_deref().map_or(Ok(()), |id| UserId::parse(id).map(drop));
+        let of_user = user_id.err().map(|allowed| format!("its user id is not {allowed}"));
+        let of_token = |flaw: Flaw| format!("its {} is not {}", flaw.part.replace('-', " "), flaw.allowed);
+        of_user.or_else(|| self.found.check().err().map(of_token))
+    }
+}
+
 /// Why a file gave nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenFileError {
@@ -76,6 +99,11 @@ pub enum TokenFileError {
     NotAFile,
     TooLarge,
     Pickle(PickleError),
+    /// It begins as JSON does, and goes wrong here.
+    Json {
+        line: usize,
+        column: usize,
+    },
     /// None of the four kinds.
     Unknown,
     /// It is of a known kind, and there is no user's token in it.
@@ -89,6 +117,12 @@ impl fmt::Display for TokenFileError {
             Self::NotAFile => f.write_str("it is not a regular file"),
             Self::TooLarge => write!(f, "it is larger than {} MiB, which no token file is", MAX_FILE >> 20),
             Self::Pickle(error) => error.fmt(f),
+            Self::Json { line, column } => {
+                write!(
+                    f,
+                    "it is JSON that is cut off or damaged at line {line}, column {column}; take a whole copy of it"
+                )
+            }
             Self::Unknown => {
                 f.write_str("it is neither a token file of the first system, nor one of kroger-api, nor a .env file")
             }
@@ -105,8 +139,9 @@ impl std::error::Error for TokenFileError {}
 /// [`TokenFileError`]; then nothing of the file is used.
 pub fn read(path: &Path) -> Result<TokenFile, TokenFileError> {
     let (bytes, written_at) = contents(path)?;
-    match bytes.trim_ascii_start().first() {
-        Some(b'{') => json(&bytes, written_at),
+    let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
+    match text.trim_ascii_start().first() {
+        Some(b'{') => json(text, written_at),
         _ if looks_like_pickle(path, &bytes) => pickle(&bytes),
         _ => variables(&bytes),
     }
@@ -149,6 +184,16 @@ fn looks_like_pickle(path: &Path, bytes: &[u8]) -> bool {
     is_called_so || matches!(bytes.first(), Some(b'(' | b'}' | 0x80))
 }
 
+/// Whether it begins as a pickle of protocol 0 that imports something first:
+/// GLOBAL, then a module and a name on lines of their own.
+fn begins_with_an_import(bytes: &[u8]) -> bool {
+    let is_name =
+        |line: &[u8]| !line.is_empty() && line.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(byte));
+    let Some(rest) = bytes.strip_prefix(b"c") else { return false };
+    let mut lines = rest.split(|byte| *byte == b'\n');
+    lines.next().is_some_and(is_name) && lines.next().is_some_and(is_name)
+}
+
 fn pickle(bytes: &[u8]) -> Result<TokenFile, TokenFileError> {
     let pickle = pickle::read(bytes).map_err(TokenFileError::Pickle)?;
     let users = pickle.top().get("user_tokens").into_iter().flat_map(Node::entries);
@@ -166,7 +211,8 @@ fn pickle(bytes: &[u8]) -> Result<TokenFile, TokenFileError> {
 }
 
 fn json(bytes: &[u8], written_at: Option<Timestamp>) -> Result<TokenFile, TokenFileError> {
-    let value: Value = serde_json::from_slice(bytes).map_err(|_| TokenFileError::Unknown)?;
+    let broken = |error: serde_json::Error| TokenFileError::Json { line: error.line(), column: error.column() };
+    let value: Value = serde_json::from_slice(bytes).map_err(broken)?;
     let Some(users) = value.get("user_tokens") else { return kroger_api(&value, written_at) };
     let users = users.as_object().into_iter().flatten();
     let sign_ins = users.map(|(user, tokens)| SignIn { user_id: Some(user.clone()), found: found_in(tokens) });
@@ -201,7 +247,7 @@ fn number(value: &Value, name: &str) -> Option<f64> {
 fn variables(bytes: &[u8]) -> Result<TokenFile, TokenFileError> {
     let dotenv = dotenv::parse(bytes);
     if dotenv.variables.is_empty() {
-        return Err(TokenFileError::Unknown);
+        return if begins_with_an_import(bytes) { pickle(bytes) } else { Err(TokenFileError::Unknown) };
     }
     let value = |name: &str| {
         let (_, value) = dotenv.variables.iter().rev().find(|(known, _)| known == name)?;
@@ -234,11 +280,17 @@ fn seconds(number: f64) -> Option<Timestamp> {
     (0.0..=LAST_SECOND).contains(&number).then_some(Timestamp((number * 1_000.0) as u64))
 }
 
-/// Only what has a token counts.
+/// Only what has a token counts, and of that only what can be used.
 fn holding(kind: Kind, sign_ins: impl IntoIterator<Item = SignIn>) -> Result<TokenFile, TokenFileError> {
     let has_token = |sign_in: &SignIn| sign_in.found.access_token.is_some() || sign_in.found.refresh_token.is_some();
-    let sign_ins: Vec<SignIn> = sign_ins.into_iter().filter(has_token).collect();
-    if sign_ins.is_empty() { Err(TokenFileError::Empty(kind)) } else { Ok(TokenFile { kind, sign_ins }) }
+    let mut file = TokenFile { kind, sign_ins: Vec::new(), unusable: Vec::new() };
+    for sign_in in sign_ins.into_iter().filter(has_token) {
+        match sign_in.flaw() {
+            None => file.sign_ins.push(sign_in),
+            Some(why) => file.unusable.push(Unusable { user_id: sign_in.user_id, why }),
+        }
+    }
+    if file.sign_ins.is_empty() && file.unusable.is_empty() { Err(TokenFileError::Empty(kind)) } else { Ok(file) }
 }
 
 #[cfg(test)]
@@ -286,6 +338,28 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_that_cannot_be_used_is_told_and_stops_no_other() {
+        let file = read_as(
+            "x.json",
+            b"\xef\xbb\xbf{\"user_tokens\": {\"ann\": {\"refresh_token\": \"r\"}, \"bob\": {\"access_token\": \"bad canary\"},
+                \"weird\\nid\": {\"refresh_token\": \"r\"}}}",
+        )
+        .unwrap();
+
+        assert_eq!(file.sign_ins.len(), 1);
+        assert_eq!(file.sign_ins[0].user_id.as_deref(), Some("ann"));
+        let told: Vec<(&str, &str)> =
+            file.unusable.iter().map(|entry| (entry.user_id.as_deref().unwrap(), entry.why.as_str())).collect();
+        assert_eq!(
+            told,
+            [
+                ("bob", "its access token is not at most 16 KiB of printable ASCII without blanks"),
+                ("weird\nid", "its user id is not 1 to 256 characters, none of them a control character"),
+            ]
+        );
+    }
+
+    #[test]
     fn kroger_apis_file_is_as_old_as_it_was_written() {
         let bytes = br#"{"access_token": "a", "refresh_token": "r", "expires_in": 1800, "token_type": "bearer"}"#;
 
@@ -319,12 +393,15 @@ mod tests {
 
     #[test]
     fn what_is_no_token_file_is_said_to_be_so() {
-        let cases: [(&str, &[u8], TokenFileError); 7] = [
+        let cases: [(&str, &[u8], TokenFileError); 10] = [
             ("x", b"", TokenFileError::Unknown),
             ("x", b"\xff\xfe\x00", TokenFileError::Unknown),
             ("x.json", b"{\"a\": 1}", TokenFileError::Unknown),
             ("x.json", b"{\"user_tokens\": []}", TokenFileError::Empty(Kind::Json)),
             ("x.env", b"A=b\n", TokenFileError::Empty(Kind::Dotenv)),
+            ("x.json", b"{\"user_tokens\": {\"ann\":", TokenFileError::Json { line: 1, column: 23 }),
+            ("x", b"cos\nsystem\n(S'touch canary'\ntR.", TokenFileError::Pickle(PickleError::WouldRunCode("GLOBAL"))),
+            ("x", b"consider this:\nno file at all.", TokenFileError::Unknown),
             (".tokens", b"cos\nsystem\n.", TokenFileError::Pickle(PickleError::WouldRunCode("GLOBAL"))),
             ("x", b"}.", TokenFileError::Empty(Kind::Pickle)),
         ];

@@ -32,6 +32,23 @@ pub struct Found {
     pub scope: Option<String>,
 }
 
+/// What of a pair nobody could send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flaw {
+    /// `access-token` or `refresh-token`.
+    pub part: &'static str,
+    pub allowed: &'static str,
+}
+
+impl Found {
+    /// # Errors
+    /// The token that does not fit into a header.
+    pub fn check(&self) -> Result<(), Flaw> {
+        check(self.access_token.as_ref(), "access-token")?;
+        check(self.refresh_token.as_ref(), "refresh-token")
+    }
+}
+
 /// What a pair is, compared with what the store has for its user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -144,8 +161,7 @@ fn is_dead(cx: Context<'_>, grant: &Grant) -> Result<bool, StoreError> {
 }
 
 fn tokens(found: &Found, now: Timestamp) -> Result<Tokens, Failure> {
-    check(found.access_token.as_ref(), "access-token")?;
-    check(found.refresh_token.as_ref(), "refresh-token")?;
+    found.check().map_err(|flaw| Failure::invalid_argument(flaw.part, flaw.allowed))?;
     let is_scope = |scope: &String| scope.len() <= LONGEST_SCOPE && !scope.chars().any(char::is_control);
     let access_token = found.access_token.clone().filter(|token| !token.expose().is_empty());
     let has_access_token = access_token.is_some();
@@ -160,14 +176,12 @@ fn tokens(found: &Found, now: Timestamp) -> Result<Tokens, Failure> {
     })
 }
 
-/// A token must fit into a header.
-fn check(token: Option<&Secret>, name: &str) -> Result<(), Failure> {
-    let Some(token) = token else { return Ok(()) };
-    let text = token.expose();
-    if text.len() <= LONGEST_TOKEN && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+fn check(token: Option<&Secret>, part: &'static str) -> Result<(), Flaw> {
+    let fits = |text: &str| text.len() <= LONGEST_TOKEN && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if token.is_none_or(|token| fits(token.expose())) {
         return Ok(());
     }
-    Err(Failure::invalid_argument(name, "at most 16 KiB of printable ASCII without blanks"))
+    Err(Flaw { part, allowed: "at most 16 KiB of printable ASCII without blanks" })
 }
 
 #[cfg(test)]

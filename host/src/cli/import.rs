@@ -11,7 +11,7 @@ use clap::Args;
 use kroger_connector::core::migration::Found;
 
 use super::print::{Cell, Palette, Tone, confirm, now, print, printable, span, table};
-use super::{Ending, StoreOptions, settings, start, user_id};
+use super::{Ending, StoreOptions, legacy, log, settings, start, user_id};
 use crate::settings::Given;
 use crate::token_files::{self, SignIn};
 use crate::{Host, ImportOutcome, Standing};
@@ -23,7 +23,9 @@ Examples:
   kroger-mcp import ~/.local/share/kroger-mcp/.kroger_token_user.json --user ann
 
 Stop the other program first: refresh tokens are single use, and two programs
-that refresh the same one sign the person out.";
+that refresh the same one sign the person out.
+
+Exit code 1: nothing was imported, or an entry of a file cannot be used.";
 
 #[derive(Debug, Args)]
 pub(super) struct ImportOptions {
@@ -66,9 +68,10 @@ enum Fate {
 pub(super) async fn import(options: &ImportOptions, given: &Given) -> Result<(), Ending> {
     let settings = settings(&options.store, given)?;
     let default_user = options.user.clone().unwrap_or_else(|| settings.component.default_user.as_str().to_owned());
-    let mut offers = read_all(&options.files, &default_user)?;
+    let Read { mut offers, left_out } = read_all(&options.files, &default_user)?;
     let host = start(settings).await?;
     assess(&host, &mut offers, options.force).await?;
+    left_out.iter().for_each(log::complain);
     print(&plan(&offers, now()))?;
     let replaced = offers.iter().filter(|offer| matches!(offer.fate, Fate::Replace(_))).count();
     if replaced > 0 && !options.yes {
@@ -78,12 +81,21 @@ pub(super) async fn import(options: &ImportOptions, given: &Given) -> Result<(),
             return Err(Ending::Failed("Nothing was imported.".to_owned()));
         }
     }
-    take(&host, &offers).await
+    take(&host, &offers).await?;
+    if left_out.is_empty() { Ok(()) } else { Err(Ending::Unwell) }
 }
 
-/// All of them or none: a file that cannot be used is the caller's to mend.
-fn read_all(files: &[PathBuf], default_user: &str) -> Result<Vec<Offer>, Ending> {
-    let mut offers = Vec::new();
+/// What all files came to.
+struct Read {
+    offers: Vec<Offer>,
+    /// Entries that cannot be used, a sentence each.
+    left_out: Vec<String>,
+}
+
+/// All of them or none: a file that cannot be used is the caller's to mend. An
+/// entry that cannot is not in the way of the others.
+fn read_all(files: &[PathBuf], default_user: &str) -> Result<Read, Ending> {
+    let (mut offers, mut left_out) = (Vec::new(), Vec::new());
     for file in files {
         let name = file.display().to_string();
         let read = token_files::read(file).map_err(|error| Ending::Usage(format!("{name}: {error}")))?;
@@ -94,9 +106,10 @@ fn read_all(files: &[PathBuf], default_user: &str) -> Result<Vec<Offer>, Ending>
             fate: Fate::Outdone,
         };
         offers.extend(read.sign_ins.into_iter().map(offer));
+        left_out.extend(read.unusable.iter().map(|entry| legacy::left_out(&name, entry)));
     }
     offers.sort_by_key(|offer| (offer.user.clone(), Reverse(age_key(&offer.found))));
-    Ok(offers)
+    Ok(Read { offers, left_out })
 }
 
 /// Of two files of the same user the one obtained later counts.
@@ -155,6 +168,9 @@ fn conclusion(imported: usize) -> String {
 }
 
 fn plan(offers: &[Offer], now: u64) -> String {
+    if offers.is_empty() {
+        return String::new();
+    }
     let rows: Vec<[Cell; 6]> = offers.iter().map(|offer| row(offer, now)).collect();
     table(Palette::of_stdout(), ["USER", "FROM", "OBTAINED", "ACCESS TOKEN", "REFRESH TOKEN", "THEN"], &rows)
 }

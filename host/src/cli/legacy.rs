@@ -1,5 +1,6 @@
 //! A regular file where the store's directory should be: the first system's
-//! token file. It is taken in by itself at start, and kept under another name.
+//! token file. Whoever starts a server or signs in takes it in by itself, and
+//! keeps it under another name; whoever only looks leaves it, and says so.
 //!
 //! A file that is not wholly data stays where it is, and nothing starts.
 
@@ -10,65 +11,122 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::Ending;
+use super::print::printable;
+use super::{Ending, warn};
 use crate::settings::StoreLocation;
-use crate::token_files::{self, SignIn, TokenFileError};
+use crate::token_files::{self, SignIn, TokenFile, TokenFileError, Unusable};
 use crate::{Host, ImportOutcome, Standing};
 
 /// Files that are kept beside the store.
 const MOST_KEPT: usize = 100;
 
+/// A token file that lies beside the store.
+pub(super) struct Kept {
+    name: String,
+    file: TokenFile,
+}
+
 /// Moves a token file out of the store's place, and answers what is to be taken
 /// in from there: at this start, or because an earlier one was ended before it
 /// had done so.
-pub(super) fn set_aside(store: &StoreLocation) -> Result<Vec<SignIn>, Ending> {
-    if store.directory.is_file() {
-        let refused = |why: &dyn Display| {
-            Ending::Failed(format!(
-                "{} is a file where the store's directory should be, and {why}. It was left as it is. Move it away and \
-                 sign in again, or name another store with --store.",
-                store.name
-            ))
-        };
-        readable(&store.directory).map_err(|error| refused(&error))?;
-        let aside = move_away(&store.directory)
-            .map_err(|error| refused(&format!("it cannot be moved away: {}", error.kind())))?;
-        tracing::info!(kept_as = %file_name(&aside), "the first system's token file is taken in");
+pub(super) fn set_aside(store: &StoreLocation) -> Result<Vec<Kept>, Ending> {
+    if in_the_stores_place(store).map_err(Ending::Failed)?.is_some() {
+        let unmoved = |error: io::Error| refused(store, &format!("it cannot be moved away: {}", error.kind()));
+        let aside = move_away(&store.directory).map_err(unmoved).map_err(Ending::Failed)?;
+        tracing::warn!(kept_as = %file_name(&aside), "the first system's token file is taken in");
     }
-    Ok(kept(&store.directory))
+    Ok(kept(store))
+}
+
+/// The token file in the store's place.
+fn in_the_stores_place(store: &StoreLocation) -> Result<Option<TokenFile>, String> {
+    if !store.directory.is_file() {
+        return Ok(None);
+    }
+    readable(&store.directory).map(Some).map_err(|error| refused(store, &error))
+}
+
+/// A sentence on the token file in the store's place, if there is one; or why
+/// what lies there is none.
+pub(super) fn waiting(store: &StoreLocation) -> Result<Option<String>, String> {
+    let told = |_: TokenFile| {
+        format!(
+            "{} is the first system's token file. The next `kroger-mcp serve`, `stdio`, `login`, `refresh` or `import` \
+             takes it in, and keeps it as {}.",
+            store.name,
+            file_name(&aside_of(&store.directory, 0)),
+        )
+    };
+    Ok(in_the_stores_place(store)?.map(told))
+}
+
+/// The entries that are not taken in from files of the first system, in the
+/// store's place or beside it, a sentence each.
+pub(super) fn all_left_out(store: &StoreLocation) -> Vec<String> {
+    let here = in_the_stores_place(store).ok().flatten().map(|file| file.unusable).unwrap_or_default();
+    let here = here.iter().map(|unusable| left_out(&store.name, unusable));
+    here.chain(kept(store).iter().flat_map(Kept::left_out)).collect()
+}
+
+/// What is said of an entry of `file` that cannot be used.
+pub(super) fn left_out(file: &str, Unusable { user_id, why }: &Unusable) -> String {
+    let user: String = printable(user_id.as_deref().unwrap_or_default()).chars().take(64).collect();
+    let whose = if user.is_empty() { String::new() } else { format!(" of {user}") };
+    format!("{file}: the entry{whose} is left out: {why}; to sign in anew: kroger-mcp login --user ID")
+}
+
+fn refused(store: &StoreLocation, why: &dyn Display) -> String {
+    format!(
+        "{} is a file where the store's directory should be, and {why}. It was left as it is. Move it away and \
+         sign in again, or name another store with --store.",
+        store.name
+    )
 }
 
 /// What lies beside the store, the file that was moved there last first.
-fn kept(file: &Path) -> Vec<SignIn> {
-    let asides = (0..MOST_KEPT).map(|number| aside_of(file, number));
-    let mut kept: Vec<PathBuf> = asides.take_while(|aside| aside.is_file()).collect();
-    kept.reverse();
-    kept.iter().flat_map(|aside| readable(aside).unwrap_or_default()).collect()
+fn kept(store: &StoreLocation) -> Vec<Kept> {
+    let asides = (0..MOST_KEPT).map(|number| aside_of(&store.directory, number));
+    let mut asides: Vec<PathBuf> = asides.take_while(|aside| aside.is_file()).collect();
+    asides.reverse();
+    let read = |aside: &PathBuf| Some(Kept { name: file_name(aside), file: readable(aside).ok()? });
+    asides.iter().filter_map(read).collect()
 }
 
-/// Takes in those of `sign_ins` whose users the store does not know.
-pub(super) async fn take_in(host: &Host, sign_ins: Vec<SignIn>) -> Result<(), Ending> {
-    let mut taken = 0_usize;
-    for SignIn { user_id, found } in sign_ins {
-        let Some(user) = user_id else { continue };
-        let outcome = host.import(&user, &found, Standing::Absent).await.map_err(Ending::failed)?;
-        taken += usize::from(matches!(outcome, ImportOutcome::Imported));
+impl Kept {
+    /// What is in the file besides is in the store by now.
+    fn left_out(&self) -> Vec<String> {
+        let told = |unusable| format!("{}, then remove {}", left_out(&self.name, unusable), self.name);
+        self.file.unusable.iter().map(told).collect()
     }
+}
+
+/// Takes in those whose users the store does not know. Whoever cannot be taken
+/// in keeps nobody else from it, and is tried again at the next start.
+pub(super) async fn take_in(host: &Host, kept: &[Kept]) {
+    let mut taken = 0_usize;
+    for Kept { name, file } in kept {
+        for SignIn { user_id, found } in &file.sign_ins {
+            let Some(user) = user_id else { continue };
+            match host.import(user, found, Standing::Absent).await {
+                Ok(outcome) => taken += usize::from(matches!(outcome, ImportOutcome::Imported)),
+                Err(error) => tracing::warn!(file = name, user = printable(user), "not taken in: {error}"),
+            }
+        }
+    }
+    warn(&kept.iter().flat_map(Kept::left_out).collect::<Vec<_>>());
     if taken > 0 {
-        tracing::info!(
+        tracing::warn!(
             users = taken,
             "signed in from the first system's token file; it must not run any more, since refresh tokens are single use"
         );
     }
-    Ok(())
 }
 
 /// A file without any user's token is as good as none.
-fn readable(path: &Path) -> Result<Vec<SignIn>, TokenFileError> {
+fn readable(path: &Path) -> Result<TokenFile, TokenFileError> {
     match token_files::read_pickle(path) {
-        Ok(file) => Ok(file.sign_ins),
-        Err(TokenFileError::Empty(_)) => Ok(Vec::new()),
-        Err(error) => Err(error),
+        Err(TokenFileError::Empty(kind)) => Ok(TokenFile { kind, sign_ins: Vec::new(), unusable: Vec::new() }),
+        read => read,
     }
 }
 
@@ -134,7 +192,8 @@ mod tests {
         let first = set_aside(&store).unwrap();
         let second = set_aside(&store).unwrap();
 
-        assert_eq!((first.len(), second.len()), (1, 1));
+        let users = |kept: &[Kept]| kept.iter().map(|kept| kept.file.sign_ins.len()).collect::<Vec<_>>();
+        assert_eq!((users(&first), users(&second)), (vec![1], vec![1]));
         assert!(!store.directory.exists());
         let aside = directory.path().join(".tokens.pickle");
         assert_eq!(fs::read(&aside).unwrap(), PICKLE);
@@ -166,6 +225,27 @@ mod tests {
 
         assert_eq!(fs::read(directory.path().join(".tokens.pickle")).unwrap(), b"kept");
         assert_eq!(fs::read(directory.path().join(".tokens.pickle.1")).unwrap(), PICKLE);
+    }
+
+    #[test]
+    fn one_who_only_looks_is_told_of_a_token_file_and_leaves_it() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = store(directory.path());
+        fs::write(&store.directory, PICKLE).unwrap();
+
+        let told = waiting(&store).unwrap().unwrap();
+
+        assert!(told.contains(".tokens") && told.contains("kroger-mcp serve"), "{told}");
+        assert_eq!(fs::read(&store.directory).unwrap(), PICKLE);
+    }
+
+    #[test]
+    fn an_entry_that_cannot_be_used_is_told_by_file_and_user_in_print() {
+        let unusable = Unusable { user_id: Some("we\u{1b}ird\nid".to_owned()), why: "its reasons".to_owned() };
+
+        let told = left_out(".tokens.pickle", &unusable);
+
+        assert!(told.starts_with(".tokens.pickle: the entry of weirdid is left out: its reasons;"), "{told}");
     }
 
     #[test]

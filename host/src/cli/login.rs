@@ -20,7 +20,7 @@ use url::Url;
 
 use super::ask::{self, text};
 use super::print::{print, printable, span};
-use super::{Ending, StoreOptions, require_credentials, serve, settings, signals, start, user_id};
+use super::{Ending, StoreOptions, legacy, open, require_credentials, scope, serve, settings, signals, start, user_id};
 use crate::settings::{Given, is_loopback};
 use crate::{Host, SignInProgress};
 
@@ -49,7 +49,7 @@ pub(super) struct LoginOptions {
     #[arg(long, value_name = "ID", value_parser = user_id)]
     user: Option<String>,
     /// Space-separated scopes to ask for [default: `KROGER_SCOPE`]
-    #[arg(long, value_name = "SCOPE")]
+    #[arg(long, value_name = "SCOPE", value_parser = scope)]
     scope: Option<String>,
     /// Do not open a browser.
     #[arg(long)]
@@ -103,7 +103,10 @@ pub(super) async fn login(options: &LoginOptions, given: &Given) -> Result<(), E
 pub(super) async fn logout(options: &LogoutOptions, given: &Given) -> Result<(), Ending> {
     let settings = settings(&options.store, given)?;
     let user = options.user.clone().unwrap_or_else(|| settings.component.default_user.as_str().to_owned());
-    let host = start(settings).await?;
+    if let Some(waiting) = legacy::waiting(&settings.store).map_err(Ending::Failed)? {
+        return Err(Ending::Failed(format!("{waiting} Nobody was signed out: do so after that.")));
+    }
+    let host = open(settings)?;
     if entry(&host, &user).await?.is_null() {
         return print(&format!("{} is not signed in.\n", printable(&user)));
     }

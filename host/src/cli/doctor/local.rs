@@ -6,6 +6,7 @@ use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
 use super::{Point, Verdict};
+use crate::cli::legacy;
 use crate::keyvalue::sqlite;
 use crate::settings::{Given, Settings, StoreLocation};
 
@@ -14,7 +15,8 @@ const LEAST_SPACE: u64 = 16 << 20;
 const LITTLE_SPACE: u64 = 256 << 20;
 
 pub(super) fn settings(settings: &Settings, given: &Given) -> Point {
-    let warnings: Vec<String> = given.warnings.iter().cloned().chain(settings.warnings()).collect();
+    // What `.env` may be read by is a point of its own.
+    let warnings: Vec<String> = given.warnings.iter().chain(&settings.component.ignored).cloned().collect();
     if !given.has_credentials() {
         return Point::bad(
             "settings",
@@ -33,6 +35,8 @@ pub(super) fn settings(settings: &Settings, given: &Given) -> Point {
 /// The store's place, its disk, and `.env`.
 pub(super) fn files(store: &StoreLocation, given: &Given) -> Vec<Point> {
     let mut points = vec![permissions(store), disk(store)];
+    let left_out = legacy::all_left_out(store).into_iter();
+    points.extend(left_out.map(|told| Point::new("old token file", Verdict::Warning, told)));
     points.extend(given.dotenv_path.as_deref().map(env_file));
     points
 }
@@ -40,12 +44,10 @@ pub(super) fn files(store: &StoreLocation, given: &Given) -> Vec<Point> {
 fn permissions(store: &StoreLocation) -> Point {
     const NAME: &str = "permissions";
     let name = &store.name;
-    if store.directory.is_file() {
-        return Point::new(
-            NAME,
-            Verdict::Warning,
-            format!("{name} is a file: if it is the first system's, the next `kroger-mcp serve` takes it in"),
-        );
+    match legacy::waiting(store) {
+        Ok(None) => {}
+        Ok(Some(waiting)) => return Point::new(NAME, Verdict::Warning, waiting),
+        Err(refused) => return Point::bad(NAME, refused),
     }
     if !sqlite::is_store(&store.directory) {
         return Point::new(NAME, Verdict::Note, format!("there is no store at {name} yet; the first sign-in makes it"));
