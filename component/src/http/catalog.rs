@@ -180,10 +180,14 @@ fn location(call: &Call) -> Result<Option<LocationId>, Problem> {
     LocationId::parse(&text).map(Some).map_err(|allowed| Problem::invalid_argument("locationId", allowed))
 }
 
+/// A zip code comes before a place, which must be one all the same.
 fn near(call: &Call) -> Result<Option<Near>, Problem> {
-    if let Some(zip) = call.given("zipCode")? {
-        return Near::zip_code(&zip).map(Some).map_err(|allowed| Problem::invalid_argument("zipCode", allowed));
-    }
+    let place = place(call)?;
+    let Some(zip) = call.given("zipCode")? else { return Ok(place) };
+    Near::zip_code(&zip).map(Some).map_err(|allowed| Problem::invalid_argument("zipCode", allowed))
+}
+
+fn place(call: &Call) -> Result<Option<Near>, Problem> {
     let degrees = |name: &str| -> Result<Option<f64>, Problem> {
         let Some(text) = call.given(name)? else { return Ok(None) };
         text.trim().parse().map(Some).map_err(|_| Problem::invalid_argument(name, A_PLACE))

@@ -116,6 +116,8 @@ fn a_wrong_parameter_is_named_and_nothing_is_sent() {
         ("/locations/search?zipCode=45039&department=pharmacy", "department"),
         ("/locations/search?zipCode=", "zipCode"),
         ("/locations/search?lat=&lon=0", "lat"),
+        ("/locations/search?lat=null&lon=0&zipCode=45202", "lat"),
+        ("/locations/search?lat=39&zipCode=45202", "lon"),
         ("/locations/search?zipCode=45039&chain=", "chain"),
         ("/locations/search?chain=", "chain"),
         ("/locations/search?zipCode=45039&department=", "department"),
