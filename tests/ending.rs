@@ -105,7 +105,7 @@ fn a_refresh_for_cron_waits_for_the_store_that_refused_new_tokens() {
     let (child, log) = refresh(&folder, &sandbox);
     a_refresh_is_under_way(&sandbox);
     let other = hold(&folder);
-    says(|| std::fs::read_to_string(&log).unwrap(), "rescued");
+    says(|| std::fs::read_to_string(&log).unwrap(), "the store refused new tokens");
     drop(other);
 
     let ended = ended(child);

@@ -43,6 +43,8 @@ fn seeds_until_noticed(broken: Broken, most: u64) -> Option<u64> {
 #[test]
 fn no_schedule_crash_or_fault_of_the_first_seeds_breaks_a_promise() {
     const SEEDS: u64 = 300;
+    /// States and faults that so few seeds need not reach.
+    const RARE: usize = 6;
 
     let mut counts = Counts::default();
     for seed in 0..SEEDS {
@@ -54,7 +56,7 @@ fn no_schedule_crash_or_fault_of_the_first_seeds_breaks_a_promise() {
         }
     }
 
-    assert!(counts.calls > 10 * SEEDS && counts.unreached().len() < report::STATES.len() / 2, "{}", counts.table());
+    assert!(counts.calls > 10 * SEEDS && counts.unreached().len() <= RARE, "{}", counts.table());
 }
 
 #[test]
