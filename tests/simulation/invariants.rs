@@ -2,6 +2,7 @@
 //! something happens that could break it.
 
 use kroger_connector::core::lineage::Grant;
+use kroger_connector::core::secret::Secret;
 
 use crate::kroger::{SECOND, State, Time};
 use crate::network::{Fate, Wire};
@@ -145,16 +146,19 @@ impl World {
         };
         let is_known = self.witness.current_family[user].replace(family) == Some(family);
         // A pair from outside may stand in for a sign-in that is dead.
-        if is_older && !is_known && !acked.is_deletion && self.is_alive_or_being_saved(user, acked) {
+        if is_older && !is_known && !acked.is_deletion && self.is_alive_or_being_saved(user, acked, root) {
             self.witness.violate(3, format!("a newer sign-in was overwritten: {} is of an older one", show(ticket)));
         }
     }
 
     /// Whether the sign-in that was acknowledged last still has a good token, in
     /// the store or in the hands of a process in its lease.
-    fn is_alive_or_being_saved(&self, user: usize, acked: Acked) -> bool {
-        let of_root =
-            self.witness.records[user].values().map(|(record, _)| record).filter(|record| record.root == acked.root);
+    /// One that was never acknowledged may have taken its place.
+    fn is_alive_or_being_saved(&self, user: usize, acked: Acked, current: Ticket) -> bool {
+        let records = || self.witness.records[user].values().map(|(record, _)| record);
+        let before = records().map(|record| record.root).filter(|root| *root < current).max();
+        let root = before.map_or(acked.root, |before| before.max(acked.root));
+        let of_root = records().filter(|record| record.root == root);
         let Some(token) = of_root.max_by_key(|record| record.ticket).and_then(|record| record.token.as_deref()) else {
             return false;
         };
@@ -242,7 +246,7 @@ impl World {
         });
         let is_spent =
             self.kroger.refresh.get(&token).is_some_and(|known| known.state != State::Valid && self.now < known.ends);
-        if refusal == Some(false) && is_spent && is_spent_by_us {
+        if refusal == Some(false) && was_there && is_spent && is_spent_by_us {
             self.witness.violate(
                 6,
                 format!("{token} was spent by a refresh, and the caller was told only that it was refused"),
@@ -306,7 +310,12 @@ impl World {
         let is_current =
             current.is_none_or(|other| self.kroger.refresh.get(&other).is_some_and(|other| other.family == family));
         let is_deleted = self.witness.current(user).is_some_and(|(record, _)| record.kind == Kind::Deleted);
-        if is_current && !is_deleted {
+        // What a newer sign-in superseded is nobody's, whatever came in its place since.
+        let is_superseded = self
+            .witness
+            .current(user)
+            .is_some_and(|(record, _)| records::grant_key(key).is_some_and(|(_, ticket)| ticket.0 < record.root.0));
+        if is_current && !is_deleted && !is_superseded {
             self.witness.violate(1, format!("{key} was deleted, and {token} is good and nowhere else"));
         }
     }
@@ -336,7 +345,8 @@ impl World {
         if seen.children.contains(&parent) && rotates {
             return self.witness.violate(2, format!("{token} was sent after a child of {} was read", show(parent.1)));
         }
-        if seen.refused.contains(&parent) {
+        // Another pair under the same ticket is another matter.
+        if seen.refused.contains(&(parent, Some(Secret::new(token.as_str()).fingerprint()))) {
             return self.witness.violate(2, format!("{token} was sent after it was read to be refused"));
         }
         let key = format!("intent.{}.{}.{number}", self.witness.users[parent.0], show(parent.1));

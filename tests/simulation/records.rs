@@ -1,6 +1,7 @@
 //! The store's records as the witness reads them: by their keys and bytes, not
 //! by the code that it checks.
 
+use kroger_connector::core::secret::Fingerprint;
 use serde_json::Value as Json;
 
 /// What orders a user's records: a sign-in's or deletion's number, the number of
@@ -67,6 +68,12 @@ pub(crate) fn read(place: Ticket, bytes: &[u8]) -> Option<Record> {
 pub(crate) fn outcome(bytes: &[u8]) -> String {
     let json: Json = serde_json::from_slice(bytes).unwrap_or_default();
     json["outcome"].as_str().unwrap_or_default().to_owned()
+}
+
+/// Which refresh token an attempt's bytes are about.
+pub(crate) fn token_tried(bytes: &[u8]) -> Option<Fingerprint> {
+    let json: Json = serde_json::from_slice(bytes).ok()?;
+    serde_json::from_value(json["token"].clone()).ok()
 }
 
 /// The key under which a 429 asks the timers to wait.

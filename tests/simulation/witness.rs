@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
+use kroger_connector::core::secret::Fingerprint;
 use kroger_connector::ports::{Bucket, SendError, StoreError};
 
 use crate::kroger::{Time, Verdict};
@@ -37,7 +38,7 @@ pub(crate) struct Seen {
     pub(crate) sends: HashMap<u64, (Parent, u64)>,
     pub(crate) won_claim: bool,
     pub(crate) children: HashSet<Parent>,
-    pub(crate) refused: HashSet<Parent>,
+    pub(crate) refused: Vec<(Parent, Option<Fingerprint>)>,
     /// When it last read that a token was refused.
     pub(crate) refused_at: Option<Time>,
     pub(crate) mints: Vec<String>,
@@ -352,7 +353,7 @@ impl World {
             && records::outcome(bytes) == "refused"
         {
             self.witness.seen[call].refused_at = Some(self.now);
-            self.witness.seen[call].refused.insert((user, parent));
+            self.witness.seen[call].refused.push(((user, parent), records::token_tried(bytes)));
         }
     }
 
