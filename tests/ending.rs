@@ -10,7 +10,7 @@ use tempfile::TempDir;
 use crate::support::{Ended, Kroger, Sandbox, Server, UPC, eventually, folder};
 
 /// A token that has expired, and a Kroger that takes its time for the next.
-fn expired_token(sandbox: &Sandbox) -> TempDir {
+pub fn expired_token(sandbox: &Sandbox) -> TempDir {
     let folder = folder();
     let server = Server::start(folder.path(), sandbox);
     sandbox.settings(&json!({ "access_token_lifetime_seconds": 1 }));
@@ -46,14 +46,21 @@ fn is_signed_in(folder: &TempDir, sandbox: &Sandbox) {
     assert_eq!(sandbox.refreshes(), 1);
 }
 
+/// A server with new tokens that its store refused, for as long as the connection
+/// is held.
+fn refused_by_the_store(sandbox: &Sandbox) -> (TempDir, Server, Connection) {
+    let folder = expired_token(sandbox);
+    let server = Server::start(folder.path(), sandbox);
+    a_refresh_is_under_way(sandbox);
+    let other = hold(&folder);
+    says(|| server.log(), "rescued");
+    (folder, server, other)
+}
+
 #[test]
 fn a_server_that_is_stopped_waits_for_the_store_that_refused_new_tokens() {
     let sandbox = Sandbox::start();
-    let folder = expired_token(&sandbox);
-    let server = Server::start(folder.path(), &sandbox);
-    a_refresh_is_under_way(&sandbox);
-    let other = hold(&folder);
-    says(|| server.log(), "rescued");
+    let (folder, server, other) = refused_by_the_store(&sandbox);
 
     server.interrupt();
     says(|| server.log(), "the store refused new tokens");
@@ -66,11 +73,7 @@ fn a_server_that_is_stopped_waits_for_the_store_that_refused_new_tokens() {
 #[test]
 fn tokens_that_the_store_refused_are_saved_as_soon_as_it_takes_them() {
     let sandbox = Sandbox::start();
-    let folder = expired_token(&sandbox);
-    let server = Server::start(folder.path(), &sandbox);
-    a_refresh_is_under_way(&sandbox);
-    let other = hold(&folder);
-    says(|| server.log(), "rescued");
+    let (folder, server, other) = refused_by_the_store(&sandbox);
 
     drop(other);
     let freed = std::time::Instant::now();

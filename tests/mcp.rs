@@ -7,6 +7,7 @@ use std::process::{Child, ChildStdin, ChildStdout, ExitStatus};
 
 use serde_json::{Value, json};
 
+use crate::ending::expired_token;
 use crate::support::{Client, Kroger, Sandbox, Server, UPC, eventually, folder};
 
 const ACCEPT: (&str, &str) = ("accept", "application/json, text/event-stream");
@@ -247,14 +248,8 @@ fn over_stdio_the_port_is_taken_over_from_who_ends() {
 /// Whoever ends in mid-refresh has spent the token and saved nothing.
 #[test]
 fn over_stdio_a_refresh_under_way_ends_before_the_process_does() {
-    let (sandbox, folder) = (Sandbox::start(), folder());
-    let server = Server::start(folder.path(), &sandbox);
-    sandbox.settings(&json!({ "access_token_lifetime_seconds": 1 }));
-    server.sign_in();
-    sandbox.settings(&json!({ "access_token_lifetime_seconds": 1_800 }));
-    server.wait_until_expired("user_default");
-    server.kill();
-    sandbox.token_faults(1, &json!({ "delay_ms": 1_500 }));
+    let sandbox = Sandbox::start();
+    let folder = expired_token(&sandbox);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let app = App::start(folder.path(), &sandbox, &["--listen", &taken.local_addr().unwrap().to_string()]);
 
