@@ -34,6 +34,7 @@ type Interruption = Box<dyn FnOnce() + Send>;
 #[derive(PartialEq, Eq)]
 enum Moment {
     BeforeRaising(String),
+    AfterRaising(String),
     AfterReading(String),
 }
 
@@ -134,6 +135,11 @@ impl World {
     /// Somebody else does `what` just before the counter `key` is raised.
     pub fn interrupt_before(&self, key: String, what: impl FnOnce() + Send + 'static) {
         self.interrupt_at(Moment::BeforeRaising(key), what);
+    }
+
+    /// Somebody else does `what` just after the counter `key` was raised.
+    pub fn interrupt_after_raising(&self, key: String, what: impl FnOnce() + Send + 'static) {
+        self.interrupt_at(Moment::AfterRaising(key), what);
     }
 
     /// Somebody else does `what` just after `key` was read, in whichever bucket.
@@ -287,14 +293,18 @@ impl Ports for World {
         if delta > 0 {
             self.interrupt(&Moment::BeforeRaising(key.to_owned()));
         }
-        let mut state = self.state();
-        state.check(Bucket::Store)?;
-        if delta == 0 {
-            return Ok(state.counters.get(key).copied().unwrap_or(0));
-        }
-        let counter = state.counters.entry(key.to_owned()).or_default();
-        *counter += delta;
-        Ok(*counter)
+        let raised = {
+            let mut state = self.state();
+            state.check(Bucket::Store)?;
+            if delta == 0 {
+                return Ok(state.counters.get(key).copied().unwrap_or(0));
+            }
+            let counter = state.counters.entry(key.to_owned()).or_default();
+            *counter += delta;
+            *counter
+        };
+        self.interrupt(&Moment::AfterRaising(key.to_owned()));
+        Ok(raised)
     }
 
     fn list_keys(&self, bucket: Bucket, _cursor: Option<u64>) -> Result<KeyPage, StoreError> {

@@ -329,3 +329,22 @@ fn no_pair_from_outside_takes_the_place_of_a_child_that_may_still_come() {
 
     assert_eq!(given.ticket, child);
 }
+
+/// A sign-in that was begun before the deletion has all of its steps between two
+/// of the deletion's.
+#[test]
+fn a_deletion_is_newer_than_whatever_came_while_it_was_written() {
+    let app = App::with(&["alice"]);
+    let link = authorization::authorize(app.cx(), &id("alice"), None).unwrap();
+    app.world.answer_with_tokens("A2", "alice-R2");
+    let (world, settings) = (Arc::clone(&app.world), Arc::clone(&app.settings));
+    app.world.interrupt_after_raising(grants::roots_key(&id("alice").key()), move || {
+        let cx = Context { settings: &settings, ports: &*world };
+        authorization::complete(cx, &Secret::new("code"), &link.state).unwrap();
+    });
+
+    crate::core::tokens::forget(app.cx(), &id("alice")).unwrap();
+
+    let current = grants::current(app.cx(), &id("alice").key()).unwrap();
+    assert!(matches!(current, Current::Deleted { .. }), "{current:?}");
+}
