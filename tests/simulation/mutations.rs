@@ -275,7 +275,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "mirror.rs",
         " || !grants::is_stored(cx, &user, grant.ticket) {",
         " {",
-    ),
+    )
+    .noticed_by("core::refresh::tests::a_pair_that_waits_to_be_saved_is_not_mirrored"),
     // Clocks.
     mutation(
         "an expired token is handed out",

@@ -348,3 +348,17 @@ fn a_deletion_is_newer_than_whatever_came_while_it_was_written() {
     let current = grants::current(app.cx(), &id("alice").key()).unwrap();
     assert!(matches!(current, Current::Deleted { .. }), "{current:?}");
 }
+
+/// Another host would find it there and adopt it, and two would refresh one pair.
+#[test]
+fn a_pair_that_waits_to_be_saved_is_not_mirrored() {
+    let default = "user_default";
+    let app = App::with(&[default]);
+    app.refreshed_and_waiting_to_be_saved(default);
+    app.world.set(Bucket::Env, "mirror", b"before").unwrap();
+
+    let exported = mirror::export(app.cx(), &app.current(default));
+
+    assert_eq!(exported, mirror::Exported::Off);
+    assert_eq!(app.world.get(Bucket::Env, "mirror").unwrap().unwrap(), b"before");
+}
