@@ -51,6 +51,25 @@ fn a_key_belongs_to_its_items_and_to_its_user() {
     assert_eq!(adds_sent(&server), 2);
 }
 
+/// Another customer may sign in under the same name: their cart has nothing yet.
+#[test]
+fn a_key_ends_with_the_user_who_is_forgotten_and_not_with_a_new_sign_in() {
+    let server = signed_in();
+    server.world.answer(204, "");
+    add_with_key(&server, "k", UPC, &[]);
+
+    server.sign_in("/auth/authorize");
+    let signed_in_again = add_with_key(&server, "k", UPC, &[]);
+    assert_eq!(server.call_with("DELETE", "/admin/tokens/user_default", &[], "").status, 200);
+    server.sign_in("/auth/authorize");
+    server.world.answer(204, "");
+    let forgotten = add_with_key(&server, "k", UPC, &[]);
+
+    assert_eq!((signed_in_again.status, signed_in_again.header("idempotent-replayed")), (200, "true"));
+    assert_eq!((forgotten.status, forgotten.header("idempotent-replayed")), (200, ""));
+    assert_eq!(adds_sent(&server), 2);
+}
+
 #[test]
 fn an_unknown_outcome_is_replayed_and_never_sent_again() {
     let cases: [(KrogersAnswer, u16, &str); 5] = [
