@@ -174,6 +174,8 @@ impl Host {
         while !self.rescue.is_empty() {
             if let Err(error) = timer::tidy(&self.pool).await {
                 tracing::debug!("new tokens still wait to be saved: {error}");
+            }
+            if !self.rescue.is_empty() {
                 sleep(SAVE_INTERVAL).await;
             }
         }

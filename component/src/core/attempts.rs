@@ -84,6 +84,19 @@ impl Outcome {
         }
     }
 
+    /// For an operator, after "the last refresh failed:".
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Refused => "Kroger refused the refresh token",
+            Self::ClientRefused => "Kroger refused the app's credentials",
+            Self::RequestRefused => "Kroger refused the request",
+            Self::NotSent => "Kroger could not be reached",
+            Self::Busy => "Kroger asked for fewer calls",
+            Self::Failed => "Kroger's server had trouble",
+            Self::Unknown => "no answer of Kroger's came",
+        }
+    }
+
     /// Whether Kroger may have spent the token without our learning of it.
     fn may_have_spent(self) -> bool {
         matches!(self, Self::Failed | Self::Unknown)
@@ -178,21 +191,6 @@ impl Attempt {
     /// A pause that began in the future is a stepped clock's.
     fn is_pausing(&self, now: Timestamp) -> bool {
         now < self.not_before && self.at <= now + CLOCK_SKEW
-    }
-}
-
-impl Outcome {
-    /// For an operator, after "the last refresh failed:".
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Refused => "Kroger refused the refresh token",
-            Self::ClientRefused => "Kroger refused the app's credentials",
-            Self::RequestRefused => "Kroger refused the request",
-            Self::NotSent => "Kroger could not be reached",
-            Self::Busy => "Kroger asked for fewer calls",
-            Self::Failed => "Kroger's server had trouble",
-            Self::Unknown => "no answer of Kroger's came",
-        }
     }
 }
 

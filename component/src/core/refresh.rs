@@ -185,7 +185,7 @@ impl Caller<'_> {
             Step::InFlight => Ok(self.wait_a_little()),
             Step::Pause { since, until, last } => match self.need.earliest(since, until, last) {
                 until if self.cx.ports.wall_now() < until => self.pause(grant, claimed, until, last),
-                _ => self.claim(grant, claimed + 1),
+                _ => self.claim_unless_busy(grant, claimed + 1),
             },
             Step::Claimed { number } if self.seems_dead(grant.ticket, number, asked_at) => {
                 self.claim_unless_busy(grant, number + 1)
