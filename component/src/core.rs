@@ -27,6 +27,7 @@ pub mod recent_adds;
 pub mod refresh;
 pub mod secret;
 pub mod settings;
+pub mod stopwatch;
 pub mod success_rate;
 pub mod sweep;
 pub mod token_response;

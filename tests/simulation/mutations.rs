@@ -26,7 +26,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     // Claims, leases, intents.
     mutation(
         "no second look after the claim",
-        "refresh.rs",
+        "refresh/owner.rs",
         "        if !is_current {\n            return Ok(None);\n        }\n        // No token",
         "        let _ = is_current;\n        // No token",
     ),
@@ -44,19 +44,19 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     ),
     mutation(
         "the intent is not read back",
-        "refresh.rs",
+        "refresh/owner.rs",
         "Ok(Some(stored)) if stored == value => Ok(()),",
         "Ok(_) => Ok(()),",
     ),
     mutation(
         "the intent is not stored",
-        "refresh.rs",
+        "refresh/owner.rs",
         "        self.store_intent(&intent)?;\n",
         "        let _ = &intent;\n",
     ),
     mutation(
         "an intent that could not be stored is sent all the same",
-        "refresh.rs",
+        "refresh/owner.rs",
         "            self.record(Outcome::NotSent, Duration::ZERO);\n            return Err(Trouble::Store);\n        }\n        match",
         "        }\n        match",
     ),
@@ -78,7 +78,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "CLAIM_DEATH: Duration = Duration::from_secs(5)",
         "CLAIM_DEATH: Duration = Duration::from_secs(0)",
     ),
-    mutation("an owner never comes too late", "refresh.rs", "        !is_in_time\n", "        is_in_time && false\n"),
+    mutation("an owner never comes too late", "refresh/owner.rs", "        !is_in_time\n", "        is_in_time && false\n"),
     mutation(
         "a refused token is tried again",
         "attempts.rs",
@@ -112,18 +112,18 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     // What an answer means.
     mutation(
         "a transient error is a refusal",
-        "refresh.rs",
+        "refresh/owner.rs",
         "(Outcome::Failed, retry_after)",
         "(Outcome::Refused, retry_after)",
     ),
-    mutation("a lost reply is a refusal", "refresh.rs", "(Outcome::Unknown, None)", "(Outcome::Refused, None)"),
+    mutation("a lost reply is a refusal", "refresh/owner.rs", "(Outcome::Unknown, None)", "(Outcome::Refused, None)"),
     mutation(
         "refused credentials are a refused token",
-        "refresh.rs",
+        "refresh/owner.rs",
         "(Outcome::ClientRefused, Some(Duration::from_secs(30)))",
         "(Outcome::Refused, Some(Duration::from_secs(30)))",
     ),
-    mutation("a lost reply is told as not sent", "refresh.rs", "(Outcome::Unknown, None)", "(Outcome::NotSent, None)"),
+    mutation("a lost reply is told as not sent", "refresh/owner.rs", "(Outcome::Unknown, None)", "(Outcome::NotSent, None)"),
     mutation(
         "a vanished owner spent nothing",
         "attempts.rs",
@@ -138,7 +138,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     ),
     mutation(
         "a 429 slows nobody else",
-        "refresh.rs",
+        "refresh/owner.rs",
         "        if outcome == Outcome::Busy {\n            busy::note(self.cx, asked_for);\n        }\n",
         "",
     )
@@ -164,13 +164,13 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     ),
     mutation(
         "back to the spent token where saving fails",
-        "refresh.rs",
+        "refresh/owner.rs",
         "        grants::keep(self.cx, self.user, ticket, &record, deadline).map_err(|_| Trouble::Lost)?;\n",
         "        let _ = deadline;\n        if grants::write(self.cx, self.user, ticket, &record).is_err() {\n            self.record(Outcome::NotSent, Duration::ZERO);\n            return Ok(self.grant.clone());\n        }\n",
     ),
     mutation(
         "a child takes its parent's ticket",
-        "refresh.rs",
+        "refresh/owner.rs",
         "        Ok(Some(ticket))\n",
         "        let _ = ticket;\n        Ok(Some(self.grant.ticket))\n",
     ),
@@ -182,7 +182,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     ),
     mutation(
         "a rescued pair is spent before it is stored",
-        "refresh.rs",
+        "refresh/owner.rs",
         "        grants::settle(self.cx, self.user, self.grant.ticket)?;\n",
         "",
     ),
@@ -286,13 +286,13 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     ),
     mutation(
         "a token is handed out however long its save took",
-        "refresh.rs",
+        "refresh/owner.rs",
         "        if now < grant.tokens.expires_at {\n            return Ok(grant);\n        }\n        Err",
         "        if now < grant.tokens.expires_at || grant.parent.is_some() {\n            return Ok(grant);\n        }\n        Err",
     ),
     mutation(
         "a suspended machine's token counts from its waking",
-        "refresh.rs",
+        "stopwatch.rs",
         "        by_now.min(self.wall + lifetime)",
         "        by_now.max(self.wall)",
     ),

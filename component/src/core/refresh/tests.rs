@@ -4,9 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::core::attempts::Intent;
 use crate::core::authorization;
 use crate::core::failure::Failure;
-use crate::core::maintenance::RefreshOutcome;
+use crate::core::lineage::{Record, SCHEMA_VERSION, Tokens};
+use crate::core::maintenance::{self, RefreshOutcome};
 use crate::core::secret::Secret;
 use crate::core::settings::Settings;
 use crate::ports::{Bucket, Ports as _};
