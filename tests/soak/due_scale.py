@@ -60,6 +60,11 @@ class Population:
         self.bucket = store.execute("SELECT bucket FROM entry WHERE key GLOB 'head.*'").fetchone()[0]
         return store
 
+    def entries(self, store, prefix):
+        """By the index of bucket and key: a million users are not read through for one."""
+        statement = "SELECT key, value FROM entry WHERE bucket = ? AND key >= ? AND key < ?"
+        return store.execute(statement, (self.bucket, prefix, prefix + "\x7f")).fetchall()
+
     def insert(self, store, rows):
         statement = "INSERT OR REPLACE INTO entry (bucket, key, value) VALUES (?, ?, ?)"
         store.executemany(statement, ((self.bucket, key, value.encode()) for key, value in rows))
@@ -90,8 +95,7 @@ class Population:
         now = time.time()
         store = self.open()
         for key in map(key_of, self.due):
-            grants = f"SELECT key, value FROM entry WHERE key GLOB 'grant.{key}.*'"
-            for name, value in store.execute(grants).fetchall():
+            for name, value in self.entries(store, f"grant.{key}."):
                 grant = json.loads(value)
                 grant["tokens"] |= {
                     "obtained_at": int((now + LEFT_SECONDS - 1800) * 1000),
@@ -99,9 +103,9 @@ class Population:
                 }
                 self.insert(store, [(name, json.dumps(grant))])
         first_later = int(now) // 60 + 30
-        for (name,) in store.execute("SELECT key FROM entry WHERE key GLOB 'due.*'").fetchall():
+        for name, _ in self.entries(store, "due."):
             if int(name.split(".")[1]) < first_later:
-                store.execute("DELETE FROM entry WHERE key = ?", (name,))
+                store.execute("DELETE FROM entry WHERE bucket = ? AND key = ?", (self.bucket, name))
         self.enter(store, [(int(now) // 60, user) for user in self.due])
         store.execute("COMMIT")
         store.close()
