@@ -22,6 +22,8 @@ use crate::ports::{Bucket, Event, StoreError, Timestamp};
 /// Minutes since the Unix epoch.
 pub type Minute = u64;
 
+pub const DAY: Minute = 1_440;
+
 pub fn minute(at: Timestamp) -> Minute {
     at.as_secs() / 60
 }
@@ -67,11 +69,20 @@ pub fn enter(cx: Context<'_>, grant: &Grant) {
     }
 }
 
+/// The minutes from `from` until now. Of more than two days only the first and the
+/// last: the timer was off, or a clock leapt, and has entered nobody in between.
+/// Who should be there all the same is found by the sweep.
+fn minutes(from: Minute, now: Minute) -> impl Iterator<Item = Minute> {
+    let first_end = now.min(from.saturating_add(DAY));
+    let last_begin = now.saturating_sub(DAY).max(first_end + 1);
+    (from..=first_end).chain(last_begin..=now)
+}
+
 /// The users entered from minute `from` until now, each once, `limit` at most.
 pub fn users(cx: Context<'_>, from: Minute, limit: usize) -> Result<Vec<UserId>, StoreError> {
     let mut users = Vec::new();
     let mut seen = HashSet::new();
-    for minute in from..=minute(cx.ports.wall_now()) {
+    for minute in minutes(from, minute(cx.ports.wall_now())) {
         for index in 1..=cx.ports.increment(&counter_key(minute), 0)? {
             if users.len() >= limit {
                 return Ok(users);
@@ -94,7 +105,7 @@ pub fn clear(cx: Context<'_>, from: Minute, limit: usize) -> Result<(Minute, u32
     let now = minute(cx.ports.wall_now());
     let mut first_left = None;
     let mut deleted = 0;
-    for minute in from..=now {
+    for minute in minutes(from, now) {
         let entries = cx.ports.increment(&counter_key(minute), 0)?;
         let mut is_empty = true;
         for index in 1..=entries {

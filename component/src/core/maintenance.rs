@@ -14,8 +14,6 @@ use super::{Context, client_credentials, grants, mirror, sweep, tokens};
 use crate::ports::{Bucket, StoreError, Timestamp};
 
 const TICK_KEY: &str = "tick";
-/// How far back the index of due tokens is read where no tick says how far.
-const LOOK_BACK: Minute = 1_440;
 /// Entries that one pass clears at most, so that a pass stays short.
 const ENTRIES_A_PASS: usize = 10_000;
 
@@ -76,7 +74,7 @@ pub fn due(cx: Context<'_>, limit: usize) -> Result<Vec<UserId>, StoreError> {
 
 fn due_from(cx: Context<'_>) -> Result<Minute, StoreError> {
     let now = due::minute(cx.ports.wall_now());
-    let from = last_tick(cx)?.map_or(now.saturating_sub(LOOK_BACK), |tick| tick.due_from);
+    let from = last_tick(cx)?.map_or(now.saturating_sub(due::DAY), |tick| tick.due_from);
     // A clock that was set back must not hide what is due by now.
     Ok(from.min(now))
 }

@@ -17,7 +17,6 @@ use crate::ports::{Bucket, StoreError};
 
 /// A day, in which nobody looks at a count or an entry any more.
 const DAY_IN_HOURS: u64 = 25;
-const DAY_IN_MINUTES: u64 = 1_440;
 
 /// What a page gave.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -42,7 +41,7 @@ pub fn page(cx: Context<'_>, cursor: Option<u64>, due_from: Minute) -> Result<Sw
             if entries.insert(entry) {
                 swept.deleted += ledger::sweep(cx, entry)?;
             }
-        } else if has_served(cx, key)? {
+        } else if has_served(cx, key, due_from)? {
             cx.ports.delete(Bucket::Store, key)?;
             swept.deleted += 1;
         }
@@ -51,7 +50,7 @@ pub fn page(cx: Context<'_>, cursor: Option<u64>, due_from: Minute) -> Result<Sw
     Ok(swept)
 }
 
-fn has_served(cx: Context<'_>, key: &str) -> Result<bool, StoreError> {
+fn has_served(cx: Context<'_>, key: &str, due_from: Minute) -> Result<bool, StoreError> {
     let parts: Vec<&str> = key.split('.').collect();
     let now = cx.ports.wall_now();
     Ok(match parts.as_slice() {
@@ -60,7 +59,7 @@ fn has_served(cx: Context<'_>, key: &str) -> Result<bool, StoreError> {
             is_spent(cx, user, [number, adoption, step])?
         }
         ["seq", user, number, adoption] => is_superseded(cx, user, [number, adoption, "0"])?,
-        ["due", minute, ..] => is_before(minute, due::minute(now).saturating_sub(DAY_IN_MINUTES)),
+        ["due", minute, ..] => is_before(minute, due_from.saturating_sub(due::DAY)),
         ["lifetimes", hour, _] => is_before(hour, success_rate::hour(now).saturating_sub(DAY_IN_HOURS)),
         ["quota", endpoint, number] => quota::is_over(cx, endpoint, number)?,
         ["signin", place] if *place != "places" => authorization::is_long_over(cx, key)?,

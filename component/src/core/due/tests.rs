@@ -77,3 +77,39 @@ fn each_user_more_who_is_due_costs_one_read_more_to_find() {
     let minutes = 1_700_u64.div_ceil(60);
     assert!(later <= at_first + 90 + minutes, "{at_first} operations for {DUE}, {later} for all");
 }
+
+/// A machine without a clock of its own boots in 1970; a server was off for months.
+#[test]
+fn a_leap_of_decades_costs_no_more_than_two_days_and_hides_nobody() {
+    let settings = Settings::from_variables([]).unwrap();
+    let world = World::new();
+    let cx = Context { settings: &settings, ports: &world };
+    sign_in(cx, 0..DUE);
+    maintenance::tidy(cx).unwrap();
+
+    world.advance(Duration::from_secs(50 * 365 * 86_400));
+    sign_in(cx, DUE..2 * DUE);
+    world.advance(Duration::from_secs(1_790));
+    let (due, to_find) = operations(&world, || maintenance::due(cx, 1_000).unwrap());
+    let (_, to_tidy) = operations(&world, || maintenance::tidy(cx).unwrap());
+
+    assert_eq!(due.len(), 2 * DUE);
+    assert!(to_find < 4_000 && to_tidy < 10_000, "{to_find} operations to find them, {to_tidy} to tidy up");
+}
+
+#[test]
+fn who_is_still_due_after_days_keeps_their_entry() {
+    let settings = Settings::from_variables([]).unwrap();
+    let world = World::new();
+    let cx = Context { settings: &settings, ports: &world };
+    sign_in(cx, 0..DUE);
+    maintenance::tidy(cx).unwrap();
+    let entries = || world.stored(Bucket::Store).into_keys().filter(|key| key.starts_with("due.")).collect::<Vec<_>>();
+    let before = entries();
+
+    world.advance(Duration::from_secs(3 * 86_400));
+    maintenance::tidy(cx).unwrap();
+
+    assert_eq!(maintenance::due(cx, 1_000).unwrap().len(), DUE);
+    assert_eq!(entries(), before);
+}
