@@ -97,6 +97,8 @@ fn a_process_that_is_stopped_in_mid_refresh_costs_nobody_their_sign_in() {
     let pauses: &[u64] = if is_full() { &[0, 2, 4, 6, 8, 10, 15, 20, 30] } else { &[4] };
     let at_pauses = pauses.iter().map(|pause| Moment::After(Duration::from_millis(*pause)));
     let moments = std::iter::once(Moment::InFlight).chain(at_pauses);
+    // So that not all of them compile the component at once.
+    drop(Server::start(folder().path(), &Sandbox::start()));
 
     let results: Vec<(Moment, Meanwhile)> = std::thread::scope(|scope| {
         let lanes: Vec<_> =

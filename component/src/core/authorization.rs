@@ -29,7 +29,7 @@ use super::settings::{Client, Scope};
 use super::stopwatch::Stopwatch;
 use super::token_response::{TokenResponse, Verdict, verdict};
 use super::user::{UserId, UserKey};
-use super::{Context, due, grants, kroger, mirror, refresh};
+use super::{Context, due, grants, kroger, mirror, refresh, tokens};
 use crate::ports::{Bucket, Event, SendError, StoreError, Timestamp};
 
 /// How long a person may take to agree.
@@ -132,7 +132,13 @@ pub fn authorize_for(
     returns: Return,
 ) -> Result<AuthorizationRequest, Failure> {
     let client = client(cx)?;
-    start(cx, client, user, scope, returns).map_err(|_| Failure::store_unavailable())
+    let current = grants::current(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
+    if let Current::Grant(grant) = &current
+        && !grant.is_of(cx.settings)
+    {
+        return Err(tokens::of_another_app(cx, user));
+    }
+    start(cx, client, user, scope, returns, current.root()).map_err(|_| Failure::store_unavailable())
 }
 
 /// Refuses where the sign-in of `state` may not come back in this browser, which
@@ -203,6 +209,7 @@ fn start(
     user: &UserId,
     scope: &Scope,
     returns: Return,
+    root: Option<Root>,
 ) -> Result<AuthorizationRequest, StoreError> {
     let place = (cx.ports.increment(PLACES_KEY, 1)? % PLACES).to_string();
     let state = format!("{place}.{}", random_text(cx));
@@ -215,7 +222,7 @@ fn start(
         user_id: user.clone(),
         scope: scope.as_str().to_owned(),
         redirect_uri: cx.settings.redirect_uri.to_string(),
-        root: grants::current(cx, &user.key())?.root(),
+        root,
         started_at: cx.ports.wall_now(),
         returns,
     };
@@ -337,6 +344,7 @@ pub fn complete(cx: Context<'_>, code: &Secret, state: &str) -> Result<SignedIn,
     let now = cx.ports.wall_now();
     let response = granted(answer.map(|response| verdict(&response, now)))?;
     let tokens = Tokens {
+        app: Some(cx.settings.app()),
         access_token: response.access_token,
         refresh_token: response.refresh_token,
         obtained_at: now,

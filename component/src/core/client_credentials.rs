@@ -43,9 +43,9 @@ pub enum State {
 
 /// The stored state for the credentials that are configured.
 pub fn stored(cx: Context<'_>) -> Result<Option<Stored>, StoreError> {
-    let Some(client) = &cx.settings.client else { return Ok(None) };
+    let Some(own) = cx.settings.credentials() else { return Ok(None) };
     let stored: Option<Stored> = grants::read(cx, Bucket::Store, KEY)?;
-    Ok(stored.filter(|stored| stored.client == client.fingerprint()))
+    Ok(stored.filter(|stored| stored.client == own))
 }
 
 impl Stored {
@@ -97,16 +97,16 @@ fn fetch(cx: Context<'_>, client: &Client) -> Result<Secret, Failure> {
     match answer.map(|response| verdict(&response, now)) {
         Ok(Verdict::Granted(TokenResponse { access_token, expires_in, .. })) => {
             let state = State::Token { access_token: access_token.clone(), expires_at: now + expires_in };
-            note(cx, client, state);
+            note(cx, state);
             Ok(access_token)
         }
         Ok(Verdict::ClientRefused | Verdict::Refused | Verdict::RequestRefused(_)) => {
-            note(cx, client, State::CredentialsRejected);
+            note(cx, State::CredentialsRejected);
             Err(Failure::client_credentials_rejected())
         }
         Ok(Verdict::Busy { .. } | Verdict::Failed { .. } | Verdict::Unintelligible)
         | Err(SendError::NotSent | SendError::Unknown) => {
-            note(cx, client, State::Unavailable);
+            note(cx, State::Unavailable);
             Err(Failure::new(
                 Code::UpstreamUnavailable,
                 "Kroger did not give the app an access token.",
@@ -118,9 +118,9 @@ fn fetch(cx: Context<'_>, client: &Client) -> Result<Secret, Failure> {
 }
 
 /// A token that cannot be stored is fetched again next time.
-fn note(cx: Context<'_>, client: &Client, state: State) {
-    let stored =
-        Stored { schema_version: SCHEMA_VERSION, client: client.fingerprint(), at: cx.ports.wall_now(), state };
+fn note(cx: Context<'_>, state: State) {
+    let Some(client) = cx.settings.credentials() else { return };
+    let stored = Stored { schema_version: SCHEMA_VERSION, client, at: cx.ports.wall_now(), state };
     if cx.ports.set(Bucket::Store, KEY, &grants::encode(&stored)).is_err() {
         cx.ports.log(&crate::ports::Event::StoreTrouble { doing: "storing the app's own token" });
     }

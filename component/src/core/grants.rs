@@ -21,7 +21,6 @@ use serde::de::DeserializeOwned;
 use super::Context;
 use super::attempts::{Attempt, Intent, Try};
 use super::lineage::{self, Current, Grant, Record, Root, SCHEMA_VERSION, Ticket};
-use super::settings::Client;
 use super::user::UserKey;
 use crate::ports::{Bucket, Event, StoreError};
 
@@ -234,7 +233,7 @@ pub fn move_head(cx: Context<'_>, user: &UserKey, ticket: Ticket) {
 /// A refusal is read twice: what spent the token was stored before the refusal
 /// was, though perhaps after this looked for it.
 pub fn tries(cx: Context<'_>, grant: &Grant) -> Result<Vec<Try>, StoreError> {
-    let client = cx.settings.client.as_ref().map(Client::fingerprint);
+    let client = cx.settings.credentials();
     let token = grant.fingerprint();
     let tries = tries_under(cx, &grant.user_id.key(), grant.ticket)?;
     Ok(tries.into_iter().map(|each| each.about(token.as_ref(), client.as_ref())).collect())

@@ -14,6 +14,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::secret::{Fingerprint, Secret};
+use super::settings::Settings;
 use super::user::UserId;
 use crate::ports::Timestamp;
 
@@ -184,9 +185,30 @@ impl Source {
     }
 }
 
+/// Whom tokens are good for: the app that they were given to, and the server that
+/// gave them (RFC 6749 § 6: a refresh token is bound to its client).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct App {
+    /// The token endpoint's address.
+    pub server: String,
+    /// None: none was configured.
+    pub client_id: Option<String>,
+}
+
+impl App {
+    /// Whether what was given to one may be sent by the other.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let is_same_client = self.client_id.is_none() || other.client_id.is_none() || self.client_id == other.client_id;
+        self.server == other.server && is_same_client
+    }
+}
+
 /// A pair of tokens and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tokens {
+    /// None: a version wrote this that did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<App>,
     pub access_token: Secret,
     pub refresh_token: Option<Secret>,
     pub obtained_at: Timestamp,
@@ -212,6 +234,11 @@ impl Grant {
     /// Names the refresh token without telling it.
     pub fn fingerprint(&self) -> Option<Fingerprint> {
         self.tokens.refresh_token.as_ref().map(Secret::fingerprint)
+    }
+
+    /// Whether `settings` are of the app that the tokens are for.
+    pub fn is_of(&self, settings: &Settings) -> bool {
+        self.tokens.app.as_ref().is_none_or(|app| app.is_same(&settings.app()))
     }
 
     /// Whether nothing came between: the ticket alone does not tell where two pairs
@@ -353,6 +380,7 @@ mod tests {
 
     fn tokens(name: &str) -> Tokens {
         Tokens {
+            app: None,
             access_token: Secret::new(format!("access-{name}")),
             refresh_token: Some(Secret::new(format!("refresh-{name}"))),
             obtained_at: Timestamp::from_secs(0),

@@ -87,7 +87,9 @@ pub fn refresh_user(cx: Context<'_>, user: &UserId) -> Result<RefreshOutcome, Fa
             Ok(RefreshOutcome::Fresh)
         }
         Ok(_) => Ok(RefreshOutcome::Refreshed),
-        Err(Trouble::NotSignedIn | Trouble::NoRefreshToken) => Ok(RefreshOutcome::NothingToRefresh),
+        Err(Trouble::NotSignedIn | Trouble::NoRefreshToken | Trouble::OfAnotherApp) => {
+            Ok(RefreshOutcome::NothingToRefresh)
+        }
         Err(Trouble::Refused { .. } | Trouble::Lost) => Ok(RefreshOutcome::Reauthorize),
         Err(Trouble::Unavailable { .. }) => Ok(RefreshOutcome::Postponed),
         Err(trouble @ (Trouble::ClientMissing | Trouble::ClientRefused | Trouble::Store | Trouble::StoreForgets)) => {

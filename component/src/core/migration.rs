@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::attempts::{Step, next_step};
 use super::failure::Failure;
-use super::lineage::{self, Current, Event, Grant, Record, Source, Tokens};
+use super::lineage::{self, App, Current, Event, Grant, Record, Source, Tokens};
 use super::secret::Secret;
 use super::user::UserId;
 use super::{Context, due, grants, mirror};
@@ -76,7 +76,7 @@ pub enum Outcome {
 
 /// What `found` would be as the user's grant. Writes nothing.
 pub fn assess(cx: Context<'_>, user: &UserId, found: &Found) -> Result<Standing, Failure> {
-    let tokens = tokens(found, cx.ports.wall_now())?;
+    let tokens = tokens(found, cx.settings.app(), cx.ports.wall_now())?;
     let current = grants::current(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
     standing(cx, user, &tokens, &current).map_err(|_| Failure::store_unavailable())
 }
@@ -90,7 +90,7 @@ pub fn import(cx: Context<'_>, user: &UserId, found: &Found, expected: Standing)
     if seen != expected || !seen.may_be_taken() {
         return Ok(Outcome::Declined(seen));
     }
-    let tokens = tokens(found, cx.ports.wall_now())?;
+    let tokens = tokens(found, cx.settings.app(), cx.ports.wall_now())?;
     take(cx, user, tokens, expected).map_err(|_| Failure::store_unavailable())
 }
 
@@ -160,7 +160,7 @@ fn is_dead(cx: Context<'_>, grant: &Grant) -> Result<bool, StoreError> {
     Ok(is_refused || grant.tokens.refresh_token.is_none())
 }
 
-fn tokens(found: &Found, now: Timestamp) -> Result<Tokens, Failure> {
+fn tokens(found: &Found, app: App, now: Timestamp) -> Result<Tokens, Failure> {
     found.check().map_err(|flaw| Failure::invalid_argument(flaw.part, flaw.allowed))?;
     let is_scope = |scope: &String| scope.len() <= LONGEST_SCOPE && !scope.chars().any(char::is_control);
     let access_token = found.access_token.clone().filter(|token| !token.expose().is_empty());
@@ -168,6 +168,7 @@ fn tokens(found: &Found, now: Timestamp) -> Result<Tokens, Failure> {
     let expires_at = found.expires_at.filter(|at| has_access_token && *at <= now + LONGEST_LIFETIME);
     let expires_at = expires_at.unwrap_or_default();
     Ok(Tokens {
+        app: Some(app),
         access_token: access_token.unwrap_or_else(|| Secret::new("")),
         refresh_token: found.refresh_token.clone().filter(|token| !token.expose().is_empty()),
         obtained_at: found.obtained_at.filter(|at| *at <= now).unwrap_or(expires_at - LIFETIME),

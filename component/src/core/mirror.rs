@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use super::Context;
 use super::grants;
-use super::lineage::{self, Current, Grant, Record, Source, Ticket, Tokens};
+use super::lineage::{self, App, Current, Grant, Record, Source, Ticket, Tokens};
 use super::secret::Secret;
 use super::settings::{EnvironmentPair, unix_seconds};
 use super::user::{UserId, UserKey};
@@ -46,7 +46,7 @@ pub fn adopt(cx: Context<'_>, user: &UserId, current: &Current) -> Result<Option
     }
     // A file that cannot be read may hold a younger pair than the environment.
     let Some(pair) = best(read_offered(cx)?, current) else { return Ok(None) };
-    let record = Record::sign_in(user.clone(), tokens(pair), Source::EnvFile, current);
+    let record = Record::sign_in(user.clone(), tokens(pair, cx.settings.app()), Source::EnvFile, current);
     write_adopted(cx, user, current.root().unwrap_or_default().adopting().ticket(), record).map(Some)
 }
 
@@ -96,12 +96,13 @@ fn is_adoptable(pair: &EnvironmentPair, current: &Current) -> bool {
 /// The same of the same pair, whoever adopts it and when. Without an access
 /// token, or a time that it expires at, the pair counts as expired and is
 /// refreshed on first use.
-fn tokens(pair: EnvironmentPair) -> Tokens {
+fn tokens(pair: EnvironmentPair, app: App) -> Tokens {
     /// What Kroger gives.
     const LIFETIME: Duration = Duration::from_secs(1_800);
 
     let expires_at = Timestamp::from_secs(pair.expires_at);
     Tokens {
+        app: Some(app),
         access_token: pair.access_token.unwrap_or_else(|| Secret::new("")),
         refresh_token: pair.refresh_token,
         obtained_at: expires_at - LIFETIME,
@@ -192,6 +193,7 @@ mod tests {
     #[test]
     fn a_block_reads_back_as_the_pair_that_was_written() {
         let tokens = Tokens {
+            app: None,
             access_token: Secret::new("a=1"),
             refresh_token: Some(Secret::new("r")),
             obtained_at: Timestamp::from_secs(1),
@@ -209,6 +211,7 @@ mod tests {
     #[test]
     fn a_pair_that_is_a_refresh_token_alone_has_no_line_for_the_other() {
         let tokens = Tokens {
+            app: None,
             access_token: Secret::new(""),
             refresh_token: Some(Secret::new("r")),
             obtained_at: Timestamp::default(),

@@ -71,6 +71,8 @@ pub enum Trouble {
     Lost,
     Store,
     StoreForgets,
+    /// The grant is of an app or server other than the one that is configured.
+    OfAnotherApp,
 }
 
 impl From<StoreError> for Trouble {
@@ -106,7 +108,10 @@ pub fn grant(cx: Context<'_>, user: &UserId, need: Need) -> Result<Grant, Troubl
 /// The current grant, or a pair from outside where the store has nothing.
 fn find(cx: Context<'_>, user: &UserId) -> Result<Grant, Trouble> {
     match grants::current(cx, &user.key())? {
-        Current::Grant(grant) => Ok(grant),
+        Current::Grant(grant) if grant.is_of(cx.settings) => Ok(grant),
+        // Sent to another server the token would be lost, and refused it would be
+        // taken for dead.
+        Current::Grant(_) => Err(Trouble::OfAnotherApp),
         other => mirror::adopt(cx, user, &other)?.ok_or(Trouble::NotSignedIn),
     }
 }

@@ -10,6 +10,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::item::Modality;
+use super::lineage::App;
 use super::quota::Limits;
 use super::secret::{Fingerprint, Secret};
 use super::user::UserId;
@@ -52,14 +53,6 @@ pub struct Settings {
 pub struct Client {
     pub id: String,
     pub secret: Option<Secret>,
-}
-
-impl Client {
-    /// Names the credentials without telling them.
-    pub fn fingerprint(&self) -> Fingerprint {
-        let secret = self.secret.as_ref().map_or("", Secret::expose);
-        Secret::new(format!("{}:{secret}", self.id)).fingerprint()
-    }
 }
 
 /// `KROGER_USER_ACCESS_TOKEN` and its companions.
@@ -166,6 +159,20 @@ const IGNORED: [(&str, &str); 3] = [
 ];
 
 impl Settings {
+    /// Whom tokens that are got now are good for.
+    pub fn app(&self) -> App {
+        let mut server = self.api_base_url.clone();
+        server.set_path(&self.token_path);
+        App { server: server.into(), client_id: self.client.as_ref().map(|client| client.id.clone()) }
+    }
+
+    /// Names the app's credentials, and where they are good, without telling them.
+    pub fn credentials(&self) -> Option<Fingerprint> {
+        let Client { id, secret } = self.client.as_ref()?;
+        let secret = secret.as_ref().map_or("", Secret::expose);
+        Some(Secret::new(format!("{} {id}:{secret}", self.app().server)).fingerprint())
+    }
+
     /// Parses the `KROGER_*` variables among `variables`; an empty value is as
     /// good as none.
     ///

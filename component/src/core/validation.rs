@@ -14,7 +14,7 @@ use super::lineage::Grant;
 use super::quota::{self, Endpoint, Purpose};
 use super::secret::Secret;
 use super::settings::EnvironmentPair;
-use super::tokens::{self, State, Status};
+use super::tokens::{self, OF_ANOTHER_APP, State, Status};
 use super::user::UserId;
 use super::{Context, grants, maintenance};
 use crate::ports::{Bucket, SendError, Timestamp};
@@ -191,6 +191,7 @@ fn user(asking: &Asking<'_>, status: &Status) -> Vec<Check> {
     let tokens = &status.grant.tokens;
     let next = match status.state {
         State::Reauthorize { .. } => "re-authenticate at /auth/authorize",
+        State::OfAnotherApp => OF_ANOTHER_APP,
         State::Valid | State::ExpiringSoon | State::Expired => "it is refreshed on next use",
     };
     let mut checks = vec![
@@ -257,10 +258,11 @@ fn refresh_token(status: &Status) -> Check {
         (true, State::Reauthorize { probably_spent: false }, _) => {
             "Kroger refused it; re-authenticate at /auth/authorize".to_owned()
         }
+        (true, State::OfAnotherApp, _) => OF_ANOTHER_APP.to_owned(),
         (true, _, Some(outcome)) => format!("the last refresh failed: {}; it is tried again", outcome.words()),
         (true, _, None) => "there is one".to_owned(),
     };
-    let is_dead = matches!(status.state, State::Reauthorize { .. });
+    let is_dead = matches!(status.state, State::Reauthorize { .. } | State::OfAnotherApp);
     check("refresh_token", has_one && !is_dead && status.last_error.is_none(), detail)
 }
 
@@ -346,6 +348,7 @@ mod tests {
         let user = UserId::parse("ann").unwrap();
         let now = world.wall_now();
         let tokens = Tokens {
+            app: None,
             access_token: Secret::new("canary-access"),
             refresh_token: refresh_token.map(Secret::new),
             obtained_at: now,

@@ -19,7 +19,7 @@ use crate::core::failure::Failure;
 use crate::core::health::{self, Persistence};
 use crate::core::lineage::Source;
 use crate::core::settings::EnvironmentPair;
-use crate::core::tokens::{self, State, Status};
+use crate::core::tokens::{self, OF_ANOTHER_APP, State, Status};
 use crate::core::validation::MOST_USERS;
 use crate::core::{Context, grants, maintenance};
 use crate::ports::{Bucket, Timestamp};
@@ -166,6 +166,7 @@ fn user_entry(Status { grant, state, last_error, .. }: Status, now: Timestamp) -
             will_refresh: None,
             ..Entry::expired("reauthorize", expires_at, now)
         },
+        State::OfAnotherApp => Entry { status: Some("invalid"), reason: Some(OF_ANOTHER_APP), ..Entry::default() },
     };
     let refreshed_at = grant.tokens.obtained_at.as_secs();
     UserEntry {

@@ -9,7 +9,7 @@ use super::call::{Call, json};
 use super::problem::Problem;
 use super::words;
 use crate::core::health::{self, Persistence};
-use crate::core::tokens::{self, Known, State};
+use crate::core::tokens::{self, Known, OF_ANOTHER_APP, State};
 use crate::core::{Context, client_credentials, maintenance};
 use crate::ports::Bucket;
 
@@ -93,6 +93,7 @@ impl Found {
         let client_state = self.client_token.as_ref().map(|stored| &stored.state);
         let user_status = self.user_token.as_ref().and_then(|token| token.status.as_ref());
         let user_is_dead = user_status.is_some_and(|status| matches!(status.state, State::Reauthorize { .. }));
+        let is_anothers = user_status.is_some_and(|status| status.state == State::OfAnotherApp);
         let last_failed = user_status.is_some_and(|status| status.last_error.is_some());
         let is_rescue_waiting = maintenance::rescued(cx).is_ok_and(|rescued| !rescued.is_empty());
         let judged = [
@@ -110,7 +111,11 @@ impl Found {
                 "Kroger did not give the app an access token at the last try",
             ),
             (user_is_dead, "the user must re-authenticate at /auth/authorize"),
-            (last_failed && !user_is_dead, "the last refresh of the user's token failed; it is tried again"),
+            (is_anothers, OF_ANOTHER_APP),
+            (
+                last_failed && !user_is_dead && !is_anothers,
+                "the last refresh of the user's token failed; it is tried again",
+            ),
         ];
         judged.into_iter().filter(|(is_so, _)| *is_so).map(|(_, reason)| reason).collect()
     }

@@ -51,6 +51,7 @@ pub(super) fn user_token(known: &Known, now: Timestamp) -> String {
             State::Valid | State::ExpiringSoon => valid(&status.grant.tokens, now),
             State::Expired => "expired (will refresh automatically)".to_owned(),
             State::Reauthorize { .. } => "re-authentication required".to_owned(),
+            State::OfAnotherApp => NOT_CONFIGURED.to_owned(),
         },
         (None, None) => NOT_CONFIGURED.to_owned(),
     }

@@ -208,6 +208,7 @@ enum Standing {
     SignedIn,
     RenewsOnUse,
     Reauthorize,
+    OfAnotherApp,
     NotSignedIn,
 }
 
@@ -215,7 +216,7 @@ enum Standing {
 pub(super) struct TokenReport {
     /// Whether calls to Kroger work now.
     signed_in: bool,
-    /// renews_on_use: the next call renews the sign-in first. reauthorize: the user must sign in again.
+    /// renews_on_use: the next call renews the sign-in first. reauthorize: the user must sign in again. of_another_app: the operator must correct the settings.
     status: Standing,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_in_seconds: Option<u64>,
@@ -245,6 +246,10 @@ impl Tool for TokenStatus {
             Standing::SignedIn => "The Kroger account is connected; the sign-in renews itself.",
             Standing::RenewsOnUse => "The Kroger account is connected; the next call renews the sign-in first.",
             Standing::Reauthorize => "The sign-in has ended. Call sign_in and give the user the link.",
+            Standing::OfAnotherApp => {
+                "The sign-in that is stored here is of another app or server than this runs with: whoever runs kroger-mcp \
+                 must correct its settings. Nothing is lost."
+            }
             Standing::NotSignedIn => "No Kroger account is connected. Call sign_in and give the user the link.",
         };
         Ok(Reply { value: report, text: text.to_owned() })
@@ -259,6 +264,7 @@ pub(super) fn report(call: &Call<'_>) -> Result<TokenReport, Failure> {
         (true, _) => Standing::SignedIn,
         (false, _) if token.outside.is_some() => Standing::RenewsOnUse,
         (false, Some(State::Reauthorize { .. })) => Standing::Reauthorize,
+        (false, Some(State::OfAnotherApp)) => Standing::OfAnotherApp,
         (false, Some(_)) => Standing::RenewsOnUse,
         (false, None) => Standing::NotSignedIn,
     };

@@ -132,6 +132,7 @@ impl From<Status> for wit_tokens::TokenStatus {
                 State::ExpiringSoon => wit_tokens::TokenState::ExpiringSoon,
                 State::Expired => wit_tokens::TokenState::Expired,
                 State::Reauthorize { .. } => wit_tokens::TokenState::Reauthorize,
+                State::OfAnotherApp => wit_tokens::TokenState::OfAnotherApp,
             },
             expires_at: grant.tokens.expires_at.as_secs(),
             has_refresh_token: grant.tokens.refresh_token.is_some(),

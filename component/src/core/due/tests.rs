@@ -28,6 +28,7 @@ fn sign_in(cx: Context<'_>, numbers: std::ops::Range<usize>) {
         let user = UserId::parse(&format!("user-{number}")).unwrap();
         let now = cx.ports.wall_now();
         let tokens = Tokens {
+            app: None,
             access_token: Secret::new("access"),
             refresh_token: Some(Secret::new(format!("refresh-{number}"))),
             obtained_at: now,

@@ -150,7 +150,7 @@ impl Owner<'_> {
             at: now,
             not_before: now + pause,
             token: self.grant.fingerprint(),
-            client: Some(self.client.fingerprint()),
+            client: self.cx.settings.credentials(),
         };
         let key = grants::attempt_key(self.user, self.grant.ticket, self.number);
         if self.cx.ports.set(Bucket::Store, &key, &grants::encode(&attempt)).is_err() {
@@ -181,6 +181,7 @@ impl Owner<'_> {
 
     fn tokens(&self, response: TokenResponse, stopwatch: &Stopwatch) -> Tokens {
         Tokens {
+            app: Some(self.cx.settings.app()),
             access_token: response.access_token,
             refresh_token: response.refresh_token.or_else(|| self.grant.tokens.refresh_token.clone()),
             obtained_at: self.cx.ports.wall_now(),

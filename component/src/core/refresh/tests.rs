@@ -364,3 +364,28 @@ fn a_pair_that_waits_to_be_saved_is_not_mirrored() {
     assert_eq!(exported, mirror::Exported::Off);
     assert_eq!(app.world.get(Bucket::Env, "mirror").unwrap().unwrap(), b"before");
 }
+
+#[test]
+fn a_sign_in_is_sent_to_no_other_server_and_for_no_other_app_and_is_good_afterwards() {
+    for other in [("http://localhost:1", "app"), ("https://api.kroger.com", "another")] {
+        let app = App::with(&["alice"]);
+        let (server, client) = other;
+        let variables =
+            [("KROGER_API_BASE_URL", server), ("KROGER_CLIENT_ID", client), ("KROGER_CLIENT_SECRET", "secret")];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let settings = Settings::from_variables(variables).unwrap();
+        let elsewhere = Context { settings: &settings, ports: &*app.world };
+        app.world.advance(HALF_AN_HOUR);
+        let (sent, stored) = (app.world.sent().len(), app.world.stored(Bucket::Store));
+
+        let refused = maintenance::refresh_user(elsewhere, &id("alice"));
+        let used = grant(elsewhere, &id("alice"), Need::Usable);
+        let begun = authorization::authorize(elsewhere, &id("alice"), None).unwrap_err();
+
+        assert_eq!((refused, used), (Ok(RefreshOutcome::NothingToRefresh), Err(Trouble::OfAnotherApp)), "{other:?}");
+        assert!(begun.next_step.contains("KROGER_STORE"), "{begun:?}");
+        assert_eq!((app.world.sent().len(), app.world.stored(Bucket::Store)), (sent, stored), "{other:?}");
+        app.world.answer_with_tokens("A2", "alice-R2");
+        assert_eq!(app.keep("alice").0, Ok(RefreshOutcome::Refreshed), "{other:?}");
+    }
+}
