@@ -9,6 +9,7 @@ pub mod catalog;
 pub mod client_credentials;
 pub mod due;
 pub mod failure;
+pub mod folded;
 pub mod grants;
 pub mod health;
 pub mod invitation;

@@ -72,7 +72,9 @@ impl World {
                 Some(Value::Bytes(bytes)) => matches!(records::outcome(bytes).as_str(), "unknown" | "failed"),
                 _ => true,
             };
-            if !is_open || !is_honest {
+            let folded = self.store.get(&records::fold_key(&self.witness.users[user], parent, number));
+            let is_told_by_fold = matches!(folded, Some(Value::Bytes(bytes)) if records::may_have_spent(bytes));
+            if (!is_open || !is_honest) && !is_told_by_fold {
                 let text =
                     format!("{token} is lost and the tries at its parent {} do not say that it may be", show(parent));
                 return self.witness.violate(1, text);

@@ -109,6 +109,31 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "now < self.not_before && self.at <= now + CLOCK_SKEW",
         "now < self.not_before",
     ),
+    mutation(
+        "a claim below a fold is an owner's",
+        "refresh/owner.rs",
+        "        if folded::covers(self.cx, self.user, self.grant.ticket, self.number)? {\n",
+        "        if folded::covers(self.cx, self.user, self.grant.ticket, self.number)? && false {\n",
+    )
+    .noticed_by("core::folded::tests::who_wins_a_claim_below_a_fold_sends_nothing_under_it"),
+    mutation(
+        "tries are deleted and not folded",
+        "folded.rs",
+        "        cx.ports.set(Bucket::Store, &key, &value)?;\n        if cx.ports.read_back(&key)?.as_ref() != Some(&value) {\n            return Err(StoreError::Failed);\n        }\n",
+        "        let _ = (key, value);\n",
+    ),
+    mutation(
+        "a fold forgets what may have spent the token",
+        "folded.rs",
+        "        self.may_have_spent |= ",
+        "        self.may_have_spent = false & ",
+    ),
+    mutation(
+        "a fold buries what may still come",
+        "folded.rs",
+        "tries.iter().filter(|each| each.attempt.is_some())",
+        "tries.iter()",
+    ),
     // What an answer means.
     mutation(
         "a transient error is a refusal",
@@ -155,6 +180,18 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "grants.rs",
         "    if write(cx, user, ticket, record).is_ok() {\n        return Ok(Kept::Stored);\n    }\n    if rescue",
         "    if cx.ports.wall_now() > crate::ports::Timestamp::default() {\n        return Ok(Kept::Stored);\n    }\n    if rescue",
+    ),
+    mutation(
+        "the mirror is written before the pair is saved",
+        "refresh/owner.rs",
+        "        grants::keep(self.cx, self.user, ticket, &record, deadline).map_err(|_| Trouble::Lost)?;\n",
+        "        let _ = self.cx.ports.set(Bucket::Env, \"mirror\", b\"\");\n        grants::keep(self.cx, self.user, ticket, &record, deadline).map_err(|_| Trouble::Lost)?;\n",
+    ),
+    mutation(
+        "a new pair waits before it is saved",
+        "refresh/owner.rs",
+        "        let record = Record::refreshed(self.grant, self.tokens(response, stopwatch));\n",
+        "        let record = Record::refreshed(self.grant, self.tokens(response, stopwatch));\n        self.cx.ports.sleep(Duration::from_secs(2));\n",
     ),
     mutation(
         "a pair that cannot be saved is not rescued",

@@ -42,13 +42,28 @@ pub(crate) fn grant_key(key: &str) -> Option<(&str, Ticket)> {
     Some((user, ticket(text)?))
 }
 
-/// A try: `claim`, `intent` or `attempt`, its user's part, its parent, its number.
+/// A try: `claim`, `intent` or `attempt`, its user's part, its parent, its number; or
+/// a `fold` of many, and its own.
 pub(crate) fn try_key(key: &str) -> Option<(&str, &str, Ticket, u64)> {
     let (what, rest) = key.split_once('.')?;
     let (user, rest) = rest.split_once('.')?;
     let (parent, number) = rest.rsplit_once('.')?;
-    let is_try = matches!(what, "claim" | "intent" | "attempt");
+    let is_try = matches!(what, "claim" | "intent" | "attempt" | "fold");
     is_try.then_some((what, user, ticket(parent)?, number.parse().ok()?))
+}
+
+/// As many tries go into one fold.
+const FOLDED: u64 = 16;
+
+/// The key of the fold that a try goes into, by the key's last parts.
+pub(crate) fn fold_key(user: &str, parent: Ticket, number: u64) -> String {
+    format!("fold.{user}.{}.{}", show(parent), number.div_ceil(FOLDED))
+}
+
+/// Whether a fold says that the token may be spent.
+pub(crate) fn may_have_spent(bytes: &[u8]) -> bool {
+    let json: Json = serde_json::from_slice(bytes).unwrap_or_default();
+    json["may_have_spent"] == true
 }
 
 pub(crate) fn read(place: Ticket, bytes: &[u8]) -> Option<Record> {
@@ -83,6 +98,11 @@ pub(crate) const NOT_BEFORE: &str = "refreshes_not_before";
 pub(crate) fn not_before(bytes: &[u8]) -> u64 {
     let json: Json = serde_json::from_slice(bytes).unwrap_or_default();
     json["not_before"].as_u64().unwrap_or_default()
+}
+
+/// Whether an answer can be understood.
+pub(crate) fn is_whole(body: &[u8]) -> bool {
+    serde_json::from_slice::<Json>(body).is_ok_and(|json| json["access_token"].is_string())
 }
 
 /// The refresh token in a record's bytes, wherever they lie.

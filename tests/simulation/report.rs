@@ -40,7 +40,7 @@ pub(crate) const FAULTS: [&str; 28] = [
 ];
 
 /// Every interesting state.
-pub(crate) const STATES: [&str; 38] = [
+pub(crate) const STATES: [&str; 39] = [
     "refreshed",
     "refreshed by one, used by others",
     "forced refresh shared",
@@ -54,6 +54,7 @@ pub(crate) const STATES: [&str; 38] = [
     "two children of one grant",
     "child refreshed while a sibling was in flight",
     "dead claim taken over",
+    "tries folded",
     "claim won and nothing sent",
     "lease of a vanished owner ran out",
     "tried again after a failed try",

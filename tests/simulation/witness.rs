@@ -42,6 +42,8 @@ pub(crate) struct Seen {
     /// When it last read that a token was refused.
     pub(crate) refused_at: Option<Time>,
     pub(crate) mints: Vec<String>,
+    /// It was handed a pair that is nowhere else yet.
+    pub(crate) must_save: bool,
     /// Whether the store did not answer what a 429 asked for.
     pub(crate) missed_note: bool,
     pub(crate) tombstone: Option<Ticket>,
@@ -234,6 +236,7 @@ impl World {
         let Some((what, user, parent, number)) = records::try_key(key) else { return };
         let Some(user) = self.witness.user(user) else { return };
         match (what, new) {
+            ("fold", Some(_)) => self.counts.state("tries folded"),
             ("claim", Some(Value::Number(1))) => {
                 self.witness.seen[call].claims.insert(((user, parent), number), self.now);
                 self.count_claim(user, parent, number);
@@ -334,6 +337,18 @@ impl World {
         }
     }
 
+    /// 6: the window is as short as it can be: nothing but a look at the clock stands
+    /// between the answer and the save.
+    pub(crate) fn witness_save(&mut self, call: CallId, op: &Op) {
+        if !self.witness.seen[call].must_save || matches!(op, Op::Wall | Op::Monotonic) {
+            return;
+        }
+        self.witness.seen[call].must_save = false;
+        if !matches!(op, Op::Set(Bucket::Store, key, _) if key.starts_with("grant.")) {
+            self.witness.violate(6, format!("a new pair was received, and {op:?} came before the save"));
+        }
+    }
+
     pub(crate) fn witness_clock(&mut self, call: CallId) {
         let seen = &mut self.witness.seen[call];
         if seen.intent.is_some() {
@@ -423,6 +438,7 @@ impl World {
                 }
             }
             Answer::Response(Ok(response)) if records::token_in(&response.body).is_some() => {
+                self.witness.seen[call].must_save = records::is_whole(&response.body);
                 if let Some((parent, _, _)) = self.witness.seen[call].intent.filter(|_| self.witness.seen[call].sent) {
                     self.witness.seen[call].children.insert(parent);
                 }

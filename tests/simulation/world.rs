@@ -294,6 +294,7 @@ impl World {
         if matches!(op, Op::Wall | Op::Monotonic) {
             self.witness_clock(call);
         }
+        self.witness_save(call, &op);
         let at_once = match &op {
             Op::Wall => Answer::Wall(self.wall(machine)),
             Op::Monotonic => Answer::Monotonic(self.monotonic(machine)),

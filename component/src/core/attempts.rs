@@ -179,7 +179,7 @@ impl Try {
     }
 
     /// An owner that vanished after its intent may have sent.
-    fn may_have_spent(&self) -> bool {
+    pub fn may_have_spent(&self) -> bool {
         match &self.attempt {
             Some(attempt) => attempt.outcome.may_have_spent(),
             None => self.intent.is_some(),

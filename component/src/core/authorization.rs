@@ -434,12 +434,12 @@ fn unanswered(what: &str) -> Failure {
 fn store(cx: Context<'_>, pending: &Pending, root: Root, record: Record) -> Result<SignedIn, Failure> {
     let user = pending.user_id.key();
     let ticket = root.ticket();
+    let deadline = cx.ports.monotonic_now() + SAVE_TIME;
+    let kept = grants::keep(cx, &user, ticket, &record, deadline).map_err(|_| unsaved())?;
     // A deletion since then outranks this root; its caller is told so.
     if let Ok(current) = grants::current(cx, &user) {
         refuse_if_deleted_since(pending, &current)?;
     }
-    let deadline = cx.ports.monotonic_now() + SAVE_TIME;
-    let kept = grants::keep(cx, &user, ticket, &record, deadline).map_err(|_| unsaved())?;
     let grant = super::lineage::current(vec![(ticket, record)]).grant().expect("a sign-in is a grant");
     due::enter(cx, &grant);
     cx.ports.log(&Event::SignedIn { user: user.short(), generation: ticket.step });

@@ -18,10 +18,10 @@ use std::time::Duration;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::Context;
 use super::attempts::{Attempt, Intent, Try};
 use super::lineage::{self, Current, Grant, Record, Root, SCHEMA_VERSION, Ticket};
 use super::user::UserKey;
+use super::{Context, folded};
 use crate::ports::{Bucket, Event, StoreError};
 
 /// How often a reader starts again when the records that it was led to were
@@ -117,13 +117,27 @@ fn records(
     steps: std::ops::RangeInclusive<u64>,
 ) -> Result<Vec<(Ticket, Record)>, StoreError> {
     let mut records = Vec::new();
-    for step in steps {
+    for step in alive(cx, user, root, steps)? {
         let ticket = Ticket { root, step };
         if let Some(record) = record(cx, user, ticket)? {
             records.push((ticket, record));
         }
     }
     Ok(records)
+}
+
+/// Those of `steps`, which begin at the grant that the hint names, that a record
+/// may have. Where they are many, most are of tries at that grant that failed.
+fn alive(
+    cx: Context<'_>,
+    user: &UserKey,
+    root: Root,
+    steps: std::ops::RangeInclusive<u64>,
+) -> Result<impl Iterator<Item = u64>, StoreError> {
+    let parent = Ticket { root, step: *steps.start() };
+    let is_folded = steps.end().saturating_sub(parent.step) > folded::BLOCK;
+    let fold = if is_folded { folded::over(cx, user, parent, 1)? } else { None };
+    Ok(steps.filter(move |step| !fold.as_ref().is_some_and(|(_, fold)| fold.is_dead(*step))))
 }
 
 /// A record from the store, or one that waits to be saved there. Looked for
@@ -244,19 +258,38 @@ fn tries_under(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<Vec<Tr
     if tries.iter().any(Try::was_refused) { read_tries(cx, user, parent) } else { Ok(tries) }
 }
 
+/// The tries at `parent`; the first of them stands for all that were folded.
 fn read_tries(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<Vec<Try>, StoreError> {
     let mut tries = Vec::new();
-    for number in 1.. {
-        let attempt: Option<Attempt> = read(cx, Bucket::Store, &attempt_key(user, parent, number))?;
-        let intent: Option<Intent> = read(cx, Bucket::Store, &intent_key(user, parent, number))?;
-        let is_claimed =
-            attempt.is_some() || intent.is_some() || cx.ports.increment(&claim_key(user, parent, number), 0)? > 0;
-        if !is_claimed {
-            break;
+    let mut number = 1;
+    loop {
+        if let Some(each) = read_try(cx, user, parent, number)? {
+            tries.push(each);
+            number += 1;
+        } else if let Some((last, fold)) = folded::over(cx, user, parent, number)? {
+            tries = vec![fold.as_try(last)];
+            number = last + 1;
+        } else {
+            return Ok(tries);
         }
-        tries.push(Try { number, intent, attempt });
     }
-    Ok(tries)
+}
+
+/// None: nobody has claimed it, or it was folded.
+pub fn read_try(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Result<Option<Try>, StoreError> {
+    let attempt: Option<Attempt> = read(cx, Bucket::Store, &attempt_key(user, parent, number))?;
+    let intent: Option<Intent> = read(cx, Bucket::Store, &intent_key(user, parent, number))?;
+    let is_claimed =
+        attempt.is_some() || intent.is_some() || cx.ports.increment(&claim_key(user, parent, number), 0)? > 0;
+    Ok(is_claimed.then_some(Try { number, intent, attempt }))
+}
+
+/// The claim goes last: a try is never half there and unclaimed.
+pub fn delete_try(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Result<(), StoreError> {
+    for key in [intent_key, attempt_key, claim_key] {
+        cx.ports.delete(Bucket::Store, &key(user, parent, number))?;
+    }
+    Ok(())
 }
 
 /// Deletes the grant of `parent` and the tries at it, once `child` and its own
@@ -267,9 +300,7 @@ pub fn sweep_parent(cx: Context<'_>, user: &UserKey, child: &Grant) -> Result<()
         return Ok(());
     }
     for each in read_tries(cx, user, parent)? {
-        for key in [intent_key, attempt_key, claim_key] {
-            cx.ports.delete(Bucket::Store, &key(user, parent, each.number))?;
-        }
+        delete_try(cx, user, parent, each.number)?;
     }
     if is_signpost(parent) {
         return Ok(());

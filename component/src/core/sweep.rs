@@ -55,7 +55,7 @@ fn has_served(cx: Context<'_>, key: &str, due_from: Minute) -> Result<bool, Stor
     let now = cx.ports.wall_now();
     Ok(match parts.as_slice() {
         ["grant", user, number, adoption, step] => is_superseded(cx, user, [number, adoption, step])?,
-        ["claim" | "intent" | "attempt", user, number, adoption, step, _] => {
+        ["claim" | "intent" | "attempt" | "fold", user, number, adoption, step, _] => {
             is_spent(cx, user, [number, adoption, step])?
         }
         ["seq", user, number, adoption] => is_superseded(cx, user, [number, adoption, "0"])?,

@@ -13,7 +13,7 @@ use crate::core::stopwatch::Stopwatch;
 use crate::core::success_rate::{self, Lifetime};
 use crate::core::token_response::{TokenResponse, Verdict, verdict};
 use crate::core::user::UserKey;
-use crate::core::{Context, busy, maintenance, mirror};
+use crate::core::{Context, busy, folded, maintenance, mirror};
 use crate::ports::{Bucket, Event, SendError, Timestamp};
 
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,6 +51,9 @@ impl Owner<'_> {
     /// that lands after that look has a newer ticket, so a late child of ours
     /// never outranks it.
     fn prepare(&self) -> Result<Option<Ticket>, Trouble> {
+        if folded::covers(self.cx, self.user, self.grant.ticket, self.number)? {
+            return Ok(None);
+        }
         let ticket = grants::take_ticket(self.cx, self.user, self.grant.ticket.root)?;
         let is_current = grants::current(self.cx, self.user)?.grant().is_some_and(|now| now.is_same(self.grant));
         if !is_current {
@@ -61,7 +64,8 @@ impl Owner<'_> {
         let intent = Intent { schema_version: SCHEMA_VERSION, ticket, lease_until: self.cx.ports.wall_now() + LEASE };
         self.store_intent(&intent)?;
         if self.is_too_late() {
-            self.record(Outcome::NotSent, Duration::ZERO);
+            // Not at once again: a store that is slow would never do better.
+            self.record(Outcome::NotSent, attempts::pause(self.number, None, random(self.cx)));
             return Ok(None);
         }
         Ok(Some(ticket))
@@ -156,6 +160,7 @@ impl Owner<'_> {
         if self.cx.ports.set(Bucket::Store, &key, &grants::encode(&attempt)).is_err() {
             self.cx.ports.log(&Event::StoreTrouble { doing: "recording the outcome of a refresh" });
         }
+        folded::fold(self.cx, self.user, self.grant.ticket, self.number);
     }
 
     /// Saves the new pair before anyone uses it.
