@@ -171,6 +171,13 @@ pub enum Event {
         user: String,
         generation: u64,
     },
+    /// A cart add was sent, and nobody knows whether it was done.
+    AddUnknown {
+        user: String,
+        items: usize,
+    },
+    /// Kroger rejects the app's id or secret, and did not before.
+    CredentialsRejected,
     /// The store failed in a way that no caller was told of.
     StoreTrouble {
         doing: &'static str,

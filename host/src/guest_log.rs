@@ -35,6 +35,7 @@ struct Event {
     outcome: Option<String>,
     duration_ms: Option<u64>,
     generation: Option<u64>,
+    items: Option<u64>,
     doing: Option<String>,
 }
 
@@ -63,18 +64,43 @@ fn show(line: &[u8]) {
     show_event(&event);
 }
 
+macro_rules! log_at {
+    ($level:ident, $event:ident, $($more:tt)*) => {
+        tracing::$level!(
+            target: TARGET,
+            user = $event.user.as_deref(),
+            why = $event.why.as_deref(),
+            outcome = $event.outcome.as_deref(),
+            duration_ms = $event.duration_ms,
+            generation = $event.generation,
+            items = $event.items,
+            doing = $event.doing.as_deref(),
+            $($more)*
+            "{}",
+            $event.name
+        )
+    };
+}
+
 fn show_event(event: &Event) {
-    tracing::info!(
-        target: TARGET,
-        user = event.user.as_deref(),
-        why = event.why.as_deref(),
-        outcome = event.outcome.as_deref(),
-        duration_ms = event.duration_ms,
-        generation = event.generation,
-        doing = event.doing.as_deref(),
-        "{}",
-        event.name
-    );
+    match advice(event) {
+        Some(next) => log_at!(warn, event, next = next,),
+        None => log_at!(info, event,),
+    }
+}
+
+/// What an operator should do, or look at, about an event; none where all is well.
+fn advice(event: &Event) -> Option<&'static str> {
+    Some(match (event.name.as_str(), event.outcome.as_deref()) {
+        ("refresh", Some("refused")) => "this person must sign in again",
+        ("refresh", Some("unsaved")) => "this person must sign in again; check the store's disk space and permissions",
+        ("refresh", Some("client_refused")) | ("credentials_rejected", _) => {
+            "Kroger rejects the app: check KROGER_CLIENT_ID and KROGER_CLIENT_SECRET"
+        }
+        ("add_unknown", _) => "the items may be in the cart: nothing sends them again, and the person must look",
+        ("rescued" | "store_trouble", _) => "check the store's disk space and permissions",
+        _ => return None,
+    })
 }
 
 /// A control character could forge a line or drive the reader's terminal.

@@ -95,6 +95,10 @@ pub enum Return {
 struct Link {
     schema_version: u32,
     authorization_url: String,
+    /// Hash of what the link is made of besides its secrets: with other settings it
+    /// leads nowhere.
+    #[serde(default)]
+    made_of: String,
     place: String,
     state_hash: String,
     started_at: Timestamp,
@@ -180,6 +184,7 @@ pub fn shared_link(cx: Context<'_>, user: &UserId, scope: &Scope) -> Option<Stri
     let link = Link {
         schema_version: SCHEMA_VERSION,
         authorization_url,
+        made_of: made_of(cx, scope)?,
         place: place_of(&state)?.to_owned(),
         state_hash: base32_sha256(&state),
         started_at: cx.ports.wall_now(),
@@ -196,7 +201,12 @@ fn is_open(cx: Context<'_>, user: &UserId, scope: &Scope, link: &Link) -> Result
     let is_fresh = now >= pending.started_at && now + LINK_LEFT < pending.started_at + LIFETIME;
     let is_used = cx.ports.increment(&used_key(&link.place, &link.state_hash), 0)? > 0;
     let is_deleted = grants::current(cx, &user.key())?.buried() > pending.root;
-    Ok(is_fresh && !is_used && !is_deleted && pending.scope == scope.as_str())
+    Ok(is_fresh && !is_used && !is_deleted && made_of(cx, scope).is_some_and(|now| now == link.made_of))
+}
+
+fn made_of(cx: Context<'_>, scope: &Scope) -> Option<String> {
+    let client = cx.settings.client.as_ref()?;
+    Some(base32_sha256(kroger::authorization_url(cx.settings, client, scope, "", "").as_str()))
 }
 
 fn client(cx: Context<'_>) -> Result<&Client, Failure> {

@@ -14,7 +14,7 @@ use super::refresh::{self, CALL_DEADLINE, Need, random};
 use super::tokens;
 use super::user::UserId;
 use super::{Context, attempts, authorization, recent_adds};
-use crate::ports::{Response, SendError};
+use crate::ports::{Event, Response, SendError};
 
 const SEND_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -83,7 +83,11 @@ pub fn add(cx: Context<'_>, user: &UserId, items: &[Item], key: Option<&Idempote
     let mut need = Need::Usable;
     let (mut tries, mut rejections) = (0, 0);
     loop {
-        let grant = refresh::grant(cx, user, need).map_err(|trouble| tokens::failure(cx, user, &trouble))?;
+        let grant =
+            refresh::grant_by(cx, user, need, deadline).map_err(|trouble| tokens::failure(cx, user, &trouble))?;
+        if cx.ports.monotonic_now() >= deadline {
+            return Err(too_late());
+        }
         let purpose = if tries == 0 { Purpose::Cart } else { Purpose::Repeat };
         let outcome = match quota::spend(cx, Endpoint::Cart, purpose) {
             Ok(()) => send(cx, &grant, items, entry.as_ref())?,
@@ -108,7 +112,10 @@ pub fn add(cx: Context<'_>, user: &UserId, items: &[Item], key: Option<&Idempote
                 wait(cx, tries, retry_after, deadline).map_err(|pause| not_processed(why, retry_after, pause))?;
             }
             Outcome::ScopeMissing => return Err(scope_missing(cx, user)),
-            Outcome::Unknown(why) => return Err(outcome_unknown(why)),
+            Outcome::Unknown(why) => {
+                cx.ports.log(&Event::AddUnknown { user: user.key().short(), items: items.len() });
+                return Err(outcome_unknown(why));
+            }
             Outcome::Rejected(error) => return Err(rejected(&error)),
             Outcome::Nonsense => return Err(nonsense()),
         }
@@ -237,6 +244,12 @@ fn not_processed(why: NotProcessed, asked_for: Option<Duration>, pause: Duration
             Failure::new(Code::UpstreamUnavailable, detail, LATER).retry_after(pause.max(A_SECOND))
         }
     }
+}
+
+/// A refresh took all of the time. What is sent now might be cut off by the host.
+fn too_late() -> Failure {
+    let detail = "The sign-in was renewed, and that took too long to go on with the call. Nothing was added.";
+    Failure::new(Code::UpstreamUnavailable, detail, "Send the call again.").retry_after(Duration::from_secs(1))
 }
 
 fn over_quota(asked_for: Option<Duration>) -> String {

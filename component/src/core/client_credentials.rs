@@ -15,7 +15,7 @@ use super::lineage::SCHEMA_VERSION;
 use super::secret::{Fingerprint, Secret};
 use super::settings::Client;
 use super::token_response::{TokenResponse, Verdict, verdict};
-use crate::ports::{Bucket, SendError, StoreError, Timestamp};
+use crate::ports::{Bucket, Event, SendError, StoreError, Timestamp};
 
 const KEY: &str = "client_token";
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -101,6 +101,10 @@ fn fetch(cx: Context<'_>, client: &Client) -> Result<Secret, Failure> {
             Ok(access_token)
         }
         Ok(Verdict::ClientRefused | Verdict::Refused | Verdict::RequestRefused(_)) => {
+            let was_known = matches!(stored(cx), Ok(Some(Stored { state: State::CredentialsRejected, .. })));
+            if !was_known {
+                cx.ports.log(&Event::CredentialsRejected);
+            }
             note(cx, State::CredentialsRejected);
             Err(Failure::client_credentials_rejected())
         }
@@ -122,6 +126,6 @@ fn note(cx: Context<'_>, state: State) {
     let Some(client) = cx.settings.credentials() else { return };
     let stored = Stored { schema_version: SCHEMA_VERSION, client, at: cx.ports.wall_now(), state };
     if cx.ports.set(Bucket::Store, KEY, &grants::encode(&stored)).is_err() {
-        cx.ports.log(&crate::ports::Event::StoreTrouble { doing: "storing the app's own token" });
+        cx.ports.log(&Event::StoreTrouble { doing: "storing the app's own token" });
     }
 }

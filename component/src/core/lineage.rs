@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::attempts::CLOCK_SKEW;
 use super::secret::{Fingerprint, Secret};
 use super::settings::Settings;
 use super::user::UserId;
@@ -351,8 +352,13 @@ fn remember(known: &[Fingerprint], refresh_token: Option<&Secret>) -> Vec<Finger
 const LEAST_LEFT: Duration = Duration::from_secs(10);
 
 impl Tokens {
-    /// Whether the access token may be handed out at `now`.
+    /// Whether the access token may be handed out at `now`. Nobody knows when one
+    /// expires that was obtained in the future: a clock was set, and there is a token
+    /// to get another one with.
     pub fn are_usable(&self, now: Timestamp) -> bool {
+        if self.refresh_token.is_some() && self.obtained_at > now + CLOCK_SKEW {
+            return false;
+        }
         self.expires_at > now + LEAST_LEFT.min(self.lifetime() / 20)
     }
 

@@ -3,8 +3,7 @@
 //!
 //! The mirror is an export of what the store has. A pair is taken *from* outside
 //! only where the store has nothing, or where its grant was refused and the pair
-//! is new to the lineage and lives longer: so an old copy never brings back a
-//! spent token, and a late one never displaces a sign-in. Of a user who was once
+//! is new to the lineage: so an old copy never brings back a spent token, and a late one never displaces a sign-in. Of a user who was once
 //! deleted nothing from outside is taken any more.
 
 use std::time::Duration;
@@ -85,10 +84,7 @@ fn is_adoptable(pair: &EnvironmentPair, current: &Current) -> bool {
         Current::Deleted { .. } => false,
         Current::Grant(grant) => {
             let was_deleted = grant.buried.is_some();
-            !was_deleted
-                && !is_known
-                && pair.refresh_token.is_some()
-                && pair.expires_at > grant.tokens.expires_at.as_secs()
+            !was_deleted && !is_known && pair.refresh_token.is_some()
         }
     }
 }

@@ -85,16 +85,19 @@ enum Renewal<'a> {
 /// sends a token to Kroger's API.
 pub fn read(cx: Context<'_>, reading: Reading<'_>) -> Result<Value, Failure> {
     let deadline = cx.ports.monotonic_now() + CALL_DEADLINE;
-    let mut bearer = Bearer::of(cx, reading.token)?;
+    let mut bearer = Bearer::of(cx, reading.token, deadline)?;
     let (mut tries, mut rejections) = (0, 0_u32);
     loop {
+        if cx.ports.monotonic_now() >= deadline {
+            return Err(later(reading.endpoint, Later::NotReached, Duration::from_secs(1)));
+        }
         let purpose = if tries == 0 && rejections == 0 { reading.purpose } else { Purpose::Repeat };
         quota::spend(cx, reading.endpoint, purpose)?;
         match send(cx, reading, &bearer) {
             Outcome::Read(value) => return Ok(value),
             Outcome::TokenRejected if rejections < MOST_REJECTIONS => {
                 rejections += 1;
-                bearer = bearer.renewed(cx)?;
+                bearer = bearer.renewed(cx, deadline)?;
             }
             Outcome::TokenRejected => return Err(bearer.rejected(cx, reading.endpoint)),
             Outcome::Later { why, retry_after } => {
@@ -148,11 +151,11 @@ fn outcome(cx: Context<'_>, answer: Result<Response, SendError>) -> Outcome {
 }
 
 impl<'a> Bearer<'a> {
-    fn of(cx: Context<'_>, token: TokenOf<'a>) -> Result<Self, Failure> {
+    fn of(cx: Context<'_>, token: TokenOf<'a>, deadline: Duration) -> Result<Self, Failure> {
         let has_secret = cx.settings.client.as_ref().is_some_and(|client| client.secret.is_some());
         match token {
             TokenOf::App(_) if has_secret || cx.settings.client.is_none() => Self::of_app(cx),
-            TokenOf::App(user) | TokenOf::User(user) => Self::of_user(cx, user, Need::Usable),
+            TokenOf::App(user) | TokenOf::User(user) => Self::of_user(cx, user, Need::Usable, deadline),
         }
     }
 
@@ -160,19 +163,20 @@ impl<'a> Bearer<'a> {
         Ok(Self { token: client_credentials::access_token(cx)?, renewal: Renewal::App })
     }
 
-    fn of_user(cx: Context<'_>, user: &'a UserId, need: Need) -> Result<Self, Failure> {
-        let grant = refresh::grant(cx, user, need).map_err(|trouble| tokens::failure(cx, user, &trouble))?;
+    fn of_user(cx: Context<'_>, user: &'a UserId, need: Need, deadline: Duration) -> Result<Self, Failure> {
+        let grant =
+            refresh::grant_by(cx, user, need, deadline).map_err(|trouble| tokens::failure(cx, user, &trouble))?;
         let renewal = Renewal::User(user, Need::NewerThanRejected(grant.ticket));
         Ok(Self { token: grant.tokens.access_token, renewal })
     }
 
-    fn renewed(self, cx: Context<'_>) -> Result<Self, Failure> {
+    fn renewed(self, cx: Context<'_>, deadline: Duration) -> Result<Self, Failure> {
         match self.renewal {
             Renewal::App => {
                 let token = client_credentials::other_than(cx, &self.token)?;
                 Ok(Self { token, renewal: Renewal::App })
             }
-            Renewal::User(user, need) => Self::of_user(cx, user, need),
+            Renewal::User(user, need) => Self::of_user(cx, user, need, deadline),
         }
     }
 

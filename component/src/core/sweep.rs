@@ -13,7 +13,7 @@ use super::grants;
 use super::lineage::{Current, Grant, Ticket};
 use super::user::UserKey;
 use super::{authorization, ledger, quota, recent_adds, success_rate};
-use crate::ports::{Bucket, StoreError};
+use crate::ports::{Bucket, Event, StoreError};
 
 /// A day, in which nobody looks at a count or an entry any more.
 const DAY_IN_HOURS: u64 = 25;
@@ -33,21 +33,43 @@ pub fn page(cx: Context<'_>, cursor: Option<u64>, due_from: Minute) -> Result<Sw
     let mut overdue = Vec::new();
     let mut entries = HashSet::new();
     let mut swept = Swept { deleted: 0, cursor: page.cursor };
+    let mut is_troubled = false;
     for key in &page.keys {
-        if let Some((user, ticket)) = grants::parse_grant_key(key) {
-            overdue.extend(mend(cx, &user, ticket)?);
-        }
-        if let Some(entry) = ledger::entry_of(key) {
-            if entries.insert(entry) {
-                swept.deleted += ledger::sweep(cx, entry)?;
-            }
-        } else if has_served(cx, key, due_from)? {
-            cx.ports.delete(Bucket::Store, key)?;
-            swept.deleted += 1;
-        }
+        // What one key's records say must not keep the others waiting.
+        let seen = look(cx, key, due_from, &mut entries);
+        is_troubled |= seen.is_err();
+        let (deleted, forgotten) = seen.unwrap_or_default();
+        swept.deleted += deleted;
+        overdue.extend(forgotten);
+    }
+    if is_troubled {
+        cx.ports.log(&Event::StoreTrouble { doing: "looking through the records; some cannot be read" });
     }
     note_forgotten(cx, due_from, &overdue)?;
     Ok(swept)
+}
+
+/// Deletes what has served. Answers how many keys, and the grant whose entry is
+/// missing.
+fn look<'a>(
+    cx: Context<'_>,
+    key: &'a str,
+    due_from: Minute,
+    entries: &mut HashSet<&'a str>,
+) -> Result<(u32, Option<Grant>), StoreError> {
+    let overdue = match grants::parse_grant_key(key) {
+        Some((user, ticket)) => mend(cx, &user, ticket)?,
+        None => None,
+    };
+    if let Some(entry) = ledger::entry_of(key) {
+        let deleted = if entries.insert(entry) { ledger::sweep(cx, entry)? } else { 0 };
+        return Ok((deleted, overdue));
+    }
+    let is_over = has_served(cx, key, due_from)?;
+    if is_over {
+        cx.ports.delete(Bucket::Store, key)?;
+    }
+    Ok((u32::from(is_over), overdue))
 }
 
 fn has_served(cx: Context<'_>, key: &str, due_from: Minute) -> Result<bool, StoreError> {

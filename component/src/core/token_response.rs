@@ -101,7 +101,7 @@ fn error_response(body: &[u8]) -> Option<Verdict> {
     let description = value.get("error_description").and_then(Value::as_str).unwrap_or_default();
     Some(match error {
         "invalid_grant" => Verdict::Refused,
-        "invalid_request" if is_about_the_token(description) => Verdict::Refused,
+        "invalid_request" | "invalid_token" | "access_denied" if is_about_the_token(description) => Verdict::Refused,
         "invalid_client" | "unauthorized" | "unauthorized_client" => Verdict::ClientRefused,
         _ => Verdict::RequestRefused(ApiError::parse(body).unwrap_or_default()),
     })
@@ -111,7 +111,7 @@ fn error_response(body: &[u8]) -> Option<Verdict> {
 /// refresh_token`, `invalid code`.
 fn is_about_the_token(description: &str) -> bool {
     let words = description.to_ascii_lowercase();
-    let is_complaint = ["invalid", "expired", "revoked", "used"].iter().any(|word| words.contains(word));
+    let is_complaint = ["invalid", "not valid", "expired", "revoked", "used"].iter().any(|word| words.contains(word));
     let names_it = ["refresh_token", "refresh token"].iter().any(|name| words.contains(name))
         || words.trim() == "invalid code"
         || words.contains("authorization code");
@@ -142,6 +142,9 @@ mod tests {
             (400, r#"{"error":"invalid_grant"}"#),
             (401, r#"{"error":"invalid_grant","error_description":"x"}"#),
             (400, r#"{"error":"invalid_request","error_description":"invalid code"}"#),
+            (400, r#"{"error":"invalid_request","error_description":"The refresh token is not valid"}"#),
+            (401, r#"{"error":"invalid_token","error_description":"Refresh token expired"}"#),
+            (400, r#"{"error":"access_denied","error_description":"refresh token revoked"}"#),
             (200, r#"{"error":"invalid_grant"}"#),
         ];
         for (status, body) in refused {

@@ -65,8 +65,8 @@ pub struct Known {
 /// Looks, and takes nothing.
 pub fn known(cx: Context<'_>, user: &UserId) -> Result<Known, StoreError> {
     let status = status(cx, &user.key())?;
-    let is_good = status.as_ref().is_some_and(|status| status.state.is_good());
-    let outside = if is_good { None } else { outside(cx, user)? };
+    let has_need = status.as_ref().is_none_or(|status| matches!(status.state, State::Reauthorize { .. }));
+    let outside = if has_need { outside(cx, user)? } else { None };
     Ok(Known { status, outside })
 }
 
@@ -109,7 +109,8 @@ pub fn all(cx: Context<'_>, limit: usize) -> Result<Vec<Status>, StoreError> {
         let page = cx.ports.list_keys(Bucket::Store, cursor)?;
         for user in page.keys.iter().filter_map(|key| key.strip_prefix("head.")) {
             if found.len() < limit {
-                found.extend(status(cx, &UserKey::from_stored(user))?);
+                // One whose record cannot be read must not hide the others.
+                found.extend(status(cx, &UserKey::from_stored(user)).ok().flatten());
             }
         }
         cursor = page.cursor;

@@ -105,13 +105,30 @@ fn tokens_that_are_refreshed_under_a_call_again_and_again_end_it_in_the_end() {
 fn a_second_rejection_of_a_token_that_expired_under_the_call_is_none() {
     let app = App::signed_in();
     app.world.answer(401, "");
-    app.world.answer_with_tokens("A2", "R2");
+    app.world.answer(200, r#"{"access_token":"A2","refresh_token":"R2","expires_in":10}"#);
     let slow = app.clone();
-    app.world.answer_while(401, "", move || slow.world.advance(Duration::from_secs(1_800)));
+    app.world.answer_while(401, "", move || slow.world.advance(Duration::from_secs(12)));
     app.world.answer_with_tokens("A3", "R3");
     app.world.answer(204, "");
 
     let grant = app.add().unwrap();
 
     assert_eq!(grant.tokens.access_token.expose(), "A3");
+}
+
+/// The host cuts a call off after 60 s, whatever it is doing then.
+#[test]
+fn a_refresh_that_took_all_of_the_time_is_kept_and_no_add_is_begun_after_it() {
+    let app = App::signed_in();
+    app.world.advance(Duration::from_secs(1_800));
+    let slow = app.clone();
+    let tokens = r#"{"access_token":"A2","refresh_token":"R2","expires_in":1800}"#;
+    app.world.answer_while(200, tokens, move || slow.world.advance(Duration::from_secs(31)));
+
+    let failure = app.add().unwrap_err();
+
+    assert_eq!((failure.code, failure.retry_after), (Code::UpstreamUnavailable, Some(Duration::from_secs(1))));
+    assert_eq!(app.tokens_of_adds(), Vec::<String>::new());
+    app.world.answer(204, "");
+    assert_eq!(app.add().unwrap().tokens.access_token.expose(), "A2");
 }

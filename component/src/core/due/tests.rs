@@ -114,3 +114,23 @@ fn who_is_still_due_after_days_keeps_their_entry() {
     assert_eq!(maintenance::due(cx, 1_000).unwrap().len(), DUE);
     assert_eq!(entries(), before);
 }
+
+/// A newer version wrote it, and was taken back.
+#[test]
+fn a_record_that_cannot_be_read_keeps_nobody_else_from_being_kept() {
+    let settings = Settings::from_variables([]).unwrap();
+    let world = World::new();
+    let cx = Context { settings: &settings, ports: &world };
+    sign_in(cx, 0..DUE);
+    let broken = UserId::parse("user-0").unwrap().key();
+    let key = grants::grant_key(&broken, grants::current(cx, &broken).unwrap().grant().unwrap().ticket);
+    world.set(Bucket::Store, &key, br#"{"schema_version":1000}"#).unwrap();
+    world.set(Bucket::Store, "due.1.1", b"user-1").unwrap();
+
+    maintenance::tidy(cx).unwrap();
+    maintenance::tidy(cx).unwrap();
+
+    assert!(maintenance::is_running(cx).unwrap());
+    assert!(!world.stored(Bucket::Store).contains_key("due.1.1"), "nothing is swept");
+    assert_eq!(crate::core::tokens::all(cx, 100).unwrap().len(), DUE - 1);
+}

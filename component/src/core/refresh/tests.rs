@@ -389,3 +389,53 @@ fn a_sign_in_is_sent_to_no_other_server_and_for_no_other_app_and_is_good_afterwa
         assert_eq!(app.keep("alice").0, Ok(RefreshOutcome::Refreshed), "{other:?}");
     }
 }
+
+/// Two processes were started with different pairs, and the one that was taken is
+/// spent; which of them says it lives longer tells nothing.
+#[test]
+fn when_a_pair_from_outside_is_dead_the_other_one_is_taken_though_it_expires_earlier() {
+    let default = "user_default";
+    let app = App::with(&[default]);
+    app.world.advance(HALF_AN_HOUR);
+    let outside = "KROGER_USER_REFRESH_TOKEN=outside-R\nKROGER_USER_TOKEN_EXPIRES_AT=5\n";
+    app.world.set(Bucket::Env, "mirror", outside.as_bytes()).unwrap();
+    app.world.answer(400, r#"{"error":"invalid_grant"}"#);
+    app.world.answer_with_tokens("A2", "R2");
+
+    let given = grant(app.cx(), &id(default), Need::Usable).unwrap();
+
+    assert_eq!(given.tokens.access_token.expose(), "A2");
+}
+
+/// By this clock it has most of an hour left, and nobody knows what it really has.
+#[test]
+fn a_token_that_was_obtained_in_the_future_is_not_handed_out() {
+    let app = App::with(&["alice"]);
+    let later = app.current("alice");
+    let at = app.world.wall_now() + HALF_AN_HOUR;
+    let tokens = Tokens { obtained_at: at, expires_at: at + HALF_AN_HOUR, ..later.tokens.clone() };
+    let child = Ticket { step: 1, ..later.ticket };
+    grants::write(app.cx(), &id("alice").key(), child, &Record::refreshed(&later, tokens)).unwrap();
+    app.world.increment(&grants::seq_key(&id("alice").key(), child.root), 1).unwrap();
+    app.world.answer_with_tokens("A2", "R2");
+
+    let given = grant(app.cx(), &id("alice"), Need::Usable).unwrap();
+
+    assert_eq!(given.tokens.access_token.expose(), "A2");
+}
+
+#[test]
+fn a_link_is_not_shared_any_more_once_the_settings_that_it_was_made_with_are_corrected() {
+    let app = App::with(&[]);
+    let variables = [("KROGER_CLIENT_ID", "misspelt"), ("KROGER_CLIENT_SECRET", "secret")];
+    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    let settings = Settings::from_variables(variables).unwrap();
+    let before = Context { settings: &settings, ports: &*app.world };
+    let link = |cx: Context<'_>| authorization::shared_link(cx, &id("alice"), &cx.settings.scope).unwrap();
+
+    let misspelt = link(before);
+
+    assert!(misspelt.contains("client_id=misspelt"));
+    assert_eq!(link(before), misspelt);
+    assert!(link(app.cx()).contains("client_id=app"));
+}
