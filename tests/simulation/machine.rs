@@ -8,7 +8,7 @@ use kroger_connector::core::settings::Settings;
 use kroger_connector::ports::Timestamp;
 
 use crate::kroger::{SECOND, Time};
-use crate::weather::{DAY, HOUR, MINUTE};
+use crate::weather::{DAY, HOUR, MINUTE, YEAR};
 use crate::world::{CallId, EPOCH, MachineId, World};
 
 pub(crate) struct Machine {
@@ -138,7 +138,7 @@ impl World {
 
     fn step_clock(&mut self, machine: MachineId) {
         self.counts.fault("wall clock set");
-        let step = self.random.pick(&[SECOND / 2, 30 * SECOND, HOUR, DAY]);
+        let step = self.random.pick(&[SECOND / 2, 30 * SECOND, HOUR, DAY, 20 * YEAR]);
         let step = i64::try_from(step).expect("a step fits");
         let step = if self.random.chance(500) { step } else { -step };
         self.machines[machine].offset += step;

@@ -117,6 +117,12 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     )
     .noticed_by("core::folded::tests::who_wins_a_claim_below_a_fold_sends_nothing_under_it"),
     mutation(
+        "tries that are over are kept for ever",
+        "folded.rs",
+        "    if last > BLOCK && ",
+        "    if last > u64::MAX - BLOCK && ",
+    ),
+    mutation(
         "tries are deleted and not folded",
         "folded.rs",
         "        cx.ports.set(Bucket::Store, &key, &value)?;\n        if cx.ports.read_back(&key)?.as_ref() != Some(&value) {\n            return Err(StoreError::Failed);\n        }\n",

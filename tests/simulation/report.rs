@@ -8,7 +8,7 @@ use crate::kroger::Time;
 use crate::world::{CallId, MachineId};
 
 /// Every fault that can be injected.
-pub(crate) const FAULTS: [&str; 28] = [
+pub(crate) const FAULTS: [&str; 29] = [
     "store operation fails",
     "store operation done, error answered",
     "increment done, answer lost",
@@ -31,6 +31,7 @@ pub(crate) const FAULTS: [&str; 28] = [
     "429",
     "captive portal",
     "client credentials refused",
+    "Kroger down for hours",
     "process killed",
     "host killed and restarted",
     "process held up",

@@ -1,5 +1,7 @@
 //! What must hold when all is calm: promise 7.
 
+use std::collections::BTreeMap;
+
 use crate::kroger::SECOND;
 use crate::records::{self, Kind, Ticket, show};
 use crate::workload::{Done, USERS};
@@ -58,6 +60,21 @@ impl World {
         }
         if due > 2 * refreshes + 20 {
             self.witness.violate(7, format!("{due} entries of what is due are left"));
+        }
+    }
+
+    /// 7: however often a refresh was tried in vain, little of it is left.
+    pub(crate) fn check_tries(&mut self) {
+        const MOST: usize = 300;
+
+        let mut tries: BTreeMap<String, usize> = BTreeMap::new();
+        for key in self.store.keys() {
+            if let Some((_, user, parent, _)) = records::try_key(key) {
+                *tries.entry(format!("{user} {}", show(parent))).or_default() += 1;
+            }
+        }
+        if let Some((grant, keys)) = tries.into_iter().max_by_key(|(_, keys)| *keys).filter(|(_, keys)| *keys > MOST) {
+            self.witness.violate(7, format!("{keys} keys of tries at one grant: {grant}"));
         }
     }
 

@@ -31,6 +31,9 @@ pub(crate) fn run(seed: u64, broken: Option<Broken>, detail: Detail) -> Run {
     let mut world = build(seed, broken, detail);
     let storm = world.weather.until;
     stir(&mut world, storm);
+    if world.random.chance(10) {
+        endure(&mut world);
+    }
     calm_down(&mut world);
     let mut counts = std::mem::take(&mut world.counts);
     counts.virtual_time = world.now;
@@ -137,6 +140,23 @@ fn stir(world: &mut World, storm: Time) {
         burst(world, users, has_timer);
     }
     world.run_until(storm);
+}
+
+/// Kroger cannot be reached for a day, on top of all else; the timers go on.
+fn endure(world: &mut World) {
+    let begins = world.now;
+    let ends = begins + world.random.pick(&[6, 12, 24]) * HOUR;
+    world.counts.fault("Kroger down for hours");
+    world.weather.network.outage = Some((begins, ends));
+    world.weather.until = ends;
+    while world.now < ends && !world.witness.is_violated() {
+        let machine = world.random.index(world.machines.len());
+        let task = if world.random.chance(900) { Task::Pass } else { Task::Use(0) };
+        world.start_at(world.now + SECOND, machine, task);
+        let pause = world.random.range(MINUTE, 10 * MINUTE);
+        world.run_until((world.now + pause).min(ends));
+    }
+    world.check_tries();
 }
 
 /// The time to the next burst: often just about when a token ends.

@@ -9,6 +9,7 @@ use crate::random::Random;
 pub(crate) const MINUTE: Time = 60 * SECOND;
 pub(crate) const HOUR: Time = 60 * MINUTE;
 pub(crate) const DAY: Time = 24 * HOUR;
+pub(crate) const YEAR: Time = 365 * DAY;
 
 /// Rates are per mille of the operations that they can befall.
 #[derive(Debug)]

@@ -7,7 +7,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use url::Url;
+use url::{Host, Url};
 
 use super::item::Modality;
 use super::lineage::App;
@@ -163,6 +163,10 @@ impl Settings {
     pub fn app(&self) -> App {
         let mut server = self.api_base_url.clone();
         server.set_path(&self.token_path);
+        if is_loopback(&server) {
+            // A sandbox has another port each time it starts.
+            let _ = server.set_port(None);
+        }
         App { server: server.into(), client_id: self.client.as_ref().map(|client| client.id.clone()) }
     }
 
@@ -441,6 +445,15 @@ fn is_origin(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https") && ends_there && !has_user(url)
 }
 
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
 fn has_user(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
@@ -583,6 +596,16 @@ mod tests {
         let settings = settings(&[("KROGER_DEV_MODE", "true")]).unwrap();
 
         assert_eq!(settings.ignored, ["KROGER_DEV_MODE is ignored: start with --sandbox"]);
+    }
+
+    #[test]
+    fn a_sandbox_is_the_same_server_whatever_its_port_and_no_other_is() {
+        let app = |url: &str| settings(&[("KROGER_API_BASE_URL", url)]).unwrap().app();
+
+        assert!(app("http://localhost:31945").is_same(&app("http://localhost:1")));
+        assert!(!app("http://localhost:31945").is_same(&app("https://api.kroger.com")));
+        assert!(!app("https://api.kroger.com").is_same(&app("https://api-ce.kroger.com")));
+        assert!(!app("https://kroger.example:1").is_same(&app("https://kroger.example:2")));
     }
 
     #[test]
