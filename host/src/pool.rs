@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use crate::component::{Blueprint, Instance, MAX_INSTANCES};
-use crate::time_limit::within;
+use crate::time_limit::{MOMENT, within};
 
 /// A call's wall time, blocked host calls included. The component gives up
 /// after 30 s by itself.
@@ -27,6 +27,9 @@ const MAX_WAITING: usize = 512;
 
 /// How long a call waits for an instance.
 const WAIT_LIMIT: Duration = Duration::from_secs(20);
+
+/// The longest that whoever asks for a call can have to wait for its end.
+pub(crate) const LONGEST_CALL: Duration = WAIT_LIMIT.saturating_add(CALL_LIMIT).saturating_add(MOMENT);
 
 /// Calls that one instance serves. Making one costs about two plain calls, so
 /// this many make that cost vanish, and what a guest leaks is soon dropped.
@@ -46,6 +49,8 @@ struct Inner {
     blueprint: Blueprint,
     slots: Arc<Semaphore>,
     waiting: AtomicUsize,
+    /// Calls that took too long, and whose outcome nobody knows.
+    given_up: AtomicUsize,
     /// The one used last is at the end.
     idle: Mutex<Vec<Idle>>,
 }
@@ -84,6 +89,7 @@ impl Pool {
             blueprint,
             slots: Arc::new(Semaphore::new(MAX_INSTANCES as usize)),
             waiting: AtomicUsize::new(0),
+            given_up: AtomicUsize::new(0),
             idle: Mutex::default(),
         }))
     }
@@ -97,14 +103,11 @@ impl Pool {
         let slot = self.slot().await?;
         let inner = Arc::clone(&self.0);
         let call = tokio::spawn(async move { inner.run(slot, work).await });
-        let result = match call.await {
-            Ok(result) => result,
-            Err(panicked) => Err(CallError::Failed(panicked.into())),
-        };
-        if let Err(error) = &result {
-            report(error);
-        }
-        result
+        call.await.unwrap_or_else(|panicked| {
+            let error = CallError::Failed(panicked.into());
+            report(&error);
+            Err(error)
+        })
     }
 
     /// Waits until no call runs. Calls that come meanwhile are let in too, so
@@ -112,6 +115,11 @@ impl Pool {
     pub(crate) async fn drained(&self) {
         // Fails only for a closed semaphore, and nothing closes this one.
         let _all = self.0.slots.acquire_many(MAX_INSTANCES).await;
+    }
+
+    /// How many calls were given up so far.
+    pub(crate) fn given_up(&self) -> usize {
+        self.0.given_up.load(Ordering::Relaxed)
     }
 
     /// Drops instances that have waited too long for work.
@@ -136,7 +144,19 @@ impl Pool {
 }
 
 impl Inner {
+    /// What went wrong is told here: whoever asked may have gone.
     async fn run<T, F>(&self, _slot: OwnedSemaphorePermit, work: F) -> Result<T, CallError>
+    where
+        F: for<'a> FnOnce(&'a mut Instance) -> Work<'a, T>,
+    {
+        let result = self.work(work).await;
+        if let Err(CallError::TimedOut) = result {
+            self.given_up.fetch_add(1, Ordering::Relaxed);
+        }
+        result.inspect_err(report)
+    }
+
+    async fn work<T, F>(&self, work: F) -> Result<T, CallError>
     where
         F: for<'a> FnOnce(&'a mut Instance) -> Work<'a, T>,
     {

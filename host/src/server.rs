@@ -27,7 +27,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
-use crate::pool::Pool;
+use crate::pool::{LONGEST_CALL, Pool};
 use crate::problem::Problem;
 use write_limit::WriteLimit;
 
@@ -48,13 +48,9 @@ const WRITE_LIMIT: Duration = Duration::from_secs(30);
 /// headers, with 431 and no body.
 const MAX_HEAD: usize = 64 << 10;
 
-/// How long calls under way may take to end once the server stops. A caller's
-/// own deadline in the component is 30 s.
-const GRACE: Duration = Duration::from_secs(35);
-
-/// Serves `listener` until `stop` resolves, then waits for the calls under way,
-/// those whose callers have gone included.
-pub(crate) async fn serve(listener: TcpListener, pool: &Pool, stop: impl Future<Output = ()>) {
+/// Serves `listener` until `stop` resolves. Answers the connections that are
+/// still open then.
+pub(crate) async fn serve(listener: TcpListener, pool: &Pool, stop: impl Future<Output = ()>) -> GracefulShutdown {
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut stop = pin!(stop);
@@ -67,19 +63,26 @@ pub(crate) async fn serve(listener: TcpListener, pool: &Pool, stop: impl Future<
             spawn_connection(stream, slot, pool.clone(), &graceful);
         }
     }
-    drop(listener);
-    drain(pool, graceful.shutdown()).await;
+    graceful
 }
 
-/// Waits for `closed`, and for the calls and refreshes under way.
-pub(crate) async fn drain(pool: &Pool, closed: impl Future<Output = ()>) {
+/// Waits until the connections of a server that was, if there was one, are
+/// closed and the calls and refreshes under way have ended, those whose callers
+/// have gone included: as long as a call can last. True where all did end, and
+/// none was given up.
+pub(crate) async fn drain(pool: &Pool, connections: Option<GracefulShutdown>) -> bool {
+    let given_up = pool.given_up();
     let ended = async {
-        closed.await;
+        if let Some(connections) = connections {
+            connections.shutdown().await;
+        }
         pool.drained().await;
     };
-    if timeout(GRACE, ended).await.is_err() {
+    let have_ended = timeout(LONGEST_CALL, ended).await.is_ok();
+    if !have_ended {
         tracing::warn!("calls are still under way; ending anyway");
     }
+    have_ended && pool.given_up() == given_up
 }
 
 async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
