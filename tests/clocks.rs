@@ -7,6 +7,6 @@
 mod stopped;
 mod wall_clock;
 
-fn is_full() -> bool {
+pub fn is_full() -> bool {
     std::env::var("KROGER_TIME").as_deref() == Ok("full")
 }
