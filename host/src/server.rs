@@ -3,8 +3,9 @@
 //! A request is read whole before an instance is taken and its answer is whole
 //! before the instance is given back: a slow client holds a connection, never an
 //! instance. What a route means is the component's business; nothing is decided
-//! here but sizes and times.
+//! here but sizes and times, and that the process lives.
 
+mod livez;
 mod write_limit;
 
 use std::convert::Infallible;
@@ -31,7 +32,6 @@ use crate::pool::{LONGEST_CALL, Pool};
 use crate::problem::Problem;
 use write_limit::WriteLimit;
 
-const LIVEZ: &str = "/livez";
 const MAX_CONNECTIONS: usize = 1024;
 /// What a request may have, and a message over stdin: 1 MiB.
 pub const MAX_BODY: usize = 1 << 20;
@@ -124,9 +124,13 @@ fn spawn_connection(stream: TcpStream, slot: OwnedSemaphorePermit, pool: Pool, g
 async fn answer(pool: &Pool, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let began = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let response = match whole(request).await {
-        Ok(request) => call(pool, request).await,
-        Err(problem) => problem.response(),
+    let response = if livez::is_plain(&request) {
+        livez::alive(&method)
+    } else {
+        match whole(request).await {
+            Ok(request) => call(pool, request).await,
+            Err(problem) => problem.response(),
+        }
     };
     // Never the query, which may carry a code.
     tracing::trace!(%method, path, status = response.status().as_u16(), took = ?began.elapsed(), "answered");
@@ -168,8 +172,8 @@ async fn read(mut body: Incoming) -> Result<Bytes, Problem> {
 /// without a name.
 fn named<B>(mut request: Request<B>) -> Result<Request<B>, Problem> {
     match check_host(&request) {
-        Err(_) if request.uri().path() == LIVEZ => {
-            *request.uri_mut() = Uri::from_static(LIVEZ);
+        Err(_) if request.uri().path() == livez::PATH => {
+            *request.uri_mut() = Uri::from_static(livez::PATH);
             request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
             Ok(request)
         }
