@@ -85,7 +85,7 @@ impl Host {
     /// # Errors
     /// [`StartError`], which names no secret.
     pub fn start(settings: Settings, cache_dir: Option<&Path>) -> Result<Self, StartError> {
-        let store = Store::open(&settings.store.directory, &settings.store.name).map_err(StartError::Store)?;
+        let store = Store::open(&settings.store.directory, &settings.store.path()).map_err(StartError::Store)?;
         let mut buckets = Buckets::new(store, settings.durable_buckets());
         if let Some(path) = settings.env_file {
             buckets = buckets.with_env_file(path);

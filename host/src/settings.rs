@@ -34,7 +34,7 @@ const PLATFORM_STORE: &str = "kroger-mcp data directory";
 pub struct StoreLocation {
     /// Where it is; it need not exist yet.
     pub directory: PathBuf,
-    /// What answers and errors call it; never an absolute path that nobody gave.
+    /// What answers call it; never an absolute path, which is no caller's business.
     pub name: String,
 }
 
@@ -56,10 +56,17 @@ impl StoreLocation {
     /// No directory is left to take.
     pub fn choose(option: Option<&str>, given: &Given, purpose: Purpose) -> Result<Self, Refused> {
         let store = Self::wanted(option, given, purpose)?;
-        if store.is_local(purpose) && !store.is_there() && crate::private_directory(&store.directory).is_err() {
-            return Self::of_platform(purpose);
+        if !store.is_local(purpose) || store.is_there() {
+            return Ok(store);
         }
-        Ok(store)
+        let Err(error) = crate::private_directory(&store.directory) else { return Ok(store) };
+        let of_platform = Self::of_platform(purpose)?;
+        tracing::warn!(
+            store = of_platform.path(),
+            "{} cannot be made ({error}), so the store is elsewhere",
+            store.path()
+        );
+        Ok(of_platform)
     }
 
     /// The store that is there already, for one who only looks: named, in the
@@ -81,14 +88,22 @@ impl StoreLocation {
         if option.is_some_and(str::is_empty) {
             return Err(Refused::StoreIsNameless);
         }
-        if let Some(name) = option.or_else(|| given.variable("KROGER_STORE")) {
-            return Ok(Self::named(&purpose.name(name)));
+        let name = option.or_else(|| given.variable("KROGER_STORE")).unwrap_or(STORE);
+        let store = Self::named(&purpose.name(name));
+        if store.directory.is_symlink() && !store.is_there() {
+            return Err(Refused::StoreLeadsNowhere(store.path()));
         }
-        Ok(Self::named(&purpose.name(STORE)))
+        Ok(store)
     }
 
     fn is_local(&self, purpose: Purpose) -> bool {
         self.directory == Path::new(&purpose.name(STORE))
+    }
+
+    /// Its whole path, for the log and the operator's terminal.
+    pub fn path(&self) -> String {
+        let path = std::path::absolute(&self.directory);
+        path.as_ref().unwrap_or(&self.directory).display().to_string()
     }
 
     /// Whether it has been made.
@@ -287,6 +302,8 @@ pub enum Refused {
     NoText(String),
     /// The name of the store is empty.
     StoreIsNameless,
+    /// The store is a link to what is not there: perhaps a disk that is not mounted.
+    StoreLeadsNowhere(String),
     /// Neither the working directory nor a home can take the store.
     NoHome,
 }
@@ -306,6 +323,9 @@ impl fmt::Display for Refused {
             ),
             Self::NoText(name) => write!(f, "The value of {name} is not UTF-8."),
             Self::StoreIsNameless => f.write_str("--store is empty; allowed: a directory, such as --store .tokens"),
+            Self::StoreLeadsNowhere(path) => {
+                write!(f, "{path} is a link that leads nowhere; mount what it leads to, or remove it.")
+            }
             Self::NoHome => f.write_str(
                 "No store can be made in the working directory, and there is no home directory. \
                  Name a directory with --store.",

@@ -54,12 +54,12 @@ async fn run(settings: Settings, listener: TcpListener, lines: &[String]) -> Res
     let stop = signals::stop();
     let address = address(&listener)?;
     warn(settings.dead_redirect(address).as_slice());
-    let began = Instant::now();
+    let (began, store) = (Instant::now(), settings.store.path());
     let host = start(settings.listening_on(address)).await?;
     let startup_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     warn_of_exposure(address);
     print(lines)?;
-    tracing::info!(%address, startup_ms, "listening");
+    tracing::info!(%address, store, startup_ms, "listening");
     host.serve(listener, stop).await.map_err(Ending::failed)?;
     tracing::info!("stopped");
     Ok(())

@@ -31,7 +31,11 @@ pub(super) async fn status(options: &StatusOptions, given: &Given) -> Result<(),
     if !looked.is_there {
         answer["token_storage"]["file_exists"] = false.into();
     }
-    if options.json { json(&answer) } else { print(&page(Palette::of_stdout(), &answer, now())) }
+    if options.json {
+        return json(&answer);
+    }
+    answer["token_storage"]["file_path"] = looked.store.into();
+    print(&page(Palette::of_stdout(), &answer, now()))
 }
 
 fn json(answer: &Value) -> Result<(), Ending> {

@@ -11,7 +11,7 @@ use crate::{Host, StartError};
 
 /// Opens the store, if there is one, and has the component validate all.
 pub(super) async fn points(store: StoreLocation, given: &Given) -> Vec<Point> {
-    if !sqlite::is_store(&store.directory) {
+    if matches!(sqlite::is_store(&store.directory), Ok(false)) {
         return vec![Point::bad("sign-in", "nobody is signed in; sign in: kroger-mcp login")];
     }
     let Ok(settings) = Settings::new(given, store) else { return Vec::new() };
