@@ -25,6 +25,9 @@ pub use given::Given;
 const REPLACED_BY_SANDBOX: [&str; 4] =
     ["KROGER_CLIENT_ID", "KROGER_CLIENT_SECRET", "KROGER_API_BASE_URL", "KROGER_REDIRECT_URI"];
 
+/// The component's route to which sign-ins return.
+const CALLBACK: &str = "/auth/callback";
+
 const ORIGINS: &str = "KROGER_ALLOWED_ORIGINS";
 const STORE: &str = ".tokens";
 const PLATFORM_STORE: &str = "kroger-mcp data directory";
@@ -202,10 +205,26 @@ impl Settings {
     /// now, a `.env` that others may read.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.component.ignored.clone();
+        warnings.extend(self.unserved_redirect());
         if self.env_file.as_deref().is_some_and(others_may_read) {
             warnings.push("others may read .env, where tokens are written: chmod 600 .env".to_owned());
         }
         warnings
+    }
+
+    /// A sentence where sign-ins return to a path that nobody serves.
+    pub fn unserved_redirect(&self) -> Option<String> {
+        let uri = &self.component.redirect_uri;
+        if uri.path().ends_with(CALLBACK) {
+            return None;
+        }
+        let mut served = uri.clone();
+        served.set_path(CALLBACK);
+        Some(format!(
+            "KROGER_REDIRECT_URI leads to {}, which nobody serves, so sign-ins will not return: set \
+             KROGER_REDIRECT_URI={served} and register it at developer.kroger.com",
+            uri.path()
+        ))
     }
 
     /// A sentence where sign-ins return to this machine but not to `address`,
@@ -221,7 +240,8 @@ impl Settings {
         }
         Some(format!(
             "KROGER_REDIRECT_URI leads to port {port} of this machine and the server listens on {address}: sign-ins \
-             will not return here"
+             will not return here. Set KROGER_REDIRECT_URI={}{CALLBACK} and register it at developer.kroger.com",
+            base_url(address)
         ))
     }
 
@@ -458,6 +478,20 @@ mod tests {
         assert_eq!(origins("[fe80::1%3]:80"), "https://app.example,http://[fe80::1]:80");
         for everywhere in ["127.0.0.1:80", "[::1]:80", "0.0.0.0:80", "[::]:80"] {
             assert_eq!(origins(everywhere), "https://app.example", "{everywhere}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_to_another_path_is_told_with_what_to_set() {
+        let told = |uri: &str| {
+            let given = given(&[("KROGER_REDIRECT_URI", uri)], &[]);
+            Settings::new(&given, StoreLocation::named(".tokens")).unwrap().unserved_redirect()
+        };
+
+        assert_eq!(told("https://kroger.example/behind/auth/callback"), None);
+        for uri in ["http://localhost:9004/callback", "http://localhost:9004/auth/callback/"] {
+            let words = told(uri).unwrap();
+            assert!(words.contains("set KROGER_REDIRECT_URI=http://localhost:9004/auth/callback and"), "{words}");
         }
     }
 

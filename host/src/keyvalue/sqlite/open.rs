@@ -232,8 +232,10 @@ fn place(directory: &Path, options: Options) -> Result<Location, Obstacle> {
     match fs::metadata(directory) {
         Ok(metadata) if metadata.is_file() => return Err(Obstacle::LegacyFile),
         Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create_directory(directory).map_err(not_made)?,
-        Err(error) => return Err(not_made(error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            create_directory(directory).map_err(|error| not_made(&error))?
+        }
+        Err(error) => return Err(not_made(&error)),
     }
     let file = fs::canonicalize(directory)?.join(FILE);
     let was_there = file.try_exists()?;
@@ -244,8 +246,8 @@ fn place(directory: &Path, options: Options) -> Result<Location, Obstacle> {
 }
 
 /// Some places are no directories, or are none where files can be: `/proc`.
-fn not_made(error: io::Error) -> Obstacle {
-    match Fault::of(&error) {
+fn not_made(error: &io::Error) -> Obstacle {
+    match Fault::of(error) {
         Fault::Io => Obstacle::NotMade(error.to_string()),
         fault => Obstacle::Fault(fault),
     }
