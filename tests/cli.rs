@@ -248,7 +248,7 @@ fn on_bad_arguments_and_files() {
         ("logout, unmakeable store", &["logout", "--store", "/proc/tokens"], 1, "cannot be made here"),
         ("status, no store name", &["status", "--store", ""], 2, "--store is empty"),
         ("refresh, bad user", &["refresh", "--user", "a\u{7}b"], 2, "1 to 256"),
-        ("import, absent file", &["import", "absent"], 2, "absent: it cannot be read"),
+        ("import, absent file", &["import", "absent"], 2, "absent: there is no such file"),
         ("import, directory", &["import", "directory"], 2, "not a regular file"),
         ("import, nonsense", &["import", "nonsense"], 2, "neither a token file"),
         ("import, bad user", &["import", "tokens.json", "--user", ""], 2, "1 to 256"),
