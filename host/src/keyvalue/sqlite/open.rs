@@ -233,7 +233,7 @@ fn place(directory: &Path, options: Options) -> Result<Location, Obstacle> {
         Ok(metadata) if metadata.is_file() => return Err(Obstacle::LegacyFile),
         Ok(_) => {}
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            create_directory(directory).map_err(|error| not_made(&error))?
+            create_directory(directory).map_err(|error| not_made(&error))?;
         }
         Err(error) => return Err(not_made(&error)),
     }
