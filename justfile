@@ -60,9 +60,10 @@ soak MINUTES="3":
     cargo build --release
     tests/soak/run --minutes {{MINUTES}}
 
-# Stop the server in mid-refresh for 40 s, and set its clock (needs libfaketime).
+# Stop the server in mid-refresh for 40 s, set its clock (needs libfaketime), and
+# interrupt a refresh that lasts.
 time:
-    KROGER_TIME=full cargo test --test e2e clocks -- --nocapture
+    KROGER_TIME=full cargo test --test e2e -- --nocapture clocks ending
 
 # A pass of the timer among ten thousand users and among a million, with the same
 # number due (needs Python, and 2 GB of disk).

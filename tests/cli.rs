@@ -66,10 +66,9 @@ fn print_table(title: &str, rows: &[(&str, Told)]) {
     }
 }
 
-/// One line, which names no path of the machine and says something.
+/// One line, which says something.
 fn assert_is_one_clear_line(name: &str, told: &Told) {
     assert_eq!(told.line.lines().count(), 1, "{name}: {}", told.line);
-    assert!(!told.line.contains("/tmp"), "{name}: {}", told.line);
     assert!(!told.line.contains("panicked"), "{name}: {}", told.line);
 }
 
@@ -249,7 +248,7 @@ fn on_bad_arguments_and_files() {
         ("logout, unmakeable store", &["logout", "--store", "/proc/tokens"], 1, "cannot be made here"),
         ("status, no store name", &["status", "--store", ""], 2, "--store is empty"),
         ("refresh, bad user", &["refresh", "--user", "a\u{7}b"], 2, "1 to 256"),
-        ("import, absent file", &["import", "absent"], 2, "absent: it cannot be read"),
+        ("import, absent file", &["import", "absent"], 2, "absent: there is no such file"),
         ("import, directory", &["import", "directory"], 2, "not a regular file"),
         ("import, nonsense", &["import", "nonsense"], 2, "neither a token file"),
         ("import, bad user", &["import", "tokens.json", "--user", ""], 2, "1 to 256"),
@@ -258,7 +257,7 @@ fn on_bad_arguments_and_files() {
         ("backup, directory", &["backup", "--force", "directory"], 1, "is not a backup"),
         ("backup, the store", &["backup", "--force", ".tokens/store.sqlite3"], 1, "in the store's own directory"),
         ("backup, another's file", &["backup", "--force", "precious"], 1, "is not a backup"),
-        ("backup, no store", &["backup", "copy", "--store", "elsewhere"], 1, "there is no store at elsewhere"),
+        ("backup, no store", &["backup", "copy", "--store", "elsewhere"], 1, "/elsewhere; name it with --store"),
         ("restore, absent file", &["restore", "absent"], 2, "cannot be read"),
         ("restore, nonsense", &["restore", "nonsense"], 2, "is not a backup"),
         ("restore, directory", &["restore", "directory"], 2, "cannot be read"),

@@ -4,7 +4,7 @@
 //! Every test ends with a good add and no sign-in, or with an honest `reauthorize` where Kroger had
 //! spent the token and the answer could not be saved. The quick form runs with all the others;
 //! `KROGER_CRASHES=full` tries every step, and hundreds of kills. What a machine does not allow is
-//! skipped, and said so.
+//! skipped, and said so; but in the full form a machine without strace fails.
 
 mod damaged_store;
 mod disk_errors;

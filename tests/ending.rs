@@ -1,13 +1,21 @@
 //! How a process ends: what Kroger has given is saved first.
 
-use std::path::PathBuf;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use rusqlite::Connection;
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::clocks;
 use crate::support::{Ended, Kroger, Sandbox, Server, UPC, eventually, folder};
+
+const STORE: &str = ".tokens/store.sqlite3";
 
 /// A token that has expired, and a Kroger that takes its time for the next.
 pub fn expired_token(sandbox: &Sandbox) -> TempDir {
@@ -23,8 +31,8 @@ pub fn expired_token(sandbox: &Sandbox) -> TempDir {
 }
 
 /// Another program writes to the store, and is slow about it.
-fn hold(folder: &TempDir) -> Connection {
-    let store = Connection::open(folder.path().join(".tokens/store.sqlite3")).unwrap();
+fn hold(store: &Path) -> Connection {
+    let store = Connection::open(store).unwrap();
     store.execute_batch("BEGIN IMMEDIATE").unwrap();
     store
 }
@@ -37,8 +45,8 @@ fn says(log: impl Fn() -> String, word: &str) {
     eventually(word, || log().contains(word).then_some(()));
 }
 
-fn interrupt(child: &Child) {
-    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+fn signal(name: &str, process: u32) {
+    assert!(Command::new("kill").args([name, &process.to_string()]).status().unwrap().success());
 }
 
 fn is_signed_in(folder: &TempDir, sandbox: &Sandbox) {
@@ -52,7 +60,7 @@ fn refused_by_the_store(sandbox: &Sandbox) -> (TempDir, Server, Connection) {
     let folder = expired_token(sandbox);
     let server = Server::start(folder.path(), sandbox);
     a_refresh_is_under_way(sandbox);
-    let other = hold(&folder);
+    let other = hold(&folder.path().join(STORE));
     says(|| server.log(), "rescued");
     (folder, server, other)
 }
@@ -76,7 +84,7 @@ fn tokens_that_the_store_refused_are_saved_as_soon_as_it_takes_them() {
     let (folder, server, other) = refused_by_the_store(&sandbox);
 
     drop(other);
-    let freed = std::time::Instant::now();
+    let freed = Instant::now();
     eventually("nothing waits in memory", || (server.get("/readyz").status == 200).then_some(()));
 
     // The next pass of the timer is most of a minute away.
@@ -92,12 +100,12 @@ fn refresh(folder: &TempDir, sandbox: &Sandbox) -> (Child, PathBuf) {
     (kroger.spawn_piped(), log)
 }
 
-fn ended(child: Child) -> Ended {
+fn ended((child, log): (Child, PathBuf)) -> Ended {
     let output = child.wait_with_output().unwrap();
     Ended {
         status: output.status,
         stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+        stderr: std::fs::read_to_string(log).unwrap(),
     }
 }
 
@@ -107,11 +115,11 @@ fn a_refresh_for_cron_waits_for_the_store_that_refused_new_tokens() {
     let folder = expired_token(&sandbox);
     let (child, log) = refresh(&folder, &sandbox);
     a_refresh_is_under_way(&sandbox);
-    let other = hold(&folder);
+    let other = hold(&folder.path().join(STORE));
     says(|| std::fs::read_to_string(&log).unwrap(), "the store refused new tokens");
     drop(other);
 
-    let ended = ended(child);
+    let ended = ended((child, log));
 
     assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(0), "1 due: 1 refreshed.\n"));
     is_signed_in(&folder, &sandbox);
@@ -121,11 +129,115 @@ fn a_refresh_for_cron_waits_for_the_store_that_refused_new_tokens() {
 fn a_refresh_for_cron_that_is_interrupted_ends_what_it_has_begun() {
     let sandbox = Sandbox::start();
     let folder = expired_token(&sandbox);
-    let (child, _) = refresh(&folder, &sandbox);
+    let (child, log) = refresh(&folder, &sandbox);
     a_refresh_is_under_way(&sandbox);
 
-    interrupt(&child);
+    signal("-INT", child.id());
 
-    assert_eq!(ended(child).status.code(), Some(1));
+    let ended = ended((child, log));
+    assert_eq!(ended.status.code(), Some(1));
+    assert!(ended.stderr.contains("were ended first"), "{}", ended.stderr);
     is_signed_in(&folder, &sandbox);
+}
+
+/// A closed terminal window says so with SIGHUP, and the kernel and the shell
+/// each say it.
+#[test]
+fn a_refresh_whose_terminal_is_closed_ends_what_it_has_begun() {
+    let sandbox = Sandbox::start();
+    let folder = expired_token(&sandbox);
+    let (child, log) = refresh(&folder, &sandbox);
+    a_refresh_is_under_way(&sandbox);
+
+    signal("-HUP", child.id());
+    signal("-HUP", child.id());
+
+    assert_eq!(ended((child, log)).status.code(), Some(1));
+    is_signed_in(&folder, &sandbox);
+}
+
+#[test]
+fn a_server_whose_terminal_is_closed_ends_what_it_has_begun() {
+    let sandbox = Sandbox::start();
+    let folder = expired_token(&sandbox);
+    let server = Server::start(folder.path(), &sandbox);
+    a_refresh_is_under_way(&sandbox);
+
+    signal("-HUP", server.id());
+    says(|| server.log(), "stopping");
+    signal("-HUP", server.id());
+
+    assert!(server.wait().success());
+    is_signed_in(&folder, &sandbox);
+}
+
+#[test]
+fn under_nohup_a_closed_terminal_ends_nothing() {
+    let sandbox = Sandbox::start();
+    let folder = expired_token(&sandbox);
+    let nohup = Kroger::new(folder.path(), &["refresh"]).at(&sandbox).under("nohup", &[]);
+    let log = nohup.log().to_owned();
+    let child = nohup.spawn_piped();
+    a_refresh_is_under_way(&sandbox);
+
+    signal("-HUP", child.id());
+
+    let ended = ended((child, log));
+    assert_eq!((ended.status.code(), ended.stdout.as_str()), (Some(0), "1 due: 1 refreshed.\n"));
+    is_signed_in(&folder, &sandbox);
+}
+
+/// A token endpoint that refuses twice, each time as late as it is waited for,
+/// while another program is slow about the store. Counts who asks.
+fn slow_kroger(store: PathBuf) -> (String, Arc<AtomicU64>) {
+    const LATE: Duration = Duration::from_millis(9_300);
+    const HELD: Duration = Duration::from_secs(4);
+    const REFUSAL: &str = "HTTP/1.1 503 Slow\r\nRetry-After: 1\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let asked = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&asked);
+    let body = json!({ "access_token": "new", "refresh_token": "newer", "expires_in": 1_800 }).to_string();
+    let pair = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+    std::thread::spawn(move || {
+        for connection in listener.incoming() {
+            let mut connection = connection.unwrap();
+            // One that is closed unread is reset, and its answer lost.
+            let _ = connection.read(&mut [0; 4_096]).unwrap();
+            let number = counter.fetch_add(1, Ordering::Relaxed);
+            std::thread::park_timeout(LATE);
+            let other = hold(&store);
+            connection.write_all(if number < 2 { REFUSAL } else { &pair }.as_bytes()).unwrap();
+            drop(connection);
+            std::thread::park_timeout(HELD);
+            drop(other);
+        }
+    });
+    (url, asked)
+}
+
+/// Takes most of a minute, so `just time` alone runs it.
+#[test]
+fn an_interrupted_refresh_is_waited_for_as_long_as_it_may_last() {
+    if !clocks::is_full() {
+        return;
+    }
+    let sandbox = Sandbox::start();
+    let folder = expired_token(&sandbox);
+    let (kroger, asked) = slow_kroger(folder.path().join(STORE));
+    let slow = Kroger::new(folder.path(), &["refresh"]).at(&sandbox).env("KROGER_API_BASE_URL", &kroger);
+    let log = slow.log().to_owned();
+    let child = slow.spawn_piped();
+    eventually("the token is sent", || (asked.load(Ordering::Relaxed) > 0).then_some(()));
+
+    let interrupted = Instant::now();
+    signal("-TERM", child.id());
+    let ended = ended((child, log));
+
+    assert!(interrupted.elapsed() > Duration::from_secs(36), "{:?}", interrupted.elapsed());
+    assert!(ended.stderr.contains("were ended first"), "{}", ended.stderr);
+    let status = Kroger::new(folder.path(), &["status", "--json"]).at(&sandbox).run().stdout;
+    let status: serde_json::Value = serde_json::from_str(&status).unwrap();
+    assert_eq!(status["user_tokens"]["user_default"]["status"], "valid", "{status}");
 }

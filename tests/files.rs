@@ -1,13 +1,13 @@
 //! What lies on disk: who may read it, and what it keeps.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::process::Command;
 
 use serde_json::json;
 
-use crate::support::{Kroger, Sandbox, Server, UPC, folder};
+use crate::support::{Ended, Kroger, Sandbox, Server, UPC, folder};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -108,7 +108,11 @@ fn whoever_only_looks_makes_no_store() {
     let ended = Kroger::new(folder.path(), &["status"]).run();
 
     assert!(ended.status.success(), "{}", ended.stderr);
-    assert!(ended.stdout.contains("Nobody is signed in. (Store: .tokens)"), "{}", ended.stdout);
+    assert!(
+        ended.stdout.contains(&format!("Nobody is signed in. (Store: {})", store_path(folder.path()))),
+        "{}",
+        ended.stdout
+    );
     assert!(!folder.path().join(".tokens").exists());
 }
 
@@ -130,7 +134,84 @@ fn a_store_that_cannot_be_made_is_said_to_be_so() {
         Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--store", "/proc/tokens"]).at(&sandbox).run();
 
     assert!(!ended.status.success());
-    assert!(ended.stderr.contains("cannot be made here"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("/proc/tokens cannot be made here: No such file"), "{}", ended.stderr);
+}
+
+fn store_path(folder: &Path) -> String {
+    fs::canonicalize(folder).unwrap().join(".tokens").display().to_string()
+}
+
+/// Runs it as one whom permissions bind: root is bound by none.
+fn bound(kroger: Kroger, folder: &Path) -> Ended {
+    let is_root = fs::metadata(folder).unwrap().uid() == 0;
+    let without = ["--bounding-set=-all", "--inh-caps=-all"].map(str::to_owned);
+    if is_root { kroger.under("setpriv", &without).run() } else { kroger.run() }
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+#[test]
+fn a_store_that_cannot_be_read_is_not_taken_for_none() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    Server::start(folder.path(), &sandbox).stop();
+    let run = |arguments: &[&str]| bound(Kroger::new(folder.path(), arguments).at(&sandbox), folder.path());
+    set_mode(&folder.path().join(".tokens"), 0);
+
+    let doctor = run(&["doctor", "--offline", "--json"]);
+    let backup = run(&["backup", "copy"]);
+
+    set_mode(&folder.path().join(".tokens"), 0o700);
+    let report: serde_json::Value = serde_json::from_str(&doctor.stdout).unwrap();
+    let point = |name: &str| report["points"].as_array().unwrap().iter().find(|point| point["name"] == name).cloned();
+    let permissions = point("permissions").unwrap();
+    assert_eq!(permissions["verdict"], "bad", "{permissions}");
+    assert!(permissions["detail"].as_str().unwrap().contains(&store_path(folder.path())), "{permissions}");
+    assert_eq!(point("sign-in"), None);
+    assert!(backup.stderr.contains("access to the store's files is denied"), "{}", backup.stderr);
+}
+
+#[test]
+fn a_store_whose_file_was_emptied_is_told_of() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let new = Server::start(folder.path(), &sandbox).stop();
+    fs::write(folder.path().join(".tokens/store.sqlite3"), "").unwrap();
+
+    let emptied = Server::start(folder.path(), &sandbox).stop();
+
+    assert!(!new.contains("was empty"), "{new}");
+    let line = emptied.lines().find(|line| line.contains("was empty")).expect(&emptied);
+    assert!(line.contains("WARN") && line.contains("store.sqlite3"), "{line}");
+}
+
+#[test]
+fn the_log_says_where_the_store_is_and_why_it_is_elsewhere() {
+    let (sandbox, folder, home) = (Sandbox::start(), folder(), folder());
+    let usual = Server::start(folder.path(), &sandbox).stop();
+    fs::remove_dir_all(folder.path().join(".tokens")).unwrap();
+    set_mode(folder.path(), 0o500);
+    let refresh = Kroger::new(folder.path(), &["refresh"]).at(&sandbox).env("HOME", home.path().to_str().unwrap());
+
+    let elsewhere = bound(refresh, folder.path());
+
+    set_mode(folder.path(), 0o700);
+    assert!(usual.contains(&format!("store=\"{}\"", store_path(folder.path()))), "{usual}");
+    let warning = elsewhere.stderr.lines().find(|line| line.contains("WARN")).expect(&elsewhere.stderr);
+    assert!(warning.contains("Permission denied") && warning.contains(home.path().to_str().unwrap()), "{warning}");
+}
+
+#[test]
+fn a_store_that_is_a_link_to_nowhere_is_refused() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    std::os::unix::fs::symlink("not-mounted", folder.path().join(".tokens")).unwrap();
+
+    for command in [&["serve", "--listen", "127.0.0.1:0"][..], &["status"], &["refresh"]] {
+        let ended = Kroger::new(folder.path(), command).at(&sandbox).run();
+
+        assert_eq!(ended.status.code(), Some(2), "{command:?}");
+        assert!(ended.stderr.contains(".tokens is a link that leads nowhere"), "{}", ended.stderr);
+    }
 }
 
 #[test]
@@ -180,8 +261,8 @@ fn a_store_that_is_no_database_is_said_to_be_so() {
     let ended = Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0"]).at(&sandbox).run();
 
     assert!(!ended.status.success());
-    assert!(ended.stderr.contains(".tokens"), "{}", ended.stderr);
-    assert!(!ended.stderr.contains(&folder.path().display().to_string()), "{}", ended.stderr);
+    let told = format!("store.sqlite3 in {} is not a store", store_path(folder.path()));
+    assert!(ended.stderr.contains(&told), "{}", ended.stderr);
 }
 
 #[test]

@@ -236,8 +236,13 @@ fn over_stdio_the_port_is_taken_over_from_who_ends() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let first = Server::start(folder.path(), &sandbox);
     let livez = first.url("/livez");
-    let mut app = App::start(folder.path(), &sandbox, &["--listen", &first.address.to_string()]);
+    let kroger = Kroger::new(folder.path(), &["stdio", "--listen", &first.address.to_string()]).at(&sandbox);
+    let log = kroger.log().to_owned();
+    let mut app = App::spawn(kroger);
     app.call("token_status", &json!({}));
+    let log = std::fs::read_to_string(log).unwrap();
+    let serving = log.lines().find(|line| line.contains("serving stdin")).expect(&log);
+    assert!(!serving.contains("address="), "the port is somebody else's: {serving}");
 
     first.kill();
 

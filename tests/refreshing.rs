@@ -1,7 +1,8 @@
 //! Staying signed in: expiry, crowds, restarts, the timer, refusals.
 
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
+use std::time::{Duration, Instant};
 
 use serde_json::json;
 
@@ -249,4 +250,61 @@ fn one_pass_of_the_refresh_command_does_the_timers_work() {
 
     assert!(pass.status.success(), "{}", pass.stderr);
     assert_eq!(sandbox.refreshes(), 1);
+}
+
+/// What a client reads on its connection, without the date.
+fn raw(server: &Server, request: &str) -> String {
+    let mut stream = TcpStream::connect(server.address).unwrap();
+    write!(stream, "{request}").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let mut lines: Vec<&str> = answer.lines().filter(|line| !line.starts_with("date:")).collect();
+    lines[1..].sort_unstable();
+    lines.join("\n")
+}
+
+#[test]
+fn callers_who_wait_for_kroger_hold_up_neither_a_probe_nor_the_timer() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0"])
+        .at(&sandbox)
+        .env("KROGER_TOKEN_CHECK_INTERVAL", "1")
+        .serve();
+    server.sign_in();
+    short_lives(&sandbox, 2);
+    server.sign_in_as("ben", "bob").expect(200);
+    sandbox.faults(&json!([{ "match": { "path": "/v1/cart/add" }, "action": { "delay_ms": 9_000 } }]));
+
+    std::thread::scope(|scope| {
+        for _ in 0..70 {
+            scope.spawn(|| server.add(UPC));
+        }
+        eventually("every instance is with a caller", || (sandbox.fired() >= 64).then_some(()));
+        let (held, before) = (Instant::now(), sandbox.refreshes());
+
+        server.get("/livez").expect(200);
+        let answered = held.elapsed();
+        eventually("the timer refreshes", || (sandbox.refreshes() > before + 1).then_some(()));
+
+        assert!(answered < Duration::from_secs(2), "{answered:?}");
+        assert!(held.elapsed() < Duration::from_secs(8), "{:?}", held.elapsed());
+    });
+}
+
+#[test]
+fn the_hosts_own_answer_to_a_probe_is_the_components() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+    let ask =
+        |method: &str, rest: &str| raw(&server, &format!("{method} /livez HTTP/1.1\r\nConnection: close\r\n{rest}"));
+
+    for method in ["GET", "HEAD"] {
+        let of_host = ask(method, "Host: localhost\r\n\r\n");
+        // What may have a body is the component's.
+        let of_component = ask(method, "Host: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
+        assert_eq!(of_host, of_component);
+        assert!(of_host.starts_with("HTTP/1.1 200 OK"), "{of_host}");
+    }
+    assert!(ask("POST", "Host: localhost\r\n\r\n").starts_with("HTTP/1.1 405"));
+    assert!(ask("GET", "Host: localhost\r\nOrigin: https://evil.example\r\n\r\n").starts_with("HTTP/1.1 403"));
 }

@@ -46,6 +46,7 @@ fn a_port_that_is_taken_is_said_to_be_so() {
 
     assert!(!ended.status.success());
     assert!(ended.stderr.contains("--listen"), "{}", ended.stderr);
+    assert!(ended.stderr.contains("set KROGER_REDIRECT_URI="), "{}", ended.stderr);
 }
 
 #[test]
@@ -127,7 +128,37 @@ fn a_redirect_to_a_port_where_nobody_listens_is_told_at_start() {
 
     let log = server.stop();
 
-    assert!(log.contains("KROGER_REDIRECT_URI") && log.contains(&port.to_string()), "{log}");
+    assert!(log.contains(&format!("Set KROGER_REDIRECT_URI=http://localhost:{port}/auth/callback and")), "{log}");
+}
+
+#[test]
+fn a_redirect_to_a_path_that_nobody_serves_is_told_at_start_and_by_doctor() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let with_path = |arguments: &[&str]| {
+        Kroger::new(folder.path(), arguments).at(&sandbox).env("KROGER_REDIRECT_URI", "http://localhost:9004/callback")
+    };
+
+    let log = with_path(&["serve", "--listen", "127.0.0.1:0"]).serve().stop();
+    let doctor = with_path(&["doctor", "--offline", "--json"]).run();
+
+    let advice = "set KROGER_REDIRECT_URI=http://localhost:9004/auth/callback and";
+    assert!(log.contains(advice), "{log}");
+    let report: serde_json::Value = serde_json::from_str(&doctor.stdout).unwrap();
+    let point = report["points"].as_array().unwrap().iter().find(|point| point["name"] == "redirect URI").unwrap();
+    assert_eq!(point["verdict"], "bad", "{point}");
+    assert!(point["detail"].as_str().unwrap().contains(advice), "{point}");
+}
+
+#[test]
+fn status_says_how_to_look_at_the_sandboxs_store() {
+    let folder = folder();
+    Kroger::new(folder.path(), &["serve", "--sandbox", "--listen", "127.0.0.1:0"]).serve().stop();
+
+    let status = Kroger::new(folder.path(), &["status"]).run();
+    let of_sandbox = Kroger::new(folder.path(), &["status", "--store", ".tokens-sandbox"]).run();
+
+    assert!(status.stdout.contains("kroger-mcp status --store .tokens-sandbox"), "{}", status.stdout);
+    assert!(of_sandbox.status.success() && !of_sandbox.stdout.contains("--store"), "{of_sandbox:?}");
 }
 
 #[test]

@@ -57,7 +57,7 @@ fn main() {
     let token = mirrored_token(folder.path());
     println!("memory at rest, after a sign-in          {:>8.1} MiB", server.resident());
 
-    let livez = request(server.address, "GET", "/livez", "", "");
+    let config = request(server.address, "GET", "/config", "", "");
     let add = request(server.address, "PUT", "/cart/add/simple", "", &format!(r#"{{"upc":"{UPC}"}}"#));
     let index = request(sandbox.address, "GET", "/_sandbox/settings", "", "");
     let direct = request(
@@ -70,7 +70,7 @@ fn main() {
     println!("\n{:<28} {:>8} {:>9} {:>12} {:>10} {:>10}", "", "clients", "calls", "calls/s", "p50 ms", "p99 ms");
     for clients in [1, 8, 64] {
         for (name, address, request) in [
-            ("GET /livez", server.address, &livez),
+            ("GET /config", server.address, &config),
             ("  peer: native hyper", sandbox.address, &index),
             ("PUT /cart/add/simple", server.address, &add),
             ("  peer: Kroger directly", sandbox.address, &direct),

@@ -261,6 +261,8 @@ fn start_log(options: &LogOptions, given: &Given, usual: &str) -> Result<(), End
 /// A host for one who only looks.
 struct Looked {
     host: Host,
+    /// The store's path, or where it would be.
+    store: String,
     /// False where there is no store: the answers are those of an empty one.
     is_there: bool,
     /// What stands in for it.
@@ -271,14 +273,14 @@ struct Looked {
 async fn look(store: &StoreOptions, given: &Given) -> Result<Looked, Ending> {
     let mut store = StoreLocation::find(store.store.as_deref(), given, Purpose::Kroger)?;
     let waiting = legacy::waiting(&store).map_err(Ending::Failed)?;
-    let is_there = store.is_there() && waiting.is_none();
+    let (path, is_there) = (store.path(), store.is_there() && waiting.is_none());
     waiting.iter().for_each(log::complain);
     let stand_in = if is_there { None } else { Some(tempfile::tempdir().map_err(Ending::failed)?) };
     if let Some(stand_in) = &stand_in {
         store.directory = stand_in.path().into();
     }
     let host = open(Settings::new(given, store)?)?;
-    Ok(Looked { host, is_there, _stand_in: stand_in })
+    Ok(Looked { host, store: path, is_there, _stand_in: stand_in })
 }
 
 fn settings(store: &StoreOptions, given: &Given) -> Result<Settings, Ending> {

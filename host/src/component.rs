@@ -63,10 +63,17 @@ use bindings::{Service, ServicePre};
 /// The component itself, for any WASI 0.2 host.
 pub static COMPONENT: &[u8] = include_bytes!(env!("KROGER_CONNECTOR_COMPONENT"));
 
-/// Instances at once, those that run and those that wait for work. A call
-/// spends most of its time waiting for Kroger, so there are many more than
-/// cores; 64 of them hold the 64 clients, at about 2 MiB each.
-pub(crate) const MAX_INSTANCES: u32 = 64;
+/// Instances for callers at once. A call spends most of its time waiting for
+/// Kroger, so there are many more than cores; 64 of them hold the 64
+/// clients, at about 2 MiB each.
+pub(crate) const MAX_CALLS: u32 = 64;
+
+/// Instances for upkeep, which callers cannot take: 8 refreshes of the timer,
+/// and whoever saves what the store refused.
+pub(crate) const MAX_UPKEEP: u32 = 9;
+
+/// Instances at once, those that run and those that wait for work.
+pub(crate) const MAX_INSTANCES: u32 = MAX_CALLS + MAX_UPKEEP;
 
 /// Linear memory that one instance can have. Its working set is about 2 MiB;
 /// the largest request and answer together are 6 MiB.

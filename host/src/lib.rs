@@ -43,6 +43,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
+use hyper_util::server::graceful::GracefulShutdown;
 use kroger_connector::core::migration::Found;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -84,7 +85,7 @@ impl Host {
     /// # Errors
     /// [`StartError`], which names no secret.
     pub fn start(settings: Settings, cache_dir: Option<&Path>) -> Result<Self, StartError> {
-        let store = Store::open(&settings.store.directory, &settings.store.name).map_err(StartError::Store)?;
+        let store = Store::open(&settings.store.directory, &settings.store.path()).map_err(StartError::Store)?;
         let mut buckets = Buckets::new(store, settings.durable_buckets());
         if let Some(path) = settings.env_file {
             buckets = buckets.with_env_file(path);
@@ -126,33 +127,37 @@ impl Host {
         };
         let served = async {
             tokio::select! {
-                () = stopped() => {}
-                listener = listener => server::serve(listener, &self.pool, stopped()).await,
+                () = stopped() => None,
+                listener = listener => Some(server::serve(listener, &self.pool, stopped()).await),
             }
         };
-        tokio::join!(
-            stopping,
+        let (connections, ..) = tokio::join!(
             served,
+            stopping,
             timer::run(&self.pool, self.check_interval, stopped()),
             self.keep_saving(stopped()),
             self.trim(stopped()),
         );
-        self.finish().await
+        self.end(connections).await.map(drop)
     }
 
     /// For a process that is about to end, whatever it did: calls and refreshes
-    /// under way have 35 s to end, and the store 45 s to take the tokens that it
-    /// refused before. They are nowhere else.
+    /// under way end, which takes 85 s at most, and the store has 45 s to take the
+    /// tokens that it refused before. They are nowhere else.
     ///
     /// # Errors
     /// [`Unsaved`] where it did not.
-    pub async fn finish(&self) -> Result<(), Unsaved> {
-        server::drain(&self.pool, ready(())).await;
+    pub async fn finish(&self) -> Result<Finished, Unsaved> {
+        self.end(None).await
+    }
+
+    async fn end(&self, connections: Option<GracefulShutdown>) -> Result<Finished, Unsaved> {
+        let calls_ended = server::drain(&self.pool, connections).await;
         if !self.rescue.is_empty() {
             tracing::warn!(waiting = self.rescue.len(), "the store refused new tokens; it is asked again for 45 s");
         }
         let _ = timeout(SAVE_LIMIT, self.save()).await;
-        if self.rescue.is_empty() { Ok(()) } else { Err(Unsaved { sign_ins: self.rescue.len() }) }
+        if self.rescue.is_empty() { Ok(Finished { calls_ended }) } else { Err(Unsaved { sign_ins: self.rescue.len() }) }
     }
 
     async fn keep_saving(&self, stop: impl Future<Output = ()>) {
@@ -259,6 +264,13 @@ impl Host {
             }
         }
     }
+}
+
+/// How a process ended that leaves no tokens behind.
+#[derive(Clone, Copy, Debug)]
+pub struct Finished {
+    /// False where a call was given up, whose outcome nobody knows.
+    pub calls_ended: bool,
 }
 
 /// The store never took what Kroger gave.

@@ -1,7 +1,9 @@
 //! The instances of the component, and the calls into them.
 //!
 //! One instance serves one call at a time and is used again afterwards. HTTP
-//! calls and maintenance share the pool. A call that was let in runs to its end
+//! calls and upkeep share the instances and have slots of their own, so that
+//! callers who wait for Kroger hold up no refresh of the timer, and nothing that
+//! waits to be saved. A call that was let in runs to its end
 //! in a task of its own: whoever asked may go away, a refresh under way may not.
 //! An instance that trapped, took too long or grew fat is never used again.
 
@@ -15,8 +17,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::component::{Blueprint, Instance, MAX_INSTANCES};
-use crate::time_limit::within;
+use crate::component::{Blueprint, Instance, MAX_CALLS, MAX_UPKEEP};
+use crate::time_limit::{MOMENT, within};
 
 /// A call's wall time, blocked host calls included. The component gives up
 /// after 30 s by itself.
@@ -27,6 +29,9 @@ const MAX_WAITING: usize = 512;
 
 /// How long a call waits for an instance.
 const WAIT_LIMIT: Duration = Duration::from_secs(20);
+
+/// The longest that whoever asks for a call can have to wait for its end.
+pub(crate) const LONGEST_CALL: Duration = WAIT_LIMIT.saturating_add(CALL_LIMIT).saturating_add(MOMENT);
 
 /// Calls that one instance serves. Making one costs about two plain calls, so
 /// this many make that cost vanish, and what a guest leaks is soon dropped.
@@ -45,7 +50,10 @@ pub(crate) struct Pool(Arc<Inner>);
 struct Inner {
     blueprint: Blueprint,
     slots: Arc<Semaphore>,
+    upkeep: Arc<Semaphore>,
     waiting: AtomicUsize,
+    /// Calls that took too long, and whose outcome nobody knows.
+    given_up: AtomicUsize,
     /// The one used last is at the end.
     idle: Mutex<Vec<Idle>>,
 }
@@ -82,8 +90,10 @@ impl Pool {
     pub(crate) fn new(blueprint: Blueprint) -> Self {
         Self(Arc::new(Inner {
             blueprint,
-            slots: Arc::new(Semaphore::new(MAX_INSTANCES as usize)),
+            slots: Arc::new(Semaphore::new(MAX_CALLS as usize)),
+            upkeep: Arc::new(Semaphore::new(MAX_UPKEEP as usize)),
             waiting: AtomicUsize::new(0),
+            given_up: AtomicUsize::new(0),
             idle: Mutex::default(),
         }))
     }
@@ -95,23 +105,45 @@ impl Pool {
         F: for<'a> FnOnce(&'a mut Instance) -> Work<'a, T> + Send + 'static,
     {
         let slot = self.slot().await?;
+        self.run(slot, work).await
+    }
+
+    /// The same for what keeps tokens fresh and the store in order, whoever calls
+    /// meanwhile.
+    pub(crate) async fn upkeep<T, F>(&self, work: F) -> Result<T, CallError>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Instance) -> Work<'a, T> + Send + 'static,
+    {
+        let slot = in_time(Arc::clone(&self.0.upkeep)).await?;
+        self.run(slot, work).await
+    }
+
+    async fn run<T, F>(&self, slot: OwnedSemaphorePermit, work: F) -> Result<T, CallError>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Instance) -> Work<'a, T> + Send + 'static,
+    {
         let inner = Arc::clone(&self.0);
         let call = tokio::spawn(async move { inner.run(slot, work).await });
-        let result = match call.await {
-            Ok(result) => result,
-            Err(panicked) => Err(CallError::Failed(panicked.into())),
-        };
-        if let Err(error) = &result {
-            report(error);
-        }
-        result
+        call.await.unwrap_or_else(|panicked| {
+            let error = CallError::Failed(panicked.into());
+            report(&error);
+            Err(error)
+        })
     }
 
     /// Waits until no call runs. Calls that come meanwhile are let in too, so
     /// the listener is closed first.
     pub(crate) async fn drained(&self) {
-        // Fails only for a closed semaphore, and nothing closes this one.
-        let _all = self.0.slots.acquire_many(MAX_INSTANCES).await;
+        // Fails only for a closed semaphore, and nothing closes these.
+        let _calls = self.0.slots.acquire_many(MAX_CALLS).await;
+        let _upkeep = self.0.upkeep.acquire_many(MAX_UPKEEP).await;
+    }
+
+    /// How many calls were given up so far.
+    pub(crate) fn given_up(&self) -> usize {
+        self.0.given_up.load(Ordering::Relaxed)
     }
 
     /// Drops instances that have waited too long for work.
@@ -128,15 +160,31 @@ impl Pool {
             return Ok(slot);
         }
         let _waiting = Waiting::count(&self.0.waiting)?;
-        match timeout(WAIT_LIMIT, slots.acquire_owned()).await {
-            Ok(Ok(slot)) => Ok(slot),
-            Ok(Err(_)) | Err(_) => Err(CallError::Busy),
-        }
+        in_time(slots).await
+    }
+}
+
+async fn in_time(slots: Arc<Semaphore>) -> Result<OwnedSemaphorePermit, CallError> {
+    match timeout(WAIT_LIMIT, slots.acquire_owned()).await {
+        Ok(Ok(slot)) => Ok(slot),
+        Ok(Err(_)) | Err(_) => Err(CallError::Busy),
     }
 }
 
 impl Inner {
+    /// What went wrong is told here: whoever asked may have gone.
     async fn run<T, F>(&self, _slot: OwnedSemaphorePermit, work: F) -> Result<T, CallError>
+    where
+        F: for<'a> FnOnce(&'a mut Instance) -> Work<'a, T>,
+    {
+        let result = self.work(work).await;
+        if let Err(CallError::TimedOut) = result {
+            self.given_up.fetch_add(1, Ordering::Relaxed);
+        }
+        result.inspect_err(report)
+    }
+
+    async fn work<T, F>(&self, work: F) -> Result<T, CallError>
     where
         F: for<'a> FnOnce(&'a mut Instance) -> Work<'a, T>,
     {

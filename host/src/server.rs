@@ -3,8 +3,9 @@
 //! A request is read whole before an instance is taken and its answer is whole
 //! before the instance is given back: a slow client holds a connection, never an
 //! instance. What a route means is the component's business; nothing is decided
-//! here but sizes and times.
+//! here but sizes and times, and that the process lives.
 
+mod livez;
 mod write_limit;
 
 use std::convert::Infallible;
@@ -27,11 +28,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
-use crate::pool::Pool;
+use crate::pool::{LONGEST_CALL, Pool};
 use crate::problem::Problem;
 use write_limit::WriteLimit;
 
-const LIVEZ: &str = "/livez";
 const MAX_CONNECTIONS: usize = 1024;
 /// What a request may have, and a message over stdin: 1 MiB.
 pub const MAX_BODY: usize = 1 << 20;
@@ -48,13 +48,9 @@ const WRITE_LIMIT: Duration = Duration::from_secs(30);
 /// headers, with 431 and no body.
 const MAX_HEAD: usize = 64 << 10;
 
-/// How long calls under way may take to end once the server stops. A caller's
-/// own deadline in the component is 30 s.
-const GRACE: Duration = Duration::from_secs(35);
-
-/// Serves `listener` until `stop` resolves, then waits for the calls under way,
-/// those whose callers have gone included.
-pub(crate) async fn serve(listener: TcpListener, pool: &Pool, stop: impl Future<Output = ()>) {
+/// Serves `listener` until `stop` resolves. Answers the connections that are
+/// still open then.
+pub(crate) async fn serve(listener: TcpListener, pool: &Pool, stop: impl Future<Output = ()>) -> GracefulShutdown {
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut stop = pin!(stop);
@@ -67,19 +63,26 @@ pub(crate) async fn serve(listener: TcpListener, pool: &Pool, stop: impl Future<
             spawn_connection(stream, slot, pool.clone(), &graceful);
         }
     }
-    drop(listener);
-    drain(pool, graceful.shutdown()).await;
+    graceful
 }
 
-/// Waits for `closed`, and for the calls and refreshes under way.
-pub(crate) async fn drain(pool: &Pool, closed: impl Future<Output = ()>) {
+/// Waits until the connections of a server that was, if there was one, are
+/// closed and the calls and refreshes under way have ended, those whose callers
+/// have gone included: as long as a call can last. True where all did end, and
+/// none was given up.
+pub(crate) async fn drain(pool: &Pool, connections: Option<GracefulShutdown>) -> bool {
+    let given_up = pool.given_up();
     let ended = async {
-        closed.await;
+        if let Some(connections) = connections {
+            connections.shutdown().await;
+        }
         pool.drained().await;
     };
-    if timeout(GRACE, ended).await.is_err() {
+    let have_ended = timeout(LONGEST_CALL, ended).await.is_ok();
+    if !have_ended {
         tracing::warn!("calls are still under way; ending anyway");
     }
+    have_ended && pool.given_up() == given_up
 }
 
 async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
@@ -121,9 +124,13 @@ fn spawn_connection(stream: TcpStream, slot: OwnedSemaphorePermit, pool: Pool, g
 async fn answer(pool: &Pool, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let began = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let response = match whole(request).await {
-        Ok(request) => call(pool, request).await,
-        Err(problem) => problem.response(),
+    let response = if livez::is_plain(&request) {
+        livez::alive(&method)
+    } else {
+        match whole(request).await {
+            Ok(request) => call(pool, request).await,
+            Err(problem) => problem.response(),
+        }
     };
     // Never the query, which may carry a code.
     tracing::trace!(%method, path, status = response.status().as_u16(), took = ?began.elapsed(), "answered");
@@ -165,8 +172,8 @@ async fn read(mut body: Incoming) -> Result<Bytes, Problem> {
 /// without a name.
 fn named<B>(mut request: Request<B>) -> Result<Request<B>, Problem> {
     match check_host(&request) {
-        Err(_) if request.uri().path() == LIVEZ => {
-            *request.uri_mut() = Uri::from_static(LIVEZ);
+        Err(_) if request.uri().path() == livez::PATH => {
+            *request.uri_mut() = Uri::from_static(livez::PATH);
             request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
             Ok(request)
         }

@@ -25,6 +25,9 @@ pub use given::Given;
 const REPLACED_BY_SANDBOX: [&str; 4] =
     ["KROGER_CLIENT_ID", "KROGER_CLIENT_SECRET", "KROGER_API_BASE_URL", "KROGER_REDIRECT_URI"];
 
+/// The component's route to which sign-ins return.
+const CALLBACK: &str = "/auth/callback";
+
 const ORIGINS: &str = "KROGER_ALLOWED_ORIGINS";
 const STORE: &str = ".tokens";
 const PLATFORM_STORE: &str = "kroger-mcp data directory";
@@ -34,7 +37,7 @@ const PLATFORM_STORE: &str = "kroger-mcp data directory";
 pub struct StoreLocation {
     /// Where it is; it need not exist yet.
     pub directory: PathBuf,
-    /// What answers and errors call it; never an absolute path that nobody gave.
+    /// What answers call it; never an absolute path, which is no caller's business.
     pub name: String,
 }
 
@@ -56,10 +59,17 @@ impl StoreLocation {
     /// No directory is left to take.
     pub fn choose(option: Option<&str>, given: &Given, purpose: Purpose) -> Result<Self, Refused> {
         let store = Self::wanted(option, given, purpose)?;
-        if store.is_local(purpose) && !store.is_there() && crate::private_directory(&store.directory).is_err() {
-            return Self::of_platform(purpose);
+        if !store.is_local(purpose) || store.is_there() {
+            return Ok(store);
         }
-        Ok(store)
+        let Err(error) = crate::private_directory(&store.directory) else { return Ok(store) };
+        let of_platform = Self::of_platform(purpose)?;
+        tracing::warn!(
+            store = of_platform.path(),
+            "{} cannot be made ({error}), so the store is elsewhere",
+            store.path()
+        );
+        Ok(of_platform)
     }
 
     /// The store that is there already, for one who only looks: named, in the
@@ -81,14 +91,22 @@ impl StoreLocation {
         if option.is_some_and(str::is_empty) {
             return Err(Refused::StoreIsNameless);
         }
-        if let Some(name) = option.or_else(|| given.variable("KROGER_STORE")) {
-            return Ok(Self::named(&purpose.name(name)));
+        let name = option.or_else(|| given.variable("KROGER_STORE")).unwrap_or(STORE);
+        let store = Self::named(&purpose.name(name));
+        if store.directory.is_symlink() && !store.is_there() {
+            return Err(Refused::StoreLeadsNowhere(store.path()));
         }
-        Ok(Self::named(&purpose.name(STORE)))
+        Ok(store)
     }
 
     fn is_local(&self, purpose: Purpose) -> bool {
         self.directory == Path::new(&purpose.name(STORE))
+    }
+
+    /// Its whole path, for the log and the operator's terminal.
+    pub fn path(&self) -> String {
+        let path = std::path::absolute(&self.directory);
+        path.as_ref().unwrap_or(&self.directory).display().to_string()
     }
 
     /// Whether it has been made.
@@ -187,10 +205,26 @@ impl Settings {
     /// now, a `.env` that others may read.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.component.ignored.clone();
+        warnings.extend(self.unserved_redirect());
         if self.env_file.as_deref().is_some_and(others_may_read) {
             warnings.push("others may read .env, where tokens are written: chmod 600 .env".to_owned());
         }
         warnings
+    }
+
+    /// A sentence where sign-ins return to a path that nobody serves.
+    pub fn unserved_redirect(&self) -> Option<String> {
+        let uri = &self.component.redirect_uri;
+        if uri.path().ends_with(CALLBACK) {
+            return None;
+        }
+        let mut served = uri.clone();
+        served.set_path(CALLBACK);
+        Some(format!(
+            "KROGER_REDIRECT_URI leads to {}, which nobody serves, so sign-ins will not return: set \
+             KROGER_REDIRECT_URI={served} and register it at developer.kroger.com",
+            uri.path()
+        ))
     }
 
     /// A sentence where sign-ins return to this machine but not to `address`,
@@ -206,7 +240,8 @@ impl Settings {
         }
         Some(format!(
             "KROGER_REDIRECT_URI leads to port {port} of this machine and the server listens on {address}: sign-ins \
-             will not return here"
+             will not return here. Set KROGER_REDIRECT_URI={}{CALLBACK} and register it at developer.kroger.com",
+            base_url(address)
         ))
     }
 
@@ -287,6 +322,8 @@ pub enum Refused {
     NoText(String),
     /// The name of the store is empty.
     StoreIsNameless,
+    /// The store is a link to what is not there: perhaps a disk that is not mounted.
+    StoreLeadsNowhere(String),
     /// Neither the working directory nor a home can take the store.
     NoHome,
 }
@@ -306,6 +343,9 @@ impl fmt::Display for Refused {
             ),
             Self::NoText(name) => write!(f, "The value of {name} is not UTF-8."),
             Self::StoreIsNameless => f.write_str("--store is empty; allowed: a directory, such as --store .tokens"),
+            Self::StoreLeadsNowhere(path) => {
+                write!(f, "{path} is a link that leads nowhere; mount what it leads to, or remove it.")
+            }
             Self::NoHome => f.write_str(
                 "No store can be made in the working directory, and there is no home directory. \
                  Name a directory with --store.",
@@ -438,6 +478,20 @@ mod tests {
         assert_eq!(origins("[fe80::1%3]:80"), "https://app.example,http://[fe80::1]:80");
         for everywhere in ["127.0.0.1:80", "[::1]:80", "0.0.0.0:80", "[::]:80"] {
             assert_eq!(origins(everywhere), "https://app.example", "{everywhere}");
+        }
+    }
+
+    #[test]
+    fn a_redirect_to_another_path_is_told_with_what_to_set() {
+        let told = |uri: &str| {
+            let given = given(&[("KROGER_REDIRECT_URI", uri)], &[]);
+            Settings::new(&given, StoreLocation::named(".tokens")).unwrap().unserved_redirect()
+        };
+
+        assert_eq!(told("https://kroger.example/behind/auth/callback"), None);
+        for uri in ["http://localhost:9004/callback", "http://localhost:9004/auth/callback/"] {
+            let words = told(uri).unwrap();
+            assert!(words.contains("set KROGER_REDIRECT_URI=http://localhost:9004/auth/callback and"), "{words}");
         }
     }
 

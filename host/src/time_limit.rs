@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout};
 /// Who learns this much too late that time is up was stopped.
 const STOPPED: Duration = Duration::from_secs(1);
 /// What already lies there gets through in this.
-const MOMENT: Duration = Duration::from_secs(5);
+pub(crate) const MOMENT: Duration = Duration::from_secs(5);
 
 /// Waits for `future`, for `limit` at most, and a moment longer where this process
 /// was stopped meanwhile.

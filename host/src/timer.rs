@@ -15,15 +15,15 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::component::{Failure, FailureCode, RefreshOutcome};
+use crate::component::{Failure, FailureCode, MAX_UPKEEP, RefreshOutcome};
 use crate::pool::{CallError, Pool};
 
 /// Users that one pass looks at; the rest is still due in the next one.
 const MAX_DUE: u32 = 5_000;
 
 /// Refreshes at once: enough for 5,000 users a minute at a tenth of a second
-/// each, and few enough that callers find free instances.
-const MAX_AT_ONCE: usize = 8;
+/// each. One instance more is left to whoever tidies up.
+const MAX_AT_ONCE: usize = MAX_UPKEEP as usize - 1;
 
 /// What one pass did, in users.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -114,7 +114,7 @@ pub(crate) async fn run(pool: &Pool, interval: Duration, stop: impl Future<Outpu
 /// One pass. Dropping it begins no further refresh; those begun run to their
 /// ends.
 pub(crate) async fn pass(pool: &Pool) -> Result<Pass, PassError> {
-    let due = pool.call(|instance| Box::pin(instance.due(MAX_DUE))).await??;
+    let due = pool.upkeep(|instance| Box::pin(instance.due(MAX_DUE))).await??;
     let users: BTreeSet<String> = due.into_iter().collect();
     let mut pass = Pass { due: users.len(), ..Pass::default() };
     let mut refused = None;
@@ -140,12 +140,12 @@ pub(crate) async fn pass(pool: &Pool) -> Result<Pass, PassError> {
 
 /// Saves what waits to be saved, deletes what has served; answers how many keys.
 pub(crate) async fn tidy(pool: &Pool) -> Result<u32, PassError> {
-    Ok(pool.call(|instance| Box::pin(instance.tidy())).await??)
+    Ok(pool.upkeep(|instance| Box::pin(instance.tidy())).await??)
 }
 
 /// Refreshes one user if that is due.
 pub(crate) async fn refresh(pool: &Pool, user: String) -> Refreshed {
-    let refreshed = pool.call(move |instance| Box::pin(async move { instance.refresh_user(&user).await }));
+    let refreshed = pool.upkeep(move |instance| Box::pin(async move { instance.refresh_user(&user).await }));
     Ok(refreshed.await??)
 }
 

@@ -113,6 +113,7 @@ pub enum TokenFileError {
 impl fmt::Display for TokenFileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Unreadable(io::ErrorKind::NotFound) => f.write_str("there is no such file"),
             Self::Unreadable(kind) => write!(f, "it cannot be read: {kind}"),
             Self::NotAFile => f.write_str("it is not a regular file"),
             Self::TooLarge => write!(f, "it is larger than {} MiB, which no token file is", MAX_FILE >> 20),

@@ -53,8 +53,9 @@ pub(super) struct RestoreOptions {
 pub(super) fn backup(options: &BackupOptions, given: &Given) -> Result<(), Ending> {
     let store = StoreLocation::find(options.store.store.as_deref(), given, Purpose::Kroger)?;
     let existing = if options.force { Existing::Replace } else { Existing::Keep };
-    let size = sqlite::backup(&store.directory, &store.name, &options.file, existing).map_err(Ending::failed)?;
-    print(&format!("Copied the store {} to {} ({} KiB).\n", store.name, options.file.display(), size.div_ceil(1_024)))
+    let name = store.path();
+    let size = sqlite::backup(&store.directory, &name, &options.file, existing).map_err(Ending::failed)?;
+    print(&format!("Copied the store {name} to {} ({} KiB).\n", options.file.display(), size.div_ceil(1_024)))
 }
 
 pub(super) fn restore(options: &RestoreOptions, given: &Given) -> Result<(), Ending> {
@@ -67,13 +68,14 @@ pub(super) fn restore(options: &RestoreOptions, given: &Given) -> Result<(), End
          spent.\n",
         options.file.display()
     ))?;
-    if sqlite::is_store(&store.directory) && !options.yes {
-        let question = format!("Replace the store {}?", store.name);
+    let name = store.path();
+    if sqlite::is_store(&store.directory).unwrap_or(true) && !options.yes {
+        let question = format!("Replace the store {name}?");
         if !confirm(&question, "nothing was restored; --yes answers yes")? {
             return Err(Ending::Failed("Nothing was restored.".to_owned()));
         }
     }
-    let kept = sqlite::restore(&backup, &store.directory, &store.name).map_err(Ending::failed)?;
-    let kept = kept.map(|kept| format!(" The one that was there is kept as {}/{kept}.", store.name));
-    print(&format!("Restored the store {}.{}\n", store.name, kept.unwrap_or_default()))
+    let kept = sqlite::restore(&backup, &store.directory, &name).map_err(Ending::failed)?;
+    let kept = kept.map(|kept| format!(" The one that was there is kept as {name}/{kept}."));
+    print(&format!("Restored the store {name}.{}\n", kept.unwrap_or_default()))
 }

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use kroger_connector::core::migration::Found;
 
-use super::print::{Cell, Palette, Tone, confirm, now, print, printable, span, table};
+use super::print::{Cell, Palette, Tone, confirm, now, print, printable, short, span, table};
 use super::{Ending, StoreOptions, legacy, log, settings, start, user_id};
 use crate::settings::Given;
 use crate::token_files::{self, SignIn};
@@ -180,7 +180,7 @@ fn row(offer: &Offer, now: u64) -> [Cell; 6] {
     let ago = |at: u64| if at > now { "in the future".to_owned() } else { format!("{} ago", span(now - at)) };
     let obtained = offer.found.obtained_at.map_or_else(|| "unknown".to_owned(), |at| ago(at.as_secs()));
     [
-        offer.user.as_str().into(),
+        short(&offer.user).as_ref().into(),
         file_name(&offer.file).into(),
         obtained.into(),
         access_token(&offer.found, now).into(),

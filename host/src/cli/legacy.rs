@@ -53,7 +53,7 @@ pub(super) fn waiting(store: &StoreLocation) -> Result<Option<String>, String> {
         format!(
             "{} is the first system's token file. The next `kroger-mcp serve`, `stdio`, `login`, `refresh` or `import` \
              takes it in, and keeps it as {}.",
-            store.name,
+            store.path(),
             file_name(&aside_of(&store.directory, 0)),
         )
     };
@@ -79,7 +79,7 @@ fn refused(store: &StoreLocation, why: &dyn Display) -> String {
     format!(
         "{} is a file where the store's directory should be, and {why}. It was left as it is. Move it away and \
          sign in again, or name another store with --store.",
-        store.name
+        store.path()
     )
 }
 

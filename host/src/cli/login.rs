@@ -200,7 +200,9 @@ async fn pasted(host: &Host, pastes: bool) -> Result<(), Ending> {
         match callback_path(&line) {
             Some(path) => return ask::get(host, &path).await.map(drop),
             None if line.trim().is_empty() => {}
-            None => print("That is not the address that the browser ended at: it has `code=` and `state=`.\n")?,
+            None => print(
+                "That is not the address that the browser ended at. Copy all of it: `code=` and `state=` are in it.\n",
+            )?,
         }
     }
     if stdin().is_terminal() {

@@ -2,6 +2,7 @@
 //!
 //! Colour is for terminals alone, and for no one who set `NO_COLOR`.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _, stderr, stdin, stdout};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -134,6 +135,16 @@ pub(super) fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
 }
 
+/// A user's name as a table has room for.
+pub(super) fn short(user: &str) -> Cow<'_, str> {
+    const MOST: usize = 32;
+
+    match user.char_indices().nth(MOST) {
+        Some(_) => user.chars().take(MOST - 1).chain(['…']).collect(),
+        None => user.into(),
+    }
+}
+
 /// Seconds since 1970.
 pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
@@ -188,6 +199,12 @@ mod tests {
     #[test]
     fn what_a_user_is_called_does_not_drive_the_terminal() {
         assert_eq!(Cell::from("b\u{1b}[2Job\n").text, "b[2Job");
+    }
+
+    #[test]
+    fn a_name_of_any_length_leaves_room_for_the_other_columns() {
+        assert_eq!(short(&"é".repeat(32)), "é".repeat(32));
+        assert_eq!(short(&"é".repeat(256)), format!("{}…", "é".repeat(31)));
     }
 
     #[test]

@@ -7,7 +7,7 @@ use clap::Args;
 use super::print::{print, printable};
 use super::{Ending, StoreOptions, require_credentials, serve, settings, signals, start, user_id};
 use crate::settings::Given;
-use crate::{Host, Pass, RefreshOutcome};
+use crate::{Finished, Host, Pass, RefreshOutcome};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -29,11 +29,19 @@ pub(super) async fn refresh(options: &RefreshOptions, given: &Given) -> Result<(
     require_credentials(given, serve::DEFAULT_PORT)?;
     let host = start(settings(&options.store, given)?).await?;
     let told = tokio::select! {
-        told = made(&host, options.user.as_deref()) => told,
-        () = signals::stop() => Err(Ending::failed("Interrupted; the refreshes that had begun were ended first.")),
+        told = made(&host, options.user.as_deref()) => Some(told),
+        () = signals::stop() => None,
     };
-    host.finish().await.map_err(Ending::failed)?;
-    told
+    let finished = host.finish().await.map_err(Ending::failed)?;
+    told.unwrap_or_else(|| Err(interrupted(finished)))
+}
+
+fn interrupted(finished: Finished) -> Ending {
+    Ending::failed(if finished.calls_ended {
+        "Interrupted; the refreshes that had begun were ended first."
+    } else {
+        "Interrupted, and a refresh that had begun was given up: `kroger-mcp status` says who must sign in again."
+    })
 }
 
 async fn made(host: &Host, user: Option<&str>) -> Result<(), Ending> {

@@ -54,12 +54,12 @@ async fn run(settings: Settings, listener: TcpListener, lines: &[String]) -> Res
     let stop = signals::stop();
     let address = address(&listener)?;
     warn(settings.dead_redirect(address).as_slice());
-    let began = Instant::now();
+    let (began, store) = (Instant::now(), settings.store.path());
     let host = start(settings.listening_on(address)).await?;
     let startup_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     warn_of_exposure(address);
     print(lines)?;
-    tracing::info!(%address, startup_ms, "listening");
+    tracing::info!(%address, store, startup_ms, "listening");
     host.serve(listener, stop).await.map_err(Ending::failed)?;
     tracing::info!("stopped");
     Ok(())
@@ -150,8 +150,9 @@ pub(super) async fn bind(listen: &str) -> Result<TcpListener, Ending> {
     }
     TcpListener::bind(listen).await.map_err(|error| match error.kind() {
         io::ErrorKind::AddrInUse => Ending::Failed(format!(
-            "{listen} is in use, perhaps by another kroger-mcp. Choose another address with --listen, such as \
-             --listen 127.0.0.1:0 for any free port."
+            "{listen} is in use, perhaps by another kroger-mcp. Stop that, or choose another port with --listen; but for \
+             --sandbox set KROGER_REDIRECT_URI=http://localhost:PORT/auth/callback to that port too and register it at \
+             developer.kroger.com, or sign-ins will not return here."
         )),
         // A name that cannot be resolved has no kind, and no error of the system.
         _ if error.raw_os_error().is_none() => Ending::Failed(format!(

@@ -1,35 +1,101 @@
-//! Ctrl-C and SIGTERM. The first asks to stop, the second stops.
+//! Ctrl-C, SIGTERM, and SIGHUP, which a terminal sends that is closed. The first
+//! asks to stop; a second Ctrl-C or SIGTERM stops.
 
-use std::future::Future;
+use std::fs;
+use std::future::{Future, pending};
+use std::io;
 
-use tokio::signal::unix::{self, SignalKind};
+use tokio::signal::unix::{self, Signal, SignalKind};
 use tokio::sync::oneshot;
 
 /// The exit code of a program that a second Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
 /// Resolves at the first signal. At the second the process ends at once; what
-/// was acknowledged is stored by then.
+/// was acknowledged is stored by then. Listens from now on, not from when it is
+/// waited for.
 pub(super) fn stop() -> impl Future<Output = ()> {
     let (stop, stopped) = oneshot::channel();
+    let listening = Signals::listen();
     tokio::spawn(async move {
-        signal().await;
+        let Ok(mut signals) = listening else {
+            tracing::warn!("signals cannot be listened for");
+            let _held = stop;
+            return pending().await;
+        };
+        signals.any().await;
         tracing::info!("stopping; calls under way may end, Ctrl-C ends at once");
         let _ = stop.send(());
-        signal().await;
+        // The kernel and the shell each say that a terminal is closed, so that
+        // is nobody's second thought.
+        signals.asked().await;
         std::process::exit(INTERRUPTED);
     });
     async move { drop(stopped.await) }
 }
 
-async fn signal() {
-    let listeners = (unix::signal(SignalKind::interrupt()), unix::signal(SignalKind::terminate()));
-    let (Ok(mut interrupt), Ok(mut terminate)) = listeners else {
-        tracing::warn!("signals cannot be listened for");
-        return std::future::pending().await;
-    };
-    tokio::select! {
-        _ = interrupt.recv() => {}
-        _ = terminate.recv() => {}
+struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    /// None: whoever started us wants it ignored, as `nohup` does.
+    hangup: Option<Signal>,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let hangup = if ignores_hangup(&status) { None } else { Some(unix::signal(SignalKind::hangup())?) };
+        Ok(Self {
+            interrupt: unix::signal(SignalKind::interrupt())?,
+            terminate: unix::signal(SignalKind::terminate())?,
+            hangup,
+        })
+    }
+
+    /// Somebody wants the process to end.
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+        }
+    }
+
+    async fn any(&mut self) {
+        let hangup = self.hangup.take();
+        tokio::select! {
+            () = self.asked() => {}
+            () = hung_up(hangup) => {}
+        }
+    }
+}
+
+async fn hung_up(hangup: Option<Signal>) {
+    match hangup {
+        Some(mut hangup) => drop(hangup.recv().await),
+        None => pending().await,
+    }
+}
+
+/// What Linux says of a process has its ignored signals, the lowest bit for
+/// signal 1, SIGHUP. Elsewhere nothing says it.
+fn ignores_hangup(status: &str) -> bool {
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u128::from_str_radix(mask.trim(), 16).ok());
+    mask.is_some_and(|mask| mask & 1 == 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hangup_is_ignored_where_the_status_of_the_process_says_so() {
+        let status = |mask: &str| format!("SigBlk:\t0000000000000001\nSigIgn:\t{mask}\nSigCgt:\t0000000000000001\n");
+
+        for (mask, is_ignored) in [("0000000000000001", true), ("0000000000001001", true), ("0000000000001000", false)]
+        {
+            assert_eq!(ignores_hangup(&status(mask)), is_ignored, "{mask}");
+        }
+        assert!(!ignores_hangup(""));
     }
 }

@@ -1,12 +1,13 @@
 //! `status`: who is signed in, until when, and what happens next.
 
 use clap::Args;
+use kroger_connector::core::attempts::Outcome;
 use serde_json::Value;
 
 use super::ask::{self, text};
-use super::print::{Cell, Palette, Tone, bar, now, print, span, table};
+use super::print::{Cell, Palette, Tone, bar, now, print, short, span, table};
 use super::{Ending, StoreOptions, look};
-use crate::settings::Given;
+use crate::settings::{Given, Purpose, StoreLocation};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -31,7 +32,16 @@ pub(super) async fn status(options: &StatusOptions, given: &Given) -> Result<(),
     if !looked.is_there {
         answer["token_storage"]["file_exists"] = false.into();
     }
-    if options.json { json(&answer) } else { print(&page(Palette::of_stdout(), &answer, now())) }
+    if options.json {
+        return json(&answer);
+    }
+    answer["token_storage"]["file_path"] = looked.store.into();
+    print(&page(Palette::of_stdout(), &answer, now()))?;
+    let of_sandbox = StoreLocation::find(options.store.store.as_deref(), given, Purpose::Sandbox)?;
+    if !of_sandbox.is_there() {
+        return Ok(());
+    }
+    print(&format!("The sandbox's:  kroger-mcp status --store {}\n", of_sandbox.directory.display()))
 }
 
 fn json(answer: &Value) -> Result<(), Ending> {
@@ -77,7 +87,7 @@ impl View {
             _ => Tone::Bad,
         };
         [
-            user.into(),
+            short(user).as_ref().into(),
             Cell::new(tone, status.replace('_', " ")),
             Cell::new(tone, self.time_left(token)),
             self.next(user, token).into(),
@@ -96,7 +106,10 @@ impl View {
 
     fn next(&self, user: &str, token: &Value) -> String {
         let left = token["expires_at"].as_u64().map_or(0, |at| at.saturating_sub(self.now));
-        let trouble = text(token, "last_error").map(|error| format!(" (last try: {error})")).unwrap_or_default();
+        let trouble = text(token, "last_error").map(|error| format!(" (last try: {})", words(&error)));
+        let trouble = trouble.unwrap_or_default();
+        // A name that is cut is no name to sign in by.
+        let user = if short(user) == user { user } else { "ID" };
         match text(token, "status").as_deref() {
             Some("reauthorize" | "invalid") => format!("sign in: kroger-mcp login --user {user}"),
             _ if token["has_refresh_token"] != true => format!("sign in before then: kroger-mcp login --user {user}"),
@@ -107,6 +120,21 @@ impl View {
             _ => format!("refreshed on its next use{trouble}"),
         }
     }
+}
+
+/// What became of a refresh, which programs know by `last_error`.
+fn words(last_error: &str) -> String {
+    const FAILURES: [Outcome; 7] = [
+        Outcome::Refused,
+        Outcome::ClientRefused,
+        Outcome::RequestRefused,
+        Outcome::NotSent,
+        Outcome::Busy,
+        Outcome::Failed,
+        Outcome::Unknown,
+    ];
+    let known = FAILURES.iter().find(|outcome| outcome.as_str() == last_error);
+    known.map_or_else(|| last_error.replace('_', " "), |outcome| outcome.words().to_owned())
 }
 
 #[cfg(test)]
@@ -129,14 +157,14 @@ mod tests {
             "alice": {"status": "valid", "expires_at": 2_500, "refreshed_at": 700, "has_refresh_token": true,
                 "scope": "cart.basic:write"},
             "bob": {"status": "expired", "expired_ago": "12 seconds ago", "has_refresh_token": true,
-                "last_error": "unavailable"},
+                "last_error": "not_sent"},
             "c\u{1b}d": {"status": "reauthorize", "expired_ago": "1 seconds ago", "has_refresh_token": true},
         });
 
         let expected = "\
-USER   STATUS       TIME LEFT               NEXT                                               SCOPE
-alice  valid        ██████████░░ 25m        refreshed in about 20m                             cart.basic:write
-bob    expired      expired 12 seconds ago  refreshed on its next use (last try: unavailable)
+USER   STATUS       TIME LEFT               NEXT                                                               SCOPE
+alice  valid        ██████████░░ 25m        refreshed in about 20m                                             cart.basic:write
+bob    expired      expired 12 seconds ago  refreshed on its next use (last try: Kroger could not be reached)
 cd     reauthorize  expired 1 seconds ago   sign in: kroger-mcp login --user cd
 
 Store: .tokens

@@ -91,7 +91,8 @@ async fn callback(listen: &str) -> Result<Option<TcpListener>, Ending> {
 
 async fn run(settings: Settings, callback: Callback) -> Result<(), Ending> {
     let stop = signals::stop();
-    let own = callback.address()?;
+    let (own, is_bound) = (callback.address()?, callback.now.is_some());
+    let store = settings.store.path();
     let settings = match own {
         Some(own) => {
             warn(settings.dead_redirect(own).as_slice());
@@ -100,7 +101,7 @@ async fn run(settings: Settings, callback: Callback) -> Result<(), Ending> {
         None => settings,
     };
     let host = &start(settings).await?;
-    tracing::info!(address = own.map(tracing::field::display), "serving stdin");
+    tracing::info!(address = own.filter(|_| is_bound).map(tracing::field::display), store, "serving stdin");
     let (lines, answers) = (read_lines(), write_lines());
     let (ending, ended) = watch::channel(());
     let ended = async move {

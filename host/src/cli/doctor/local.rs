@@ -43,14 +43,22 @@ pub(super) fn files(store: &StoreLocation, given: &Given) -> Vec<Point> {
 
 fn permissions(store: &StoreLocation) -> Point {
     const NAME: &str = "permissions";
-    let name = &store.name;
+    let name = &store.path();
     match legacy::waiting(store) {
         Ok(None) => {}
         Ok(Some(waiting)) => return Point::new(NAME, Verdict::Warning, waiting),
         Err(refused) => return Point::bad(NAME, refused),
     }
-    if !sqlite::is_store(&store.directory) {
-        return Point::new(NAME, Verdict::Note, format!("there is no store at {name} yet; the first sign-in makes it"));
+    match sqlite::is_store(&store.directory) {
+        Ok(true) => {}
+        Ok(false) => {
+            let words = format!("there is no store at {name} yet; the first sign-in makes it");
+            return Point::new(NAME, Verdict::Note, words);
+        }
+        Err(error) => {
+            let words = format!("{name} cannot be read ({}); give this user access to it", error.kind());
+            return Point::bad(NAME, words);
+        }
     }
     let open: Vec<String> = readable_by_others(&store.directory);
     if !open.is_empty() {
@@ -84,7 +92,7 @@ fn disk(store: &StoreLocation) -> Point {
         return Point::new(NAME, Verdict::Note, "it cannot be told for this filesystem");
     };
     let free = found.f_bavail.saturating_mul(found.f_frsize);
-    let words = format!("{} MiB are free for {}", free >> 20, store.name);
+    let words = format!("{} MiB are free for {}", free >> 20, store.path());
     match free {
         _ if free < LEAST_SPACE => Point::bad(NAME, format!("{words}; free some, or tokens cannot be saved")),
         _ if free < LITTLE_SPACE => Point::new(NAME, Verdict::Warning, format!("{words}; free some soon")),
@@ -138,7 +146,8 @@ mod tests {
 
         assert_eq!(closed.verdict, Verdict::Good, "{closed:?}");
         assert_eq!(open.verdict, Verdict::Bad, "{open:?}");
-        assert!(open.detail.contains("chmod -R go= .tokens"), "{open:?}");
+        let path = store.directory.display().to_string();
+        assert!(open.detail.contains(&format!("chmod -R go= {path}")), "{open:?}");
     }
 
     #[test]

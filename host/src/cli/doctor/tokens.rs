@@ -4,14 +4,14 @@ use serde_json::Value;
 
 use super::{Point, Verdict};
 use crate::cli::ask::{self, text};
-use crate::cli::print::printable;
+use crate::cli::print::{printable, short};
 use crate::keyvalue::sqlite;
 use crate::settings::{Given, Settings, StoreLocation, cache_directory};
 use crate::{Host, StartError};
 
 /// Opens the store, if there is one, and has the component validate all.
 pub(super) async fn points(store: StoreLocation, given: &Given) -> Vec<Point> {
-    if !sqlite::is_store(&store.directory) {
+    if matches!(sqlite::is_store(&store.directory), Ok(false)) {
         return vec![Point::bad("sign-in", "nobody is signed in; sign in: kroger-mcp login")];
     }
     let Ok(settings) = Settings::new(given, store) else { return Vec::new() };
@@ -38,7 +38,7 @@ fn of_answer(answer: &Value) -> Vec<Point> {
         points.push(Point::bad("sign-in", "nobody is signed in; sign in: kroger-mcp login"));
     }
     for (user, validated) in users.into_iter().flatten() {
-        points.extend(group(&format!("token of {}", printable(user)), validated, Verdict::Bad));
+        points.extend(group(&format!("token of {}", printable(&short(user))), validated, Verdict::Bad));
     }
     points
 }

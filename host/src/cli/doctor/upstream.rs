@@ -130,6 +130,9 @@ fn token_request(settings: &ComponentSettings, client: &Client) -> Option<Reques
 pub(super) async fn redirect(settings: &Settings) -> Point {
     const NAME: &str = "redirect URI";
     let uri = &settings.component.redirect_uri;
+    if let Some(words) = settings.unserved_redirect() {
+        return Point::bad(NAME, words);
+    }
     if uri.scheme() != "http" || !is_loopback(uri) {
         let words = format!("{uri} is not of this machine; open it in a browser: it must lead to /auth/callback here");
         return Point::new(NAME, Verdict::Note, words);

@@ -112,8 +112,15 @@ impl fmt::Display for CopyError {
 impl std::error::Error for CopyError {}
 
 /// Whether there is a store in `directory`.
-pub fn is_store(directory: &Path) -> bool {
-    directory.join(FILE).is_file()
+///
+/// # Errors
+/// That cannot be told: the directory, or one above it, is closed to us.
+pub fn is_store(directory: &Path) -> io::Result<bool> {
+    match fs::metadata(directory.join(FILE)) {
+        Ok(found) => Ok(found.is_file()),
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(false),
+        Err(error) => Err(error),
+    }
 }
 
 /// Copies the store in `directory` to `target`, as it is at one moment, and answers the copy's size
@@ -122,7 +129,8 @@ pub fn backup(directory: &Path, name: &str, target: &Path, existing: Existing) -
     if directory.is_file() {
         return Err(CopyError::Store(OpenError::LegacyFile { store: name.to_owned() }));
     }
-    if !is_store(directory) {
+    let unreadable = |error: io::Error| OpenError::Failed { store: name.to_owned(), fault: error.into() };
+    if !is_store(directory).map_err(|error| CopyError::Store(unreadable(error)))? {
         return Err(CopyError::NoStore { store: name.to_owned() });
     }
     let file = target.display().to_string();

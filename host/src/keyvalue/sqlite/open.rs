@@ -50,6 +50,7 @@ pub enum OpenError {
     /// There is no directory, and none can be made.
     NotMade {
         store: String,
+        why: String,
     },
     Failed {
         store: String,
@@ -73,8 +74,8 @@ impl fmt::Display for OpenError {
                 "the store {store} was written by a newer version of this program (schema {found}, this version \
                  knows {SCHEMA_VERSION}); upgrade this program, or name another store"
             ),
-            Self::NotMade { store } => {
-                write!(f, "the store {store} cannot be made here; name a directory that can be")
+            Self::NotMade { store, why } => {
+                write!(f, "the store {store} cannot be made here: {why}; name a directory that can be")
             }
             Self::Failed { store, fault } => write!(f, "cannot open the store {store}: {fault}; {}", remedy(*fault)),
         }
@@ -139,6 +140,8 @@ pub(super) fn open(directory: &Path, name: &str, options: Options) -> Result<Ope
 /// Where the store's file is, and how to connect to it.
 pub(super) struct Location {
     file: PathBuf,
+    /// Whether it is from before.
+    was_there: bool,
     identity: FileIdentity,
     options: Options,
 }
@@ -229,20 +232,23 @@ fn place(directory: &Path, options: Options) -> Result<Location, Obstacle> {
     match fs::metadata(directory) {
         Ok(metadata) if metadata.is_file() => return Err(Obstacle::LegacyFile),
         Ok(_) => {}
-        Err(error) if error.kind() == io::ErrorKind::NotFound => create_directory(directory).map_err(not_made)?,
-        Err(error) => return Err(not_made(error)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            create_directory(directory).map_err(|error| not_made(&error))?;
+        }
+        Err(error) => return Err(not_made(&error)),
     }
     let file = fs::canonicalize(directory)?.join(FILE);
-    if !file.try_exists()? {
+    let was_there = file.try_exists()?;
+    if !was_there {
         create_file(&file)?;
     }
-    Ok(Location { identity: FileIdentity::at(&file)?, file, options })
+    Ok(Location { identity: FileIdentity::at(&file)?, was_there, file, options })
 }
 
 /// Some places are no directories, or are none where files can be: `/proc`.
-fn not_made(error: io::Error) -> Obstacle {
-    match Fault::from(error) {
-        Fault::Io => Obstacle::NotMade,
+fn not_made(error: &io::Error) -> Obstacle {
+    match Fault::of(error) {
+        Fault::Io => Obstacle::NotMade(error.to_string()),
         fault => Obstacle::Fault(fault),
     }
 }
@@ -284,7 +290,13 @@ fn prepare(location: &Location) -> Result<(Connection, Journal), Obstacle> {
     let (mut connection, journal) =
         unless_refused_for_good(|| with_write_ahead_log(location), || with_rollback_journal(location))?;
     check_integrity(&connection)?;
-    create_schema(&mut connection)?;
+    if create_schema(&mut connection)? && location.was_there {
+        tracing::warn!(
+            file = %location.file.display(),
+            "the store's file was empty, and a new store is made in it; where people had signed in, something emptied \
+             it: restore a backup (kroger-mcp restore), or they sign in again"
+        );
+    }
     Ok((connection, journal))
 }
 
@@ -380,22 +392,25 @@ pub(super) fn check_integrity(connection: &Connection) -> Result<(), Obstacle> {
     Err(Obstacle::Fault(Fault::Damaged))
 }
 
-/// Under the write lock, which also proves that it can be had.
-fn create_schema(connection: &mut Connection) -> Result<(), Obstacle> {
+/// Under the write lock, which also proves that it can be had. Answers whether
+/// there was none.
+fn create_schema(connection: &mut Connection) -> Result<bool, Obstacle> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    if let Header::Empty = header(&transaction)? {
+    let is_new = matches!(header(&transaction)?, Header::Empty);
+    if is_new {
         transaction.execute_batch(SCHEMA)?;
         transaction.pragma_update(None, "application_id", APPLICATION_ID)?;
         transaction.pragma_update(None, "user_version", SCHEMA_VERSION)?;
     }
-    Ok(transaction.commit()?)
+    transaction.commit()?;
+    Ok(is_new)
 }
 
 /// An [`OpenError`] that does not know the store's name yet.
 pub(super) enum Obstacle {
     LegacyFile,
     NotAStore,
-    NotMade,
+    NotMade(String),
     NewerSchema(i32),
     Fault(Fault),
     Sqlite(rusqlite::Error),
@@ -413,7 +428,7 @@ impl Obstacle {
         match self {
             Self::LegacyFile => OpenError::LegacyFile { store },
             Self::NotAStore => OpenError::NotAStore { store },
-            Self::NotMade => OpenError::NotMade { store },
+            Self::NotMade(why) => OpenError::NotMade { store, why },
             Self::NewerSchema(found) => OpenError::NewerSchema { store, found },
             Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
                 OpenError::NotAStore { store }

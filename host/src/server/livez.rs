@@ -1,0 +1,38 @@
+//! `/livez`, answered without an instance: while callers hold all of them, the
+//! process still lives, and whoever asks must not restart it.
+//!
+//! The answer is the component's, header for header. What takes a decision (a
+//! page that asks, a body, another method) is left to it.
+
+use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderName, HeaderValue, Method, Request, Response};
+use http_body_util::Full;
+use hyper::body::Body;
+
+pub(super) const PATH: &str = "/livez";
+
+const BODY: &str = r#"{"status":"alive"}"#;
+
+const HEADERS: [(HeaderName, &str); 4] = [
+    (CONTENT_TYPE, "application/json"),
+    (CACHE_CONTROL, "no-store"),
+    (VARY, "Origin"),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+];
+
+/// Whether a probe asks, and no browser.
+pub(super) fn is_plain<B: Body>(request: &Request<B>) -> bool {
+    let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+    let is_of_a_page = request.headers().keys().any(|name| *name == ORIGIN || name.as_str().starts_with("sec-fetch-"));
+    request.uri().path() == PATH && is_read && !is_of_a_page && request.body().is_end_stream()
+}
+
+pub(super) fn alive(method: &Method) -> Response<Full<Bytes>> {
+    let body = if method == Method::HEAD { "" } else { BODY };
+    let mut response = Response::new(Full::new(Bytes::from_static(body.as_bytes())));
+    for (name, value) in HEADERS {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
