@@ -20,8 +20,8 @@ use tokio::time::timeout;
 use crate::component::{Blueprint, Instance, MAX_CALLS, MAX_UPKEEP};
 use crate::time_limit::{MOMENT, within};
 
-/// A call's wall time, blocked host calls included. The component gives up
-/// after 30 s by itself.
+/// A call's wall time, blocked host calls included. The component begins nothing
+/// after 30 s, and ends what it has begun 17 s later at most.
 const CALL_LIMIT: Duration = Duration::from_secs(60);
 
 /// Calls that wait for an instance; a further one is turned away.

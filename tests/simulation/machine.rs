@@ -140,7 +140,9 @@ impl World {
         self.counts.fault("wall clock set");
         let step = self.random.pick(&[SECOND / 2, 30 * SECOND, HOUR, DAY, 20 * YEAR]);
         let step = i64::try_from(step).expect("a step fits");
-        let step = if self.random.chance(500) { step } else { -step };
+        // No clock shows a time before 1970.
+        let is_forward = self.random.chance(500) || self.wall(machine).as_secs() < 25 * YEAR / SECOND;
+        let step = if is_forward { step } else { -step };
         self.machines[machine].offset += step;
         self.machines[machine].disturbed = self.now;
         if self.history.is_kept() {

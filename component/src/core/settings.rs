@@ -407,21 +407,22 @@ impl Reader {
     }
 
     fn ignored(&self) -> Vec<String> {
-        IGNORED
-            .iter()
-            .filter(|(name, _)| self.text(name).is_some())
-            .map(|(name, instead)| format!("{name} is ignored: {instead}"))
-            .collect()
+        let old = IGNORED.iter().filter(|(name, _)| self.text(name).is_some());
+        let old = old.map(|(name, instead)| format!("{name} is ignored: {instead}"));
+        // Kubernetes sets such names for each service.
+        let is_foreign = |name: &&str| name.starts_with("KROGER_SERVICE_") || name.starts_with("KROGER_PORT");
+        let unknown = self.unknown().filter(|name| !is_foreign(name));
+        old.chain(unknown.map(|name| format!("{name} is ignored: there is no such setting"))).collect()
+    }
+
+    fn unknown(&self) -> impl Iterator<Item = &str> {
+        let names = self.variables.iter().map(|(name, _)| name.as_str());
+        names.filter(|name| !KNOWN.contains(name) && !IGNORED.iter().any(|(old, _)| old == name))
     }
 
     /// A misspelt setting would be silently without effect.
     fn refuse_near_misses(&mut self) {
-        let unknown: Vec<String> = self
-            .variables
-            .iter()
-            .map(|(name, _)| name.clone())
-            .filter(|name| !KNOWN.contains(&name.as_str()) && !IGNORED.iter().any(|(old, _)| old == name))
-            .collect();
+        let unknown: Vec<String> = self.unknown().map(str::to_owned).collect();
         for name in unknown {
             if let Some(near) = KNOWN.iter().find(|known| edit_distance(known, &name) <= 2) {
                 self.refuse(&name, None, format!("there is no such setting; did you mean {near}?"));
@@ -596,6 +597,14 @@ mod tests {
         let settings = settings(&[("KROGER_DEV_MODE", "true")]).unwrap();
 
         assert_eq!(settings.ignored, ["KROGER_DEV_MODE is ignored: start with --sandbox"]);
+    }
+
+    #[test]
+    fn a_setting_that_there_is_not_is_named_as_ignored_unless_an_orchestrator_sets_it() {
+        let settings =
+            settings(&[("KROGER_LOG_LEVEL", "debug"), ("KROGER_PORT_9004_TCP", "x"), ("KROGER_SERVICE_HOST", "y")]);
+
+        assert_eq!(settings.unwrap().ignored, ["KROGER_LOG_LEVEL is ignored: there is no such setting"]);
     }
 
     #[test]

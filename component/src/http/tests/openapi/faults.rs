@@ -50,7 +50,7 @@ pub(super) const UPSTREAM_NONSENSE: Fault =
 pub(super) const CLIENT_CREDENTIALS_REJECTED: Fault = fault(
     503,
     "client_credentials_rejected",
-    "Kroger rejects the app's credentials, or there are none; the operator must correct them",
+    "Kroger rejects the app's credentials, there are none, or the sign-in is of another app; the operator must correct the settings",
 );
 pub(super) const OUTCOME_UNKNOWN: Fault = fault(
     504,
