@@ -367,8 +367,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "the sweep mends nothing",
         "sweep.rs",
-        "            overdue.extend(mend(cx, &user, ticket)?);\n",
-        "            let _ = (mend, &mut overdue, user, ticket);\n",
+        "        Some((user, ticket)) => mend(cx, &user, ticket)?,\n",
+        "        Some((user, ticket)) => (mend, user, ticket).1.as_str().is_empty().then_some(None).flatten(),\n",
     ),
     mutation(
         "nothing is entered as due",
