@@ -152,13 +152,16 @@ fn a_redirect_to_a_path_that_nobody_serves_is_told_at_start_and_by_doctor() {
 #[test]
 fn status_says_how_to_look_at_the_sandboxs_store() {
     let folder = folder();
-    Kroger::new(folder.path(), &["serve", "--sandbox", "--listen", "127.0.0.1:0"]).serve().stop();
+    let server = Kroger::new(folder.path(), &["serve", "--sandbox", "--listen", "127.0.0.1:0"]).serve();
+    server.sign_in();
+    server.stop();
 
     let status = Kroger::new(folder.path(), &["status"]).run();
     let of_sandbox = Kroger::new(folder.path(), &["status", "--store", ".tokens-sandbox"]).run();
 
     assert!(status.stdout.contains("kroger-mcp status --store .tokens-sandbox"), "{}", status.stdout);
     assert!(of_sandbox.status.success() && !of_sandbox.stdout.contains("--store"), "{of_sandbox:?}");
+    assert!(of_sandbox.stdout.contains("valid") && !of_sandbox.stdout.contains("login"), "{of_sandbox:?}");
 }
 
 #[test]

@@ -279,7 +279,7 @@ async fn look(store: &StoreOptions, given: &Given) -> Result<Looked, Ending> {
     if let Some(stand_in) = &stand_in {
         store.directory = stand_in.path().into();
     }
-    let host = open(Settings::new(given, store)?)?;
+    let host = open(Settings::to_look(given, store)?)?;
     Ok(Looked { host, store: path, is_there, _stand_in: stand_in })
 }
 

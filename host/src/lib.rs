@@ -142,7 +142,7 @@ impl Host {
     }
 
     /// For a process that is about to end, whatever it did: calls and refreshes
-    /// under way end, which takes 85 s at most, and the store has 45 s to take the
+    /// under way end, which takes 105 s at most, and the store has 45 s to take the
     /// tokens that it refused before. They are nowhere else.
     ///
     /// # Errors
@@ -152,6 +152,8 @@ impl Host {
     }
 
     async fn end(&self, connections: Option<GracefulShutdown>) -> Result<Finished, Unsaved> {
+        // Whoever stops us may not have the patience for all that is under way.
+        let _ = timeout(2 * SAVE_INTERVAL, self.save()).await;
         let calls_ended = server::drain(&self.pool, connections).await;
         if !self.rescue.is_empty() {
             tracing::warn!(waiting = self.rescue.len(), "the store refused new tokens; it is asked again for 45 s");

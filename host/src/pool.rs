@@ -21,14 +21,15 @@ use crate::component::{Blueprint, Instance, MAX_CALLS, MAX_UPKEEP};
 use crate::time_limit::{MOMENT, within};
 
 /// A call's wall time, blocked host calls included. The component begins nothing
-/// after 30 s, and ends what it has begun 17 s later at most.
-const CALL_LIMIT: Duration = Duration::from_secs(60);
+/// after 30 s, and ends what it has begun 17 s later at most; an agent's add looks
+/// its items up before that, which may take 35 s more.
+const CALL_LIMIT: Duration = Duration::from_secs(90);
 
 /// Calls that wait for an instance; a further one is turned away.
 const MAX_WAITING: usize = 512;
 
 /// How long a call waits for an instance.
-const WAIT_LIMIT: Duration = Duration::from_secs(20);
+const WAIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// The longest that whoever asks for a call can have to wait for its end.
 pub(crate) const LONGEST_CALL: Duration = WAIT_LIMIT.saturating_add(CALL_LIMIT).saturating_add(MOMENT);

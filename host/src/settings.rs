@@ -114,12 +114,20 @@ impl StoreLocation {
         self.directory.exists()
     }
 
+    /// Whether it was made by `--sandbox`, as its name says.
+    fn is_a_sandboxes(&self) -> bool {
+        self.directory.file_name().is_some_and(|name| name.to_string_lossy().ends_with(OF_SANDBOX))
+    }
+
     fn of_platform(purpose: Purpose) -> Result<Self, Refused> {
         let platform = choose_native_strategy(platform_names()).map_err(|_| Refused::NoHome)?;
         let directory = platform.data_dir().join(purpose.name("store"));
         Ok(Self { directory, name: PLATFORM_STORE.to_owned() })
     }
 }
+
+/// What a sandbox's store has at the end of its name.
+const OF_SANDBOX: &str = "-sandbox";
 
 /// What a store is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,7 +143,7 @@ impl Purpose {
     fn name(self, of_kroger: &str) -> String {
         match self {
             Self::Kroger => of_kroger.to_owned(),
-            Self::Sandbox => format!("{}-sandbox", of_kroger.trim_end_matches(['/', '\\'])),
+            Self::Sandbox => format!("{}{OF_SANDBOX}", of_kroger.trim_end_matches(['/', '\\'])),
         }
     }
 }
@@ -175,6 +183,19 @@ impl Settings {
     /// [`Refused::Settings`] names each setting that cannot be used.
     pub fn new(given: &Given, store: StoreLocation) -> Result<Self, Refused> {
         Self::checked(given.for_component(), store, given.dotenv_path.clone())
+    }
+
+    /// Settings for one who only looks: those that the sign-ins in `store` were made
+    /// with, if a sandbox made them.
+    ///
+    /// # Errors
+    /// As for [`Settings::new`].
+    pub fn to_look(given: &Given, store: StoreLocation) -> Result<Self, Refused> {
+        if store.is_a_sandboxes() {
+            let nowhere = SocketAddr::from(([127, 0, 0, 1], 9));
+            return Self::for_sandbox(given, store, nowhere, nowhere);
+        }
+        Self::new(given, store)
     }
 
     /// Settings for the sandbox at `sandbox`, signing in to this server, which

@@ -42,8 +42,6 @@ pub(crate) struct Seen {
     /// When it last read that a token was refused.
     pub(crate) refused_at: Option<Time>,
     pub(crate) mints: Vec<String>,
-    /// It was handed a pair that is nowhere else yet.
-    pub(crate) must_save: bool,
     /// Whether the store did not answer what a 429 asked for.
     pub(crate) missed_note: bool,
     pub(crate) tombstone: Option<Ticket>,
@@ -75,6 +73,8 @@ pub(crate) struct Acked {
 
 #[derive(Default)]
 pub(crate) struct Witness {
+    /// Calls that were handed a pair which is nowhere else yet.
+    pub(crate) must_save: HashSet<CallId>,
     pub(crate) violation: Option<Violation>,
     pub(crate) users: Vec<String>,
     pub(crate) records: [BTreeMap<Ticket, (Record, Time)>; USERS.len()],
@@ -340,10 +340,9 @@ impl World {
     /// 6: the window is as short as it can be: nothing but a look at the clock stands
     /// between the answer and the save.
     pub(crate) fn witness_save(&mut self, call: CallId, op: &Op) {
-        if !self.witness.seen[call].must_save || matches!(op, Op::Wall | Op::Monotonic) {
+        if matches!(op, Op::Wall | Op::Monotonic) || !self.witness.must_save.remove(&call) {
             return;
         }
-        self.witness.seen[call].must_save = false;
         if !matches!(op, Op::Set(Bucket::Store, key, _) if key.starts_with("grant.")) {
             self.witness.violate(6, format!("a new pair was received, and {op:?} came before the save"));
         }
@@ -438,7 +437,9 @@ impl World {
                 }
             }
             Answer::Response(Ok(response)) if records::token_in(&response.body).is_some() => {
-                self.witness.seen[call].must_save = records::is_whole(&response.body);
+                if records::is_whole(&response.body) {
+                    self.witness.must_save.insert(call);
+                }
                 if let Some((parent, _, _)) = self.witness.seen[call].intent.filter(|_| self.witness.seen[call].sent) {
                     self.witness.seen[call].children.insert(parent);
                 }

@@ -137,12 +137,17 @@ pub fn authorize_for(
 ) -> Result<AuthorizationRequest, Failure> {
     let client = client(cx)?;
     let current = grants::current(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
-    if let Current::Grant(grant) = &current
-        && !grant.is_of(cx.settings)
-    {
-        return Err(tokens::of_another_app(cx, user));
-    }
+    refuse_over_anothers(cx, &current)?;
     start(cx, client, user, scope, returns, current.root()).map_err(|_| Failure::store_unavailable())
+}
+
+/// A sign-in of another app's that is alive is nobody's to replace here.
+fn refuse_over_anothers(cx: Context<'_>, current: &Current) -> Result<(), Failure> {
+    let Current::Grant(grant) = current else { return Ok(()) };
+    if grant.is_of(cx.settings) || due::is_refused(cx, grant).map_err(|_| Failure::store_unavailable())? {
+        return Ok(());
+    }
+    Err(tokens::of_another_app(cx, &grant.user_id))
 }
 
 /// Refuses where the sign-in of `state` may not come back in this browser, which
@@ -348,6 +353,7 @@ pub fn complete(cx: Context<'_>, code: &Secret, state: &str) -> Result<SignedIn,
     taken(cx, state).map_err(|failure| Failure { retry_after: None, next_step: START_AGAIN.to_owned(), ..failure })?;
     let before = grants::current(cx, &user).map_err(|_| spent_for_nothing())?;
     refuse_if_deleted_since(&pending, &before)?;
+    refuse_over_anothers(cx, &before)?;
     let request = kroger::code_request(&cx.settings.token_path, client, code, &pending.redirect_uri, &pending.verifier);
     let stopwatch = Stopwatch::start(cx);
     let answer = cx.ports.send(&request, SEND_TIMEOUT);

@@ -113,8 +113,8 @@ pub fn clear(cx: Context<'_>, from: Minute, limit: usize) -> Result<(Minute, u32
                 return Ok((first_left.unwrap_or(minute), deleted));
             }
             match entry(cx, minute, index)? {
-                // Of whom nothing can be read nothing is known.
-                Some(user) if is_due_by(cx, &user, minute).unwrap_or(true) => is_empty = false,
+                // The sweep enters again whose record could not be read.
+                Some(user) if is_due_by(cx, &user, minute).unwrap_or(false) => is_empty = false,
                 Some(_) => {
                     cx.ports.delete(Bucket::Store, &entry_key(minute, index))?;
                     deleted += 1;
@@ -137,7 +137,8 @@ pub fn clear(cx: Context<'_>, from: Minute, limit: usize) -> Result<(Minute, u32
 fn is_due_by(cx: Context<'_>, user: &UserId, minute: Minute) -> Result<bool, StoreError> {
     let Current::Grant(grant) = grants::current(cx, &user.key())? else { return Ok(false) };
     let is_due = self::minute(refresh_at(cx, &grant)) <= minute;
-    Ok(is_due && grant.tokens.refresh_token.is_some() && !is_refused(cx, &grant)?)
+    let can_be_refreshed = grant.tokens.refresh_token.is_some() && grant.is_of(cx.settings);
+    Ok(is_due && can_be_refreshed && !is_refused(cx, &grant)?)
 }
 
 /// Whether only a person can bring this grant back.

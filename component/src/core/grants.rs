@@ -219,9 +219,9 @@ fn rescue(cx: Context<'_>, user: &UserKey, ticket: Ticket, record: &Record) -> R
     cx.ports.set(Bucket::Rescue, &grant_key(user, ticket), &encode(record))
 }
 
-/// Whether there is a hint, by which a user is found in a list.
-pub fn has_head(cx: Context<'_>, user: &UserKey) -> Result<bool, StoreError> {
-    Ok(head(cx, user)?.is_some())
+/// Whether the hint, by which a user is found in a list, names `ticket`.
+pub fn is_head(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> Result<bool, StoreError> {
+    Ok(head(cx, user)? == Some(ticket))
 }
 
 /// Puts the record of `ticket` into the store, if it still waits in the rescue

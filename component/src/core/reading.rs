@@ -11,13 +11,15 @@ use serde_json::Value;
 use super::failure::{Code, Failure};
 use super::kroger::{self, ApiError};
 use super::quota::{self, Endpoint, Purpose};
-use super::refresh::{self, CALL_DEADLINE, Need, random};
+use super::refresh::{self, Need, random};
 use super::secret::Secret;
 use super::user::UserId;
 use super::{Context, attempts, authorization, cart, client_credentials, tokens};
 use crate::ports::{Response, SendError};
 
 const SEND_TIMEOUT: Duration = Duration::from_secs(15);
+/// Nothing is begun after that: a cart add may follow, with a deadline of its own.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// As often as this a call whose token is rejected looks for a newer one.
 const MOST_REJECTIONS: u32 = 2;
@@ -84,7 +86,7 @@ enum Renewal<'a> {
 /// `not_found` where Kroger knows of no such thing; else as each call that
 /// sends a token to Kroger's API.
 pub fn read(cx: Context<'_>, reading: Reading<'_>) -> Result<Value, Failure> {
-    let deadline = cx.ports.monotonic_now() + CALL_DEADLINE;
+    let deadline = cx.ports.monotonic_now() + DEADLINE;
     let mut bearer = Bearer::of(cx, reading.token, deadline)?;
     let (mut tries, mut rejections) = (0, 0_u32);
     loop {

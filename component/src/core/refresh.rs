@@ -105,9 +105,9 @@ pub fn grant_by(cx: Context<'_>, user: &UserId, need: Need, deadline: Duration) 
         if need.is_met_by(&grant, cx) {
             return Ok(grant);
         }
-        match caller.advance(&grant)? {
-            Some(refreshed) => return Ok(refreshed),
-            None => caller.check_deadline()?,
+        caller.check_deadline()?;
+        if let Some(refreshed) = caller.advance(&grant)? {
+            return Ok(refreshed);
         }
     }
 }
@@ -213,29 +213,31 @@ impl Caller<'_> {
         if !is_current {
             return Ok(None);
         }
-        if mirror::adoptable(self.cx, &grant.user_id, &current).is_none() {
-            return Err(trouble);
-        }
-        if self.may_have_a_child(grant)? {
-            return Ok(self.wait_a_little());
+        let Some(pair) = mirror::adoptable(self.cx, &grant.user_id, &current) else { return Err(trouble) };
+        if grants::tries(self.cx, grant)?.iter().any(Try::is_open) {
+            // Whoever was stopped may yet come back with a child, and a pair that was
+            // adopted meanwhile would outrank it: only one that lives longer may.
+            if pair.expires_at <= grant.tokens.expires_at.as_secs() {
+                return Err(trouble);
+            }
+            if self.may_have_a_child(grant) {
+                return Ok(self.wait_a_little());
+            }
         }
         mirror::adopt(self.cx, &grant.user_id, &current)?.map_or(Err(trouble), |_| Ok(None))
     }
 
-    /// Whether somebody may still come back with a child of `grant`. A lease that
+    /// Whether the owner of a try at `grant` that has no end may just be slow. A lease that
     /// ran out says so by a clock that may be wrong, which is good enough for
     /// another try and not for putting a pair from outside over what may come.
-    fn may_have_a_child(&mut self, grant: &Grant) -> Result<bool, Trouble> {
-        if !grants::tries(self.cx, grant)?.iter().any(Try::is_open) {
-            return Ok(false);
-        }
+    fn may_have_a_child(&mut self, grant: &Grant) -> bool {
         let now = self.cx.ports.monotonic_now();
         let since = match self.open_since {
             Some((ticket, since)) if ticket == grant.ticket => since,
             _ => now,
         };
         self.open_since = Some((grant.ticket, since));
-        Ok(now < since + LEASE)
+        now < since + LEASE
     }
 
     /// An owner gives up well before others take its claim for dead. From the end

@@ -164,8 +164,8 @@ impl Settings {
         let mut server = self.api_base_url.clone();
         server.set_path(&self.token_path);
         if is_loopback(&server) {
-            // A sandbox has another port each time it starts.
-            let _ = server.set_port(None);
+            // A sandbox has another port each time it starts, and three names.
+            let _ = (server.set_port(None), server.set_host(Some("localhost")));
         }
         App { server: server.into(), client_id: self.client.as_ref().map(|client| client.id.clone()) }
     }
@@ -611,7 +611,7 @@ mod tests {
     fn a_sandbox_is_the_same_server_whatever_its_port_and_no_other_is() {
         let app = |url: &str| settings(&[("KROGER_API_BASE_URL", url)]).unwrap().app();
 
-        assert!(app("http://localhost:31945").is_same(&app("http://localhost:1")));
+        assert!(app("http://localhost:31945").is_same(&app("http://127.0.0.1:1")));
         assert!(!app("http://localhost:31945").is_same(&app("https://api.kroger.com")));
         assert!(!app("https://api.kroger.com").is_same(&app("https://api-ce.kroger.com")));
         assert!(!app("https://kroger.example:1").is_same(&app("https://kroger.example:2")));

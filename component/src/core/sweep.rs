@@ -124,7 +124,8 @@ fn with_newest(cx: Context<'_>, user: &str, ticket: [&str; 3]) -> Result<Option<
 }
 
 /// Does again for the user's current grant what a crash after it was stored may
-/// have left undone: the hint, without which no list has the user. Answers the
+/// have left undone: the hint, without which no list has the user, and by which
+/// old tries are passed over. Answers the
 /// grant if it has been due for minutes and time could mend it.
 fn mend(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> Result<Option<Grant>, StoreError> {
     const PATIENCE: Minute = 2;
@@ -133,11 +134,12 @@ fn mend(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> Result<Option<Grant>
     if grant.ticket != ticket {
         return Ok(None);
     }
-    if !grants::has_head(cx, user)? {
+    if !grants::is_head(cx, user, ticket)? {
         grants::move_head(cx, user, ticket);
     }
     let is_overdue = due::minute(due::refresh_at(cx, &grant)) + PATIENCE < due::minute(cx.ports.wall_now());
-    Ok((is_overdue && !due::is_refused(cx, &grant)?).then_some(grant))
+    let is_worth_it = is_overdue && grant.is_of(cx.settings) && !due::is_refused(cx, &grant)?;
+    Ok(is_worth_it.then_some(grant))
 }
 
 /// Enters again those of `overdue` whose entry a crash kept from being made.

@@ -248,8 +248,8 @@ pub fn of_another_app(cx: Context<'_>, user: &UserId) -> Failure {
     Failure::new(
         Code::ClientCredentialsRejected,
         format!("The sign-in that the token store has {whose}. Nothing was sent, nothing was lost."),
-        "Run it with the settings that it was made with, or name another store in KROGER_STORE; or forget it \
-         (kroger-mcp logout, DELETE /admin/tokens/{user_id}) and sign in again.",
+        "Run it with the settings that it was made with, or in another folder with another KROGER_STORE (a .env here \
+         has that sign-in's tokens, too); or forget it (kroger-mcp logout, DELETE /admin/tokens/{user_id}) and sign in again.",
     )
 }
 

@@ -111,7 +111,8 @@ impl View {
         // A name that is cut is no name to sign in by.
         let user = if short(user) == user { user } else { "ID" };
         match text(token, "status").as_deref() {
-            Some("reauthorize" | "invalid") => format!("sign in: kroger-mcp login --user {user}"),
+            Some("invalid") => text(token, "reason").unwrap_or_default(),
+            Some("reauthorize") => format!("sign in: kroger-mcp login --user {user}"),
             _ if token["has_refresh_token"] != true => format!("sign in before then: kroger-mcp login --user {user}"),
             Some("valid") if self.is_running => {
                 format!("refreshed in about {}{trouble}", span(left.saturating_sub(self.buffer)))

@@ -116,7 +116,7 @@ fn a_second_rejection_of_a_token_that_expired_under_the_call_is_none() {
     assert_eq!(grant.tokens.access_token.expose(), "A3");
 }
 
-/// The host cuts a call off after 60 s, whatever it is doing then.
+/// The host cuts a call off in the end, whatever it is doing then.
 #[test]
 fn a_refresh_that_took_all_of_the_time_is_kept_and_no_add_is_begun_after_it() {
     let app = App::signed_in();
