@@ -83,9 +83,10 @@ macro_rules! log_at {
 }
 
 fn show_event(event: &Event) {
-    match advice(event) {
-        Some(next) => log_at!(warn, event, next = next,),
-        None => log_at!(info, event,),
+    if let Some(next) = advice(event) {
+        log_at!(warn, event, next = next,);
+    } else {
+        log_at!(info, event,);
     }
 }
 

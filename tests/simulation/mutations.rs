@@ -133,13 +133,15 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "folded.rs",
         "        self.may_have_spent |= ",
         "        self.may_have_spent = false & ",
-    ),
+    )
+    .noticed_by("core::folded::tests::a_fold_remembers_what_may_have_spent_the_token_and_buries_nothing_that_may_still_come"),
     mutation(
         "a fold buries what may still come",
         "folded.rs",
         "tries.iter().filter(|each| each.attempt.is_some())",
         "tries.iter()",
-    ),
+    )
+    .noticed_by("core::folded::tests::a_fold_remembers_what_may_have_spent_the_token_and_buries_nothing_that_may_still_come"),
     // What an answer means.
     mutation(
         "a transient error is a refusal",
@@ -309,8 +311,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "a pair from outside takes the place of what may come",
         "refresh.rs",
-        "        if self.may_have_a_child(grant)? {",
-        "        if self.may_have_a_child(grant)? && false {",
+        "        if self.is_open(grant)? && (!was_open || self.may_have_a_child(grant)) {",
+        "        if self.is_open(grant)? && false {",
     )
     .noticed_by("core::refresh::tests::no_pair_from_outside_takes_the_place_of_a_child_that_may_still_come"),
     mutation(

@@ -19,7 +19,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::Context;
-use super::attempts::{Attempt, CLOCK_SKEW, LEASE, Outcome, Try};
+use super::attempts::{Attempt, LEASE, Outcome, Try};
 use super::grants;
 use super::lineage::{SCHEMA_VERSION, Ticket};
 use super::user::UserKey;
@@ -127,10 +127,7 @@ fn ended(cx: Context<'_>, user: &UserKey, parent: Ticket, first: u64) -> Result<
 fn is_over(each: &Try, now: Timestamp) -> bool {
     match (&each.intent, &each.attempt) {
         (_, Some(attempt)) => attempt.outcome != Outcome::Refused,
-        (Some(intent), None) => {
-            let is_a_stepped_clocks = intent.lease_until > now + LEASE + CLOCK_SKEW;
-            is_a_stepped_clocks || now > intent.lease_until + LEASE + VANISHED
-        }
+        (Some(intent), None) => now > intent.lease_until + LEASE + VANISHED,
         // Its owner would be too late by now.
         (None, None) => true,
     }

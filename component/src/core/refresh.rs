@@ -208,23 +208,28 @@ impl Caller<'_> {
     /// Nothing can be done with `grant`: unless it is no longer the current one,
     /// or a pair lies outside that can take its place.
     fn give_up(&mut self, grant: &Grant, trouble: Trouble) -> Result<Option<Grant>, Trouble> {
+        let was_open = self.is_open(grant)?;
+        // Last of all: what is told must be true when it is told.
         let current = grants::current(self.cx, &self.user)?;
         let is_current = matches!(&current, Current::Grant(now) if now.is_same(grant));
         if !is_current {
             return Ok(None);
         }
         let Some(pair) = mirror::adoptable(self.cx, &grant.user_id, &current) else { return Err(trouble) };
-        if grants::tries(self.cx, grant)?.iter().any(Try::is_open) {
-            // Whoever was stopped may yet come back with a child, and a pair that was
-            // adopted meanwhile would outrank it: only one that lives longer may.
-            if pair.expires_at <= grant.tokens.expires_at.as_secs() {
-                return Err(trouble);
-            }
-            if self.may_have_a_child(grant) {
-                return Ok(self.wait_a_little());
-            }
+        // Whoever was stopped may yet come back with a child, and a pair that was
+        // adopted meanwhile would outrank it: only one that lives longer may.
+        if was_open && pair.expires_at <= grant.tokens.expires_at.as_secs() {
+            return Err(trouble);
+        }
+        if self.is_open(grant)? && (!was_open || self.may_have_a_child(grant)) {
+            return Ok(self.wait_a_little());
         }
         mirror::adopt(self.cx, &grant.user_id, &current)?.map_or(Err(trouble), |_| Ok(None))
+    }
+
+    /// Whether there is a try at `grant` that has no end.
+    fn is_open(&self, grant: &Grant) -> Result<bool, Trouble> {
+        Ok(grants::tries(self.cx, grant)?.iter().any(Try::is_open))
     }
 
     /// Whether the owner of a try at `grant` that has no end may just be slow. A lease that

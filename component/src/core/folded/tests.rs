@@ -127,3 +127,21 @@ fn runs_of_dead_steps_are_kept_as_runs() {
     assert_eq!(fold.dead, [(5, 7), (9, 9)]);
     assert!(fold.is_dead(6) && !fold.is_dead(8));
 }
+
+#[test]
+fn a_fold_remembers_what_may_have_spent_the_token_and_buries_nothing_that_may_still_come() {
+    let intent = |step| crate::core::attempts::Intent {
+        schema_version: 1,
+        ticket: Ticket { step, ..Ticket::default() },
+        lease_until: Timestamp::default(),
+    };
+    let vanished = Try { number: 1, intent: Some(intent(5)), attempt: None };
+    let lost = Try { intent: Some(intent(6)), ..Fold { may_have_spent: true, ..Fold::default() }.as_try(2) };
+    let not_sent = Try { intent: Some(intent(7)), ..Fold::default().as_try(3) };
+
+    let fold = |each: &Try| Fold::default().with(std::slice::from_ref(each));
+
+    assert!(fold(&vanished).may_have_spent && fold(&lost).may_have_spent && !fold(&not_sent).may_have_spent);
+    assert!(fold(&lost).with(&[not_sent]).as_try(16).may_have_spent());
+    assert_eq!((fold(&vanished).is_dead(5), fold(&lost).is_dead(6)), (false, true));
+}
