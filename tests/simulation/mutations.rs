@@ -94,8 +94,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "no look again before telling a refusal",
         "refresh.rs",
-        "        if !is_current {\n            return Ok(None);\n        }\n        if mirror",
-        "        let _ = is_current;\n        if mirror",
+        "        if !is_current {\n            return Ok(None);\n        }\n        let Some(pair)",
+        "        let _ = is_current;\n        let Some(pair)",
     ),
     mutation(
         "a refusal is read once",
