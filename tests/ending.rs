@@ -1,7 +1,7 @@
 //! How a process ends: what Kroger has given is saved first.
 
 use std::io::{Read as _, Write as _};
-use std::net::TcpListener;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::sync::Arc;
@@ -75,6 +75,30 @@ fn a_server_that_is_stopped_waits_for_the_store_that_refused_new_tokens() {
     drop(other);
 
     assert!(server.wait().success());
+    is_signed_in(&folder, &sandbox);
+}
+
+/// Whoever stops it may kill it before the last call has ended.
+#[test]
+fn what_the_store_refused_is_saved_while_a_stop_still_waits_for_calls() {
+    let sandbox = Sandbox::start();
+    let (folder, server, other) = refused_by_the_store(&sandbox);
+    let mut half_sent = TcpStream::connect(server.address).unwrap();
+    write!(half_sent, "PUT /cart/add HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\n{{").unwrap();
+
+    server.interrupt();
+    let stopped = Instant::now();
+    says(|| server.log(), "stopping");
+    // Whoever offered it at the stop was refused by then: a writer waits 5 s.
+    std::thread::park_timeout(Duration::from_millis(6_500));
+    drop(other);
+    let store = Connection::open(folder.path().join(STORE)).unwrap();
+    let is_saved = "SELECT count(*) FROM entry WHERE bucket = 'default' AND key GLOB 'grant.*.1.0.1'";
+    eventually("the pair is saved", || (store.query_row(is_saved, [], |row| row.get(0)) == Ok(1_i64)).then_some(()));
+
+    // The rest of the call is waited for until 10 s are over.
+    assert!(stopped.elapsed() < Duration::from_secs(9), "{:?}", stopped.elapsed());
+    server.kill();
     is_signed_in(&folder, &sandbox);
 }
 

@@ -1,6 +1,7 @@
 //! The rules. Nothing here does I/O of its own: each function is given
 //! [`Context`], asks its ports, and decides.
 
+pub mod app;
 pub mod attempts;
 pub mod authorization;
 pub mod busy;
@@ -36,8 +37,13 @@ pub mod tokens;
 pub mod user;
 pub mod validation;
 
+use std::time::Duration;
+
 use crate::ports::Ports;
 use settings::Settings;
+
+/// As far behind another's clock as one may be, and what that one wrote still count.
+pub const CLOCK_SKEW: Duration = Duration::from_secs(30);
 
 /// What every rule is given: how it is configured, and what it can reach.
 #[derive(Clone, Copy)]

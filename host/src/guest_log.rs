@@ -198,6 +198,38 @@ mod tests {
         assert!(line["fields"].get("doing").is_none());
     }
 
+    /// By the component's own events, so that neither side's words change alone.
+    #[test]
+    fn what_an_operator_must_know_is_a_warning_with_a_next_step() {
+        use kroger_connector::core::attempts::Outcome;
+        use kroger_connector::ports::Event;
+
+        let user = || "abc".to_owned();
+        let refresh = |outcome| Event::Refresh { user: user(), why: "due", outcome, duration_ms: 1, generation: 1 };
+        let level = |event: &Event| {
+            let line = [serde_json::to_vec(event).unwrap(), b"\n".to_vec()].concat();
+            let line: serde_json::Value = serde_json::from_str(logged(&[&line]).trim()).unwrap();
+            (line["level"].as_str().unwrap().to_owned(), line["fields"]["next"].is_string())
+        };
+
+        for event in [
+            refresh(Outcome::Refused.as_str()),
+            refresh(Outcome::ClientRefused.as_str()),
+            refresh("unsaved"),
+            Event::CredentialsRejected,
+            Event::AddUnknown { user: user(), items: 2 },
+            Event::Rescued { user: user(), generation: 1 },
+            Event::StoreTrouble { doing: "storing" },
+        ] {
+            assert_eq!(level(&event), ("WARN".to_owned(), true), "{event:?}");
+        }
+        for event in
+            [refresh("refreshed"), refresh(Outcome::Busy.as_str()), Event::Forgotten { user: user(), generation: 1 }]
+        {
+            assert_eq!(level(&event), ("INFO".to_owned(), false), "{event:?}");
+        }
+    }
+
     #[test]
     fn a_line_that_is_no_event_is_a_short_warning_without_control_characters() {
         let mut line = b"\x1b[31mpanicked\r at ".to_vec();

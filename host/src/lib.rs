@@ -135,7 +135,7 @@ impl Host {
             served,
             stopping,
             timer::run(&self.pool, self.check_interval, stopped()),
-            self.keep_saving(stopped()),
+            self.saving_until(stopped()),
             self.trim(stopped()),
         );
         self.end(connections).await.map(drop)
@@ -152,9 +152,7 @@ impl Host {
     }
 
     async fn end(&self, connections: Option<GracefulShutdown>) -> Result<Finished, Unsaved> {
-        // Whoever stops us may not have the patience for all that is under way.
-        let _ = timeout(2 * SAVE_INTERVAL, self.save()).await;
-        let calls_ended = server::drain(&self.pool, connections).await;
+        let calls_ended = self.saving_until(server::drain(&self.pool, connections)).await;
         if !self.rescue.is_empty() {
             tracing::warn!(waiting = self.rescue.len(), "the store refused new tokens; it is asked again for 45 s");
         }
@@ -162,16 +160,18 @@ impl Host {
         if self.rescue.is_empty() { Ok(Finished { calls_ended }) } else { Err(Unsaved { sign_ins: self.rescue.len() }) }
     }
 
-    async fn keep_saving(&self, stop: impl Future<Output = ()>) {
+    /// What the store refused is offered again all the while: whoever stops us may not
+    /// have the patience for all that is under way.
+    async fn saving_until<T>(&self, end: impl Future<Output = T>) -> T {
         let saving = async {
             loop {
-                self.rescue.written().await;
                 self.save().await;
+                self.rescue.written().await;
             }
         };
         tokio::select! {
-            () = stop => {}
-            () = saving => {}
+            ended = end => ended,
+            never = saving => never,
         }
     }
 

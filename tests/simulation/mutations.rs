@@ -94,8 +94,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "no look again before telling a refusal",
         "refresh.rs",
-        "        if !is_current {\n            return Ok(None);\n        }\n        let Some(pair)",
-        "        let _ = is_current;\n        let Some(pair)",
+        "        if !is_still(&current, grant) {\n",
+        "        if !is_still(&current, grant) && false {\n",
     ),
     mutation(
         "a refusal is read once",
@@ -309,12 +309,19 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "        Current::Deleted { .. } => !is_known,",
     ),
     mutation(
+        "a pair of one's own from the mirror is adopted",
+        "refresh.rs",
+        "        if is_still(&grants::current(self.cx, &self.user)?, grant) {\n",
+        "        if is_still(&current, grant) {\n",
+    )
+    .noticed_by("core::refresh::tests::a_child_that_is_found_in_the_mirror_before_it_is_found_in_the_store_is_no_strangers"),
+    mutation(
         "a pair from outside takes the place of what may come",
         "refresh.rs",
-        "        if self.is_open(grant)? && (!was_open || self.may_have_a_child(grant)) {",
-        "        if self.is_open(grant)? && false {",
+        "        if is_open && (!was_open || self.may_have_a_child(grant)) {",
+        "        if is_open && false {",
     )
-    .noticed_by("core::refresh::tests::no_pair_from_outside_takes_the_place_of_a_child_that_may_still_come"),
+    .noticed_by("core::refresh::tests::a_pair_from_outside_waits_a_lease_for_the_child_that_may_still_come"),
     mutation(
         "a pair that waits to be saved is mirrored",
         "mirror.rs",
@@ -370,7 +377,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "the sweep mends nothing",
         "sweep.rs",
         "        Some((user, ticket)) => mend(cx, &user, ticket)?,\n",
-        "        Some((user, ticket)) => (mend, user, ticket).1.as_str().is_empty().then_some(None).flatten(),\n",
+        "        Some((user, ticket)) if key.is_empty() => mend(cx, &user, ticket)?,\n        Some(_) => None,\n",
     ),
     mutation(
         "nothing is entered as due",

@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::CLOCK_SKEW;
 use super::lineage::Ticket;
 use super::secret::Fingerprint;
 use crate::ports::Timestamp;
 
 /// How long an owner may take from intent to outcome, by everyone's clock.
 pub const LEASE: Duration = Duration::from_secs(20);
-/// As far behind its owner's clock a reader's may be, and the lease still count.
-pub const CLOCK_SKEW: Duration = Duration::from_secs(30);
 /// An owner that has not come to send by then gives up.
 pub const CLAIM_LIFE: Duration = Duration::from_secs(2);
 /// Others take a claim without an intent for dead after this.

@@ -29,7 +29,7 @@ use super::settings::{Client, Scope};
 use super::stopwatch::Stopwatch;
 use super::token_response::{TokenResponse, Verdict, verdict};
 use super::user::{UserId, UserKey};
-use super::{Context, due, grants, kroger, mirror, refresh, tokens};
+use super::{Context, due, grants, kroger, mirror, refresh};
 use crate::ports::{Bucket, Event, SendError, StoreError, Timestamp};
 
 /// How long a person may take to agree.
@@ -144,10 +144,9 @@ pub fn authorize_for(
 /// A sign-in of another app's that is alive is nobody's to replace here.
 fn refuse_over_anothers(cx: Context<'_>, current: &Current) -> Result<(), Failure> {
     let Current::Grant(grant) = current else { return Ok(()) };
-    if grant.is_of(cx.settings) || due::is_refused(cx, grant).map_err(|_| Failure::store_unavailable())? {
-        return Ok(());
-    }
-    Err(tokens::of_another_app(cx, &grant.user_id))
+    let Some(other) = grant.of_another(&cx.settings.app) else { return Ok(()) };
+    let is_dead = due::is_refused(cx, grant).map_err(|_| Failure::store_unavailable())?;
+    if is_dead { Ok(()) } else { Err(Failure::of_another_app(other, &cx.settings.app)) }
 }
 
 /// Refuses where the sign-in of `state` may not come back in this browser, which
@@ -360,7 +359,7 @@ pub fn complete(cx: Context<'_>, code: &Secret, state: &str) -> Result<SignedIn,
     let now = cx.ports.wall_now();
     let response = granted(answer.map(|response| verdict(&response, now)))?;
     let tokens = Tokens {
-        app: Some(cx.settings.app()),
+        app: Some(cx.settings.app.clone()),
         access_token: response.access_token,
         refresh_token: response.refresh_token,
         obtained_at: now,

@@ -10,10 +10,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::Context;
-use super::attempts::CLOCK_SKEW;
 use super::grants;
 use super::lineage::SCHEMA_VERSION;
+use super::{CLOCK_SKEW, Context};
 use crate::ports::{Bucket, Event, Timestamp};
 
 const KEY: &str = "refreshes_not_before";

@@ -13,7 +13,6 @@
 use std::collections::HashSet;
 
 use super::Context;
-use super::attempts::CLOCK_SKEW;
 use super::grants;
 use super::lineage::{Current, Grant};
 use super::user::{UserId, UserKey};
@@ -31,7 +30,7 @@ pub fn minute(at: Timestamp) -> Minute {
 /// When the timer refreshes `grant`: at once where its token was obtained in the
 /// future, since a clock was set then, and nobody knows when it expires.
 pub fn refresh_at(cx: Context<'_>, grant: &Grant) -> Timestamp {
-    if grant.tokens.obtained_at > cx.ports.wall_now() + CLOCK_SKEW {
+    if grant.tokens.are_of_the_future(cx.ports.wall_now()) {
         return Timestamp::default();
     }
     grant.tokens.refresh_at(cx.settings.refresh_buffer, spread(&grant.user_id.key()))
@@ -137,7 +136,7 @@ pub fn clear(cx: Context<'_>, from: Minute, limit: usize) -> Result<(Minute, u32
 fn is_due_by(cx: Context<'_>, user: &UserId, minute: Minute) -> Result<bool, StoreError> {
     let Current::Grant(grant) = grants::current(cx, &user.key())? else { return Ok(false) };
     let is_due = self::minute(refresh_at(cx, &grant)) <= minute;
-    let can_be_refreshed = grant.tokens.refresh_token.is_some() && grant.is_of(cx.settings);
+    let can_be_refreshed = grant.tokens.refresh_token.is_some() && grant.is_of(&cx.settings.app);
     Ok(is_due && can_be_refreshed && !is_refused(cx, &grant)?)
 }
 

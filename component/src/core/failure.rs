@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use super::app::App;
+
 /// The closed set of failures. Their words are the `code` of a problem
 /// document (RFC 9457) and, with hyphens, of the WIT interfaces.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,6 +119,22 @@ impl Failure {
             "The token store forgets what it was told, so the single-use refresh token was not spent. \
              Nothing was sent, nothing was lost.",
             "Run the component under a host whose key-value store is durable.",
+        )
+    }
+
+    /// Says whose the sign-in is that is in the way: of `other`, where `own` runs.
+    pub fn of_another_app(other: &App, own: &App) -> Self {
+        let whose = if other.server == own.server {
+            "is of an app with another KROGER_CLIENT_ID".to_owned()
+        } else {
+            format!("was given by {}, and this runs with {}", other.server, own.server)
+        };
+        Self::new(
+            Code::ClientCredentialsRejected,
+            format!("The sign-in that the token store has {whose}. Nothing was sent, nothing was lost."),
+            "Run it with the settings that it was made with, or in another folder with another KROGER_STORE (a .env here \
+             has that sign-in's tokens, too); or forget it (kroger-mcp logout, DELETE /admin/tokens/{user_id}) and sign in \
+             again.",
         )
     }
 

@@ -25,13 +25,13 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::attempts::{CLAIM_DEATH, CLAIM_LIFE, CLOCK_SKEW, LEASE};
+use super::attempts::{CLAIM_DEATH, CLAIM_LIFE, LEASE};
 use super::failure::{Code, Failure};
 use super::item::Item;
 use super::lineage::SCHEMA_VERSION;
 use super::secret::{Fingerprint, Secret, base32_sha256};
 use super::user::UserId;
-use super::{Context, grants};
+use super::{CLOCK_SKEW, Context, grants};
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
 
 /// How long a key is remembered at least.

@@ -13,9 +13,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::attempts::CLOCK_SKEW;
+use super::CLOCK_SKEW;
+use super::app::App;
 use super::secret::{Fingerprint, Secret};
-use super::settings::Settings;
 use super::user::UserId;
 use crate::ports::Timestamp;
 
@@ -186,24 +186,6 @@ impl Source {
     }
 }
 
-/// Whom tokens are good for: the app that they were given to, and the server that
-/// gave them (RFC 6749 § 6: a refresh token is bound to its client).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct App {
-    /// The token endpoint's address.
-    pub server: String,
-    /// None: none was configured.
-    pub client_id: Option<String>,
-}
-
-impl App {
-    /// Whether what was given to one may be sent by the other.
-    pub fn is_same(&self, other: &Self) -> bool {
-        let is_same_client = self.client_id.is_none() || other.client_id.is_none() || self.client_id == other.client_id;
-        self.server == other.server && is_same_client
-    }
-}
-
 /// A pair of tokens and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tokens {
@@ -237,9 +219,14 @@ impl Grant {
         self.tokens.refresh_token.as_ref().map(Secret::fingerprint)
     }
 
-    /// Whether `settings` are of the app that the tokens are for.
-    pub fn is_of(&self, settings: &Settings) -> bool {
-        self.tokens.app.as_ref().is_none_or(|app| app.is_same(&settings.app()))
+    /// The app that the tokens are for, if that is another than `own`.
+    pub fn of_another(&self, own: &App) -> Option<&App> {
+        self.tokens.app.as_ref().filter(|app| !app.is_same(own))
+    }
+
+    /// Whether the tokens may be sent by `own`.
+    pub fn is_of(&self, own: &App) -> bool {
+        self.of_another(own).is_none()
     }
 
     /// Whether nothing came between: the ticket alone does not tell where two pairs
@@ -356,10 +343,15 @@ impl Tokens {
     /// expires that was obtained in the future: a clock was set, and there is a token
     /// to get another one with.
     pub fn are_usable(&self, now: Timestamp) -> bool {
-        if self.refresh_token.is_some() && self.obtained_at > now + CLOCK_SKEW {
+        if self.refresh_token.is_some() && self.are_of_the_future(now) {
             return false;
         }
         self.expires_at > now + LEAST_LEFT.min(self.lifetime() / 20)
+    }
+
+    /// Whether a clock was set since they were obtained, or was wrong then.
+    pub fn are_of_the_future(&self, now: Timestamp) -> bool {
+        self.obtained_at > now + CLOCK_SKEW
     }
 
     /// How long the access token was given for.

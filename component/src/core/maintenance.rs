@@ -87,7 +87,7 @@ pub fn refresh_user(cx: Context<'_>, user: &UserId) -> Result<RefreshOutcome, Fa
             Ok(RefreshOutcome::Fresh)
         }
         Ok(_) => Ok(RefreshOutcome::Refreshed),
-        Err(Trouble::NotSignedIn | Trouble::NoRefreshToken | Trouble::OfAnotherApp) => {
+        Err(Trouble::NotSignedIn | Trouble::NoRefreshToken | Trouble::OfAnotherApp(_)) => {
             Ok(RefreshOutcome::NothingToRefresh)
         }
         Err(Trouble::Refused { .. } | Trouble::Lost) => Ok(RefreshOutcome::Reauthorize),

@@ -7,9 +7,10 @@
 
 use std::time::Duration;
 
+use super::app::App;
 use super::attempts::{Step, next_step};
 use super::failure::Failure;
-use super::lineage::{self, App, Current, Event, Grant, Record, Source, Tokens};
+use super::lineage::{self, Current, Event, Grant, Record, Source, Tokens};
 use super::secret::Secret;
 use super::user::UserId;
 use super::{Context, due, grants, mirror};
@@ -76,7 +77,7 @@ pub enum Outcome {
 
 /// What `found` would be as the user's grant. Writes nothing.
 pub fn assess(cx: Context<'_>, user: &UserId, found: &Found) -> Result<Standing, Failure> {
-    let tokens = tokens(found, cx.settings.app(), cx.ports.wall_now())?;
+    let tokens = tokens(found, cx.settings.app.clone(), cx.ports.wall_now())?;
     let current = grants::current(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
     standing(cx, user, &tokens, &current).map_err(|_| Failure::store_unavailable())
 }
@@ -90,7 +91,7 @@ pub fn import(cx: Context<'_>, user: &UserId, found: &Found, expected: Standing)
     if seen != expected || !seen.may_be_taken() {
         return Ok(Outcome::Declined(seen));
     }
-    let tokens = tokens(found, cx.settings.app(), cx.ports.wall_now())?;
+    let tokens = tokens(found, cx.settings.app.clone(), cx.ports.wall_now())?;
     take(cx, user, tokens, expected).map_err(|_| Failure::store_unavailable())
 }
 

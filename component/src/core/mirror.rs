@@ -9,8 +9,9 @@
 use std::time::Duration;
 
 use super::Context;
+use super::app::App;
 use super::grants;
-use super::lineage::{self, App, Current, Grant, Record, Source, Ticket, Tokens};
+use super::lineage::{self, Current, Grant, Record, Source, Ticket, Tokens};
 use super::secret::Secret;
 use super::settings::{EnvironmentPair, unix_seconds};
 use super::user::{UserId, UserKey};
@@ -40,13 +41,25 @@ fn read_offered(cx: Context<'_>) -> Result<Vec<EnvironmentPair>, StoreError> {
 /// A pair that the store did not keep is answered under [`Ticket::UNSTORED`] and
 /// good for as long as its access token.
 pub fn adopt(cx: Context<'_>, user: &UserId, current: &Current) -> Result<Option<Grant>, StoreError> {
+    let pair = find(cx, user, current)?;
+    pair.map(|pair| take(cx, user, current, pair)).transpose()
+}
+
+/// The pair that may take the place of `current`.
+///
+/// # Errors
+/// A file that cannot be read may hold a younger pair than the environment.
+pub fn find(cx: Context<'_>, user: &UserId, current: &Current) -> Result<Option<EnvironmentPair>, StoreError> {
     if *user != cx.settings.default_user {
         return Ok(None);
     }
-    // A file that cannot be read may hold a younger pair than the environment.
-    let Some(pair) = best(read_offered(cx)?, current) else { return Ok(None) };
-    let record = Record::sign_in(user.clone(), tokens(pair, cx.settings.app()), Source::EnvFile, current);
-    write_adopted(cx, user, current.root().unwrap_or_default().adopting().ticket(), record).map(Some)
+    Ok(best(read_offered(cx)?, current))
+}
+
+/// Makes `pair` the sign-in that follows `current`.
+pub fn take(cx: Context<'_>, user: &UserId, current: &Current, pair: EnvironmentPair) -> Result<Grant, StoreError> {
+    let record = Record::sign_in(user.clone(), tokens(pair, cx.settings.app.clone()), Source::EnvFile, current);
+    write_adopted(cx, user, current.root().unwrap_or_default().adopting().ticket(), record)
 }
 
 /// The pair from outside that [`adopt`] would take; takes nothing.

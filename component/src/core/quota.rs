@@ -18,10 +18,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::attempts::CLOCK_SKEW;
 use super::failure::{Code, Failure};
 use super::lineage::SCHEMA_VERSION;
-use super::{Context, grants, kroger};
+use super::{CLOCK_SKEW, Context, grants, kroger};
 use crate::ports::{Bucket, Event, Response, StoreError, Timestamp};
 
 /// A window's length, from its first call.

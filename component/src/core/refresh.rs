@@ -13,6 +13,7 @@ mod owner;
 
 use std::time::Duration;
 
+use super::app::App;
 use super::attempts::{self, CLAIM_DEATH, LEASE, Outcome, Step, Try};
 use super::grants;
 use super::lineage::{Current, Grant, Ticket};
@@ -71,8 +72,8 @@ pub enum Trouble {
     Lost,
     Store,
     StoreForgets,
-    /// The grant is of an app or server other than the one that is configured.
-    OfAnotherApp,
+    /// The grant is of this app or server, and not of the one that is configured.
+    OfAnotherApp(App),
 }
 
 impl From<StoreError> for Trouble {
@@ -115,12 +116,18 @@ pub fn grant_by(cx: Context<'_>, user: &UserId, need: Need, deadline: Duration) 
 /// The current grant, or a pair from outside where the store has nothing.
 fn find(cx: Context<'_>, user: &UserId) -> Result<Grant, Trouble> {
     match grants::current(cx, &user.key())? {
-        Current::Grant(grant) if grant.is_of(cx.settings) => Ok(grant),
-        // Sent to another server the token would be lost, and refused it would be
-        // taken for dead.
-        Current::Grant(_) => Err(Trouble::OfAnotherApp),
+        Current::Grant(grant) => match grant.of_another(&cx.settings.app) {
+            // Sent to another server the token would be lost, and refused it would be
+            // taken for dead.
+            Some(other) => Err(Trouble::OfAnotherApp(other.clone())),
+            None => Ok(grant),
+        },
         other => mirror::adopt(cx, user, &other)?.ok_or(Trouble::NotSignedIn),
     }
+}
+
+fn is_still(current: &Current, grant: &Grant) -> bool {
+    matches!(current, Current::Grant(now) if now.is_same(grant))
 }
 
 impl Need {
@@ -182,7 +189,7 @@ impl Caller<'_> {
     /// Does the next thing there is to do about `grant`. None: look again.
     fn advance(&mut self, grant: &Grant) -> Result<Option<Grant>, Trouble> {
         if grant.tokens.refresh_token.is_none() {
-            return self.give_up(grant, Trouble::NoRefreshToken);
+            return self.give_up(grant, &[], Trouble::NoRefreshToken);
         }
         if grant.ticket == Ticket::UNSTORED {
             return Err(Trouble::StoreForgets);
@@ -191,7 +198,7 @@ impl Caller<'_> {
         let tries = grants::tries(self.cx, grant)?;
         let claimed = tries.last().map_or(0, |last| last.number);
         match attempts::next_step(&tries, self.cx.ports.wall_now()) {
-            Step::Refused { probably_spent } => self.give_up(grant, Trouble::Refused { probably_spent }),
+            Step::Refused { probably_spent } => self.give_up(grant, &tries, Trouble::Refused { probably_spent }),
             Step::InFlight => Ok(self.wait_a_little()),
             Step::Pause { since, until, last } => match self.need.earliest(since, until, last) {
                 until if self.cx.ports.wall_now() < until => self.pause(grant, claimed, until, last),
@@ -206,30 +213,33 @@ impl Caller<'_> {
     }
 
     /// Nothing can be done with `grant`: unless it is no longer the current one,
-    /// or a pair lies outside that can take its place.
-    fn give_up(&mut self, grant: &Grant, trouble: Trouble) -> Result<Option<Grant>, Trouble> {
-        let was_open = self.is_open(grant)?;
+    /// or a pair lies outside that can take its place. `tries` are those seen so far.
+    fn give_up(&mut self, grant: &Grant, tries: &[Try], trouble: Trouble) -> Result<Option<Grant>, Trouble> {
+        let was_open = tries.iter().any(Try::is_open);
         // Last of all: what is told must be true when it is told.
         let current = grants::current(self.cx, &self.user)?;
-        let is_current = matches!(&current, Current::Grant(now) if now.is_same(grant));
-        if !is_current {
+        if !is_still(&current, grant) {
             return Ok(None);
         }
-        let Some(pair) = mirror::adoptable(self.cx, &grant.user_id, &current) else { return Err(trouble) };
+        if mirror::adoptable(self.cx, &grant.user_id, &current).is_none() {
+            return Err(trouble);
+        }
+        let Some(pair) = mirror::find(self.cx, &grant.user_id, &current)? else { return Err(trouble) };
         // Whoever was stopped may yet come back with a child, and a pair that was
         // adopted meanwhile would outrank it: only one that lives longer may.
         if was_open && pair.expires_at <= grant.tokens.expires_at.as_secs() {
             return Err(trouble);
         }
-        if self.is_open(grant)? && (!was_open || self.may_have_a_child(grant)) {
+        let is_open = grants::tries(self.cx, grant)?.iter().any(Try::is_open);
+        if is_open && (!was_open || self.may_have_a_child(grant)) {
             return Ok(self.wait_a_little());
         }
-        mirror::adopt(self.cx, &grant.user_id, &current)?.map_or(Err(trouble), |_| Ok(None))
-    }
-
-    /// Whether there is a try at `grant` that has no end.
-    fn is_open(&self, grant: &Grant) -> Result<bool, Trouble> {
-        Ok(grants::tries(self.cx, grant)?.iter().any(Try::is_open))
+        // What descends from `grant` is stored before it is mirrored: if the pair does,
+        // this finds it.
+        if is_still(&grants::current(self.cx, &self.user)?, grant) {
+            mirror::take(self.cx, &grant.user_id, &current, pair)?;
+        }
+        Ok(None)
     }
 
     /// Whether the owner of a try at `grant` that has no end may just be slow. A lease that

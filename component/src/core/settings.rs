@@ -7,10 +7,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use url::{Host, Url};
+use url::Url;
 
+use super::app::App;
 use super::item::Modality;
-use super::lineage::App;
 use super::quota::Limits;
 use super::secret::{Fingerprint, Secret};
 use super::user::UserId;
@@ -19,6 +19,8 @@ use super::user::UserId;
 #[derive(Debug)]
 pub struct Settings {
     pub client: Option<Client>,
+    /// Whom tokens that are got now are good for.
+    pub app: App,
     pub redirect_uri: Url,
     pub api_base_url: Url,
     /// Where OAuth lives below the base URL: Kroger's paths, unless another
@@ -159,22 +161,11 @@ const IGNORED: [(&str, &str); 3] = [
 ];
 
 impl Settings {
-    /// Whom tokens that are got now are good for.
-    pub fn app(&self) -> App {
-        let mut server = self.api_base_url.clone();
-        server.set_path(&self.token_path);
-        if is_loopback(&server) {
-            // A sandbox has another port each time it starts, and three names.
-            let _ = (server.set_port(None), server.set_host(Some("localhost")));
-        }
-        App { server: server.into(), client_id: self.client.as_ref().map(|client| client.id.clone()) }
-    }
-
     /// Names the app's credentials, and where they are good, without telling them.
     pub fn credentials(&self) -> Option<Fingerprint> {
         let Client { id, secret } = self.client.as_ref()?;
         let secret = secret.as_ref().map_or("", Secret::expose);
-        Some(Secret::new(format!("{} {id}:{secret}", self.app().server)).fingerprint())
+        Some(Secret::new(format!("{} {id}:{secret}", self.app.server)).fingerprint())
     }
 
     /// Parses the `KROGER_*` variables among `variables`; an empty value is as
@@ -214,12 +205,17 @@ impl Reader {
     }
 
     fn settings(&mut self) -> Settings {
+        let (client, redirect_uri, api_base_url) = (self.client(), self.redirect_uri(), self.api_base_url());
+        let authorize_path = self.path("KROGER_AUTHORIZE_PATH", "/v1/connect/oauth2/authorize");
+        let token_path = self.path("KROGER_TOKEN_PATH", "/v1/connect/oauth2/token");
+        let client_id = client.as_ref().map(|client| client.id.clone());
         Settings {
-            client: self.client(),
-            redirect_uri: self.redirect_uri(),
-            api_base_url: self.api_base_url(),
-            authorize_path: self.path("KROGER_AUTHORIZE_PATH", "/v1/connect/oauth2/authorize"),
-            token_path: self.path("KROGER_TOKEN_PATH", "/v1/connect/oauth2/token"),
+            app: App::new(&api_base_url, &token_path, client_id),
+            client,
+            redirect_uri,
+            api_base_url,
+            authorize_path,
+            token_path,
             scope: self.parsed("KROGER_SCOPE", "profile.compact cart.basic:write", Scope::parse),
             environment_pair: self.environment_pair(),
             default_user: self.parsed("KROGER_HARDCODED_USER_ID", "user_default", UserId::parse),
@@ -446,15 +442,6 @@ fn is_origin(url: &Url) -> bool {
     matches!(url.scheme(), "http" | "https") && ends_there && !has_user(url)
 }
 
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
 fn has_user(url: &Url) -> bool {
     !url.username().is_empty() || url.password().is_some()
 }
@@ -605,16 +592,6 @@ mod tests {
             settings(&[("KROGER_LOG_LEVEL", "debug"), ("KROGER_PORT_9004_TCP", "x"), ("KROGER_SERVICE_HOST", "y")]);
 
         assert_eq!(settings.unwrap().ignored, ["KROGER_LOG_LEVEL is ignored: there is no such setting"]);
-    }
-
-    #[test]
-    fn a_sandbox_is_the_same_server_whatever_its_port_and_no_other_is() {
-        let app = |url: &str| settings(&[("KROGER_API_BASE_URL", url)]).unwrap().app();
-
-        assert!(app("http://localhost:31945").is_same(&app("http://127.0.0.1:1")));
-        assert!(!app("http://localhost:31945").is_same(&app("https://api.kroger.com")));
-        assert!(!app("https://api.kroger.com").is_same(&app("https://api-ce.kroger.com")));
-        assert!(!app("https://kroger.example:1").is_same(&app("https://kroger.example:2")));
     }
 
     #[test]

@@ -138,7 +138,7 @@ fn mend(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> Result<Option<Grant>
         grants::move_head(cx, user, ticket);
     }
     let is_overdue = due::minute(due::refresh_at(cx, &grant)) + PATIENCE < due::minute(cx.ports.wall_now());
-    let is_worth_it = is_overdue && grant.is_of(cx.settings) && !due::is_refused(cx, &grant)?;
+    let is_worth_it = is_overdue && grant.is_of(&cx.settings.app) && !due::is_refused(cx, &grant)?;
     Ok(is_worth_it.then_some(grant))
 }
 

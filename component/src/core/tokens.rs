@@ -43,7 +43,7 @@ pub fn status(cx: Context<'_>, user: &UserKey) -> Result<Option<Status>, StoreEr
     let now = cx.ports.wall_now();
     let tries = grants::tries(cx, &grant)?;
     let state = match next_step(&tries, now) {
-        _ if !grant.is_of(cx.settings) => State::OfAnotherApp,
+        _ if !grant.is_of(&cx.settings.app) => State::OfAnotherApp,
         // However long the access token may still be good: nothing comes after it.
         Step::Refused { probably_spent } => State::Reauthorize { probably_spent },
         _ if grant.tokens.are_usable(now) && now < due::refresh_at(cx, &grant) => State::Valid,
@@ -217,7 +217,7 @@ pub fn failure(cx: Context<'_>, user: &UserId, trouble: &Trouble) -> Failure {
             let wait = until.since(cx.ports.wall_now()).max(Duration::from_secs(1));
             unavailable(*tries).retry_after(wait)
         }
-        Trouble::OfAnotherApp => of_another_app(cx, user),
+        Trouble::OfAnotherApp(other) => Failure::of_another_app(other, &cx.settings.app),
         Trouble::ClientMissing => Failure::client_credentials_missing(),
         Trouble::ClientRefused => Failure::client_credentials_rejected(),
         Trouble::Store => Failure::store_unavailable(),
@@ -233,24 +233,6 @@ fn reauthorize(cx: Context<'_>, user: &UserId, what: &str) -> Failure {
     );
     failure.authorization_url = authorization::shared_link(cx, user, &cx.settings.scope);
     failure
-}
-
-/// Says whose the sign-in is that is in the way.
-pub fn of_another_app(cx: Context<'_>, user: &UserId) -> Failure {
-    let own = cx.settings.app();
-    let other = grants::current(cx, &user.key()).ok().and_then(Current::grant).and_then(|grant| grant.tokens.app);
-    let whose = match other {
-        Some(other) if other.server != own.server => {
-            format!("was given by {}, and this runs with {}", other.server, own.server)
-        }
-        _ => "is of an app with another KROGER_CLIENT_ID".to_owned(),
-    };
-    Failure::new(
-        Code::ClientCredentialsRejected,
-        format!("The sign-in that the token store has {whose}. Nothing was sent, nothing was lost."),
-        "Run it with the settings that it was made with, or in another folder with another KROGER_STORE (a .env here \
-         has that sign-in's tokens, too); or forget it (kroger-mcp logout, DELETE /admin/tokens/{user_id}) and sign in again.",
-    )
 }
 
 fn unavailable(tries: u64) -> Failure {

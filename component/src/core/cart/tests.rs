@@ -132,3 +132,26 @@ fn a_refresh_that_took_all_of_the_time_is_kept_and_no_add_is_begun_after_it() {
     app.world.answer(204, "");
     assert_eq!(app.add().unwrap().tokens.access_token.expose(), "A2");
 }
+
+#[test]
+fn an_add_of_unknown_outcome_is_in_the_log() {
+    let app = App::signed_in();
+    app.world.lose_answer(SendError::Unknown);
+
+    assert_eq!(app.add().unwrap_err().code, Code::OutcomeUnknown);
+
+    let unknown = Event::AddUnknown { user: alice().key().short(), items: 1 };
+    assert!(app.world.logged().contains(&unknown), "{:?}", app.world.logged());
+}
+
+#[test]
+fn rejected_credentials_are_in_the_log_once_however_often_they_are_tried() {
+    let app = App::signed_in();
+    for _ in 0..3 {
+        app.world.answer(401, r#"{"error":"invalid_client"}"#);
+        crate::core::client_credentials::access_token(app.cx()).unwrap_err();
+    }
+
+    let told = app.world.logged().into_iter().filter(|event| *event == Event::CredentialsRejected);
+    assert_eq!(told.count(), 1);
+}

@@ -186,7 +186,7 @@ impl Owner<'_> {
 
     fn tokens(&self, response: TokenResponse, stopwatch: &Stopwatch) -> Tokens {
         Tokens {
-            app: Some(self.cx.settings.app()),
+            app: Some(self.cx.settings.app.clone()),
             access_token: response.access_token,
             refresh_token: response.refresh_token.or_else(|| self.grant.tokens.refresh_token.clone()),
             obtained_at: self.cx.ports.wall_now(),

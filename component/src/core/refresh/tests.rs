@@ -306,6 +306,30 @@ fn who_is_overtaken_by_two_refreshes_while_reading_starts_again() {
 /// A clock that is ahead takes a lease for over while its owner is still waiting
 /// for Kroger. What it brings is no worse than the pair from outside, though newer.
 #[test]
+fn a_pair_from_outside_waits_a_lease_for_the_child_that_may_still_come() {
+    let default = "user_default";
+    let app = App::with(&[default]);
+    app.world.advance(HALF_AN_HOUR);
+    let (user, parent) = (id(default).key(), app.current(default));
+    app.world.increment(&grants::claim_key(&user, parent.ticket, 1), 1).unwrap();
+    let child = Ticket { step: 1, ..parent.ticket };
+    let intent = Intent { schema_version: SCHEMA_VERSION, ticket: child, lease_until: app.world.wall_now() - LEASE };
+    app.world.set(Bucket::Store, &grants::intent_key(&user, parent.ticket, 1), &grants::encode(&intent)).unwrap();
+    let expires_at = (app.world.wall_now() + HALF_AN_HOUR).as_secs();
+    let outside = format!(
+        "KROGER_USER_ACCESS_TOKEN=outside-A\nKROGER_USER_REFRESH_TOKEN=outside-R\nKROGER_USER_TOKEN_EXPIRES_AT={expires_at}\n"
+    );
+    app.world.set(Bucket::Env, "mirror", outside.as_bytes()).unwrap();
+    app.world.answer(400, r#"{"error":"invalid_grant"}"#);
+
+    let (given, took) = app.timed(|| grant(app.cx(), &id(default), Need::Usable).unwrap());
+
+    assert_eq!(given.tokens.access_token.expose(), "outside-A");
+    assert!(took >= LEASE, "{took:?}");
+}
+
+/// It lands while the pair is looked at.
+#[test]
 fn no_pair_from_outside_takes_the_place_of_a_child_that_may_still_come() {
     let default = "user_default";
     let app = App::with(&[default]);
@@ -382,7 +406,8 @@ fn a_sign_in_is_sent_to_no_other_server_and_for_no_other_app_and_is_good_afterwa
         let used = grant(elsewhere, &id("alice"), Need::Usable);
         let begun = authorization::authorize(elsewhere, &id("alice"), None).unwrap_err();
 
-        assert_eq!((refused, used), (Ok(RefreshOutcome::NothingToRefresh), Err(Trouble::OfAnotherApp)), "{other:?}");
+        assert_eq!(refused, Ok(RefreshOutcome::NothingToRefresh), "{other:?}");
+        assert_eq!(used, Err(Trouble::OfAnotherApp(app.settings.app.clone())), "{other:?}");
         assert!(begun.next_step.contains("KROGER_STORE"), "{begun:?}");
         assert_eq!((app.world.sent().len(), app.world.stored(Bucket::Store)), (sent, stored), "{other:?}");
         app.world.answer_with_tokens("A2", "alice-R2");
@@ -438,4 +463,35 @@ fn a_link_is_not_shared_any_more_once_the_settings_that_it_was_made_with_are_cor
     assert!(misspelt.contains("client_id=misspelt"));
     assert_eq!(link(before), misspelt);
     assert!(link(app.cx()).contains("client_id=app"));
+}
+
+/// Who looked before the child was stored, and at the mirror after it was written
+/// there, knows its token from nowhere.
+#[test]
+fn a_child_that_is_found_in_the_mirror_before_it_is_found_in_the_store_is_no_strangers() {
+    let default = "user_default";
+    let app = App::with(&[default]);
+    app.world.advance(HALF_AN_HOUR);
+    let (user, parent) = (id(default).key(), app.current(default));
+    let child = Ticket { step: 1, ..parent.ticket };
+    let expires_at = (app.world.wall_now() + HALF_AN_HOUR).as_secs();
+    let mirrored =
+        |token: &str| format!("KROGER_USER_REFRESH_TOKEN={token}\nKROGER_USER_TOKEN_EXPIRES_AT={expires_at}\n");
+    app.world.set(Bucket::Env, "mirror", mirrored("outside-R").as_bytes()).unwrap();
+    app.world.answer(400, r#"{"error":"invalid_grant"}"#);
+    let (world, settings, own) = (Arc::clone(&app.world), Arc::clone(&app.settings), mirrored("child-R"));
+    app.world.interrupt_after_reading("mirror".to_owned(), move || {
+        let now = world.wall_now();
+        let refresh_token = Some(Secret::new("child-R"));
+        let tokens =
+            Tokens { refresh_token, obtained_at: now, expires_at: now + HALF_AN_HOUR, ..parent.tokens.clone() };
+        let cx = Context { settings: &settings, ports: &*world };
+        grants::take_ticket(cx, &user, child.root).unwrap();
+        grants::write(cx, &user, child, &Record::refreshed(&parent, tokens)).unwrap();
+        world.set(Bucket::Env, "mirror", own.as_bytes()).unwrap();
+    });
+
+    let given = grant(app.cx(), &id(default), Need::Usable).unwrap();
+
+    assert_eq!((given.ticket, given.tokens.refresh_token), (child, Some(Secret::new("child-R"))));
 }

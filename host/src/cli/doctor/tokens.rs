@@ -14,7 +14,7 @@ pub(super) async fn points(store: StoreLocation, given: &Given) -> Vec<Point> {
     if matches!(sqlite::is_store(&store.directory), Ok(false)) {
         return vec![Point::bad("sign-in", "nobody is signed in; sign in: kroger-mcp login")];
     }
-    let Ok(settings) = Settings::new(given, store) else { return Vec::new() };
+    let Ok(settings) = Settings::to_look(given, store) else { return Vec::new() };
     match Host::start(settings, cache_directory().as_deref()) {
         Ok(host) => validated(&host).await,
         Err(StartError::Store(error)) => vec![Point::bad("store", error.to_string())],

@@ -1,0 +1,70 @@
+//! Whom tokens are good for.
+
+use serde::{Deserialize, Serialize};
+use url::{Host, Url};
+
+/// The app that tokens were given to, and the server that gave them (RFC 6749 § 6: a
+/// refresh token is bound to its client).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct App {
+    /// The token endpoint's address.
+    pub server: String,
+    /// None: none was configured.
+    pub client_id: Option<String>,
+}
+
+impl App {
+    pub fn new(api_base_url: &Url, token_path: &str, client_id: Option<String>) -> Self {
+        let mut server = api_base_url.clone();
+        server.set_path(token_path);
+        if is_loopback(&server) {
+            // A sandbox has another port each time it starts, and three names.
+            let _ = (server.set_port(None), server.set_host(Some("localhost")));
+        }
+        Self { server: server.into(), client_id }
+    }
+
+    /// Whether what was given to one may be sent by the other.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let is_same_client = self.client_id.is_none() || other.client_id.is_none() || self.client_id == other.client_id;
+        self.server == other.server && is_same_client
+    }
+}
+
+fn is_loopback(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Domain(name)) => name == "localhost",
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        None => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn app(url: &str, client_id: Option<&str>) -> App {
+        App::new(&Url::parse(url).unwrap(), "/token", client_id.map(str::to_owned))
+    }
+
+    #[test]
+    fn a_sandbox_is_the_same_server_whatever_its_port_and_no_other_is() {
+        let is_same = |one, other| app(one, None).is_same(&app(other, None));
+
+        assert!(
+            is_same("http://localhost:31945", "http://127.0.0.1:1") && is_same("http://localhost", "http://[::1]:1")
+        );
+        assert!(!is_same("http://localhost:31945", "https://api.kroger.com"));
+        assert!(!is_same("https://api.kroger.com", "https://api-ce.kroger.com"));
+        assert!(!is_same("https://kroger.example:1", "https://kroger.example:2"));
+    }
+
+    #[test]
+    fn a_client_is_another_only_where_both_are_known() {
+        let of = |client| app("https://api.kroger.com", client);
+
+        assert!(of(Some("a")).is_same(&of(Some("a"))) && of(Some("a")).is_same(&of(None)));
+        assert!(!of(Some("a")).is_same(&of(Some("b"))));
+    }
+}
