@@ -48,8 +48,15 @@ fn main() -> ExitCode {
 fn declare_inputs(workspace: &Path) {
     println!("cargo:rerun-if-env-changed={PREBUILT}");
     println!("cargo:rerun-if-changed=build.rs");
-    for input in ["component/src", "component/openapi.json", "component/Cargo.toml", "wit", "Cargo.toml", "Cargo.lock"]
-    {
+    for input in [
+        "component/src",
+        "component/core",
+        "component/openapi.json",
+        "component/Cargo.toml",
+        "wit",
+        "Cargo.toml",
+        "Cargo.lock",
+    ] {
         println!("cargo:rerun-if-changed={}", workspace.join(input).display());
     }
 }

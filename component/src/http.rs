@@ -1,4 +1,4 @@
-//! The HTTP routes: each reads its request, calls one rule of [`crate::core`],
+//! The HTTP routes: each reads its request, calls one rule of [`kroger_core`],
 //! and writes the answer. Nothing here decides anything about tokens.
 //!
 //! Everything that goes wrong leaves through one boundary, as a problem
@@ -35,9 +35,9 @@ use http::header::{ALLOW, CONTENT_LENGTH, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request};
 use tower::ServiceExt as _;
 
-use crate::core::settings::{SettingError, Settings};
 use crate::mcp::Mcp;
-use crate::ports::Ports;
+use kroger_core::ports::Ports;
+use kroger_core::settings::{SettingError, Settings};
 use origin::{Admitted, Known};
 use problem::Problem;
 

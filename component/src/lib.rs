@@ -5,11 +5,7 @@
 //! component whose boundary `wit/world.wit` describes, and `wasi` is where it
 //! meets its host.
 
-pub mod core;
 pub mod http;
 mod mcp;
-pub mod ports;
-#[cfg(any(test, feature = "testing"))]
-pub mod testing;
 #[cfg(target_family = "wasm")]
 mod wasi;

@@ -42,11 +42,11 @@ use rmcp::transport::streamable_http_server::session::never::NeverSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::Value;
 
-use crate::core::settings::Settings;
-use crate::core::user::UserId;
 use crate::http::{LARGEST_REQUEST, SharedPorts};
 #[cfg(feature = "conformance")]
 use fixtures::Server;
+use kroger_core::settings::Settings;
+use kroger_core::user::UserId;
 #[cfg(not(feature = "conformance"))]
 use server::Server;
 

@@ -16,10 +16,10 @@ use std::time::Duration;
 use bindings::wasi::clocks::{monotonic_clock, wall_clock};
 use bindings::wasi::random::random;
 
-use crate::core::Context;
-use crate::core::settings::{SettingError, Settings};
 use crate::http::Service;
-use crate::ports::{Bucket, Event, KeyPage, Ports, Request, Response, SendError, StoreError, Timestamp};
+use kroger_core::Context;
+use kroger_core::ports::{Bucket, Event, KeyPage, Ports, Request, Response, SendError, StoreError, Timestamp};
+use kroger_core::settings::{SettingError, Settings};
 
 #[expect(unsafe_code, clippy::pedantic, reason = "generated")]
 mod bindings {

@@ -22,12 +22,11 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use kroger_connector::core::settings::Scope;
-use kroger_connector::core::user::UserId;
+use kroger_core::settings::Scope;
+use kroger_core::user::UserId;
 
-use crate::log;
 use crate::settings::{Given, Purpose, Refused, Settings, StoreLocation, cache_directory};
-use crate::{Host, StartError};
+use crate::{Host, StartError, log};
 
 /// Keeps Kroger customers signed in and adds to their carts.
 #[derive(Debug, Parser)]

@@ -201,8 +201,8 @@ mod tests {
     /// By the component's own events, so that neither side's words change alone.
     #[test]
     fn what_an_operator_must_know_is_a_warning_with_a_next_step() {
-        use kroger_connector::core::attempts::Outcome;
-        use kroger_connector::ports::Event;
+        use kroger_core::grant::attempts::Outcome;
+        use kroger_core::ports::Event;
 
         let user = || "abc".to_owned();
         let refresh = |outcome| Event::Refresh { user: user(), why: "due", outcome, duration_ms: 1, generation: 1 };

@@ -44,7 +44,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper_util::server::graceful::GracefulShutdown;
-use kroger_connector::core::migration::Found;
+use kroger_core::sign_in::import::Found;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{interval, sleep, timeout};

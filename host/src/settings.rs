@@ -16,7 +16,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use etcetera::app_strategy::{AppStrategy, AppStrategyArgs, choose_native_strategy};
-use kroger_connector::core::settings::{SettingError, Settings as ComponentSettings};
+use kroger_core::settings::{SettingError, Settings as ComponentSettings};
 use url::{Host, Url};
 
 pub use given::Given;

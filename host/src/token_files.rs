@@ -13,10 +13,10 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::UNIX_EPOCH;
 
-use kroger_connector::core::migration::{Flaw, Found};
-use kroger_connector::core::secret::Secret;
-use kroger_connector::core::user::UserId;
-use kroger_connector::ports::Timestamp;
+use kroger_core::ports::Timestamp;
+use kroger_core::secret::Secret;
+use kroger_core::sign_in::import::{Flaw, Found};
+use kroger_core::user::UserId;
 use serde_json::Value;
 
 use crate::keyvalue::dotenv;

@@ -13,16 +13,18 @@ use super::call::{Call, json, user};
 use super::fields::Fields;
 use super::problem::Problem;
 use super::words::{self, seconds_left};
-use crate::core::attempts::Outcome;
-use crate::core::client_credentials::{self, Stored};
-use crate::core::failure::Failure;
-use crate::core::health::{self, Persistence};
-use crate::core::lineage::Source;
-use crate::core::settings::EnvironmentPair;
-use crate::core::tokens::{self, OF_ANOTHER_APP, State, Status};
-use crate::core::validation::MOST_USERS;
-use crate::core::{Context, grants, maintenance};
-use crate::ports::{Bucket, Timestamp};
+use kroger_core::Context;
+use kroger_core::failure::Failure;
+use kroger_core::grant::attempts::Outcome;
+use kroger_core::grant::lineage::Source;
+use kroger_core::grant::records;
+use kroger_core::grant::tokens::{self, OF_ANOTHER_APP, State, Status};
+use kroger_core::ports::{Bucket, Timestamp};
+use kroger_core::service::maintenance;
+use kroger_core::service::validation::MOST_USERS;
+use kroger_core::settings::EnvironmentPair;
+use kroger_core::store::health::{self, Persistence};
+use kroger_core::upstream::app_token::{self, Stored};
 
 const AUTOMATICALLY: &str = "automatically";
 const ON_NEXT_USE: &str = "on next use";
@@ -119,22 +121,20 @@ pub(super) async fn tokens(call: Call) -> Result<Response, Problem> {
 
 pub(super) fn client_credentials(cx: Context<'_>) -> Result<ClientCredentials, Problem> {
     let now = cx.ports.wall_now();
-    let stored = client_credentials::stored(cx).map_err(|_| Failure::store_unavailable())?;
-    let exists = matches!(&stored, Some(Stored { state: client_credentials::State::Token { .. }, .. }));
+    let stored = app_token::stored(cx).map_err(|_| Failure::store_unavailable())?;
+    let exists = matches!(&stored, Some(Stored { state: app_token::State::Token { .. }, .. }));
     Ok(ClientCredentials { exists, entry: stored.map(|stored| client_entry(&stored, now)).unwrap_or_default() })
 }
 
 fn client_entry(stored: &Stored, now: Timestamp) -> Entry {
     let invalid = |reason| Entry { status: Some("invalid"), reason: Some(reason), ..Entry::default() };
     match stored.state {
-        client_credentials::State::Token { expires_at, .. } if now < expires_at => {
+        app_token::State::Token { expires_at, .. } if now < expires_at => {
             Entry::valid("valid", expires_at, now, AUTOMATICALLY)
         }
-        client_credentials::State::Token { expires_at, .. } => Entry::expired("expired", expires_at, now),
-        client_credentials::State::CredentialsRejected => {
-            invalid("Kroger rejected KROGER_CLIENT_ID and KROGER_CLIENT_SECRET")
-        }
-        client_credentials::State::Unavailable => invalid("Kroger did not answer at the last try; it is tried again"),
+        app_token::State::Token { expires_at, .. } => Entry::expired("expired", expires_at, now),
+        app_token::State::CredentialsRejected => invalid("Kroger rejected KROGER_CLIENT_ID and KROGER_CLIENT_SECRET"),
+        app_token::State::Unavailable => invalid("Kroger did not answer at the last try; it is tried again"),
     }
 }
 
@@ -260,7 +260,7 @@ pub(super) async fn refresh(call: Call, body: Bytes) -> Result<Response, Problem
         user_id: user.as_str(),
         expires_at,
         expires_at_readable: words::readable(expires_at),
-        auto_saved: grants::is_stored(cx, &user.key(), grant.ticket),
+        auto_saved: records::is_stored(cx, &user.key(), grant.ticket),
     }))
 }
 

@@ -14,10 +14,10 @@ use url::form_urlencoded;
 
 use super::SharedPorts;
 use super::problem::Problem;
-use crate::core::Context;
-use crate::core::ledger::IdempotencyKey;
-use crate::core::settings::Settings;
-use crate::core::user::UserId;
+use kroger_core::Context;
+use kroger_core::cart::ledger::IdempotencyKey;
+use kroger_core::settings::Settings;
+use kroger_core::user::UserId;
 
 const USER_HEADER: &str = "x-kroger-user";
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";

@@ -10,11 +10,12 @@ use super::call::{Call, json};
 use super::fields::Fields;
 use super::problem::{IDEMPOTENT_REPLAYED, Problem};
 use super::words;
-use crate::core::cart::{self, Added};
-use crate::core::item::Modality;
-use crate::core::order::{self, Given};
-use crate::core::user::UserId;
-use crate::core::{Context, tokens};
+use kroger_core::Context;
+use kroger_core::cart::order::{self, Given};
+use kroger_core::cart::{self, Added};
+use kroger_core::grant::tokens;
+use kroger_core::item::Modality;
+use kroger_core::user::UserId;
 
 const ITEM: [&str; 3] = ["upc", "quantity", "modality"];
 const A_UPC: &str = "a UPC of 13 digits, such as 0001111041700; shorter ones are padded with zeros";

@@ -13,12 +13,12 @@ use serde_json::Value;
 
 use super::call::{Call, json};
 use super::problem::Problem;
-use crate::core::catalog;
-use crate::core::catalog::location::LocationId;
-use crate::core::catalog::page::{Filter, Fulfillment, MOST_PRODUCTS, PageRequest, Term};
-use crate::core::catalog::stores::{self, Near, StoreQuery};
-use crate::core::item::Upc;
-use crate::core::quota::Purpose;
+use kroger_core::catalog::location::LocationId;
+use kroger_core::catalog::locations::{self, Near, StoreQuery};
+use kroger_core::catalog::page::{Filter, Fulfillment, MOST_PRODUCTS, PageRequest, Term};
+use kroger_core::catalog::{self};
+use kroger_core::item::Upc;
+use kroger_core::upstream::quota::Purpose;
 
 const A_LOCATION: &str = "8 letters or digits, such as 01400376";
 const A_BRAND: &str = "1 to 200 characters; several brands are separated by `|`";
@@ -142,14 +142,14 @@ pub(super) async fn search_locations(call: Call) -> Result<Response, Problem> {
         let allowed = "it is missing; a zip code of 5 digits, or `lat` and `lon`, or a `chain`";
         return Err(Problem::invalid_argument("zipCode", allowed));
     }
-    let page = stores::location_page(cx, &user, &query)?;
+    let page = locations::location_page(cx, &user, &query)?;
     Ok(json(&Locations { data: page.data, meta: page.meta }))
 }
 
 pub(super) async fn location_by_id(path: Result<Path<String>, PathRejection>, call: Call) -> Result<Response, Problem> {
     let Path(id) = path.map_err(|_| Problem::invalid_argument("id", A_LOCATION))?;
     let id = LocationId::parse(&id).map_err(|allowed| Problem::invalid_argument("id", allowed))?;
-    let data = stores::location_value(call.context(), &call.user()?, &id)?;
+    let data = locations::location_value(call.context(), &call.user()?, &id)?;
     Ok(json(&OneLocation { data }))
 }
 

@@ -11,7 +11,7 @@ use http::header::{REFERRER_POLICY, SET_COOKIE};
 use super::call::Call;
 use super::page;
 use super::problem::Problem;
-use crate::core::invitation::{self, Accepted};
+use kroger_core::sign_in::invitation::{self, Accepted};
 
 const COOKIE: &str = "kroger_sign_in";
 

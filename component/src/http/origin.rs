@@ -22,7 +22,7 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode};
 use url::{Origin, Url};
 
 use super::problem::Problem;
-use crate::core::settings::Settings;
+use kroger_core::settings::Settings;
 
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
     "Content-Type, Idempotency-Key, X-Kroger-User, Mcp-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name",

@@ -7,8 +7,8 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use url::form_urlencoded;
 
 use super::problem::Problem;
-use crate::core::authorization::Subject;
-use crate::core::failure::Code;
+use kroger_core::failure::Code;
+use kroger_core::sign_in::authorization::Subject;
 
 const FRAME: &str = include_str!("page.html");
 const POLICY: &str =

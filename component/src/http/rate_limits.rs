@@ -7,9 +7,9 @@ use serde::Serialize;
 
 use super::call::{Call, json};
 use super::problem::Problem;
-use crate::core::failure::Failure;
-use crate::core::quota::{self, Standing};
-use crate::ports::Timestamp;
+use kroger_core::failure::Failure;
+use kroger_core::ports::Timestamp;
+use kroger_core::upstream::quota::{self, Standing};
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]

@@ -11,12 +11,12 @@ use super::invitation;
 use super::page;
 use super::problem::Problem;
 use super::words;
-use crate::core::Context;
-use crate::core::authorization::{self, AuthorizationRequest, SignedIn, Subject};
-use crate::core::failure::{Code, Failure};
-use crate::core::mirror::Exported;
-use crate::core::secret::Secret;
-use crate::core::settings::Scope;
+use kroger_core::Context;
+use kroger_core::failure::{Code, Failure};
+use kroger_core::grant::outside_pair::Exported;
+use kroger_core::secret::Secret;
+use kroger_core::settings::Scope;
+use kroger_core::sign_in::authorization::{self, AuthorizationRequest, SignedIn, Subject};
 
 const INSTRUCTIONS: &str = "Give `authorization_url` to the user to open in a browser, sign in at Kroger and agree. \
      Kroger then redirects to `redirect_uri`, which saves the tokens. The link works once, for 10 minutes.";

@@ -8,10 +8,12 @@ use serde::Serialize;
 use super::call::{Call, json};
 use super::problem::Problem;
 use super::words;
-use crate::core::health::{self, Persistence};
-use crate::core::tokens::{self, Known, OF_ANOTHER_APP, State};
-use crate::core::{Context, client_credentials, maintenance};
-use crate::ports::Bucket;
+use kroger_core::Context;
+use kroger_core::grant::tokens::{self, Known, OF_ANOTHER_APP, State};
+use kroger_core::ports::Bucket;
+use kroger_core::service::maintenance;
+use kroger_core::store::health::{self, Persistence};
+use kroger_core::upstream::app_token;
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
@@ -74,7 +76,7 @@ pub(super) async fn health(call: Call) -> Result<Response, Problem> {
 struct Found {
     persistence: Persistence,
     is_timer_running: bool,
-    client_token: Option<client_credentials::Stored>,
+    client_token: Option<app_token::Stored>,
     user_token: Option<Known>,
 }
 
@@ -84,7 +86,7 @@ impl Found {
         Ok(Self {
             persistence: health::persistence(cx),
             is_timer_running: maintenance::is_running(cx).unwrap_or(false),
-            client_token: client_credentials::stored(cx).ok().flatten(),
+            client_token: app_token::stored(cx).ok().flatten(),
             user_token: tokens::known(cx, &call.user()?).ok(),
         })
     }
@@ -103,11 +105,11 @@ impl Found {
             (!self.is_timer_running, "no periodic refresh has run lately; tokens are refreshed on use only"),
             (cx.settings.client.is_none(), "KROGER_CLIENT_ID is not set"),
             (
-                matches!(client_state, Some(client_credentials::State::CredentialsRejected)),
+                matches!(client_state, Some(app_token::State::CredentialsRejected)),
                 "Kroger rejected KROGER_CLIENT_ID and KROGER_CLIENT_SECRET",
             ),
             (
-                matches!(client_state, Some(client_credentials::State::Unavailable)),
+                matches!(client_state, Some(app_token::State::Unavailable)),
                 "Kroger did not give the app an access token at the last try",
             ),
             (user_is_dead, "the user must re-authenticate at /auth/authorize"),

@@ -19,11 +19,12 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::core::user::UserId;
-use crate::core::{Context as Cx, maintenance};
-use crate::core::{grants, mirror, tokens};
-use crate::ports::{Bucket, SendError};
-use crate::testing::{StoreMood, World};
+use kroger_core::Context as Cx;
+use kroger_core::grant::{outside_pair, records, tokens};
+use kroger_core::ports::{Bucket, SendError};
+use kroger_core::service::maintenance;
+use kroger_core::testing::{StoreMood, World};
+use kroger_core::user::UserId;
 
 const UPC: &str = "0001111041700";
 const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";

@@ -11,10 +11,10 @@ use super::admin::{self, ClientCredentials, UserEntry};
 use super::call::{Call, json};
 use super::problem::Problem;
 use super::words;
-use crate::core::health::{self, Persistence};
-use crate::core::maintenance;
-use crate::core::validation::{self, Check, Reach};
-use crate::ports::Bucket;
+use kroger_core::ports::Bucket;
+use kroger_core::service::maintenance;
+use kroger_core::service::validation::{self, Check, Reach};
+use kroger_core::store::health::{self, Persistence};
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]

@@ -1,14 +1,14 @@
 //! The words and numbers in which answers tell where tokens stand. The texts
 //! are the first system's, which its callers look for.
 
-use crate::core::Context;
-use crate::core::client_credentials::{self, Stored};
-use crate::core::health::Persistence;
-use crate::core::lineage::Tokens;
-use crate::core::settings::Settings;
-use crate::core::success_rate;
-use crate::core::tokens::{self, Known, State};
-use crate::ports::{StoreError, Timestamp};
+use kroger_core::Context;
+use kroger_core::grant::lineage::Tokens;
+use kroger_core::grant::success_rate;
+use kroger_core::grant::tokens::{self, Known, State};
+use kroger_core::ports::{StoreError, Timestamp};
+use kroger_core::settings::Settings;
+use kroger_core::store::health::Persistence;
+use kroger_core::upstream::app_token::{self, Stored};
 
 pub(super) const NOT_CONFIGURED: &str = "not_configured";
 
@@ -30,11 +30,11 @@ pub(super) fn valid(tokens: &Tokens, now: Timestamp) -> String {
 pub(super) fn client_token(cx: Context<'_>) -> Result<String, StoreError> {
     let has_secret = cx.settings.client.as_ref().is_some_and(|client| client.secret.is_some());
     let now = cx.ports.wall_now();
-    Ok(match client_credentials::stored(cx)? {
-        Some(Stored { state: client_credentials::State::Token { expires_at, .. }, .. }) if expires_at > now => {
+    Ok(match app_token::stored(cx)? {
+        Some(Stored { state: app_token::State::Token { expires_at, .. }, .. }) if expires_at > now => {
             format!("valid (expires in {}s)", seconds_left(expires_at, now))
         }
-        Some(Stored { state: client_credentials::State::CredentialsRejected, .. }) => NOT_CONFIGURED.to_owned(),
+        Some(Stored { state: app_token::State::CredentialsRejected, .. }) => NOT_CONFIGURED.to_owned(),
         _ if has_secret => "expired (will refresh on next use)".to_owned(),
         _ => NOT_CONFIGURED.to_owned(),
     })

@@ -8,14 +8,14 @@ use url::{Url, form_urlencoded};
 use super::arguments::{Flag, Text, arguments, choices};
 use super::consent::Means;
 use super::tool::{Call, Effect, Reply, Tool};
-use crate::core::authorization::{self, Return};
-use crate::core::catalog;
-use crate::core::failure::{Code, Failure};
-use crate::core::invitation;
-use crate::core::quota;
-use crate::core::secret::Secret;
-use crate::core::tokens::{self, State};
-use crate::ports::Timestamp;
+use kroger_core::catalog;
+use kroger_core::failure::{Code, Failure};
+use kroger_core::grant::tokens::{self, State};
+use kroger_core::ports::Timestamp;
+use kroger_core::secret::Secret;
+use kroger_core::sign_in::authorization::{self, Return};
+use kroger_core::sign_in::invitation;
+use kroger_core::upstream::quota;
 
 arguments! {
     /// For a tool without arguments.

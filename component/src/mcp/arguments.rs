@@ -8,7 +8,7 @@ use rmcp::model::JsonObject;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::Value;
 
-use crate::core::failure::Failure;
+use kroger_core::failure::Failure;
 
 /// A value that a tool takes. `None`: it was not given.
 pub(super) trait Argument: Sized {
@@ -28,7 +28,7 @@ macro_rules! arguments {
         }
 
         impl $crate::mcp::arguments::Argument for $name {
-            fn read(value: Option<serde_json::Value>, place: &str) -> Result<Self, $crate::core::failure::Failure> {
+            fn read(value: Option<serde_json::Value>, place: &str) -> Result<Self, kroger_core::failure::Failure> {
                 #[allow(unused_mut, unused_variables, reason = "a tool may take no argument")]
                 let mut fields = $crate::mcp::arguments::Fields::of(value, place, &[$(stringify!($field)),*])?;
                 Ok(Self { $($field: fields.take(stringify!($field))?,)* })
@@ -48,7 +48,7 @@ macro_rules! choices {
         }
 
         impl $crate::mcp::arguments::Argument for $name {
-            fn read(value: Option<serde_json::Value>, place: &str) -> Result<Self, $crate::core::failure::Failure> {
+            fn read(value: Option<serde_json::Value>, place: &str) -> Result<Self, kroger_core::failure::Failure> {
                 $crate::mcp::arguments::choice(value.as_ref(), place, &[$(($word, Self::$variant)),*])
             }
         }

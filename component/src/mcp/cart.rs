@@ -8,13 +8,13 @@ use super::items::{self, ItemInput};
 use super::products::at_store;
 use super::stores::{StoreArgument, store_argument};
 use super::tool::{Call, Effect, Reply, Tool};
-use crate::core::cart;
-use crate::core::catalog::check::{self, CartCheck, Concern, Line};
-use crate::core::catalog::product::Cents;
-use crate::core::failure::Failure;
-use crate::core::item::Item;
-use crate::core::ledger::IdempotencyKey;
-use crate::core::order::Order;
+use kroger_core::cart;
+use kroger_core::cart::ledger::IdempotencyKey;
+use kroger_core::cart::order::Order;
+use kroger_core::catalog::check::{self, CartCheck, Concern, Line};
+use kroger_core::catalog::product::Cents;
+use kroger_core::failure::Failure;
+use kroger_core::item::Item;
 
 arguments! {
     /// What `add_to_cart` takes.

@@ -24,14 +24,15 @@ use serde_json::json;
 use url::Url;
 
 use super::tool::{Call, failed};
-use crate::core::authorization::{self, LIFETIME};
-use crate::core::failure::{Code, Failure};
-use crate::core::invitation::{self, Invited};
-use crate::core::lineage::{Root, SCHEMA_VERSION};
-use crate::core::secret::{Secret, base32_sha256};
-use crate::core::settings::Scope;
-use crate::core::{Context, grants};
-use crate::ports::{Bucket, StoreError, Timestamp};
+use kroger_core::Context;
+use kroger_core::failure::{Code, Failure};
+use kroger_core::grant::lineage::{Root, SCHEMA_VERSION};
+use kroger_core::grant::records;
+use kroger_core::ports::{Bucket, StoreError, Timestamp};
+use kroger_core::secret::{Secret, base32_sha256};
+use kroger_core::settings::Scope;
+use kroger_core::sign_in::authorization::{self, LIFETIME};
+use kroger_core::sign_in::invitation::{self, Invited};
 
 /// Begins the id of a session whose client opens links (2025-11-25). The session
 /// is nothing but this: what the handshake told, kept by the client.
@@ -118,7 +119,7 @@ pub(super) fn resume(
 fn wait(call: &Call<'_>, asked: &Asked) {
     let deadline = call.cx.ports.monotonic_now() + PATIENCE;
     while call.cx.ports.monotonic_now() < deadline {
-        match grants::current(call.cx, &call.user.key()) {
+        match records::current(call.cx, &call.user.key()) {
             Ok(current) if current.root() > asked.root => return,
             Ok(_) => call.cx.ports.sleep(LOOK),
             Err(_) => return,
@@ -234,8 +235,8 @@ pub(super) fn for_agents(failure: Failure) -> Failure {
 }
 
 fn sealed(call: &Call<'_>, deed: &Deed) -> Result<String, StoreError> {
-    let root = grants::current(call.cx, &call.user.key())?.root();
-    let asked = grants::encode(&Asked { at: call.cx.ports.wall_now(), root });
+    let root = records::current(call.cx, &call.user.key())?.root();
+    let asked = records::encode(&Asked { at: call.cx.ports.wall_now(), root });
     let bound_to = deed.bound_to(call);
     Ok(codec(call.cx)?.seal_with(&asked, &SealOptions::new().associated_data(&bound_to)))
 }
@@ -258,14 +259,14 @@ fn codec(cx: Context<'_>) -> Result<RequestStateCodec, StoreError> {
         key: Secret,
     }
 
-    let kept: Option<SealKey> = grants::read(cx, Bucket::Store, SEAL_KEY)?;
+    let kept: Option<SealKey> = records::read(cx, Bucket::Store, SEAL_KEY)?;
     let key = if let Some(kept) = kept {
         kept.key
     } else {
         let mut bytes = [0; 32];
         cx.ports.random_bytes(&mut bytes);
         let made = SealKey { schema_version: SCHEMA_VERSION, key: Secret::new(STANDARD.encode(bytes)) };
-        cx.ports.set(Bucket::Store, SEAL_KEY, &grants::encode(&made))?;
+        cx.ports.set(Bucket::Store, SEAL_KEY, &records::encode(&made))?;
         made.key
     };
     RequestStateCodec::try_new(key.expose().as_bytes()).map_err(|_| StoreError::Failed)

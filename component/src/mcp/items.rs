@@ -4,11 +4,11 @@
 use super::arguments::{List, Text, Whole, arguments, choices};
 use super::products;
 use super::tool::Call;
-use crate::core::catalog::lookup::{self, Mistaken};
-use crate::core::catalog::search::{self, ProductQuery};
-use crate::core::failure::{Code, Failure};
-use crate::core::item::{Modality, Upc};
-use crate::core::order::{self, Given, Order};
+use kroger_core::cart::order::{self, Given, Order};
+use kroger_core::catalog::lookup::{self, Mistaken};
+use kroger_core::catalog::search::{self, ProductQuery};
+use kroger_core::failure::{Code, Failure};
+use kroger_core::item::{Modality, Upc};
 
 /// What more than these is of no use for a choice.
 const CANDIDATES: u32 = 5;

@@ -7,12 +7,12 @@ use serde::Serialize;
 use super::arguments::{Flag, List, Text, Whole, arguments, choices};
 use super::stores::{StoreArgument, store_argument};
 use super::tool::{Call, Effect, Reply, Tool};
-use crate::core::catalog::location::LocationId;
-use crate::core::catalog::page::Fulfillment;
-use crate::core::catalog::product::{Cents, Product, Stock};
-use crate::core::catalog::search::{self, Found, Order, ProductQuery, ProductsFound, StockWanted};
-use crate::core::failure::Failure;
-use crate::core::item::Upc;
+use kroger_core::catalog::location::LocationId;
+use kroger_core::catalog::page::Fulfillment;
+use kroger_core::catalog::product::{Cents, Product, Stock};
+use kroger_core::catalog::search::{self, Found, Order, ProductQuery, ProductsFound, StockWanted};
+use kroger_core::failure::Failure;
+use kroger_core::item::Upc;
 
 /// Of each term; Kroger's 10 are more than a small model reads.
 const SHOWN: u32 = 5;

@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use super::account::Nothing;
 use super::tool::{Call, Effect, Reply, Tool};
-use crate::core::failure::Failure;
-use crate::core::recent_adds;
-use crate::ports::Timestamp;
+use kroger_core::cart::recent_adds;
+use kroger_core::failure::Failure;
+use kroger_core::ports::Timestamp;
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct RecentAdds {

@@ -8,10 +8,10 @@ use serde_json::json;
 
 use super::tool::Call;
 use super::{account, consent, products};
-use crate::core::catalog::search;
-use crate::core::failure::{Code, Failure};
-use crate::core::item::Upc;
-use crate::core::preferred_store::{self, Source};
+use kroger_core::catalog::preferred_location::{self, Source};
+use kroger_core::catalog::search;
+use kroger_core::failure::{Code, Failure};
+use kroger_core::item::Upc;
 
 const TOKEN_STATUS: &str = "kroger://token-status";
 const PREFERRED_STORE: &str = "kroger://preferred-store";
@@ -57,7 +57,7 @@ fn text(value: &impl Serialize) -> String {
 }
 
 fn preferred_store(call: &Call<'_>) -> Result<String, Failure> {
-    let preferred = preferred_store::of(call.cx, call.user)?;
+    let preferred = preferred_location::of(call.cx, call.user)?;
     Ok(text(&preferred.map_or_else(
         || json!({ "store_id": null }),
         |preferred| {

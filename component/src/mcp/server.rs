@@ -16,8 +16,8 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use super::consent::{self, Deed, Means};
 use super::tool::{Call, Entry, entry, failed};
 use super::{Caller, account, cart, products, prompts, recent, resources, stores};
-use crate::core::Context;
-use crate::core::settings::Settings;
+use kroger_core::Context;
+use kroger_core::settings::Settings;
 
 const INSTRUCTIONS: &str = include_str!("instructions.md");
 

@@ -7,10 +7,10 @@ use serde::Serialize;
 use super::account::Nothing;
 use super::arguments::{Degrees, List, Text, Whole, arguments};
 use super::tool::{Call, Effect, Reply, Tool};
-use crate::core::catalog::location::{Day, Hours, LocationId, Store, WEEK};
-use crate::core::catalog::stores::{self, LARGEST_RADIUS, Near, StoreQuery, StoresFound};
-use crate::core::failure::Failure;
-use crate::core::preferred_store;
+use kroger_core::catalog::location::{Day, Hours, LocationId, Store, WEEK};
+use kroger_core::catalog::locations::{self, LARGEST_RADIUS, Near, StoreQuery, StoresFound};
+use kroger_core::catalog::preferred_location;
+use kroger_core::failure::Failure;
 
 /// A store as a model names it; only an id names one.
 pub(super) type StoreArgument = Text;
@@ -39,7 +39,7 @@ fn store_id(call: &Call<'_>, text: &str) -> Result<LocationId, Failure> {
         return Err(Failure { next_step: FIND.to_owned(), ..Failure::invalid_argument("store_id", allowed) });
     };
     let query = StoreQuery { near: Some(near), limit: Some(CANDIDATES), ..StoreQuery::default() };
-    let found = stores::find_stores(call.cx, call.user, &query)?;
+    let found = locations::find_stores(call.cx, call.user, &query)?;
     let listed: Vec<String> = found.stores.iter().map(|store| format!("\n- {}", line(store))).collect();
     let detail = format!("`store_id` is a zip code, not a store. Stores near it: {}", listed.concat());
     Err(Failure { detail, next_step: CHOOSE.to_owned(), ..Failure::invalid_argument("store_id", allowed) })
@@ -119,7 +119,7 @@ impl Tool for FindStores {
 
     fn run(call: &Call<'_>, input: FindInput) -> Result<Reply<Stores>, Failure> {
         let (query, note) = query(input)?;
-        let mut found = stores::find_stores(call.cx, call.user, &query)?;
+        let mut found = locations::find_stores(call.cx, call.user, &query)?;
         found.notes.extend(note);
         let text = found_text(&found);
         let stores = found.stores.iter().map(StoreLine::from).collect();
@@ -205,7 +205,7 @@ impl Tool for GetStore {
     type Output = StoreDetails;
 
     fn run(call: &Call<'_>, input: StoreInput) -> Result<Reply<StoreDetails>, Failure> {
-        let store = stores::store(call.cx, call.user, &store_id(call, &input.store_id.0)?)?;
+        let store = locations::store(call.cx, call.user, &store_id(call, &input.store_id.0)?)?;
         let hours = store.hours.as_ref().map(hours).unwrap_or_default();
         let open = if hours.is_empty() { String::new() } else { format!("\nOpen: {}", hours.join("; ")) };
         let text = format!("{}{open}\nNext: set_preferred_store makes it the user's store.", line(&store));
@@ -259,7 +259,7 @@ impl Tool for SetPreferredStore {
     type Output = StoreLine;
 
     fn run(call: &Call<'_>, input: StoreInput) -> Result<Reply<StoreLine>, Failure> {
-        let store = preferred_store::set(call.cx, call.user, &store_id(call, &input.store_id.0)?)?;
+        let store = preferred_location::set(call.cx, call.user, &store_id(call, &input.store_id.0)?)?;
         let text =
             format!("The user's store is now {}.\nNext: search_products shows its prices and stock.", line(&store));
         Ok(Reply { value: (&store).into(), text })
@@ -292,7 +292,7 @@ impl Tool for ListChains {
     type Output = Chains;
 
     fn run(call: &Call<'_>, _: Nothing) -> Result<Reply<Chains>, Failure> {
-        let chains = stores::chains(call.cx, call.user)?;
+        let chains = locations::chains(call.cx, call.user)?;
         let chains: Vec<ChainLine> =
             chains.into_iter().map(|chain| ChainLine { chain: chain.name, name: chain.friendly_name }).collect();
         let names: Vec<&str> = chains.iter().map(|chain| chain.chain.as_str()).collect();
@@ -326,7 +326,7 @@ impl Tool for ListDepartments {
     type Output = Departments;
 
     fn run(call: &Call<'_>, _: Nothing) -> Result<Reply<Departments>, Failure> {
-        let departments = stores::departments(call.cx, call.user)?;
+        let departments = locations::departments(call.cx, call.user)?;
         let departments: Vec<DepartmentLine> = departments
             .into_iter()
             .map(|department| DepartmentLine { department_id: department.id, name: department.name })

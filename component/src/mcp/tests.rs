@@ -6,9 +6,9 @@ use axum::body::Bytes;
 use http::Request;
 use serde_json::{Value, json};
 
-use crate::core::settings::Settings;
 use crate::http::{Service, SharedPorts, block_on};
-use crate::testing::World;
+use kroger_core::settings::Settings;
+use kroger_core::testing::World;
 
 mod account;
 mod cart;

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 
 use super::arguments::Argument;
 use super::consent::Means;
-use crate::core::Context;
-use crate::core::failure::{Code, Failure};
-use crate::core::user::UserId;
+use kroger_core::Context;
+use kroger_core::failure::{Code, Failure};
+use kroger_core::user::UserId;
 
 /// Where the same facts as in the text of an error are, for programs.
 pub(super) const PROBLEM: &str = "kroger-mcp/problem";

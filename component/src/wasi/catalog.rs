@@ -5,17 +5,17 @@ use super::bindings::exports::kroger::connector::cart::{Item as WitItem, Modalit
 use super::bindings::exports::kroger::connector::catalog as wit;
 use super::bindings::kroger::connector::types::Failure as WitFailure;
 use super::typed::{answer, user};
-use crate::core::catalog::check::{self, Concern, Line};
-use crate::core::catalog::location::{Department, Hours, LocationId, Store, WEEK};
-use crate::core::catalog::page::Fulfillment;
-use crate::core::catalog::product::{Cents, Price, Product, SoldBy, Stock};
-use crate::core::catalog::search::{self, Found, Order, ProductQuery, StockWanted};
-use crate::core::catalog::stores::{self, Near, StoreQuery};
-use crate::core::failure::Failure;
-use crate::core::item::{Item, Modality, Upc};
-use crate::core::order::{self, Given};
-use crate::core::preferred_store::{self, Source};
-use crate::core::{catalog, preferred_store::Preferred};
+use kroger_core::cart::order::{self, Given};
+use kroger_core::catalog::check::{self, Concern, Line};
+use kroger_core::catalog::location::{Department, Hours, LocationId, Store, WEEK};
+use kroger_core::catalog::locations::{self, Near, StoreQuery};
+use kroger_core::catalog::page::Fulfillment;
+use kroger_core::catalog::preferred_location::{self, Preferred, Source};
+use kroger_core::catalog::product::{Cents, Price, Product, SoldBy, Stock};
+use kroger_core::catalog::search::{self, Found, Order, ProductQuery, StockWanted};
+use kroger_core::catalog::{self};
+use kroger_core::failure::Failure;
+use kroger_core::item::{Item, Modality, Upc};
 
 impl wit::Guest for Component {
     fn search_products(user_id: Option<String>, query: wit::ProductQuery) -> Result<wit::ProductsFound, WitFailure> {
@@ -45,18 +45,18 @@ impl wit::Guest for Component {
 
     fn find_stores(user_id: Option<String>, query: wit::StoreQuery) -> Result<wit::StoresFound, WitFailure> {
         answer(|cx| {
-            let found = stores::find_stores(cx, &user(cx, user_id.as_deref())?, &store_query(query)?)?;
+            let found = locations::find_stores(cx, &user(cx, user_id.as_deref())?, &store_query(query)?)?;
             Ok(wit::StoresFound { stores: found.stores.into_iter().map(Into::into).collect(), notes: found.notes })
         })
     }
 
     fn get_store(user_id: Option<String>, location_id: String) -> Result<wit::Store, WitFailure> {
-        answer(|cx| Ok(stores::store(cx, &user(cx, user_id.as_deref())?, &location(&location_id)?)?.into()))
+        answer(|cx| Ok(locations::store(cx, &user(cx, user_id.as_deref())?, &location(&location_id)?)?.into()))
     }
 
     fn chains(user_id: Option<String>) -> Result<Vec<wit::Chain>, WitFailure> {
         answer(|cx| {
-            let chains = stores::chains(cx, &user(cx, user_id.as_deref())?)?;
+            let chains = locations::chains(cx, &user(cx, user_id.as_deref())?)?;
             let chains = chains.into_iter();
             Ok(chains.map(|chain| wit::Chain { name: chain.name, friendly_name: chain.friendly_name }).collect())
         })
@@ -64,7 +64,7 @@ impl wit::Guest for Component {
 
     fn departments(user_id: Option<String>) -> Result<Vec<wit::Department>, WitFailure> {
         answer(|cx| {
-            let departments = stores::departments(cx, &user(cx, user_id.as_deref())?)?;
+            let departments = locations::departments(cx, &user(cx, user_id.as_deref())?)?;
             Ok(departments.into_iter().map(Into::into).collect())
         })
     }
@@ -74,15 +74,15 @@ impl wit::Guest for Component {
     }
 
     fn preferred_store(user_id: Option<String>) -> Result<Option<wit::StoreChoice>, WitFailure> {
-        answer(|cx| Ok(preferred_store::of(cx, &user(cx, user_id.as_deref())?)?.map(Into::into)))
+        answer(|cx| Ok(preferred_location::of(cx, &user(cx, user_id.as_deref())?)?.map(Into::into)))
     }
 
     fn set_preferred_store(user_id: Option<String>, location_id: String) -> Result<wit::Store, WitFailure> {
-        answer(|cx| Ok(preferred_store::set(cx, &user(cx, user_id.as_deref())?, &location(&location_id)?)?.into()))
+        answer(|cx| Ok(preferred_location::set(cx, &user(cx, user_id.as_deref())?, &location(&location_id)?)?.into()))
     }
 
     fn clear_preferred_store(user_id: Option<String>) -> Result<(), WitFailure> {
-        answer(|cx| preferred_store::clear(cx, &user(cx, user_id.as_deref())?))
+        answer(|cx| preferred_location::clear(cx, &user(cx, user_id.as_deref())?))
     }
 
     fn check_cart_items(

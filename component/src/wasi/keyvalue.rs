@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use super::bindings::wasi::keyvalue::{atomics, store};
-use crate::ports::{Bucket, KeyPage, StoreError};
+use kroger_core::ports::{Bucket, KeyPage, StoreError};
 
 /// The buckets that one call has opened.
 pub(super) struct Buckets {

@@ -16,7 +16,7 @@ use super::bindings::wasi::http::types::{
 use super::bindings::wasi::io::poll::{Pollable, poll};
 use super::bindings::wasi::io::streams::{InputStream, OutputStream, StreamError};
 use super::{monotonic_now, nanos};
-use crate::ports::{Method, Request, Response, SendError};
+use kroger_core::ports::{Method, Request, Response, SendError};
 
 /// No answer of Kroger's comes near.
 const LARGEST_BODY: usize = 1024 * 1024;

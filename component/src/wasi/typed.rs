@@ -10,19 +10,21 @@ use super::bindings::exports::kroger::connector::{
 };
 use super::bindings::kroger::connector::types::{Failure as WitFailure, FailureCode};
 use super::{Component, with_context};
-use crate::core::cart::{self, Added};
-use crate::core::failure::{Code, Failure};
-use crate::core::item::Modality;
-use crate::core::ledger::IdempotencyKey;
-use crate::core::order::{self, Given};
-use crate::core::quota::{self, Endpoint, Standing};
-use crate::core::secret::Secret;
-use crate::core::settings::{Scope, SettingError};
-use crate::core::tokens::{State, Status};
-use crate::core::user::UserId;
-use crate::core::validation::{self, Check, Reach, Validation};
-use crate::core::{Context, authorization, maintenance, migration, tokens};
-use crate::ports::Timestamp;
+use kroger_core::Context;
+use kroger_core::cart::ledger::IdempotencyKey;
+use kroger_core::cart::order::{self, Given};
+use kroger_core::cart::{self, Added};
+use kroger_core::failure::{Code, Failure};
+use kroger_core::grant::tokens::{self, State, Status};
+use kroger_core::item::Modality;
+use kroger_core::ports::Timestamp;
+use kroger_core::secret::Secret;
+use kroger_core::service::maintenance;
+use kroger_core::service::validation::{self, Check, Reach, Validation};
+use kroger_core::settings::{Scope, SettingError};
+use kroger_core::sign_in::{authorization, import};
+use kroger_core::upstream::quota::{self, Endpoint, Standing};
+use kroger_core::user::UserId;
 
 /// Runs `rule`, and sorts what goes wrong before and in it.
 pub(super) fn answer<T>(rule: impl FnOnce(Context<'_>) -> Result<T, Failure>) -> Result<T, WitFailure> {
@@ -270,7 +272,7 @@ impl From<maintenance::RefreshOutcome> for wit_maintenance::RefreshOutcome {
 
 impl wit_migration::Guest for Component {
     fn assess(user_id: String, tokens: wit_migration::TokenPair) -> Result<wit_migration::Standing, WitFailure> {
-        answer(|cx| Ok(migration::assess(cx, &user(cx, Some(&user_id))?, &tokens.into())?.into()))
+        answer(|cx| Ok(import::assess(cx, &user(cx, Some(&user_id))?, &tokens.into())?.into()))
     }
 
     fn import_grant(
@@ -280,15 +282,15 @@ impl wit_migration::Guest for Component {
     ) -> Result<wit_migration::ImportOutcome, WitFailure> {
         answer(|cx| {
             let user = user(cx, Some(&user_id))?;
-            Ok(match migration::import(cx, &user, &tokens.into(), expected.into())? {
-                migration::Outcome::Imported => wit_migration::ImportOutcome::Imported,
-                migration::Outcome::Declined(standing) => wit_migration::ImportOutcome::Declined(standing.into()),
+            Ok(match import::import(cx, &user, &tokens.into(), expected.into())? {
+                import::Outcome::Imported => wit_migration::ImportOutcome::Imported,
+                import::Outcome::Declined(standing) => wit_migration::ImportOutcome::Declined(standing.into()),
             })
         })
     }
 }
 
-impl From<wit_migration::TokenPair> for migration::Found {
+impl From<wit_migration::TokenPair> for import::Found {
     fn from(pair: wit_migration::TokenPair) -> Self {
         Self {
             access_token: pair.access_token.map(Secret::new),
@@ -303,13 +305,13 @@ impl From<wit_migration::TokenPair> for migration::Found {
 /// The pairs of two enums that are one: the core's and the interface's.
 macro_rules! same_standings {
     ($($name:ident),*) => {
-        impl From<migration::Standing> for wit_migration::Standing {
-            fn from(standing: migration::Standing) -> Self {
-                match standing { $(migration::Standing::$name => Self::$name),* }
+        impl From<import::Standing> for wit_migration::Standing {
+            fn from(standing: import::Standing) -> Self {
+                match standing { $(import::Standing::$name => Self::$name),* }
             }
         }
 
-        impl From<wit_migration::Standing> for migration::Standing {
+        impl From<wit_migration::Standing> for import::Standing {
             fn from(standing: wit_migration::Standing) -> Self {
                 match standing { $(wit_migration::Standing::$name => Self::$name),* }
             }

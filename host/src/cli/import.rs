@@ -8,7 +8,7 @@ use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use kroger_connector::core::migration::Found;
+use kroger_core::sign_in::import::Found;
 
 use super::print::{Cell, Palette, Tone, confirm, now, print, printable, short, span, table};
 use super::{Ending, StoreOptions, legacy, log, settings, start, user_id};
@@ -194,7 +194,7 @@ fn file_name(path: &str) -> String {
 }
 
 fn access_token(found: &Found, now: u64) -> String {
-    match found.expires_at.map(kroger_connector::ports::Timestamp::as_secs) {
+    match found.expires_at.map(kroger_core::ports::Timestamp::as_secs) {
         _ if found.access_token.is_none() => "none".to_owned(),
         Some(at) if at > now => format!("{} left", span(at - now)),
         Some(at) => format!("expired {} ago", span(now - at)),
@@ -219,8 +219,8 @@ fn words(fate: Fate) -> (Tone, &'static str) {
 
 #[cfg(test)]
 mod tests {
-    use kroger_connector::core::secret::Secret;
-    use kroger_connector::ports::Timestamp;
+    use kroger_core::ports::Timestamp;
+    use kroger_core::secret::Secret;
 
     use super::*;
 

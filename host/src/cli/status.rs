@@ -1,7 +1,7 @@
 //! `status`: who is signed in, until when, and what happens next.
 
 use clap::Args;
-use kroger_connector::core::attempts::Outcome;
+use kroger_core::grant::attempts::Outcome;
 use serde_json::Value;
 
 use super::ask::{self, text};

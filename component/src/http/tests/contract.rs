@@ -2,8 +2,8 @@
 //! are refreshed.
 
 use super::*;
-use crate::core::maintenance::RefreshOutcome;
-use crate::core::user::UserId;
+use kroger_core::service::maintenance::RefreshOutcome;
+use kroger_core::user::UserId;
 
 const STEPS: &str = "Action required for LLM agent:\n\
     1. Navigate to /auth/authorize to get OAuth URL\n\

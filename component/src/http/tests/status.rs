@@ -155,5 +155,5 @@ fn a_pair_in_the_env_file_is_told_and_not_taken() {
 
     let grants = server.world.stored(Bucket::Store).into_keys().filter(|key| key.starts_with("grant.")).count();
     assert_eq!(grants, 0);
-    assert_eq!(mirror::offered(server.context()).len(), 1);
+    assert_eq!(outside_pair::offered(server.context()).len(), 1);
 }

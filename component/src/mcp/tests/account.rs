@@ -197,7 +197,7 @@ fn get_profile_tells_the_id_and_keeps_it_nowhere() {
     let profile = server.call("get_profile", &json!({}));
 
     assert_eq!(profile.value(), &json!({ "profile_id": "canary-profile-id" }));
-    let stored = server.world.stored(crate::ports::Bucket::Store);
+    let stored = server.world.stored(kroger_core::ports::Bucket::Store);
     assert!(!stored.values().any(|value| String::from_utf8_lossy(value).contains("canary-profile-id")));
 }
 

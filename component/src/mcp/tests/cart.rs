@@ -1,7 +1,7 @@
 //! The tools of the cart.
 
 use super::*;
-use crate::ports::SendError;
+use kroger_core::ports::SendError;
 
 fn add(server: &Server, item: &Value) -> Outcome {
     server.call("add_to_cart", &json!({ "items": [item] }))
@@ -188,7 +188,7 @@ fn what_kroger_refuses_is_told_with_its_reason() {
 #[test]
 fn a_store_that_fails_is_told_as_that_with_when_to_try_again() {
     let server = signed_in();
-    server.world.set_store_mood(crate::testing::StoreMood::Failing);
+    server.world.set_store_mood(kroger_core::testing::StoreMood::Failing);
 
     let refused = add(&server, &json!({ "upc": UPC }));
 

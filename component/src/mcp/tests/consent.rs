@@ -82,12 +82,12 @@ fn a_client_that_opens_links_is_asked_and_goes_on_with_the_same_call() {
 fn whoever_accepts_and_does_not_sign_in_is_waited_for_and_then_asked_again() {
     let server = server();
     let (link, state) = question(&server.ask_as(&opens_links(), "tools/call", add()));
-    let before = crate::ports::Ports::monotonic_now(&*server.world);
+    let before = kroger_core::ports::Ports::monotonic_now(&*server.world);
 
     let (same_link, _) = question(&server.ask_as(&opens_links(), "tools/call", again(&state, "accept")));
 
     assert_eq!(same_link, link);
-    assert_eq!(crate::ports::Ports::monotonic_now(&*server.world), before + Duration::from_secs(20));
+    assert_eq!(kroger_core::ports::Ports::monotonic_now(&*server.world), before + Duration::from_secs(20));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! The tools that look at products.
 
 use super::*;
-use crate::ports::SendError;
+use kroger_core::ports::SendError;
 
 #[test]
 fn search_products_shows_a_line_for_each_product_of_each_term() {

@@ -35,7 +35,7 @@ fn without_the_setting_there_is_no_such_tool_and_nothing_is_kept() {
     assert_eq!(missing["error"]["code"], -32602);
     let listed = server.ask("tools/list", json!({}));
     assert!(!listed.to_string().contains("recent_adds"), "{listed}");
-    let stored = server.world.stored(crate::ports::Bucket::Store);
+    let stored = server.world.stored(kroger_core::ports::Bucket::Store);
     assert!(!stored.values().any(|value| String::from_utf8_lossy(value).contains(UPC)));
 }
 

@@ -1,0 +1,162 @@
+//! A log of what was added to the cart from here, for those who want one: it is
+//! off unless the operator turns it on, and what is in it expires. Keyed by the
+//! caller's name for a user, never by Kroger's profile id.
+//!
+//! It has 50 places for each user, taken in turn.
+//!
+//! | key | value |
+//! |---|---|
+//! | `recent_add_places.<user>` | counter; its remainder by 50 is the next place |
+//! | `recent_add.<user>.<place>` | an [`Add`] |
+
+use serde::{Deserialize, Serialize};
+
+use crate::Context;
+use crate::failure::Failure;
+use crate::grant::lineage::SCHEMA_VERSION;
+use crate::grant::records;
+use crate::item::Item;
+use crate::ports::{Bucket, Event, StoreError, Timestamp};
+use crate::user::UserId;
+
+const PLACES: u64 = 50;
+
+/// One add that Kroger took.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Add {
+    schema_version: u32,
+    pub added_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub items: Vec<AddedItem>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AddedItem {
+    pub upc: String,
+    pub quantity: u32,
+    pub modality: String,
+}
+
+fn key(user: &UserId, place: u64) -> String {
+    format!("recent_add.{}.{place}", user.key())
+}
+
+/// Notes an add, where that is wanted. It is done, so a log that fails does not
+/// make it fail.
+pub fn note(cx: Context<'_>, user: &UserId, items: &[Item]) {
+    let Some(lifetime) = cx.settings.recent_adds else { return };
+    let now = cx.ports.wall_now();
+    let add = Add {
+        schema_version: SCHEMA_VERSION,
+        added_at: now,
+        expires_at: now + lifetime,
+        items: items.iter().map(AddedItem::from).collect(),
+    };
+    let place = cx.ports.increment(&format!("recent_add_places.{}", user.key()), 1);
+    let noted = place.and_then(|place| cx.ports.set(Bucket::Store, &key(user, place % PLACES), &records::encode(&add)));
+    if noted.is_err() {
+        cx.ports.log(&Event::StoreTrouble { doing: "noting a cart add" });
+    }
+}
+
+impl From<&Item> for AddedItem {
+    fn from(item: &Item) -> Self {
+        Self {
+            upc: item.upc.as_str().to_owned(),
+            quantity: item.quantity.get(),
+            modality: item.modality.as_str().to_owned(),
+        }
+    }
+}
+
+/// What has not expired, the newest first.
+pub fn view(cx: Context<'_>, user: &UserId) -> Result<Vec<Add>, Failure> {
+    let now = cx.ports.wall_now();
+    let mut adds = Vec::new();
+    for place in 0..PLACES {
+        let add: Option<Add> =
+            records::read(cx, Bucket::Store, &key(user, place)).map_err(|_| Failure::store_unavailable())?;
+        adds.extend(add.filter(|add| now < add.expires_at));
+    }
+    adds.sort_by_key(|add| std::cmp::Reverse(add.added_at));
+    Ok(adds)
+}
+
+/// Wipes all of it.
+pub fn forget(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
+    for place in 0..PLACES {
+        cx.ports.delete(Bucket::Store, &key(user, place)).map_err(|_| Failure::store_unavailable())?;
+    }
+    Ok(())
+}
+
+/// Whether the add of `key` is to be forgotten: its time is over, or the log was
+/// turned off.
+pub fn is_over(cx: Context<'_>, key: &str) -> Result<bool, StoreError> {
+    let add: Option<Add> = records::read(cx, Bucket::Store, key)?;
+    Ok(add.is_some_and(|add| cx.settings.recent_adds.is_none() || add.expires_at <= cx.ports.wall_now()))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::cart::order::{self, Given};
+    use crate::settings::Settings;
+    use crate::testing::World;
+
+    fn settings(hours: &str) -> Settings {
+        Settings::from_variables([("KROGER_RECENT_ADDS_HOURS".to_owned(), hours.to_owned())]).unwrap()
+    }
+
+    fn items() -> Vec<Item> {
+        let given = Given { upc: "0001111041700".to_owned(), quantity: 2, modality: None };
+        order::one(&given, crate::item::Modality::Pickup).unwrap().items
+    }
+
+    #[test]
+    fn nothing_is_noted_unless_the_operator_turned_the_log_on() {
+        let (world, settings) = (World::new(), settings("0"));
+        let cx = Context { settings: &settings, ports: &world };
+
+        note(cx, &settings.default_user, &items());
+
+        assert!(world.stored(Bucket::Store).is_empty());
+    }
+
+    #[test]
+    fn what_is_noted_shows_the_newest_first_until_it_expires() {
+        let (world, settings) = (World::new(), settings("1"));
+        let cx = Context { settings: &settings, ports: &world };
+        let user = &settings.default_user;
+
+        note(cx, user, &items());
+        world.advance(Duration::from_secs(1_800));
+        note(cx, user, &items());
+        let both = view(cx, user).unwrap();
+        world.advance(Duration::from_secs(1_800));
+        let one = view(cx, user).unwrap();
+
+        assert_eq!(both.len(), 2);
+        assert!(both[0].added_at > both[1].added_at);
+        assert_eq!(one, both[..1]);
+        assert!(is_over(cx, &key(user, 1)).unwrap() && !is_over(cx, &key(user, 2)).unwrap());
+    }
+
+    #[test]
+    fn what_is_forgotten_is_gone_and_the_51st_takes_the_place_of_the_first() {
+        let (world, settings) = (World::new(), settings("1"));
+        let cx = Context { settings: &settings, ports: &world };
+        let user = &settings.default_user;
+
+        for _ in 0..=PLACES {
+            note(cx, user, &items());
+        }
+        let kept = view(cx, user).unwrap().len();
+        forget(cx, user).unwrap();
+
+        assert_eq!(kept, usize::try_from(PLACES).unwrap());
+        assert_eq!(view(cx, user).unwrap(), []);
+    }
+}

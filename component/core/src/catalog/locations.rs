@@ -1,0 +1,231 @@
+//! Stores near a place, one store, and the chains and departments there are.
+
+use serde_json::{Value, json};
+use url::form_urlencoded::Serializer;
+
+use crate::Context;
+use crate::catalog::cache::Freshness;
+use crate::catalog::lenient::list;
+use crate::catalog::location::{Chain, Department, LocationId, Store};
+use crate::catalog::page::spaced;
+use crate::catalog::{Source, without_data};
+use crate::failure::{Code, Failure};
+use crate::upstream::quota::{Endpoint, Purpose};
+use crate::user::UserId;
+
+const LOCATIONS: Source =
+    Source { endpoint: Endpoint::Locations, purpose: Purpose::Browse, freshness: Freshness::Hour };
+
+/// In miles.
+pub const LARGEST_RADIUS: u32 = 100;
+
+/// Which stores are looked for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StoreQuery {
+    /// None: near the configured zip code; anywhere, where a chain is named.
+    pub near: Option<Near>,
+    /// 1 to 100; none: the configured radius.
+    pub radius_miles: Option<u32>,
+    /// In any case: `king soopers`.
+    pub chain: Option<String>,
+    /// Ids; a store must have all of them.
+    pub departments: Vec<String>,
+    /// 1 to 200; none: 10.
+    pub limit: Option<u32>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Near {
+    ZipCode(String),
+    /// Degrees north and east.
+    Place {
+        latitude: f64,
+        longitude: f64,
+    },
+}
+
+/// Stores, nearest first.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StoresFound {
+    pub stores: Vec<Store>,
+    /// What was searched near, in words.
+    pub near: Option<String>,
+    pub radius_miles: u32,
+    pub notes: Vec<String>,
+}
+
+/// Locations in Kroger's form.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LocationPage {
+    pub data: Vec<Value>,
+    pub meta: Value,
+    pub left_out: usize,
+}
+
+impl Near {
+    /// # Errors
+    /// What is allowed.
+    pub fn zip_code(text: &str) -> Result<Self, &'static str> {
+        // Of a ZIP+4 the first five are the place.
+        let zip = text.trim().split('-').next().unwrap_or_default();
+        let is_zip = zip.len() == 5 && zip.bytes().all(|byte| byte.is_ascii_digit());
+        if is_zip { Ok(Self::ZipCode(zip.to_owned())) } else { Err("a zip code of 5 digits, such as 45202") }
+    }
+
+    /// # Errors
+    /// What is allowed.
+    pub fn place(latitude: f64, longitude: f64) -> Result<Self, &'static str> {
+        let is_on_earth = latitude.abs() <= 90.0 && longitude.abs() <= 180.0;
+        if is_on_earth {
+            Ok(Self::Place { latitude, longitude })
+        } else {
+            Err("degrees north from -90 to 90, and east from -180 to 180")
+        }
+    }
+
+    fn words(&self) -> String {
+        match self {
+            Self::ZipCode(zip) => zip.clone(),
+            Self::Place { latitude, longitude } => format!("{latitude}, {longitude}"),
+        }
+    }
+}
+
+/// The stores that `query` looks for.
+///
+/// # Errors
+/// `invalid_argument` where there is nothing to be near to, among others.
+pub fn find_stores(cx: Context<'_>, user: &UserId, query: &StoreQuery) -> Result<StoresFound, Failure> {
+    let page = location_page(cx, user, query)?;
+    let stores: Vec<Store> = page.data.iter().filter_map(Store::read).collect();
+    let near = near(cx, query).map(|near| near.words());
+    let radius_miles = radius(cx, query);
+    let mut notes = Vec::new();
+    if page.left_out > 0 {
+        notes.push(format!("{} of Kroger's stores could not be read and were left out.", page.left_out));
+    }
+    if stores.is_empty() && near.is_some() && radius_miles < LARGEST_RADIUS {
+        notes.push(format!("There is no such store within {radius_miles} miles; a larger radius may find one."));
+    }
+    Ok(StoresFound { stores, near, radius_miles, notes })
+}
+
+/// The same in Kroger's form.
+pub fn location_page(cx: Context<'_>, user: &UserId, query: &StoreQuery) -> Result<LocationPage, Failure> {
+    let answer = LOCATIONS.answer(cx, user, &path(cx, query)?)?;
+    let sent = answer.get("data").map(|_| list(&answer, "data")).ok_or_else(|| without_data(Endpoint::Locations))?;
+    let data: Vec<Value> = sent.iter().filter(|value| Store::read(value).is_some()).cloned().collect();
+    let left_out = sent.len() - data.len();
+    let meta = answer.get("meta").filter(|meta| meta.is_object()).cloned().unwrap_or_else(|| json!({}));
+    Ok(LocationPage { data, meta, left_out })
+}
+
+fn near(cx: Context<'_>, query: &StoreQuery) -> Option<Near> {
+    let configured = || cx.settings.default_location.zip_code.clone().map(Near::ZipCode);
+    query.near.clone().or_else(|| if query.chain.is_some() { None } else { configured() })
+}
+
+fn radius(cx: Context<'_>, query: &StoreQuery) -> u32 {
+    query.radius_miles.unwrap_or(cx.settings.default_location.radius_miles)
+}
+
+fn path(cx: Context<'_>, query: &StoreQuery) -> Result<String, Failure> {
+    let near = near(cx, query);
+    if near.is_none() && query.chain.is_none() {
+        return Err(Failure::invalid_argument("zip_code", "a zip code or a place to be near to; none is configured"));
+    }
+    let radius = number("radius_miles", radius(cx, query), LARGEST_RADIUS)?;
+    let limit = number("limit", query.limit.unwrap_or(10), 200)?;
+    let mut pairs = Serializer::new(String::new());
+    match near {
+        Some(Near::ZipCode(zip)) => drop(pairs.append_pair("filter.zipCode.near", &zip)),
+        Some(Near::Place { latitude, longitude }) => {
+            pairs.append_pair("filter.latLong.near", &format!("{latitude},{longitude}"));
+        }
+        None => {}
+    }
+    pairs.append_pair("filter.radiusInMiles", &radius).append_pair("filter.limit", &limit);
+    if let Some(chain) = &query.chain {
+        pairs.append_pair("filter.chain", &plain("chain", chain)?.to_uppercase());
+    }
+    if !query.departments.is_empty() {
+        let departments: Result<Vec<String>, Failure> = query.departments.iter().map(|id| department(id)).collect();
+        pairs.append_pair("filter.department", &departments?.join(","));
+    }
+    Ok(format!("/v1/locations?{}", spaced(&pairs.finish())))
+}
+
+fn number(field: &str, number: u32, most: u32) -> Result<String, Failure> {
+    if (1..=most).contains(&number) {
+        return Ok(number.to_string());
+    }
+    Err(Failure::invalid_argument(field, &format!("a whole number from 1 to {most}")))
+}
+
+fn plain<'a>(field: &str, text: &'a str) -> Result<&'a str, Failure> {
+    let text = text.trim();
+    let is_plain = (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    if is_plain { Ok(text) } else { Err(Failure::invalid_argument(field, "1 to 64 characters")) }
+}
+
+fn department(id: &str) -> Result<String, Failure> {
+    let id = id.trim();
+    let is_id = (1..=2).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    if is_id { Ok(format!("{id:0>2}")) } else { Err(Failure::invalid_argument("department", "2 digits, such as 09")) }
+}
+
+/// One store.
+///
+/// # Errors
+/// `not_found` where Kroger has no such store.
+pub fn store(cx: Context<'_>, user: &UserId, id: &LocationId) -> Result<Store, Failure> {
+    let value = location_value(cx, user, id)?;
+    Store::read(&value).ok_or_else(|| no_such_store(id))
+}
+
+/// Refuses a store that Kroger does not have, where that can be learnt: of such a
+/// one it only says nothing.
+pub(super) fn confirm(cx: Context<'_>, user: &UserId, id: Option<&LocationId>) -> Result<(), Failure> {
+    match id.map(|id| store(cx, user, id)) {
+        Some(Err(failure)) if failure.code == Code::NotFound => Err(failure),
+        _ => Ok(()),
+    }
+}
+
+/// The same in Kroger's form.
+pub fn location_value(cx: Context<'_>, user: &UserId, id: &LocationId) -> Result<Value, Failure> {
+    let path = format!("/v1/locations/{}", id.as_str());
+    let answer = LOCATIONS.answer(cx, user, &path).map_err(|failure| match failure.code {
+        Code::NotFound => no_such_store(id),
+        _ => failure,
+    })?;
+    list(&answer, "data")
+        .iter()
+        .find(|value| Store::read(value).is_some())
+        .cloned()
+        .ok_or_else(|| without_data(Endpoint::Locations))
+}
+
+fn no_such_store(id: &LocationId) -> Failure {
+    Failure::new(
+        Code::NotFound,
+        format!("Kroger has no store {}.", id.as_str()),
+        "Search for stores near a zip code; each has its id.",
+    )
+}
+
+/// All chains that Kroger owns.
+pub fn chains(cx: Context<'_>, user: &UserId) -> Result<Vec<Chain>, Failure> {
+    Ok(all(cx, user, Endpoint::Chains, "/v1/chains")?.iter().filter_map(Chain::read).collect())
+}
+
+/// All departments that a store may have.
+pub fn departments(cx: Context<'_>, user: &UserId) -> Result<Vec<Department>, Failure> {
+    Ok(all(cx, user, Endpoint::Departments, "/v1/departments")?.iter().filter_map(Department::read).collect())
+}
+
+fn all(cx: Context<'_>, user: &UserId, endpoint: Endpoint, path: &str) -> Result<Vec<Value>, Failure> {
+    let source = Source { endpoint, purpose: Purpose::Browse, freshness: Freshness::Day };
+    let answer = source.answer(cx, user, path)?;
+    answer.get("data").map(|_| list(&answer, "data").to_vec()).ok_or_else(|| without_data(endpoint))
+}

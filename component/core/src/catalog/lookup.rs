@@ -1,0 +1,106 @@
+//! Looking products up by their UPCs, with what the store says of each, and
+//! which product a UPC may mean that Kroger does not know.
+
+use crate::Context;
+use crate::catalog::location::LocationId;
+use crate::catalog::page::{Filter, MOST_PRODUCTS, PageRequest};
+use crate::catalog::product::Product;
+use crate::catalog::{product_page, product_value};
+use crate::failure::{Code, Failure};
+use crate::item::Upc;
+use crate::upstream::quota::Purpose;
+use crate::user::UserId;
+
+/// What a lookup asks, and how much it may spend.
+#[derive(Clone, Copy)]
+pub(super) struct Lookup<'a> {
+    pub(super) location: Option<&'a LocationId>,
+    pub(super) purpose: Purpose,
+    /// How many products may be asked for by themselves.
+    pub(super) most_alone: usize,
+}
+
+impl Lookup<'_> {
+    /// What Kroger knows of `upcs`. Kroger's document says that a list by UPC
+    /// looks at nothing else. Where that is so, no product of the list tells
+    /// anything of the store, and each is asked for by itself.
+    pub(super) fn products(self, cx: Context<'_>, user: &UserId, upcs: &[Upc]) -> Result<Vec<Product>, Failure> {
+        let mut known = Vec::with_capacity(upcs.len());
+        for batch in upcs.chunks(MOST_PRODUCTS as usize) {
+            known.extend(self.listed(cx, user, batch.to_vec())?);
+        }
+        if !known.iter().any(Product::knows_store) {
+            self.ask_alone(cx, user, &mut known)?;
+        }
+        Ok(known)
+    }
+
+    fn listed(self, cx: Context<'_>, user: &UserId, upcs: Vec<Upc>) -> Result<Vec<Product>, Failure> {
+        let request = PageRequest {
+            filter: Filter::Upcs(upcs),
+            location: self.location.cloned(),
+            fulfillment: Vec::new(),
+            limit: MOST_PRODUCTS,
+            start: 0,
+        };
+        let page = product_page(cx, user, &request, self.purpose)?;
+        Ok(page.data.iter().filter_map(Product::read).collect())
+    }
+
+    fn ask_alone(self, cx: Context<'_>, user: &UserId, known: &mut [Product]) -> Result<(), Failure> {
+        let Some(location) = self.location else { return Ok(()) };
+        for product in known.iter_mut().take(self.most_alone) {
+            match product_value(cx, user, &product.upc, Some(location), self.purpose) {
+                Ok(value) => *product = Product::read(&value).unwrap_or_else(|| product.clone()),
+                Err(failure) if failure.code == Code::NotFound => {}
+                Err(failure) => return Err(failure),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Those of `upcs` that `products` lack.
+pub(super) fn missing(upcs: &[Upc], products: &[Product]) -> Vec<Upc> {
+    upcs.iter().filter(|upc| !products.iter().any(|product| product.upc == **upc)).cloned().collect()
+}
+
+/// A UPC that Kroger does not know, and the product whose barcode it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mistaken {
+    pub given: Upc,
+    pub meant: Upc,
+    pub description: String,
+}
+
+/// Which of `upcs` are barcodes, check digit and all, of products that Kroger
+/// knows, and are no UPCs. One call for 25 that look like one, none for the
+/// others; where Kroger does not answer, none is known to be.
+pub fn mistaken_barcodes(cx: Context<'_>, user: &UserId, upcs: &[Upc]) -> Vec<Mistaken> {
+    let pairs: Vec<(&Upc, Upc)> = upcs.iter().filter_map(|upc| Some((upc, upc.of_barcode()?))).collect();
+    let lookup = Lookup { location: None, purpose: Purpose::Cart, most_alone: 0 };
+    let both = pairs.iter().flat_map(|(given, meant)| [(*given).clone(), meant.clone()]).collect::<Vec<_>>();
+    if both.is_empty() {
+        return Vec::new();
+    }
+    let known = lookup.products(cx, user, &both).unwrap_or_default();
+    let find = |upc: &Upc| known.iter().find(|product| product.upc == *upc);
+    let unknown = pairs.into_iter().filter(|(given, _)| find(given).is_none());
+    let mistaken = unknown.filter_map(|(given, meant)| {
+        let description = find(&meant)?.description.clone();
+        Some(Mistaken { given: given.clone(), meant, description })
+    });
+    mistaken.collect()
+}
+
+impl Mistaken {
+    /// `0011110417008 is a barcode with its check digit: did you mean 0001111041700 Kroger 2% Milk?`
+    pub fn question(&self) -> String {
+        format!(
+            "{} is a barcode with its check digit: did you mean {} {}?",
+            self.given.as_str(),
+            self.meant.as_str(),
+            self.description
+        )
+    }
+}

@@ -1,0 +1,11 @@
+//! The record of a sign-in: which one counts, how it is refreshed, when it is due.
+
+pub mod attempts;
+pub mod due;
+pub mod folded;
+pub mod lineage;
+pub mod outside_pair;
+pub mod records;
+pub mod refresh;
+pub mod success_rate;
+pub mod tokens;

@@ -1,0 +1,171 @@
+//! What is left of tries that are long over: one record for sixteen of them.
+//!
+//! While Kroger cannot be reached each try at a grant leaves three keys and a
+//! ticket that nothing will ever have. After a day that would be thousands of
+//! reads for each look at the grant, and in the end more than an owner has time
+//! for.
+//!
+//! | key | value |
+//! |---|---|
+//! | `fold.<user>.<parent>.<k>` | a [`Fold`] of the tries 1 to 16·k |
+//!
+//! A fold tells what was written once and does not change, so whoever folds writes
+//! what is true; and nobody writes one that is there. It is stored before the tries are deleted: who
+//! misses a try looks for the fold, and who won a claim below one, since its
+//! counter had been deleted, owns nothing.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Context;
+use crate::grant::attempts::{Attempt, LEASE, Outcome, Try};
+use crate::grant::lineage::{SCHEMA_VERSION, Ticket};
+use crate::grant::records;
+use crate::ports::{Bucket, Event, StoreError, Timestamp};
+use crate::user::UserKey;
+
+/// As many tries are folded at once.
+pub const BLOCK: u64 = 16;
+/// As many are left as they are: the last says when the next is due, and nobody is
+/// still at one so far back.
+const LEFT: u64 = 4;
+/// Who has not come back from a send by then has vanished.
+const VANISHED: Duration = Duration::from_secs(3_600);
+
+/// The tries 1 to 16·k at one grant, all of them over.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fold {
+    schema_version: u32,
+    /// Whether one of them may have spent the token.
+    may_have_spent: bool,
+    /// First and last of each run of steps that no record will ever have.
+    dead: Vec<(u64, u64)>,
+}
+
+fn key(user: &UserKey, parent: Ticket, block: u64) -> String {
+    format!("fold.{user}.{parent}.{block}")
+}
+
+/// The block of the try `number`, from 1 on.
+fn block_of(number: u64) -> u64 {
+    number.div_ceil(BLOCK)
+}
+
+/// Whether the try `number` is over and deleted.
+pub fn covers(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Result<bool, StoreError> {
+    Ok(cx.ports.get(Bucket::Store, &key(user, parent, block_of(number)))?.is_some())
+}
+
+/// The fold that the try `number` went into, or the newest after it; and that
+/// fold's last try.
+pub fn over(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Result<Option<(u64, Fold)>, StoreError> {
+    let found = newest(cx, user, parent, block_of(number))?;
+    Ok(found.map(|(block, fold)| (block * BLOCK, fold)))
+}
+
+/// Each fold includes those before it, so the newest is found by leaps.
+fn newest(cx: Context<'_>, user: &UserKey, parent: Ticket, from: u64) -> Result<Option<(u64, Fold)>, StoreError> {
+    let fold = |block| records::read::<Fold>(cx, Bucket::Store, &key(user, parent, block));
+    let Some(mut newest) = fold(from)? else { return Ok(None) };
+    let (mut block, mut leap) = (from, 1);
+    while leap > 0 {
+        match fold(block + leap)? {
+            Some(next) => (newest, block, leap) = (next, block + leap, leap * 2),
+            None => leap /= 2,
+        }
+    }
+    Ok(Some((block, newest)))
+}
+
+/// Folds what is over of the tries at `parent`, the last of which is `last`. Not
+/// to be able to costs reads, nothing else.
+pub fn fold(cx: Context<'_>, user: &UserKey, parent: Ticket, last: u64) {
+    if last > BLOCK && last.is_multiple_of(LEFT) && fold_to(cx, user, parent, last.saturating_sub(LEFT)).is_err() {
+        cx.ports.log(&Event::StoreTrouble { doing: "folding tries that are over" });
+    }
+}
+
+fn fold_to(cx: Context<'_>, user: &UserKey, parent: Ticket, last: u64) -> Result<(), StoreError> {
+    let (mut block, mut fold) = newest(cx, user, parent, 1)?.unwrap_or_default();
+    while (block + 1) * BLOCK <= last {
+        let Some(tries) = ended(cx, user, parent, block * BLOCK + 1)? else { return Ok(()) };
+        block += 1;
+        let key = key(user, parent, block);
+        if let Some(others) = records::read(cx, Bucket::Store, &key)? {
+            // Whoever wrote it saw the tries whole, and may be deleting them.
+            fold = others;
+            continue;
+        }
+        fold = fold.with(&tries);
+        let value = records::encode(&fold);
+        cx.ports.set(Bucket::Store, &key, &value)?;
+        if cx.ports.read_back(&key)?.as_ref() != Some(&value) {
+            return Err(StoreError::Failed);
+        }
+        for each in &tries {
+            records::delete_try(cx, user, parent, each.number)?;
+        }
+    }
+    Ok(())
+}
+
+/// The block of tries from `first` on, if all of them are over and none was
+/// refused.
+fn ended(cx: Context<'_>, user: &UserKey, parent: Ticket, first: u64) -> Result<Option<Vec<Try>>, StoreError> {
+    let now = cx.ports.wall_now();
+    let mut tries = Vec::new();
+    for number in first..first + BLOCK {
+        match records::read_try(cx, user, parent, number)? {
+            Some(each) if is_over(&each, now) => tries.push(each),
+            _ => return Ok(None),
+        }
+    }
+    Ok(Some(tries))
+}
+
+fn is_over(each: &Try, now: Timestamp) -> bool {
+    match (&each.intent, &each.attempt) {
+        (_, Some(attempt)) => attempt.outcome != Outcome::Refused,
+        (Some(intent), None) => now > intent.lease_until + LEASE + VANISHED,
+        // Its owner would be too late by now.
+        (None, None) => true,
+    }
+}
+
+impl Fold {
+    /// Stands for them all, as one try that is over.
+    pub fn as_try(&self, number: u64) -> Try {
+        let outcome = if self.may_have_spent { Outcome::Unknown } else { Outcome::NotSent };
+        let (at, not_before) = <(Timestamp, Timestamp)>::default();
+        let attempt = Attempt { schema_version: SCHEMA_VERSION, outcome, at, not_before, token: None, client: None };
+        Try { number, intent: None, attempt: Some(attempt) }
+    }
+
+    /// Whether no record will ever have a ticket with this step.
+    pub fn is_dead(&self, step: u64) -> bool {
+        self.dead.iter().any(|(first, last)| (*first..=*last).contains(&step))
+    }
+
+    /// Only whose owner concluded it without a child leaves a dead ticket: who
+    /// vanished may come back with one.
+    fn with(mut self, tries: &[Try]) -> Self {
+        self.schema_version = SCHEMA_VERSION;
+        self.may_have_spent |= tries.iter().any(Try::may_have_spent);
+        let concluded = tries.iter().filter(|each| each.attempt.is_some());
+        let steps = concluded.filter_map(|each| Some(each.intent.as_ref()?.ticket.step));
+        self.dead.extend(steps.map(|step| (step, step)));
+        self.dead.sort_unstable();
+        self.dead.dedup_by(|next, run| {
+            let is_near = next.0 <= run.1 + 1;
+            if is_near {
+                run.1 = run.1.max(next.1);
+            }
+            is_near
+        });
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests;

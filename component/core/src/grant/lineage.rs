@@ -1,0 +1,493 @@
+//! Which of a user's records is the current grant. Pure.
+//!
+//! Records are written once, by one writer, under a ticket that no other writer
+//! has; nothing is ever overwritten. So the order of tickets, not the order of
+//! writes, decides, and a ticket begins with its root: the newest root wins, and
+//! of what descends from it the newest. What descends from an older root is
+//! ignored, whenever it lands: a newer sign-in is never undone by a late
+//! refresh, and a deleted user stays deleted.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::CLOCK_SKEW;
+use crate::app::App;
+use crate::ports::Timestamp;
+use crate::secret::{Fingerprint, Secret};
+use crate::user::UserId;
+
+/// Where a lineage starts: a sign-in or a deletion, numbered by the user's
+/// counter `roots`, or a pair that was adopted from outside.
+///
+/// An adoption takes no number of its own, it is the next one over the root that
+/// it follows. So whoever adopts the same pair at the same time writes the same
+/// record, and no adoption outranks a sign-in or deletion that it did not see.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Root {
+    /// 0: there was neither sign-in nor deletion yet.
+    pub number: u64,
+    /// 0: the sign-in or deletion itself.
+    pub adoption: u64,
+}
+
+impl Root {
+    pub const fn numbered(number: u64) -> Self {
+        Self { number, adoption: 0 }
+    }
+
+    /// The root of a pair adopted over this one.
+    #[must_use]
+    pub const fn adopting(self) -> Self {
+        Self { adoption: self.adoption + 1, ..self }
+    }
+
+    /// The ticket of the root's own record.
+    pub const fn ticket(self) -> Ticket {
+        Ticket { root: self, step: 0 }
+    }
+}
+
+/// A record's place in its user's history, and the end of its key.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Ticket {
+    pub root: Root,
+    /// A number of the root's counter `seq`, given out once; 0: the root itself.
+    pub step: u64,
+}
+
+impl Ticket {
+    /// Of a grant that the store did not keep.
+    pub const UNSTORED: Self = Root::numbered(0).ticket();
+}
+
+impl fmt::Display for Root {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.number, self.adoption)
+    }
+}
+
+impl fmt::Display for Ticket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.root, self.step)
+    }
+}
+
+/// A text that is no root or ticket.
+#[derive(Debug)]
+pub struct NotATicket;
+
+impl fmt::Display for NotATicket {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("not a ticket")
+    }
+}
+
+impl FromStr for Root {
+    type Err = NotATicket;
+
+    fn from_str(text: &str) -> Result<Self, NotATicket> {
+        let (number, adoption) = text.split_once('.').ok_or(NotATicket)?;
+        let parse = |part: &str| part.parse().map_err(|_| NotATicket);
+        Ok(Self { number: parse(number)?, adoption: parse(adoption)? })
+    }
+}
+
+impl FromStr for Ticket {
+    type Err = NotATicket;
+
+    fn from_str(text: &str) -> Result<Self, NotATicket> {
+        let (root, step) = text.rsplit_once('.').ok_or(NotATicket)?;
+        Ok(Self { root: root.parse()?, step: step.parse().map_err(|_| NotATicket)? })
+    }
+}
+
+impl TryFrom<String> for Root {
+    type Error = NotATicket;
+
+    fn try_from(text: String) -> Result<Self, NotATicket> {
+        text.parse()
+    }
+}
+
+impl TryFrom<String> for Ticket {
+    type Error = NotATicket;
+
+    fn try_from(text: String) -> Result<Self, NotATicket> {
+        text.parse()
+    }
+}
+
+impl From<Root> for String {
+    fn from(root: Root) -> Self {
+        root.to_string()
+    }
+}
+
+impl From<Ticket> for String {
+    fn from(ticket: Ticket) -> Self {
+        ticket.to_string()
+    }
+}
+
+/// The form of the records that this version writes, and the newest it reads.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// How many refresh tokens a lineage remembers to have had.
+const REMEMBERED: usize = 16;
+
+/// One step of a user's history, as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Record {
+    pub schema_version: u32,
+    pub user_id: UserId,
+    /// The refresh tokens that this lineage has had, the newest last: an old
+    /// one that comes back by way of a file is known for what it is.
+    pub known: Vec<Fingerprint>,
+    /// The newest deletion before this: it means the sign-ins that were started
+    /// before it, however late they come.
+    pub buried: Option<Root>,
+    #[serde(flatten)]
+    pub event: Event,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Event {
+    /// A person agreed, or a pair came from outside. A root.
+    SignIn { tokens: Tokens, source: Source },
+    /// The child of `parent`, obtained with its refresh token.
+    Refreshed { parent: Ticket, tokens: Tokens, source: Source },
+    /// A tombstone. A root.
+    Deleted { at: Timestamp },
+}
+
+/// Where the sign-in at the root came from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    #[serde(rename = "oauth")]
+    OAuth,
+    EnvFile,
+    Import,
+}
+
+impl Source {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OAuth => "oauth",
+            Self::EnvFile => "env_file",
+            Self::Import => "import",
+        }
+    }
+}
+
+/// A pair of tokens and what is known of it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tokens {
+    /// None: a version wrote this that did not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub app: Option<App>,
+    pub access_token: Secret,
+    pub refresh_token: Option<Secret>,
+    pub obtained_at: Timestamp,
+    pub expires_at: Timestamp,
+    pub scope: Option<String>,
+}
+
+/// A user's current authorization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Grant {
+    pub ticket: Ticket,
+    pub user_id: UserId,
+    pub tokens: Tokens,
+    pub source: Source,
+    pub known: Vec<Fingerprint>,
+    /// The newest deletion before this.
+    pub buried: Option<Root>,
+    /// The one this was refreshed from.
+    pub parent: Option<Ticket>,
+}
+
+impl Grant {
+    /// Names the refresh token without telling it.
+    pub fn fingerprint(&self) -> Option<Fingerprint> {
+        self.tokens.refresh_token.as_ref().map(Secret::fingerprint)
+    }
+
+    /// The app that the tokens are for, if that is another than `own`.
+    pub fn of_another(&self, own: &App) -> Option<&App> {
+        self.tokens.app.as_ref().filter(|app| !app.is_same(own))
+    }
+
+    /// Whether the tokens may be sent by `own`.
+    pub fn is_of(&self, own: &App) -> bool {
+        self.of_another(own).is_none()
+    }
+
+    /// Whether nothing came between: the ticket alone does not tell where two pairs
+    /// were adopted at one moment.
+    pub fn is_same(&self, other: &Self) -> bool {
+        self.ticket == other.ticket && self.tokens.refresh_token == other.tokens.refresh_token
+    }
+}
+
+/// The newest of what a user's records say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "one lives as long as one call, and most are grants; on wasm32 it is not even large"
+)]
+pub enum Current {
+    Absent,
+    Deleted { root: Root },
+    Grant(Grant),
+}
+
+/// The current grant of `records`, which come in any order.
+pub fn current(records: Vec<(Ticket, Record)>) -> Current {
+    let newest = records.into_iter().max_by_key(|(ticket, _)| *ticket);
+    let Some((ticket, record)) = newest else { return Current::Absent };
+    let Record { user_id, known, buried, event, .. } = record;
+    match event {
+        Event::Deleted { .. } => Current::Deleted { root: ticket.root },
+        Event::SignIn { tokens, source } => {
+            Current::Grant(Grant { ticket, user_id, tokens, source, known, buried, parent: None })
+        }
+        Event::Refreshed { parent, tokens, source } => {
+            Current::Grant(Grant { ticket, user_id, tokens, source, known, buried, parent: Some(parent) })
+        }
+    }
+}
+
+impl Current {
+    /// None where there never was one.
+    pub fn root(&self) -> Option<Root> {
+        match self {
+            Self::Absent => None,
+            Self::Deleted { root } => Some(*root),
+            Self::Grant(grant) => Some(grant.ticket.root),
+        }
+    }
+
+    pub fn known(&self) -> &[Fingerprint] {
+        match self {
+            Self::Absent | Self::Deleted { .. } => &[],
+            Self::Grant(grant) => &grant.known,
+        }
+    }
+
+    /// The newest deletion that there was.
+    pub fn buried(&self) -> Option<Root> {
+        match self {
+            Self::Absent => None,
+            Self::Deleted { root } => Some(*root),
+            Self::Grant(grant) => grant.buried,
+        }
+    }
+
+    pub fn grant(self) -> Option<Grant> {
+        match self {
+            Self::Grant(grant) => Some(grant),
+            Self::Absent | Self::Deleted { .. } => None,
+        }
+    }
+}
+
+impl Record {
+    /// A new root.
+    pub fn sign_in(user_id: UserId, tokens: Tokens, source: Source, before: &Current) -> Self {
+        let known = remember(before.known(), tokens.refresh_token.as_ref());
+        let buried = before.buried();
+        Self { schema_version: SCHEMA_VERSION, user_id, known, buried, event: Event::SignIn { tokens, source } }
+    }
+
+    /// The child of `parent` that its refresh token gave.
+    pub fn refreshed(parent: &Grant, tokens: Tokens) -> Self {
+        let known = remember(&parent.known, tokens.refresh_token.as_ref());
+        Self {
+            schema_version: SCHEMA_VERSION,
+            user_id: parent.user_id.clone(),
+            known,
+            buried: parent.buried,
+            event: Event::Refreshed { parent: parent.ticket, tokens, source: parent.source },
+        }
+    }
+
+    /// A tombstone.
+    pub fn deleted(user_id: UserId, at: Timestamp) -> Self {
+        Self { schema_version: SCHEMA_VERSION, user_id, known: Vec::new(), buried: None, event: Event::Deleted { at } }
+    }
+}
+
+fn remember(known: &[Fingerprint], refresh_token: Option<&Secret>) -> Vec<Fingerprint> {
+    let mut known = known.to_vec();
+    if let Some(fingerprint) = refresh_token.map(Secret::fingerprint)
+        && !known.contains(&fingerprint)
+    {
+        known.push(fingerprint);
+    }
+    let forgotten = known.len().saturating_sub(REMEMBERED);
+    known.split_off(forgotten)
+}
+
+/// Less time left than this counts as expired; a short life gets a shorter one.
+const LEAST_LEFT: Duration = Duration::from_secs(10);
+
+impl Tokens {
+    /// Whether the access token may be handed out at `now`. Nobody knows when one
+    /// expires that was obtained in the future: a clock was set, and there is a token
+    /// to get another one with.
+    pub fn are_usable(&self, now: Timestamp) -> bool {
+        if self.refresh_token.is_some() && self.are_of_the_future(now) {
+            return false;
+        }
+        self.expires_at > now + LEAST_LEFT.min(self.lifetime() / 20)
+    }
+
+    /// Whether a clock was set since they were obtained, or was wrong then.
+    pub fn are_of_the_future(&self, now: Timestamp) -> bool {
+        self.obtained_at > now + CLOCK_SKEW
+    }
+
+    /// How long the access token was given for.
+    pub fn lifetime(&self) -> Duration {
+        self.expires_at.since(self.obtained_at)
+    }
+
+    /// When the timer refreshes: in the last `buffer`, or last quarter of a
+    /// shorter life, later by up to a fifth of that for each `spread` (0 to 1),
+    /// so that a crowd that signed in together does not refresh together.
+    pub fn refresh_at(&self, buffer: Duration, spread: f64) -> Timestamp {
+        let window = buffer.min(self.lifetime() / 4);
+        self.expires_at - window + window.mul_f64(spread * 0.2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn user() -> UserId {
+        UserId::parse("alice").unwrap()
+    }
+
+    fn tokens(name: &str) -> Tokens {
+        Tokens {
+            app: None,
+            access_token: Secret::new(format!("access-{name}")),
+            refresh_token: Some(Secret::new(format!("refresh-{name}"))),
+            obtained_at: Timestamp::from_secs(0),
+            expires_at: Timestamp::from_secs(1_800),
+            scope: None,
+        }
+    }
+
+    fn sign_in(name: &str) -> Record {
+        Record::sign_in(user(), tokens(name), Source::OAuth, &Current::Absent)
+    }
+
+    fn root(number: u64) -> Ticket {
+        Root::numbered(number).ticket()
+    }
+
+    fn step(number: u64, step: u64) -> Ticket {
+        Ticket { step, ..root(number) }
+    }
+
+    fn refreshed(parent: Ticket, name: &str) -> Record {
+        let event = Event::Refreshed { parent, tokens: tokens(name), source: Source::OAuth };
+        Record { event, ..sign_in(name) }
+    }
+
+    fn deleted() -> Record {
+        Record::deleted(user(), Timestamp::from_secs(9))
+    }
+
+    fn current_ticket(records: &[(Ticket, Record)]) -> Option<Ticket> {
+        let mut reversed = records.to_vec();
+        reversed.reverse();
+        let found = current(records.to_vec());
+        assert_eq!(found, current(reversed), "the order of reading does not matter");
+        found.grant().map(|grant| grant.ticket)
+    }
+
+    #[test]
+    fn the_newest_descendant_of_the_newest_root_is_current() {
+        let records =
+            [(root(1), sign_in("a")), (step(1, 2), refreshed(root(1), "b")), (step(1, 5), refreshed(step(1, 2), "c"))];
+
+        assert_eq!(current_ticket(&records), Some(step(1, 5)));
+    }
+
+    #[test]
+    fn a_late_refresh_of_an_older_sign_in_never_undoes_a_newer_one() {
+        let records = [(root(1), sign_in("a")), (root(2), sign_in("b")), (step(1, 3), refreshed(root(1), "late"))];
+
+        assert_eq!(current_ticket(&records), Some(root(2)));
+    }
+
+    #[test]
+    fn a_deleted_user_stays_deleted_when_a_refresh_lands_late() {
+        let records = [(root(1), sign_in("a")), (root(2), deleted()), (step(1, 3), refreshed(root(1), "late"))];
+
+        assert_eq!(current_ticket(&records), None);
+        assert_eq!(current(records.to_vec()).root(), Some(Root::numbered(2)));
+    }
+
+    #[test]
+    fn an_adopted_pair_outranks_what_it_followed_and_no_sign_in_that_it_did_not_see() {
+        let adopted = Root::numbered(1).adopting().ticket();
+        let before = [(root(1), sign_in("a")), (step(1, 9), refreshed(root(1), "b")), (adopted, sign_in("outside"))];
+        let after = [before.to_vec(), vec![(root(2), sign_in("c"))]].concat();
+
+        assert_eq!(current_ticket(&before), Some(adopted));
+        assert_eq!(current_ticket(&after), Some(root(2)));
+    }
+
+    #[test]
+    fn a_ticket_reads_back_as_it_was_written_and_its_order_is_that_of_its_parts() {
+        let ticket = Ticket { root: Root { number: 3, adoption: 1 }, step: 17 };
+
+        assert_eq!(ticket.to_string(), "3.1.17");
+        assert_eq!("3.1.17".parse::<Ticket>().unwrap(), ticket);
+        assert!(step(10, 0) > step(9, 99));
+        assert!("3.1".parse::<Ticket>().is_err());
+    }
+
+    #[test]
+    fn a_lineage_remembers_a_bounded_number_of_its_refresh_tokens() {
+        let mut current = current(vec![(root(1), sign_in("0"))]);
+        for number in 1..=40 {
+            let parent = current.grant().unwrap();
+            let child = Record::refreshed(&parent, tokens(&number.to_string()));
+            current = super::current(vec![(step(1, number), child)]);
+        }
+
+        let known = current.known();
+        assert_eq!(known.len(), REMEMBERED);
+        assert_eq!(known.last(), Some(&Secret::new("refresh-40").fingerprint()));
+    }
+
+    #[test]
+    fn a_short_life_has_a_short_slack_and_a_short_window() {
+        let brief = Tokens { expires_at: Timestamp::from_secs(5), ..tokens("a") };
+
+        assert!(brief.are_usable(Timestamp(4_749)));
+        assert!(!brief.are_usable(Timestamp(4_750)));
+        assert_eq!(brief.refresh_at(Duration::from_secs(300), 0.0), Timestamp(3_750));
+        assert_eq!(tokens("a").refresh_at(Duration::from_secs(300), 1.0), Timestamp::from_secs(1_560));
+    }
+
+    #[test]
+    fn a_record_reads_back_as_it_was_written() {
+        for record in [sign_in("a"), refreshed(root(1), "b"), deleted()] {
+            let json = serde_json::to_vec(&record).unwrap();
+            assert_eq!(serde_json::from_slice::<Record>(&json).unwrap(), record);
+        }
+    }
+}

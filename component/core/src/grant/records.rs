@@ -1,0 +1,336 @@
+//! A user's records in the key-value store: reading the current grant, writing
+//! a new record, and the tries at refreshing one.
+//!
+//! Keys, `<user>` being [`UserKey`]:
+//!
+//! | key | value |
+//! |---|---|
+//! | `roots.<user>` | counter of sign-ins and deletions, never deleted |
+//! | `seq.<user>.<root>` | counter of tickets of what descends from that root |
+//! | `head.<user>` | a ticket that there was, at or before the current grant's: a hint |
+//! | `grant.<user>.<ticket>` | a [`Record`], written once |
+//! | `claim.<user>.<parent>.<n>` | counter; who raises it to 1 owns try `n` |
+//! | `intent.<user>.<parent>.<n>` | an [`Intent`], written once by the owner |
+//! | `attempt.<user>.<parent>.<n>` | an [`Attempt`], written once by the owner |
+
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use crate::Context;
+use crate::grant::attempts::{Attempt, Intent, Try};
+use crate::grant::folded;
+use crate::grant::lineage::{self, Current, Grant, Record, Root, SCHEMA_VERSION, Ticket};
+use crate::ports::{Bucket, Event, StoreError};
+use crate::user::UserKey;
+
+/// How often a reader starts again when the records that it was led to were
+/// swept under its eyes.
+const READS: usize = 4;
+
+pub fn roots_key(user: &UserKey) -> String {
+    format!("roots.{user}")
+}
+
+pub fn seq_key(user: &UserKey, root: Root) -> String {
+    format!("seq.{user}.{root}")
+}
+
+pub fn head_key(user: &UserKey) -> String {
+    format!("head.{user}")
+}
+
+pub fn grant_key(user: &UserKey, ticket: Ticket) -> String {
+    format!("grant.{user}.{ticket}")
+}
+
+/// The user and the ticket of a grant's key.
+pub fn parse_grant_key(key: &str) -> Option<(UserKey, Ticket)> {
+    let (user, ticket) = key.strip_prefix("grant.")?.split_once('.')?;
+    Some((UserKey::from_stored(user), ticket.parse().ok()?))
+}
+
+pub fn claim_key(user: &UserKey, parent: Ticket, number: u64) -> String {
+    format!("claim.{user}.{parent}.{number}")
+}
+
+pub fn intent_key(user: &UserKey, parent: Ticket, number: u64) -> String {
+    format!("intent.{user}.{parent}.{number}")
+}
+
+pub fn attempt_key(user: &UserKey, parent: Ticket, number: u64) -> String {
+    format!("attempt.{user}.{parent}.{number}")
+}
+
+/// Reads the user's current grant: the newest root, and of what descends from
+/// it the newest, from the hint up.
+pub fn current(cx: Context<'_>, user: &UserKey) -> Result<Current, StoreError> {
+    for _ in 0..READS {
+        let head = head(cx, user)?;
+        let Some(root) = newest_root(cx, user, head)? else { return Ok(Current::Absent) };
+        let first = head.filter(|head| head.root == root).map_or(0, |head| head.step);
+        let newest = cx.ports.increment(&seq_key(user, root), 0)?;
+        let current = lineage::current(records(cx, user, root, first..=newest)?);
+        if current != Current::Absent {
+            return Ok(current);
+        }
+    }
+    Err(StoreError::Failed)
+}
+
+fn head(cx: Context<'_>, user: &UserKey) -> Result<Option<Ticket>, StoreError> {
+    let Some(text) = cx.ports.get(Bucket::Store, &head_key(user))? else { return Ok(None) };
+    let ticket = std::str::from_utf8(&text).ok().and_then(|text| text.parse().ok());
+    ticket.map(Some).ok_or(StoreError::Failed)
+}
+
+/// The hint is moved by whoever writes, so it may lead to an older root than
+/// the newest: those that could have come since are looked for.
+fn newest_root(cx: Context<'_>, user: &UserKey, head: Option<Ticket>) -> Result<Option<Root>, StoreError> {
+    let hinted = head.map(|head| head.root);
+    let newest = cx.ports.increment(&roots_key(user), 0)?;
+    let mut root = hinted;
+    for number in (hinted.map_or(0, |root| root.number) + 1..=newest).rev() {
+        if record(cx, user, Root::numbered(number).ticket())?.is_some() {
+            root = Some(Root::numbered(number));
+            break;
+        }
+    }
+    if cx.settings.default_user.key() == *user { newest_adoption(cx, user, root) } else { Ok(root) }
+}
+
+fn newest_adoption(cx: Context<'_>, user: &UserKey, root: Option<Root>) -> Result<Option<Root>, StoreError> {
+    let mut newest = root;
+    loop {
+        let next = newest.unwrap_or_default().adopting();
+        if record(cx, user, next.ticket())?.is_none() {
+            return Ok(newest);
+        }
+        newest = Some(next);
+    }
+}
+
+fn records(
+    cx: Context<'_>,
+    user: &UserKey,
+    root: Root,
+    steps: std::ops::RangeInclusive<u64>,
+) -> Result<Vec<(Ticket, Record)>, StoreError> {
+    let mut records = Vec::new();
+    for step in alive(cx, user, root, steps)? {
+        let ticket = Ticket { root, step };
+        if let Some(record) = record(cx, user, ticket)? {
+            records.push((ticket, record));
+        }
+    }
+    Ok(records)
+}
+
+/// Those of `steps`, which begin at the grant that the hint names, that a record
+/// may have. Where they are many, most are of tries at that grant that failed.
+fn alive(
+    cx: Context<'_>,
+    user: &UserKey,
+    root: Root,
+    steps: std::ops::RangeInclusive<u64>,
+) -> Result<impl Iterator<Item = u64>, StoreError> {
+    let parent = Ticket { root, step: *steps.start() };
+    let is_folded = steps.end().saturating_sub(parent.step) > folded::BLOCK;
+    let fold = if is_folded { folded::over(cx, user, parent, 1)? } else { None };
+    Ok(steps.filter(move |step| !fold.as_ref().is_some_and(|(_, fold)| fold.is_dead(*step))))
+}
+
+/// A record from the store, or one that waits to be saved there. Looked for
+/// where it waits first: it is put into the store before it is taken from there,
+/// so that it is always in one of the two.
+fn record(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> Result<Option<Record>, StoreError> {
+    let key = grant_key(user, ticket);
+    match read(cx, Bucket::Rescue, &key) {
+        Ok(None) | Err(StoreError::NoSuchBucket) => read(cx, Bucket::Store, &key),
+        waiting => waiting,
+    }
+}
+
+/// Whether the record of `ticket` is in the durable store.
+pub fn is_stored(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> bool {
+    matches!(cx.ports.get(Bucket::Store, &grant_key(user, ticket)), Ok(Some(_)))
+}
+
+/// A ticket that no other writer has, for what descends from `root`.
+pub fn take_ticket(cx: Context<'_>, user: &UserKey, root: Root) -> Result<Ticket, StoreError> {
+    let step = cx.ports.increment(&seq_key(user, root), 1)?;
+    Ok(Ticket { root, step })
+}
+
+/// A root that no other writer has and that outranks all that came before.
+pub fn take_root(cx: Context<'_>, user: &UserKey) -> Result<Root, StoreError> {
+    cx.ports.increment(&roots_key(user), 1).map(Root::numbered)
+}
+
+/// Whether nobody has taken a newer root than `root`.
+pub fn is_newest_root(cx: Context<'_>, user: &UserKey, root: Root) -> Result<bool, StoreError> {
+    Ok(cx.ports.increment(&roots_key(user), 0)? == root.number)
+}
+
+/// Writes `record` under the writer's own `ticket`, then moves the hint.
+pub fn write(cx: Context<'_>, user: &UserKey, ticket: Ticket, record: &Record) -> Result<(), StoreError> {
+    cx.ports.set(Bucket::Store, &grant_key(user, ticket), &encode(record))?;
+    move_head(cx, user, ticket);
+    Ok(())
+}
+
+/// Where a new pair is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    Stored,
+    /// In the bucket `rescue`, until the store can take it.
+    Rescued,
+}
+
+/// Saves a pair that Kroger gave and that is nowhere else: in the store, else in
+/// memory where the instances of this host find it, else in the store after all,
+/// which is asked until `deadline`.
+pub fn keep(
+    cx: Context<'_>,
+    user: &UserKey,
+    ticket: Ticket,
+    record: &Record,
+    deadline: Duration,
+) -> Result<Kept, StoreError> {
+    const PAUSE: Duration = Duration::from_millis(250);
+
+    if write(cx, user, ticket, record).is_ok() {
+        return Ok(Kept::Stored);
+    }
+    if rescue(cx, user, ticket, record).is_ok() {
+        cx.ports.log(&Event::Rescued { user: user.short(), generation: ticket.step });
+        return Ok(Kept::Rescued);
+    }
+    while cx.ports.monotonic_now() < deadline {
+        cx.ports.sleep(PAUSE);
+        if write(cx, user, ticket, record).is_ok() {
+            return Ok(Kept::Stored);
+        }
+    }
+    Err(StoreError::Failed)
+}
+
+fn rescue(cx: Context<'_>, user: &UserKey, ticket: Ticket, record: &Record) -> Result<(), StoreError> {
+    cx.ports.set(Bucket::Rescue, &grant_key(user, ticket), &encode(record))
+}
+
+/// Whether the hint, by which a user is found in a list, names `ticket`.
+pub fn is_head(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> Result<bool, StoreError> {
+    Ok(head(cx, user)? == Some(ticket))
+}
+
+/// Puts the record of `ticket` into the store, if it still waits in the rescue
+/// bucket.
+pub fn settle(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> Result<(), StoreError> {
+    let key = grant_key(user, ticket);
+    if cx.ports.get(Bucket::Store, &key)?.is_some() {
+        return Ok(());
+    }
+    let Some(rescued) = cx.ports.get(Bucket::Rescue, &key)? else { return Err(StoreError::Failed) };
+    cx.ports.set(Bucket::Store, &key, &rescued)
+}
+
+/// The hint may be behind, never needed: its loss costs reads, no grant.
+pub fn move_head(cx: Context<'_>, user: &UserKey, ticket: Ticket) {
+    if cx.ports.set(Bucket::Store, &head_key(user), ticket.to_string().as_bytes()).is_err() {
+        cx.ports.log(&Event::StoreTrouble { doing: "moving the hint to the current grant" });
+    }
+}
+
+/// All tries at refreshing `grant`, in order.
+///
+/// A refusal is read twice: what spent the token was stored before the refusal
+/// was, though perhaps after this looked for it.
+pub fn tries(cx: Context<'_>, grant: &Grant) -> Result<Vec<Try>, StoreError> {
+    let client = cx.settings.credentials();
+    let token = grant.fingerprint();
+    let tries = tries_under(cx, &grant.user_id.key(), grant.ticket)?;
+    Ok(tries.into_iter().map(|each| each.about(token.as_ref(), client.as_ref())).collect())
+}
+
+fn tries_under(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<Vec<Try>, StoreError> {
+    let tries = read_tries(cx, user, parent)?;
+    if tries.iter().any(Try::was_refused) { read_tries(cx, user, parent) } else { Ok(tries) }
+}
+
+/// The tries at `parent`; the first of them stands for all that were folded.
+fn read_tries(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<Vec<Try>, StoreError> {
+    let mut tries = Vec::new();
+    let mut number = 1;
+    loop {
+        if let Some(each) = read_try(cx, user, parent, number)? {
+            tries.push(each);
+            number += 1;
+        } else if let Some((last, fold)) = folded::over(cx, user, parent, number)? {
+            tries = vec![fold.as_try(last)];
+            number = last + 1;
+        } else {
+            return Ok(tries);
+        }
+    }
+}
+
+/// None: nobody has claimed it, or it was folded.
+pub fn read_try(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Result<Option<Try>, StoreError> {
+    let attempt: Option<Attempt> = read(cx, Bucket::Store, &attempt_key(user, parent, number))?;
+    let intent: Option<Intent> = read(cx, Bucket::Store, &intent_key(user, parent, number))?;
+    let is_claimed =
+        attempt.is_some() || intent.is_some() || cx.ports.increment(&claim_key(user, parent, number), 0)? > 0;
+    Ok(is_claimed.then_some(Try { number, intent, attempt }))
+}
+
+/// The claim goes last: a try is never half there and unclaimed.
+pub fn delete_try(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Result<(), StoreError> {
+    for key in [intent_key, attempt_key, claim_key] {
+        cx.ports.delete(Bucket::Store, &key(user, parent, number))?;
+    }
+    Ok(())
+}
+
+/// Deletes the grant of `parent` and the tries at it, once `child` and its own
+/// child are stored: nobody asks for them any more.
+pub fn sweep_parent(cx: Context<'_>, user: &UserKey, child: &Grant) -> Result<(), StoreError> {
+    let Some(parent) = child.parent else { return Ok(()) };
+    if !is_stored(cx, user, child.ticket) {
+        return Ok(());
+    }
+    for each in read_tries(cx, user, parent)? {
+        delete_try(cx, user, parent, each.number)?;
+    }
+    if is_signpost(parent) {
+        return Ok(());
+    }
+    cx.ports.delete(Bucket::Store, &grant_key(user, parent))
+}
+
+/// A root's own record shows readers that there is this root, for as long as
+/// there is no newer one.
+pub fn is_signpost(ticket: Ticket) -> bool {
+    ticket.step == 0
+}
+
+pub fn encode(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).expect("records have string keys and no failing parts")
+}
+
+/// Reads one stored value. What does not parse, or was written by a newer
+/// version, is a failure of the store, never an absence.
+pub fn read<T: DeserializeOwned>(cx: Context<'_>, bucket: Bucket, key: &str) -> Result<Option<T>, StoreError> {
+    let Some(bytes) = cx.ports.get(bucket, key)? else { return Ok(None) };
+    decode(&bytes).map(Some).ok_or(StoreError::Failed)
+}
+
+pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    #[derive(serde::Deserialize)]
+    struct Versioned {
+        schema_version: u32,
+    }
+    let Versioned { schema_version } = serde_json::from_slice(bytes).ok()?;
+    (schema_version <= SCHEMA_VERSION).then(|| serde_json::from_slice(bytes).ok())?
+}

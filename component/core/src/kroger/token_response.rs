@@ -1,0 +1,214 @@
+//! What an answer of the token endpoint means (RFC 6749 §§ 5.1, 5.2, and
+//! Kroger's dialect of it).
+//!
+//! The one question that matters: does this answer end the grant? Only an OAuth
+//! JSON error about the token itself does. All else is success, somebody else's
+//! to fix, or unknown.
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::kroger::{self, ApiError};
+use crate::ports::{Response, Timestamp};
+use crate::secret::Secret;
+
+/// What is assumed where the answer does not say, or says nonsense: short, since
+/// an early refresh costs little and a late one fails calls.
+const ASSUMED_LIFETIME: Duration = Duration::from_secs(300);
+/// Longer lives are not believed.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
+
+/// RFC 6749 § 5.1.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TokenResponse {
+    pub access_token: Secret,
+    /// Absent: the one that was sent stays in use (§ 6).
+    pub refresh_token: Option<Secret>,
+    pub expires_in: Duration,
+    pub scope: Option<String>,
+}
+
+/// An answer of the token endpoint, by what must happen next.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    Granted(TokenResponse),
+    /// The refresh token or the code is invalid, expired or spent: final.
+    Refused,
+    /// The app's id or secret is wrong: the operator's to fix.
+    ClientRefused,
+    /// Another OAuth error, about the request and not the token.
+    RequestRefused(ApiError),
+    /// 429: not processed, try again.
+    Busy {
+        retry_after: Option<Duration>,
+    },
+    /// 408 and 5xx: try again; it may have been processed all the same.
+    Failed {
+        retry_after: Option<Duration>,
+    },
+    /// Not an answer of an OAuth server: nobody knows what happened.
+    Unintelligible,
+}
+
+/// Reads an answer to any of the three grants.
+pub fn verdict(response: &Response, now: Timestamp) -> Verdict {
+    match response.status {
+        429 => Verdict::Busy { retry_after: kroger::retry_after(response, now) },
+        408 | 500..=599 => Verdict::Failed { retry_after: kroger::retry_after(response, now) },
+        200..=299 => token_response(&response.body)
+            .map(Verdict::Granted)
+            .or_else(|| error_response(&response.body))
+            .unwrap_or(Verdict::Unintelligible),
+        400 | 401 => error_response(&response.body).unwrap_or(Verdict::Unintelligible),
+        _ => Verdict::Unintelligible,
+    }
+}
+
+fn token_response(body: &[u8]) -> Option<TokenResponse> {
+    let value: Value = serde_json::from_slice(body).ok()?;
+    Some(TokenResponse {
+        access_token: token(&value, "access_token")?,
+        refresh_token: token(&value, "refresh_token"),
+        expires_in: expires_in(value.get("expires_in")),
+        scope: value.get("scope").and_then(Value::as_str).map(str::to_owned),
+    })
+}
+
+/// A token that can be sent in a header.
+fn token(value: &Value, name: &str) -> Option<Secret> {
+    let text = value.get(name)?.as_str()?;
+    let is_sendable = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    is_sendable.then(|| Secret::new(text))
+}
+
+/// Seconds as a number or, as some servers have it, as a string.
+fn expires_in(value: Option<&Value>) -> Duration {
+    let seconds = match value {
+        Some(Value::Number(number)) => number.as_f64(),
+        Some(Value::String(text)) => text.trim().parse().ok(),
+        _ => None,
+    };
+    match seconds {
+        Some(seconds) if seconds >= 1.0 => Duration::from_secs_f64(seconds.min(LONGEST_LIFETIME.as_secs_f64())),
+        _ => ASSUMED_LIFETIME,
+    }
+}
+
+fn error_response(body: &[u8]) -> Option<Verdict> {
+    let value: Value = serde_json::from_slice(body).ok()?;
+    let error = value.get("error")?.as_str()?;
+    let description = value.get("error_description").and_then(Value::as_str).unwrap_or_default();
+    Some(match error {
+        "invalid_grant" => Verdict::Refused,
+        "invalid_request" | "invalid_token" | "access_denied" if is_about_the_token(description) => Verdict::Refused,
+        "invalid_client" | "unauthorized" | "unauthorized_client" => Verdict::ClientRefused,
+        _ => Verdict::RequestRefused(ApiError::parse(body).unwrap_or_default()),
+    })
+}
+
+/// Kroger says `invalid_request` of everything; the description tells: `invalid
+/// refresh_token`, `invalid code`.
+fn is_about_the_token(description: &str) -> bool {
+    let words = description.to_ascii_lowercase();
+    let is_complaint = ["invalid", "not valid", "expired", "revoked", "used"].iter().any(|word| words.contains(word));
+    let names_it = ["refresh_token", "refresh token"].iter().any(|name| words.contains(name))
+        || words.trim() == "invalid code"
+        || words.contains("authorization code");
+    is_complaint && names_it
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(status: u16, body: &str) -> Verdict {
+        let response = Response { status, retry_after: None, date: None, body: body.as_bytes().to_vec() };
+        verdict(&response, Timestamp::from_secs(1_000))
+    }
+
+    fn lifetime(expires_in: &str) -> u64 {
+        let body = format!(r#"{{"access_token":"a","refresh_token":"r","expires_in":{expires_in}}}"#);
+        match read(200, &body) {
+            Verdict::Granted(response) => response.expires_in.as_secs(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn only_an_oauth_error_about_the_token_is_a_refusal() {
+        let refused = [
+            (400, r#"{"error":"invalid_request","error_description":"invalid refresh_token"}"#),
+            (400, r#"{"error":"invalid_grant"}"#),
+            (401, r#"{"error":"invalid_grant","error_description":"x"}"#),
+            (400, r#"{"error":"invalid_request","error_description":"invalid code"}"#),
+            (400, r#"{"error":"invalid_request","error_description":"The refresh token is not valid"}"#),
+            (401, r#"{"error":"invalid_token","error_description":"Refresh token expired"}"#),
+            (400, r#"{"error":"access_denied","error_description":"refresh token revoked"}"#),
+            (200, r#"{"error":"invalid_grant"}"#),
+        ];
+        for (status, body) in refused {
+            assert_eq!(read(status, body), Verdict::Refused, "{status} {body}");
+        }
+        let not_refused = [
+            (403, r#"{"error":"invalid_grant"}"#),
+            (400, r#"{"error":"invalid_request","error_description":"invalid grant_type"}"#),
+            (400, r#"{"error":"invalid_request","error_description":"The refresh_token is missing"}"#),
+            (400, "<html>invalid refresh_token</html>"),
+            (400, ""),
+            (302, ""),
+            (200, "<html>sign in to the wifi</html>"),
+            (204, ""),
+            (500, r#"{"error":"invalid_grant"}"#),
+        ];
+        for (status, body) in not_refused {
+            assert_ne!(read(status, body), Verdict::Refused, "{status} {body}");
+        }
+    }
+
+    #[test]
+    fn wrong_client_credentials_are_the_operators_to_fix() {
+        for (status, body) in [
+            (400, r#"{"error":"unauthorized","error_description":"invalid credentials"}"#),
+            (401, r#"{"error":"unauthorized","error_description":"invalid credentials"}"#),
+            (401, r#"{"error":"invalid_client"}"#),
+        ] {
+            assert_eq!(read(status, body), Verdict::ClientRefused);
+        }
+    }
+
+    #[test]
+    fn a_lifetime_that_is_missing_or_nonsense_is_assumed_and_a_huge_one_is_bounded() {
+        assert_eq!(lifetime("1800"), 1_800);
+        assert_eq!(lifetime("\"3600\""), 3_600);
+        assert_eq!(lifetime("1799.9"), 1_799);
+        for nonsense in ["null", "-5", "0", "\"soon\"", "[]"] {
+            assert_eq!(lifetime(nonsense), 300, "{nonsense}");
+        }
+        assert_eq!(lifetime("1e300"), 30 * 86_400);
+    }
+
+    #[test]
+    fn a_pair_without_a_refresh_token_is_granted_all_the_same() {
+        let Verdict::Granted(response) = read(200, r#"{"access_token":"a","expires_in":10}"#) else {
+            panic!("not granted");
+        };
+
+        assert_eq!(response.refresh_token, None);
+        assert_eq!(response.scope, None);
+    }
+
+    #[test]
+    fn a_token_that_no_header_can_carry_is_unintelligible() {
+        assert_eq!(read(200, "{\"access_token\":\"a\\r\\nb\"}"), Verdict::Unintelligible);
+        assert_eq!(read(200, r#"{"access_token":""}"#), Verdict::Unintelligible);
+    }
+
+    #[test]
+    fn busy_is_not_processed_and_failed_may_be() {
+        assert_eq!(read(429, ""), Verdict::Busy { retry_after: None });
+        for status in [408, 500, 502, 503, 504, 599] {
+            assert_eq!(read(status, ""), Verdict::Failed { retry_after: None });
+        }
+    }
+}

@@ -1,0 +1,5 @@
+//! What happens without a caller: the periodic refresh, the sweep, the checks.
+
+pub mod maintenance;
+pub mod sweep;
+pub mod validation;

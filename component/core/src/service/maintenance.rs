@@ -1,0 +1,193 @@
+//! What the timer, or a cron, has done: refreshing what is due and tidying up.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::Context;
+use crate::failure::Failure;
+use crate::grant::due::{self, Minute};
+use crate::grant::lineage::{Current, Grant, SCHEMA_VERSION};
+use crate::grant::refresh::{self, Need, Trouble};
+use crate::grant::success_rate::{self, Lifetime};
+use crate::grant::{outside_pair, records, tokens};
+use crate::ports::{Bucket, StoreError, Timestamp};
+use crate::service::sweep;
+use crate::upstream::app_token;
+use crate::user::{UserId, UserKey};
+
+const TICK_KEY: &str = "tick";
+/// Entries that one pass clears at most, so that a pass stays short.
+const ENTRIES_A_PASS: usize = 10_000;
+
+/// The last pass, as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tick {
+    schema_version: u32,
+    pub at: Timestamp,
+    /// The first minute of the index that may still have entries.
+    due_from: Minute,
+    /// Where the next sweep starts.
+    sweep_from: Option<u64>,
+}
+
+/// What became of one user's periodic refresh.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RefreshOutcome {
+    Refreshed,
+    Fresh,
+    Postponed,
+    Reauthorize,
+    NothingToRefresh,
+}
+
+/// What one whole pass did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pass {
+    pub looked_at: u32,
+    pub refreshed: u32,
+    pub postponed: u32,
+    pub reauthorize: u32,
+    pub swept: u32,
+    pub more: bool,
+}
+
+/// The last pass that anyone made on this store.
+pub fn last_tick(cx: Context<'_>) -> Result<Option<Tick>, StoreError> {
+    records::read(cx, Bucket::Store, TICK_KEY)
+}
+
+/// Whether somebody makes the passes: the last is younger than two intervals.
+pub fn is_running(cx: Context<'_>) -> Result<bool, StoreError> {
+    let now = cx.ports.wall_now();
+    Ok(last_tick(cx)?.is_some_and(|tick| now < tick.at + cx.settings.check_interval * 2))
+}
+
+/// The users whose tokens are due, and the default user wherever a pair lies
+/// outside the store.
+pub fn due(cx: Context<'_>, limit: usize) -> Result<Vec<UserId>, StoreError> {
+    let mut users = due::users(cx, due_from(cx)?, limit)?;
+    let default = &cx.settings.default_user;
+    if !users.contains(default) && !outside_pair::offered(cx).is_empty() {
+        users.insert(0, default.clone());
+        users.truncate(limit);
+    }
+    Ok(users)
+}
+
+fn due_from(cx: Context<'_>) -> Result<Minute, StoreError> {
+    let now = due::minute(cx.ports.wall_now());
+    let from = last_tick(cx)?.map_or(now.saturating_sub(due::DAY), |tick| tick.due_from);
+    // A clock that was set back must not hide what is due by now.
+    Ok(from.min(now))
+}
+
+/// Refreshes the user's token if it is due.
+pub fn refresh_user(cx: Context<'_>, user: &UserId) -> Result<RefreshOutcome, Failure> {
+    let before = records::current(cx, &user.key()).map_err(|_| Failure::store_unavailable())?.grant();
+    match refresh::grant(cx, user, Need::NotDue) {
+        Ok(grant) if grant.parent.is_none() || before.is_some_and(|before| before.ticket == grant.ticket) => {
+            Ok(RefreshOutcome::Fresh)
+        }
+        Ok(_) => Ok(RefreshOutcome::Refreshed),
+        Err(Trouble::NotSignedIn | Trouble::NoRefreshToken | Trouble::OfAnotherApp(_)) => {
+            Ok(RefreshOutcome::NothingToRefresh)
+        }
+        Err(Trouble::Refused { .. } | Trouble::Lost) => Ok(RefreshOutcome::Reauthorize),
+        Err(Trouble::Unavailable { .. }) => Ok(RefreshOutcome::Postponed),
+        Err(trouble @ (Trouble::ClientMissing | Trouble::ClientRefused | Trouble::Store | Trouble::StoreForgets)) => {
+            Err(tokens::failure(cx, user, &trouble))
+        }
+    }
+}
+
+/// Moves rescued pairs into the store, keeps the app's own token, clears the
+/// index, sweeps a page, and notes that all this was done.
+pub fn tidy(cx: Context<'_>) -> Result<u32, StoreError> {
+    save_rescued(cx)?;
+    let before = last_tick(cx)?;
+    let (due_from, cleared) = due::clear(cx, due_from(cx)?, ENTRIES_A_PASS)?;
+    let swept = sweep::page(cx, before.and_then(|tick| tick.sweep_from), due_from)?;
+    app_token::keep(cx);
+    let tick = Tick { schema_version: SCHEMA_VERSION, at: cx.ports.wall_now(), due_from, sweep_from: swept.cursor };
+    cx.ports.set(Bucket::Store, TICK_KEY, &records::encode(&tick))?;
+    Ok(cleared + swept.deleted)
+}
+
+/// The keys of pairs that wait to be saved; none on a host without the bucket.
+pub fn rescued(cx: Context<'_>) -> Result<Vec<String>, StoreError> {
+    match cx.ports.list_keys(Bucket::Rescue, None) {
+        Ok(page) => Ok(page.keys),
+        Err(StoreError::NoSuchBucket) => Ok(Vec::new()),
+        Err(StoreError::Failed) => Err(StoreError::Failed),
+    }
+}
+
+fn save_rescued(cx: Context<'_>) -> Result<(), StoreError> {
+    for key in rescued(cx)? {
+        let Some(bytes) = cx.ports.get(Bucket::Rescue, &key)? else { continue };
+        cx.ports.set(Bucket::Store, &key, &bytes)?;
+        cx.ports.delete(Bucket::Rescue, &key)?;
+        note_saved(cx, &key)?;
+    }
+    Ok(())
+}
+
+/// What was left undone while the store refused writes: the hint, without which
+/// nobody finds the user, the entry for when the token is due, and the mirror.
+fn note_saved(cx: Context<'_>, key: &str) -> Result<(), StoreError> {
+    let Some((user, ticket)) = records::parse_grant_key(key) else { return Ok(()) };
+    if let Current::Grant(grant) = records::current(cx, &user)?
+        && grant.ticket == ticket
+    {
+        records::move_head(cx, &user, ticket);
+        due::enter(cx, &grant);
+        outside_pair::export(cx, &grant);
+    }
+    Ok(())
+}
+
+/// All of a pass, for about `budget`; what is left stays due.
+pub fn refresh_due(cx: Context<'_>, budget: Duration) -> Result<Pass, Failure> {
+    const USERS_A_PASS: usize = 1_000;
+
+    let deadline = cx.ports.monotonic_now() + budget;
+    let users = due(cx, USERS_A_PASS).map_err(|_| Failure::store_unavailable())?;
+    let mut pass = Pass { more: users.len() == USERS_A_PASS, ..Pass::default() };
+    let mut first_failure = None;
+    for user in &users {
+        if cx.ports.monotonic_now() >= deadline {
+            pass.more = true;
+            break;
+        }
+        match refresh_user(cx, user) {
+            Ok(outcome) => pass.count(outcome),
+            // One user's trouble, or wrong credentials, keep nothing from being saved.
+            Err(failure) => first_failure = first_failure.or(Some(failure)),
+        }
+    }
+    pass.swept = tidy(cx).map_err(|_| Failure::store_unavailable())?;
+    first_failure.map_or(Ok(pass), Err)
+}
+
+impl Pass {
+    fn count(&mut self, outcome: RefreshOutcome) {
+        self.looked_at += 1;
+        match outcome {
+            RefreshOutcome::Refreshed => self.refreshed += 1,
+            RefreshOutcome::Postponed => self.postponed += 1,
+            RefreshOutcome::Reauthorize => self.reauthorize += 1,
+            RefreshOutcome::Fresh | RefreshOutcome::NothingToRefresh => {}
+        }
+    }
+}
+
+/// What follows a refresh: hints and counts, none of which it depends on.
+pub fn after_refresh(cx: Context<'_>, user: &UserKey, parent: &Grant, child: &Grant) {
+    due::enter(cx, child);
+    let was_kept = child.tokens.obtained_at <= parent.tokens.expires_at;
+    success_rate::count(cx, if was_kept { Lifetime::Kept } else { Lifetime::Lost });
+    if records::sweep_parent(cx, user, parent).is_err() {
+        cx.ports.log(&crate::ports::Event::StoreTrouble { doing: "deleting what an older grant left" });
+    }
+}

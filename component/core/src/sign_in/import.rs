@@ -1,0 +1,388 @@
+//! Moving in: a pair of tokens that another program obtained becomes a grant.
+//!
+//! The newer wins, and nothing is replaced that the caller did not know of: who
+//! imports names the standing that it expects. A refresh token that a lineage
+//! has had is never taken again, and nothing is ever sent from here: whether
+//! the token still works is found out by the refresh that comes next.
+
+use std::time::Duration;
+
+use crate::Context;
+use crate::app::App;
+use crate::failure::Failure;
+use crate::grant::attempts::{Step, next_step};
+use crate::grant::lineage::{self, Current, Event, Grant, Record, Source, Tokens};
+use crate::grant::{due, outside_pair, records};
+use crate::ports::{Bucket, Event as LogEvent, StoreError, Timestamp};
+use crate::secret::Secret;
+use crate::user::UserId;
+
+/// What Kroger gives.
+const LIFETIME: Duration = Duration::from_secs(1_800);
+/// An expiry further ahead is nonsense, such as milliseconds for seconds.
+const LONGEST_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
+const LONGEST_TOKEN: usize = 16 * 1024;
+const LONGEST_SCOPE: usize = 1_024;
+
+/// A pair as it was found in a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    pub access_token: Option<Secret>,
+    pub refresh_token: Option<Secret>,
+    pub expires_at: Option<Timestamp>,
+    pub obtained_at: Option<Timestamp>,
+    pub scope: Option<String>,
+}
+
+/// What of a pair nobody could send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flaw {
+    /// `access-token` or `refresh-token`.
+    pub part: &'static str,
+    pub allowed: &'static str,
+}
+
+impl Found {
+    /// # Errors
+    /// The token that does not fit into a header.
+    pub fn check(&self) -> Result<(), Flaw> {
+        check(self.access_token.as_ref(), "access-token")?;
+        check(self.refresh_token.as_ref(), "refresh-token")
+    }
+}
+
+/// What a pair is, compared with what the store has for its user.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// Nothing is there to be replaced.
+    Absent,
+    /// Only a sign-in could bring back the grant that is there.
+    Dead,
+    Newer,
+    Older,
+    /// The user was forgotten since.
+    Forgotten,
+    /// The lineage has, or once had, this refresh token.
+    Known,
+    /// There is nothing in it that works, or could be made to.
+    Useless,
+}
+
+/// What became of an import.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Imported,
+    /// It stands otherwise than expected, or is never taken.
+    Declined(Standing),
+}
+
+/// What `found` would be as the user's grant. Writes nothing.
+pub fn assess(cx: Context<'_>, user: &UserId, found: &Found) -> Result<Standing, Failure> {
+    let tokens = tokens(found, cx.settings.app.clone(), cx.ports.wall_now())?;
+    let current = records::current(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
+    standing(cx, user, &tokens, &current).map_err(|_| Failure::store_unavailable())
+}
+
+/// Makes `found` the user's grant, if it still stands as `expected`.
+///
+/// The root is taken before the history is read: a sign-in or deletion that
+/// takes its root later outranks this one.
+pub fn import(cx: Context<'_>, user: &UserId, found: &Found, expected: Standing) -> Result<Outcome, Failure> {
+    let seen = assess(cx, user, found)?;
+    if seen != expected || !seen.may_be_taken() {
+        return Ok(Outcome::Declined(seen));
+    }
+    let tokens = tokens(found, cx.settings.app.clone(), cx.ports.wall_now())?;
+    take(cx, user, tokens, expected).map_err(|_| Failure::store_unavailable())
+}
+
+fn take(cx: Context<'_>, user: &UserId, tokens: Tokens, expected: Standing) -> Result<Outcome, StoreError> {
+    let key = user.key();
+    let root = records::take_root(cx, &key)?;
+    let before = records::current(cx, &key)?;
+    let seen = standing(cx, user, &tokens, &before)?;
+    if seen != expected {
+        return Ok(Outcome::Declined(seen));
+    }
+    let record = Record::sign_in(user.clone(), tokens, Source::Import, &before);
+    records::write(cx, &key, root.ticket(), &record)?;
+    let grant = lineage::current(vec![(root.ticket(), record)]).grant().ok_or(StoreError::Failed)?;
+    due::enter(cx, &grant);
+    cx.ports.log(&LogEvent::SignedIn { user: key.short(), generation: grant.ticket.step });
+    outside_pair::export(cx, &grant);
+    Ok(Outcome::Imported)
+}
+
+impl Standing {
+    fn may_be_taken(self) -> bool {
+        !matches!(self, Self::Known | Self::Useless)
+    }
+}
+
+fn standing(cx: Context<'_>, user: &UserId, tokens: &Tokens, current: &Current) -> Result<Standing, StoreError> {
+    if tokens.refresh_token.is_none() && !tokens.are_usable(cx.ports.wall_now()) {
+        return Ok(Standing::Useless);
+    }
+    match current {
+        Current::Absent => Ok(Standing::Absent),
+        Current::Deleted { root } => {
+            let key = records::grant_key(&user.key(), root.ticket());
+            let tombstone: Option<Record> = records::read(cx, Bucket::Store, &key)?;
+            Ok(beside_tombstone(tokens, tombstone))
+        }
+        Current::Grant(grant) if has_had(grant, tokens) => Ok(Standing::Known),
+        Current::Grant(grant) if is_dead(cx, grant)? => Ok(Standing::Dead),
+        Current::Grant(grant) if tokens.obtained_at > grant.tokens.obtained_at => Ok(Standing::Newer),
+        Current::Grant(_) => Ok(Standing::Older),
+    }
+}
+
+fn beside_tombstone(tokens: &Tokens, tombstone: Option<Record>) -> Standing {
+    match tombstone.map(|record| record.event) {
+        Some(Event::Deleted { at }) if at < tokens.obtained_at => Standing::Absent,
+        _ => Standing::Forgotten,
+    }
+}
+
+fn has_had(grant: &Grant, tokens: &Tokens) -> bool {
+    match &tokens.refresh_token {
+        Some(token) => grant.known.contains(&token.fingerprint()),
+        None => grant.tokens.access_token == tokens.access_token,
+    }
+}
+
+/// Whether only a person could bring this grant back.
+fn is_dead(cx: Context<'_>, grant: &Grant) -> Result<bool, StoreError> {
+    let now = cx.ports.wall_now();
+    if grant.tokens.are_usable(now) {
+        return Ok(false);
+    }
+    let tries = records::tries(cx, grant)?;
+    let is_refused = matches!(next_step(&tries, now), Step::Refused { .. });
+    Ok(is_refused || grant.tokens.refresh_token.is_none())
+}
+
+fn tokens(found: &Found, app: App, now: Timestamp) -> Result<Tokens, Failure> {
+    found.check().map_err(|flaw| Failure::invalid_argument(flaw.part, flaw.allowed))?;
+    let is_scope = |scope: &String| scope.len() <= LONGEST_SCOPE && !scope.chars().any(char::is_control);
+    let access_token = found.access_token.clone().filter(|token| !token.expose().is_empty());
+    let has_access_token = access_token.is_some();
+    let expires_at = found.expires_at.filter(|at| has_access_token && *at <= now + LONGEST_LIFETIME);
+    let expires_at = expires_at.unwrap_or_default();
+    Ok(Tokens {
+        app: Some(app),
+        access_token: access_token.unwrap_or_else(|| Secret::new("")),
+        refresh_token: found.refresh_token.clone().filter(|token| !token.expose().is_empty()),
+        obtained_at: found.obtained_at.filter(|at| *at <= now).unwrap_or(expires_at - LIFETIME),
+        expires_at,
+        scope: found.scope.clone().filter(is_scope),
+    })
+}
+
+fn check(token: Option<&Secret>, part: &'static str) -> Result<(), Flaw> {
+    let fits = |text: &str| text.len() <= LONGEST_TOKEN && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if token.is_none_or(|token| fits(token.expose())) {
+        return Ok(());
+    }
+    Err(Flaw { part, allowed: "at most 16 KiB of printable ASCII without blanks" })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grant::{refresh, tokens as grants_of};
+    use crate::settings::Settings;
+    use crate::testing::{BEGINNING, StoreMood, World};
+
+    const EARLIER: Duration = Duration::from_secs(600);
+
+    fn settings() -> Settings {
+        let app = [("KROGER_CLIENT_ID", "app"), ("KROGER_CLIENT_SECRET", "hush")];
+        Settings::from_variables(app.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap()
+    }
+
+    fn alice() -> UserId {
+        UserId::parse("alice").unwrap()
+    }
+
+    /// A pair that was obtained at `at`.
+    fn pair(name: &str, at: Timestamp) -> Found {
+        Found {
+            access_token: Some(Secret::new(format!("access-{name}"))),
+            refresh_token: Some(Secret::new(format!("refresh-{name}"))),
+            expires_at: Some(at + LIFETIME),
+            obtained_at: Some(at),
+            scope: Some("cart.basic:write".to_owned()),
+        }
+    }
+
+    fn import_as(cx: Context<'_>, found: &Found, expected: Standing) -> Outcome {
+        import(cx, &alice(), found, expected).unwrap()
+    }
+
+    fn access_token(cx: Context<'_>) -> String {
+        let grant = records::current(cx, &alice().key()).unwrap().grant().unwrap();
+        grant.tokens.access_token.expose().to_owned()
+    }
+
+    #[test]
+    fn a_pair_of_a_user_whom_the_store_does_not_know_is_taken_whole() {
+        let (settings, world) = (settings(), World::new());
+        let cx = Context { settings: &settings, ports: &world };
+        let found = pair("a", BEGINNING - EARLIER);
+
+        assert_eq!(assess(cx, &alice(), &found).unwrap(), Standing::Absent);
+        assert_eq!(import_as(cx, &found, Standing::Absent), Outcome::Imported);
+
+        let status = grants_of::status(cx, &alice().key()).unwrap().unwrap();
+        assert_eq!(status.grant.source, Source::Import);
+        assert_eq!(status.grant.tokens.obtained_at, BEGINNING - EARLIER);
+        assert_eq!(status.grant.tokens.scope.as_deref(), Some("cart.basic:write"));
+        assert_eq!(status.state, grants_of::State::Valid);
+    }
+
+    #[test]
+    fn a_refresh_token_survives_a_stale_access_token_and_is_refreshed_on_first_use() {
+        let (settings, world) = (settings(), World::new());
+        let cx = Context { settings: &settings, ports: &world };
+        let stale = pair("a", BEGINNING - Duration::from_secs(86_400));
+        import_as(cx, &stale, Standing::Absent);
+        world.answer_with_tokens("access-new", "refresh-new");
+
+        let grant = refresh::grant(cx, &alice(), refresh::Need::Usable).unwrap();
+
+        assert_eq!(grant.tokens.access_token.expose(), "access-new");
+        assert_eq!(grant.source, Source::Import);
+        assert!(String::from_utf8_lossy(&world.sent()[0].body).contains("refresh-a"));
+    }
+
+    #[test]
+    fn a_pair_with_no_more_than_a_refresh_token_is_due_at_once() {
+        let (settings, world) = (settings(), World::new());
+        let cx = Context { settings: &settings, ports: &world };
+        let bare = Found { refresh_token: Some(Secret::new("refresh-a")), ..Found::default() };
+
+        assert_eq!(import_as(cx, &bare, Standing::Absent), Outcome::Imported);
+
+        let due = crate::service::maintenance::due(cx, 10).unwrap();
+        assert_eq!(due, [alice()]);
+    }
+
+    #[test]
+    fn the_newer_pair_is_told_from_the_older_and_each_is_taken_only_by_that_name() {
+        let (settings, world) = (settings(), World::new());
+        let cx = Context { settings: &settings, ports: &world };
+        import_as(cx, &pair("a", BEGINNING - EARLIER), Standing::Absent);
+        let older = pair("b", BEGINNING - EARLIER - EARLIER);
+        let newer = pair("c", BEGINNING);
+
+        assert_eq!(import_as(cx, &older, Standing::Absent), Outcome::Declined(Standing::Older));
+        assert_eq!(import_as(cx, &newer, Standing::Absent), Outcome::Declined(Standing::Newer));
+        assert_eq!(access_token(cx), "access-a");
+        assert_eq!(import_as(cx, &newer, Standing::Newer), Outcome::Imported);
+        assert_eq!(access_token(cx), "access-c");
+        assert_eq!(import_as(cx, &older, Standing::Older), Outcome::Imported);
+        assert_eq!(access_token(cx), "access-b");
+    }
+
+    #[test]
+    fn a_refresh_token_that_the_lineage_has_had_is_never_taken_again() {
+        let (settings, world) = (settings(), World::new());
+        let cx = Context { settings: &settings, ports: &world };
+        let found = pair("a", BEGINNING - EARLIER);
+        import_as(cx, &found, Standing::Absent);
+        world.answer_with_tokens("access-new", "refresh-new");
+        grants_of::refresh(cx, &alice()).unwrap();
+        let again = Found { obtained_at: Some(BEGINNING), ..found };
+
+        assert_eq!(import_as(cx, &again, Standing::Known), Outcome::Declined(Standing::Known));
+        assert_eq!(import_as(cx, &again, Standing::Newer), Outcome::Declined(Standing::Known));
+        assert_eq!(access_token(cx), "access-new");
+    }
+
+    #[test]
+    fn whoever_was_forgotten_since_stays_so_unless_that_is_what_is_meant() {
+        let (settings, world) = (settings(), World::new());
+        let cx = Context { settings: &settings, ports: &world };
+        import_as(cx, &pair("a", BEGINNING - EARLIER), Standing::Absent);
+        world.advance(EARLIER);
+        grants_of::forget(cx, &alice()).unwrap();
+        let before = pair("b", BEGINNING);
+        let after = pair("c", BEGINNING + EARLIER + Duration::from_secs(1));
+        world.advance(EARLIER);
+
+        assert_eq!(import_as(cx, &before, Standing::Absent), Outcome::Declined(Standing::Forgotten));
+        assert!(records::current(cx, &alice().key()).unwrap().grant().is_none());
+        assert_eq!(assess(cx, &alice(), &after).unwrap(), Standing::Absent);
+        assert_eq!(import_as(cx, &before, Standing::Forgotten), Outcome::Imported);
+        assert_eq!(access_token(cx), "access-b");
+    }
+
+    #[test]
+    fn a_grant_that_kroger_refused_is_dead_even_beside_an_older_pair() {
+        let (settings, world) = (settings(), World::new());
+        let cx = Context { settings: &settings, ports: &world };
+        import_as(cx, &pair("a", BEGINNING - LIFETIME), Standing::Absent);
+        let refusal = r#"{"error":"invalid_request","error_description":"invalid refresh_token"}"#;
+        world.answer(400, refusal);
+        assert!(refresh::grant(cx, &alice(), refresh::Need::Usable).is_err());
+
+        let older = pair("b", BEGINNING - LIFETIME - EARLIER);
+        assert_eq!(import_as(cx, &older, Standing::Dead), Outcome::Imported);
+    }
+
+    #[test]
+    fn a_pair_in_which_nothing_works_is_never_taken() {
+        let (settings, world) = (settings(), World::new());
+        let cx = Context { settings: &settings, ports: &world };
+        let expired = Found { refresh_token: None, ..pair("a", BEGINNING - LIFETIME - EARLIER) };
+        let endless = Found { refresh_token: None, expires_at: Some(Timestamp(u64::MAX)), ..pair("a", BEGINNING) };
+
+        for useless in [Found::default(), expired, endless] {
+            assert_eq!(import_as(cx, &useless, Standing::Useless), Outcome::Declined(Standing::Useless));
+        }
+        assert!(world.stored(Bucket::Store).is_empty());
+    }
+
+    #[test]
+    fn a_token_that_no_header_can_carry_is_refused_and_not_shown() {
+        let (settings, world) = (settings(), World::new());
+        let cx = Context { settings: &settings, ports: &world };
+        for canary in ["canary\r\nX: y".to_owned(), "canary".repeat(4_000)] {
+            let found = Found { refresh_token: Some(Secret::new(canary)), ..pair("a", BEGINNING) };
+
+            let failure = assess(cx, &alice(), &found).unwrap_err();
+
+            assert_eq!(failure.code.as_str(), "invalid_argument");
+            assert!(!format!("{failure:?}").contains("canary"));
+        }
+    }
+
+    #[test]
+    fn a_sign_in_that_comes_between_look_and_import_is_not_replaced() {
+        let (settings, world) = (settings(), std::sync::Arc::new(World::new()));
+        let cx = Context { settings: &settings, ports: &*world };
+        let found = pair("a", BEGINNING - EARLIER);
+        let other = std::sync::Arc::clone(&world);
+        world.interrupt_before(records::roots_key(&alice().key()), move || {
+            let settings = self::settings();
+            let cx = Context { settings: &settings, ports: &*other };
+            import(cx, &alice(), &pair("sign-in", BEGINNING), Standing::Absent).unwrap();
+        });
+
+        assert_eq!(import_as(cx, &found, Standing::Absent), Outcome::Declined(Standing::Older));
+        assert_eq!(access_token(cx), "access-sign-in");
+    }
+
+    #[test]
+    fn a_store_that_fails_is_said_to_and_nothing_is_sent() {
+        let (settings, world) = (settings(), World::new());
+        let cx = Context { settings: &settings, ports: &world };
+        world.set_store_mood(StoreMood::Failing);
+
+        let failure = import(cx, &alice(), &pair("a", BEGINNING), Standing::Absent).unwrap_err();
+
+        assert_eq!(failure.code.as_str(), "store_unavailable");
+        assert!(world.sent().is_empty());
+    }
+}

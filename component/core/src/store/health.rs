@@ -1,0 +1,85 @@
+//! Whether the store keeps what it is told, and whether the component may be
+//! given calls: found out by writing, never by believing.
+
+use serde::{Deserialize, Serialize};
+use std::time::Duration;
+
+use crate::Context;
+use crate::failure::{Code, Failure};
+use crate::grant::lineage::SCHEMA_VERSION;
+use crate::grant::records;
+use crate::ports::{Bucket, StoreError, Timestamp};
+use crate::service::maintenance;
+
+const KEY: &str = "health";
+/// Two checks at once overwrite each other's mark; a mark of another's is
+/// believed if it is hardly older than one's own.
+const AT_ONCE: Duration = Duration::from_secs(10);
+
+/// What became of a value that was written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Persistence {
+    /// It was there when looked for anew.
+    Kept,
+    /// It was acknowledged, and is not there.
+    Forgets,
+    /// It could not be written or read.
+    Failed,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Mark {
+    schema_version: u32,
+    at: Timestamp,
+    nonce: u64,
+}
+
+/// Writes a fresh value and looks for it through a newly opened bucket.
+pub fn persistence(cx: Context<'_>) -> Persistence {
+    match write_and_read(cx) {
+        Ok(true) => Persistence::Kept,
+        Ok(false) => Persistence::Forgets,
+        Err(_) => Persistence::Failed,
+    }
+}
+
+fn write_and_read(cx: Context<'_>) -> Result<bool, StoreError> {
+    let mut nonce = [0; 8];
+    cx.ports.random_bytes(&mut nonce);
+    let at = cx.ports.wall_now();
+    let mark = Mark { schema_version: SCHEMA_VERSION, at, nonce: u64::from_le_bytes(nonce) };
+    cx.ports.set(Bucket::Store, KEY, &records::encode(&mark))?;
+    let found = cx.ports.read_back(KEY)?;
+    let found: Option<Mark> = found.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    Ok(found.is_some_and(|found| found.nonce == mark.nonce || found.at + AT_ONCE > at))
+}
+
+/// Answers where the store can be written and nothing waits to be saved in it.
+pub fn readiness(cx: Context<'_>) -> Result<(), Failure> {
+    match persistence(cx) {
+        Persistence::Kept => {}
+        Persistence::Forgets => return Err(forgets()),
+        Persistence::Failed => return Err(Failure::store_unavailable()),
+    }
+    let rescued = maintenance::rescued(cx).map_err(|_| Failure::store_unavailable())?;
+    if rescued.is_empty() { Ok(()) } else { Err(waiting(rescued.len())) }
+}
+
+fn forgets() -> Failure {
+    Failure::new(
+        Code::StoreUnavailable,
+        "The token store forgets what it was told, so no refresh token is spent here.",
+        "Run the component under a host whose key-value store is durable.",
+    )
+}
+
+fn waiting(count: usize) -> Failure {
+    Failure::new(
+        Code::StoreUnavailable,
+        format!(
+            "The store could not take {count} of the refreshed tokens; they wait in memory and would be lost by a stop."
+        ),
+        "Check the store's disk space and permissions; do not stop the server before this is ready again.",
+    )
+    .retry_after(Duration::from_secs(60))
+}

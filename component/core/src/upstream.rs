@@ -1,0 +1,6 @@
+//! Calls to Kroger: the quota, the app's own token, repeats.
+
+pub mod app_token;
+pub mod busy;
+pub mod quota;
+pub mod reading;

@@ -1,0 +1,130 @@
+//! The app's own token (RFC 6749 § 4.4): it reads the catalogue, and getting
+//! one at start shows wrong credentials before a customer's call does.
+//!
+//! It can be had again at any time, so it is simply stored and overwritten.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Code, Failure};
+use crate::grant::lineage::SCHEMA_VERSION;
+use crate::grant::records;
+use crate::kroger::token_response::{TokenResponse, Verdict, verdict};
+use crate::ports::{Bucket, Event, SendError, StoreError, Timestamp};
+use crate::secret::{Fingerprint, Secret};
+use crate::settings::Client;
+use crate::{Context, kroger};
+
+const KEY: &str = "client_token";
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+const LEAST_LEFT: Duration = Duration::from_secs(30);
+/// How long a failure is not tried again by the timer.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// What is known of the app's token.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    schema_version: u32,
+    /// Of the credentials that got it: others' do not count.
+    client: Fingerprint,
+    pub at: Timestamp,
+    pub state: State,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum State {
+    Token { access_token: Secret, expires_at: Timestamp },
+    CredentialsRejected,
+    Unavailable,
+}
+
+/// The stored state for the credentials that are configured.
+pub fn stored(cx: Context<'_>) -> Result<Option<Stored>, StoreError> {
+    let Some(own) = cx.settings.credentials() else { return Ok(None) };
+    let stored: Option<Stored> = records::read(cx, Bucket::Store, KEY)?;
+    Ok(stored.filter(|stored| stored.client == own))
+}
+
+impl Stored {
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        matches!(&self.state, State::Token { expires_at, .. } if *expires_at > now + LEAST_LEFT)
+    }
+}
+
+/// A valid token of the app's own, from the store or from Kroger.
+pub fn access_token(cx: Context<'_>) -> Result<Secret, Failure> {
+    let Some(client) = &cx.settings.client else { return Err(Failure::client_credentials_missing()) };
+    let now = cx.ports.wall_now();
+    let stored = stored(cx).map_err(|_| Failure::store_unavailable())?;
+    if let Some(stored) = stored.filter(|stored| stored.is_valid(now))
+        && let State::Token { access_token, .. } = stored.state
+    {
+        return Ok(access_token);
+    }
+    fetch(cx, client)
+}
+
+/// A token of the app's own that is not `rejected`: one that another call fetched
+/// since, or a new one.
+pub fn other_than(cx: Context<'_>, rejected: &Secret) -> Result<Secret, Failure> {
+    let Some(client) = &cx.settings.client else { return Err(Failure::client_credentials_missing()) };
+    let current = access_token(cx)?;
+    if current == *rejected { fetch(cx, client) } else { Ok(current) }
+}
+
+/// Keeps a valid token in the store; a failure is noted and left for a while.
+/// A public client has no token of its own.
+pub fn keep(cx: Context<'_>) {
+    let now = cx.ports.wall_now();
+    let is_confidential = cx.settings.client.as_ref().is_some_and(|client| client.secret.is_some());
+    let Ok(stored) = stored(cx) else { return };
+    let is_settled = stored.is_some_and(|stored| match stored.state {
+        State::Token { .. } => stored.is_valid(now),
+        State::CredentialsRejected | State::Unavailable => now >= stored.at && now < stored.at + PATIENCE,
+    });
+    if is_confidential && !is_settled {
+        // The outcome is in the store, where `/health` reads it.
+        let _ = access_token(cx);
+    }
+}
+
+fn fetch(cx: Context<'_>, client: &Client) -> Result<Secret, Failure> {
+    let answer = cx.ports.send(&kroger::client_credentials_request(&cx.settings.token_path, client), SEND_TIMEOUT);
+    let now = cx.ports.wall_now();
+    match answer.map(|response| verdict(&response, now)) {
+        Ok(Verdict::Granted(TokenResponse { access_token, expires_in, .. })) => {
+            let state = State::Token { access_token: access_token.clone(), expires_at: now + expires_in };
+            note(cx, state);
+            Ok(access_token)
+        }
+        Ok(Verdict::ClientRefused | Verdict::Refused | Verdict::RequestRefused(_)) => {
+            let was_known = matches!(stored(cx), Ok(Some(Stored { state: State::CredentialsRejected, .. })));
+            if !was_known {
+                cx.ports.log(&Event::CredentialsRejected);
+            }
+            note(cx, State::CredentialsRejected);
+            Err(Failure::client_credentials_rejected())
+        }
+        Ok(Verdict::Busy { .. } | Verdict::Failed { .. } | Verdict::Unintelligible)
+        | Err(SendError::NotSent | SendError::Unknown) => {
+            note(cx, State::Unavailable);
+            Err(Failure::new(
+                Code::UpstreamUnavailable,
+                "Kroger did not give the app an access token.",
+                "Check network connectivity, then try again.",
+            )
+            .retry_after(Duration::from_secs(5)))
+        }
+    }
+}
+
+/// A token that cannot be stored is fetched again next time.
+fn note(cx: Context<'_>, state: State) {
+    let Some(client) = cx.settings.credentials() else { return };
+    let stored = Stored { schema_version: SCHEMA_VERSION, client, at: cx.ports.wall_now(), state };
+    if cx.ports.set(Bucket::Store, KEY, &records::encode(&stored)).is_err() {
+        cx.ports.log(&Event::StoreTrouble { doing: "storing the app's own token" });
+    }
+}

@@ -1,0 +1,415 @@
+//! Kroger's daily quotas: so many calls of an app to each endpoint within 24
+//! hours from the first. Counted in the store at each send, so that all
+//! processes and restarts share one count, and nothing is sent beyond it.
+//!
+//! The count is advisory, Kroger's own is what holds: a store that cannot count
+//! stops no call, since a cart add that Kroger would have taken must not fail for
+//! a number, and what Kroger takes no more it says itself.
+//!
+//! The last part of `products` and `cart` is a reserve for adding to the cart:
+//! neither browsing nor repeats of a call touch it.
+//!
+//! | key | value |
+//! |---|---|
+//! | `quota.<endpoint>` | the present `Window` |
+//! | `quota.<endpoint>.<n>` | counter of the calls in window `n` |
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::failure::{Code, Failure};
+use crate::grant::lineage::SCHEMA_VERSION;
+use crate::grant::records;
+use crate::ports::{Bucket, Event, Response, StoreError, Timestamp};
+use crate::{CLOCK_SKEW, Context, kroger};
+
+/// A window's length, from its first call.
+pub const WINDOW: Duration = Duration::from_secs(24 * 3_600);
+
+/// What Kroger counts apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    Products,
+    Cart,
+    Identity,
+    Locations,
+    Chains,
+    Departments,
+}
+
+/// What a call is for: who may use the reserve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// Somebody looks around. Leaves the reserve.
+    Browse,
+    /// A cart add, or a check on its behalf. Uses all there is.
+    Cart,
+    /// Another send of the same call. Leaves the reserve.
+    Repeat,
+}
+
+/// How many calls a window has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub products: u32,
+    pub cart: u32,
+    pub identity: u32,
+    pub locations: u32,
+    pub chains: u32,
+    pub departments: u32,
+    /// Of `products` and of `cart`.
+    pub reserve_percent: u32,
+}
+
+/// How an endpoint's quota stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    pub endpoint: Endpoint,
+    pub limit: u64,
+    pub used: u64,
+    /// The part of the limit that is kept for adding to the cart.
+    pub reserve: u64,
+    /// None: no call since the last window ended.
+    pub window_started_at: Option<Timestamp>,
+    /// Kroger asked not to be called before.
+    pub blocked_until: Option<Timestamp>,
+}
+
+/// The window in which calls are counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Window {
+    schema_version: u32,
+    number: u64,
+    started_at: Timestamp,
+    blocked_until: Option<Timestamp>,
+}
+
+/// Why a call is not sent.
+enum Refusal {
+    UsedUp { resets_at: Timestamp },
+    OnlyReserveLeft { resets_at: Timestamp },
+    Blocked { until: Timestamp },
+}
+
+impl Endpoint {
+    pub const ALL: [Self; 6] =
+        [Self::Products, Self::Cart, Self::Identity, Self::Locations, Self::Chains, Self::Departments];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Products => "products",
+            Self::Cart => "cart",
+            Self::Identity => "identity",
+            Self::Locations => "locations",
+            Self::Chains => "chains",
+            Self::Departments => "departments",
+        }
+    }
+}
+
+impl Limits {
+    pub fn of(&self, endpoint: Endpoint) -> u64 {
+        let limit = match endpoint {
+            Endpoint::Products => self.products,
+            Endpoint::Cart => self.cart,
+            Endpoint::Identity => self.identity,
+            Endpoint::Locations => self.locations,
+            Endpoint::Chains => self.chains,
+            Endpoint::Departments => self.departments,
+        };
+        limit.into()
+    }
+
+    pub fn reserve(&self, endpoint: Endpoint) -> u64 {
+        match endpoint {
+            Endpoint::Products | Endpoint::Cart => self.of(endpoint) * u64::from(self.reserve_percent) / 100,
+            Endpoint::Identity | Endpoint::Locations | Endpoint::Chains | Endpoint::Departments => 0,
+        }
+    }
+
+    fn allowance(&self, endpoint: Endpoint, purpose: Purpose) -> u64 {
+        match purpose {
+            Purpose::Cart => self.of(endpoint),
+            Purpose::Browse | Purpose::Repeat => self.of(endpoint) - self.reserve(endpoint),
+        }
+    }
+}
+
+/// Counts one call to `endpoint`, which is about to be sent.
+///
+/// # Errors
+/// `quota_exhausted`, where it must not be sent.
+pub fn spend(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose) -> Result<(), Failure> {
+    match count(cx, endpoint, purpose) {
+        Ok(None) => Ok(()),
+        Ok(Some(refusal)) => Err(refusal.failure(cx, endpoint)),
+        Err(_) => {
+            cx.ports.log(&Event::StoreTrouble { doing: "counting a call to Kroger" });
+            Ok(())
+        }
+    }
+}
+
+/// Remembers for all processes when Kroger's answer asks them to come back.
+pub fn observe(cx: Context<'_>, endpoint: Endpoint, response: &Response) {
+    let now = cx.ports.wall_now();
+    let Some(wait) = kroger::retry_after(response, now).filter(|wait| response.status == 429 && !wait.is_zero()) else {
+        return;
+    };
+    if block(cx, endpoint, now, now + wait).is_err() {
+        cx.ports.log(&Event::StoreTrouble { doing: "noting until when Kroger takes no calls" });
+    }
+}
+
+/// How each endpoint's quota stands.
+pub fn standings(cx: Context<'_>) -> Result<Vec<Standing>, StoreError> {
+    Endpoint::ALL.into_iter().map(|endpoint| standing(cx, endpoint)).collect()
+}
+
+fn standing(cx: Context<'_>, endpoint: Endpoint) -> Result<Standing, StoreError> {
+    let now = cx.ports.wall_now();
+    let window = window(cx, endpoint)?;
+    let blocked_until = window.as_ref().and_then(|window| window.blocked(now));
+    let open = window.filter(|window| window.is_open(now));
+    let used = match &open {
+        Some(window) => cx.ports.increment(&counter_key(endpoint, window.number), 0)?,
+        None => 0,
+    };
+    Ok(Standing {
+        endpoint,
+        limit: cx.settings.quotas.of(endpoint),
+        used,
+        reserve: cx.settings.quotas.reserve(endpoint),
+        window_started_at: open.map(|window| window.started_at),
+        blocked_until,
+    })
+}
+
+impl Standing {
+    pub fn remaining(&self) -> u64 {
+        self.limit.saturating_sub(self.used)
+    }
+
+    pub fn resets_at(&self) -> Option<Timestamp> {
+        self.window_started_at.map(|start| start + WINDOW)
+    }
+}
+
+fn window_key(endpoint: Endpoint) -> String {
+    format!("quota.{}", endpoint.as_str())
+}
+
+fn counter_key(endpoint: Endpoint, number: u64) -> String {
+    format!("quota.{}.{number}", endpoint.as_str())
+}
+
+fn window(cx: Context<'_>, endpoint: Endpoint) -> Result<Option<Window>, StoreError> {
+    records::read(cx, Bucket::Store, &window_key(endpoint))
+}
+
+/// Looked at before it is raised, so that what is refused is not counted; those
+/// who raise it at the same time look once more.
+fn count(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose) -> Result<Option<Refusal>, StoreError> {
+    let now = cx.ports.wall_now();
+    let last = window(cx, endpoint)?;
+    if let Some(until) = last.as_ref().and_then(|window| window.blocked(now)) {
+        return Ok(Some(Refusal::Blocked { until }));
+    }
+    let window = match last {
+        Some(window) if window.is_open(now) => window,
+        last => open(cx, endpoint, last.map_or(1, |last| last.number + 1), now)?,
+    };
+    let resets_at = window.started_at + WINDOW;
+    let counter = counter_key(endpoint, window.number);
+    let allowance = cx.settings.quotas.allowance(endpoint, purpose);
+    if cx.ports.increment(&counter, 0)? < allowance && cx.ports.increment(&counter, 1)? <= allowance {
+        return Ok(None);
+    }
+    if allowance == cx.settings.quotas.of(endpoint) {
+        return Ok(Some(Refusal::UsedUp { resets_at }));
+    }
+    Ok(Some(Refusal::OnlyReserveLeft { resets_at }))
+}
+
+/// Whoever comes at the same time opens the same window, and counts in it.
+fn open(cx: Context<'_>, endpoint: Endpoint, number: u64, now: Timestamp) -> Result<Window, StoreError> {
+    let window = Window { schema_version: SCHEMA_VERSION, number, started_at: now, blocked_until: None };
+    cx.ports.set(Bucket::Store, &window_key(endpoint), &records::encode(&window))?;
+    Ok(window)
+}
+
+fn block(cx: Context<'_>, endpoint: Endpoint, now: Timestamp, until: Timestamp) -> Result<(), StoreError> {
+    let window = match window(cx, endpoint)? {
+        Some(window) => window,
+        None => open(cx, endpoint, 1, now)?,
+    };
+    let blocked = Window { blocked_until: Some(until), ..window };
+    cx.ports.set(Bucket::Store, &window_key(endpoint), &records::encode(&blocked))
+}
+
+/// Whether `quota.<endpoint>.<number>` counts nothing any more.
+pub fn is_over(cx: Context<'_>, endpoint: &str, number: &str) -> Result<bool, StoreError> {
+    let Some(endpoint) = Endpoint::ALL.into_iter().find(|known| known.as_str() == endpoint) else { return Ok(false) };
+    let (Some(window), Ok(number)) = (window(cx, endpoint)?, number.parse::<u64>()) else { return Ok(false) };
+    Ok(number < window.number)
+}
+
+impl Window {
+    /// One that began in the future is a stepped clock's.
+    fn is_open(&self, now: Timestamp) -> bool {
+        self.started_at <= now + CLOCK_SKEW && now < self.started_at + WINDOW
+    }
+
+    fn blocked(&self, now: Timestamp) -> Option<Timestamp> {
+        let longest = now + kroger::LONGEST_RETRY_AFTER + CLOCK_SKEW;
+        self.blocked_until.filter(|until| now < *until && *until <= longest)
+    }
+}
+
+impl Refusal {
+    fn failure(&self, cx: Context<'_>, endpoint: Endpoint) -> Failure {
+        let (name, limits) = (endpoint.as_str(), &cx.settings.quotas);
+        let (what, until) = match self {
+            Self::UsedUp { resets_at } => {
+                (format!("The app's {} calls a day to Kroger's {name} are used up", limits.of(endpoint)), resets_at)
+            }
+            Self::OnlyReserveLeft { resets_at } => {
+                let reserve = limits.reserve(endpoint);
+                let what = format!(
+                    "Of the app's {} calls a day to Kroger's {name} only the last {reserve} are left, which are kept \
+                     for adding to the cart",
+                    limits.of(endpoint)
+                );
+                (what, resets_at)
+            }
+            Self::Blocked { until } => (format!("Kroger takes no more calls to its {name} for now"), until),
+        };
+        let wait = until.since(cx.ports.wall_now()).max(Duration::from_secs(1));
+        Failure::new(
+            Code::QuotaExhausted,
+            format!("{what}, until {}. Nothing was done.", until.readable()),
+            "Try again after the time that `retry_after` says; GET /admin/rate-limits shows each quota.",
+        )
+        .retry_after(wait)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::settings::Settings;
+    use crate::testing::{BEGINNING, StoreMood, World};
+
+    fn settings(variables: &[(&str, &str)]) -> Settings {
+        let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        Settings::from_variables(variables).unwrap()
+    }
+
+    fn ten_with_two_in_reserve() -> Settings {
+        settings(&[
+            ("KROGER_QUOTA_PRODUCTS", "10"),
+            ("KROGER_QUOTA_CART", "10"),
+            ("KROGER_QUOTA_LOCATIONS", "10"),
+            ("KROGER_QUOTA_RESERVE_PERCENT", "20"),
+        ])
+    }
+
+    fn answer(status: u16, retry_after: &str) -> Response {
+        Response { status, retry_after: Some(retry_after.to_owned()), date: None, body: Vec::new() }
+    }
+
+    /// How many calls are let through, of 20.
+    fn let_through(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose) -> usize {
+        (0..20).filter(|_| spend(cx, endpoint, purpose).is_ok()).count()
+    }
+
+    #[test]
+    fn browsing_leaves_the_reserve_to_the_cart() {
+        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let cx = Context { settings: &settings, ports: &world };
+
+        assert_eq!(let_through(cx, Endpoint::Products, Purpose::Browse), 8);
+        assert_eq!(let_through(cx, Endpoint::Products, Purpose::Cart), 2);
+        assert_eq!(let_through(cx, Endpoint::Cart, Purpose::Repeat), 8);
+        assert_eq!(let_through(cx, Endpoint::Locations, Purpose::Browse), 10);
+    }
+
+    #[test]
+    fn what_is_refused_says_which_endpoint_and_when_it_resets_and_is_not_counted() {
+        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let cx = Context { settings: &settings, ports: &world };
+        let_through(cx, Endpoint::Cart, Purpose::Cart);
+        world.advance(Duration::from_secs(3_600));
+
+        let refused = spend(cx, Endpoint::Cart, Purpose::Cart).unwrap_err();
+
+        assert_eq!(refused.code, Code::QuotaExhausted);
+        assert_eq!(refused.retry_after, Some(Duration::from_secs(23 * 3_600)));
+        assert_eq!(
+            refused.detail,
+            "The app's 10 calls a day to Kroger's cart are used up, until 2025-01-19T12:00:00Z. Nothing was done."
+        );
+        assert_eq!(standing(cx, Endpoint::Cart).unwrap().used, 10);
+    }
+
+    #[test]
+    fn a_window_begins_with_its_first_call_and_ends_a_day_later() {
+        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let cx = Context { settings: &settings, ports: &world };
+        world.advance(Duration::from_secs(60));
+        let_through(cx, Endpoint::Cart, Purpose::Cart);
+        let first = standing(cx, Endpoint::Cart).unwrap();
+
+        world.advance(WINDOW.saturating_sub(Duration::from_millis(1)));
+        let last_moment = spend(cx, Endpoint::Cart, Purpose::Cart);
+        world.advance(Duration::from_millis(1));
+        let unused = standing(cx, Endpoint::Cart).unwrap();
+        let next_day = spend(cx, Endpoint::Cart, Purpose::Cart);
+
+        assert_eq!(first.resets_at(), Some(BEGINNING + Duration::from_secs(60) + WINDOW));
+        assert!(last_moment.is_err());
+        assert_eq!((unused.used, unused.window_started_at), (0, None));
+        assert!(next_day.is_ok());
+        assert_eq!(standing(cx, Endpoint::Cart).unwrap().used, 1);
+        assert!(is_over(cx, "cart", "1").unwrap() && !is_over(cx, "cart", "2").unwrap());
+    }
+
+    #[test]
+    fn a_window_from_a_clock_that_was_ahead_locks_nothing() {
+        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let cx = Context { settings: &settings, ports: &world };
+        open(cx, Endpoint::Cart, 1, BEGINNING + Duration::from_secs(3_600)).unwrap();
+        world.increment_by(&counter_key(Endpoint::Cart, 1), 10);
+
+        assert!(spend(cx, Endpoint::Cart, Purpose::Cart).is_ok());
+    }
+
+    #[test]
+    fn krogers_own_429_is_remembered_for_its_endpoint_as_long_as_it_asks() {
+        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let cx = Context { settings: &settings, ports: &world };
+
+        observe(cx, Endpoint::Cart, &answer(503, "7"));
+        assert!(spend(cx, Endpoint::Cart, Purpose::Cart).is_ok());
+        observe(cx, Endpoint::Cart, &answer(429, "7"));
+
+        let refused = spend(cx, Endpoint::Cart, Purpose::Cart).unwrap_err();
+        assert_eq!(refused.retry_after, Some(Duration::from_secs(7)));
+        assert!(spend(cx, Endpoint::Products, Purpose::Browse).is_ok());
+        assert_eq!(standing(cx, Endpoint::Cart).unwrap().blocked_until, Some(BEGINNING + Duration::from_secs(7)));
+        world.advance(Duration::from_secs(7));
+        assert!(spend(cx, Endpoint::Cart, Purpose::Cart).is_ok());
+        assert_eq!(standing(cx, Endpoint::Cart).unwrap().used, 2);
+    }
+
+    #[test]
+    fn a_store_that_cannot_count_stops_no_call() {
+        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let cx = Context { settings: &settings, ports: &world };
+        world.set_store_mood(StoreMood::Failing);
+
+        assert_eq!(let_through(cx, Endpoint::Cart, Purpose::Cart), 20);
+        assert_eq!(world.logged()[0], Event::StoreTrouble { doing: "counting a call to Kroger" });
+    }
+}

@@ -1,0 +1,58 @@
+//! Who a grant belongs to.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+use crate::secret::base32_sha256;
+
+/// A caller's name for a person: 1 to 256 characters, none of them a control character.
+/// Never Kroger's profile id, by which Kroger's terms forbid to key data.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct UserId(String);
+
+impl UserId {
+    /// # Errors
+    /// What is allowed, where `text` is not a user id.
+    pub fn parse(text: &str) -> Result<Self, &'static str> {
+        if text.is_empty() || text.chars().count() > 256 || text.chars().any(char::is_control) {
+            return Err("1 to 256 characters, none of them a control character");
+        }
+        Ok(Self(text.to_owned()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    pub fn key(&self) -> UserKey {
+        UserKey(base32_sha256(&self.0))
+    }
+}
+
+/// A user in a key of the store: lower-case base32 of the SHA-256 of the id.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserKey(String);
+
+impl UserKey {
+    /// A user's part of a key that was found in the store.
+    pub fn from_stored(part: &str) -> Self {
+        Self(part.to_owned())
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Enough to tell users apart in a log, too little to be a key.
+    pub fn short(&self) -> String {
+        self.0.chars().take(8).collect()
+    }
+}
+
+impl fmt::Display for UserKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
