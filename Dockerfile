@@ -1,5 +1,5 @@
-# The server in an image of its own: the binary, the C library, the system's
-# certificates, and nothing to run a shell with.
+# The image of the server: the binary, the C library and the system's certificates.
+# It has no shell.
 #
 #   docker build -t kroger-mcp .
 #   docker run -p 127.0.0.1:9004:9004 -e KROGER_CLIENT_ID=… -e KROGER_CLIENT_SECRET=… \
@@ -18,16 +18,17 @@ FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build --chown=65532:65532 /root-of-image/app /app
 COPY --from=build --chown=65532:65532 /root-of-image/cache /cache
 COPY --from=build /root-of-image/usr /usr
-# Compiled code is cached here; without it each start compiles, which takes
-# some seconds.
+# The cache of compiled code. Without it the component is compiled at each start,
+# which takes some seconds.
 ENV XDG_CACHE_HOME=/cache
 WORKDIR /app
 USER 65532:65532
-# What must outlive the container: the store. `.env` is mounted beside it where
-# tokens are to be mirrored to it.
+# The store must outlive the container. To mirror tokens to a `.env`, mount that file
+# beside it.
 VOLUME ["/app/.tokens"]
 EXPOSE 9004
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/usr/local/bin/kroger-mcp"]
-# Whoever publishes the port decides who may call: publish it on 127.0.0.1.
+# Publish the port on 127.0.0.1: anybody who reaches it can act for everyone who is
+# signed in.
 CMD ["serve", "--listen", "0.0.0.0:9004"]
