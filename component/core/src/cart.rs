@@ -12,11 +12,11 @@ use crate::cart::ledger::{Admission, End, Entry, IdempotencyKey, Unknown};
 use crate::failure::{Code, Failure};
 use crate::grant::lineage::{Current, Grant};
 use crate::grant::refresh::{self, CALL_DEADLINE, Need, random};
-use crate::grant::{attempts, records, tokens};
+use crate::grant::{attempts, records, trouble};
 use crate::item::Item;
 use crate::kroger::{self, ApiError};
 use crate::ports::{Event, Response, SendError};
-use crate::sign_in::authorization;
+use crate::sign_in::links;
 use crate::upstream::quota::{self, Endpoint, Purpose};
 use crate::user::UserId;
 
@@ -88,7 +88,7 @@ pub fn add(cx: Context<'_>, user: &UserId, items: &[Item], key: Option<&Idempote
     let (mut tries, mut rejections) = (0, 0);
     loop {
         let grant =
-            refresh::grant_by(cx, user, need, deadline).map_err(|trouble| tokens::failure(cx, user, &trouble))?;
+            refresh::grant_by(cx, user, need, deadline).map_err(|trouble| trouble::failure(cx, user, &trouble))?;
         if cx.ports.monotonic_now() >= deadline {
             return Err(too_late());
         }
@@ -227,7 +227,7 @@ pub(super) fn token_rejected(cx: Context<'_>, user: &UserId) -> Failure {
          Recovery: Use /auth/authorize to re-authenticate",
         "Open the authorization URL and let the user sign in; then repeat the call.",
     );
-    failure.authorization_url = authorization::shared_link(cx, user, &cx.settings.scope);
+    failure.authorization_url = links::shared_link(cx, user, &cx.settings.scope);
     failure
 }
 
@@ -270,7 +270,7 @@ fn scope_missing(cx: Context<'_>, user: &UserId) -> Failure {
         "The sign-in does not allow adding to the cart: the scope `cart.basic:write` is missing. Nothing was added.",
         "Open the authorization URL and let the user agree to cart access; then repeat the call.",
     );
-    failure.authorization_url = authorization::shared_link(cx, user, &cx.settings.scope.with(SCOPE));
+    failure.authorization_url = links::shared_link(cx, user, &cx.settings.scope.with(SCOPE));
     failure
 }
 

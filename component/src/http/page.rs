@@ -8,7 +8,7 @@ use url::form_urlencoded;
 
 use super::problem::Problem;
 use kroger_core::failure::Code;
-use kroger_core::sign_in::authorization::Subject;
+use kroger_core::sign_in::pending::Subject;
 
 const FRAME: &str = include_str!("page.html");
 const POLICY: &str =

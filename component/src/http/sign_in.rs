@@ -16,7 +16,10 @@ use kroger_core::failure::{Code, Failure};
 use kroger_core::grant::outside_pair::Exported;
 use kroger_core::secret::Secret;
 use kroger_core::settings::Scope;
-use kroger_core::sign_in::authorization::{self, AuthorizationRequest, SignedIn, Subject};
+use kroger_core::sign_in::authorization::{self, AuthorizationRequest};
+use kroger_core::sign_in::browser;
+use kroger_core::sign_in::exchange::{self, SignedIn};
+use kroger_core::sign_in::pending::{self, Subject};
 
 const INSTRUCTIONS: &str = "Give `authorization_url` to the user to open in a browser, sign in at Kroger and agree. \
      Kroger then redirects to `redirect_uri`, which saves the tokens. The link works once, for 10 minutes.";
@@ -102,7 +105,7 @@ pub(super) async fn callback(call: Call) -> Response {
 
 /// What the sign-in was about, where its `state` is known.
 fn subject(call: &Call) -> Option<Subject> {
-    authorization::subject(call.context(), &call.parameter("state").ok()??)
+    pending::subject(call.context(), &call.parameter("state").ok()??)
 }
 
 fn complete(call: &Call) -> Result<SignedIn, Problem> {
@@ -111,13 +114,13 @@ fn complete(call: &Call) -> Result<SignedIn, Problem> {
     let missing = |name| bad_request(Problem::invalid_argument(name, "it is missing; start again at /auth/authorize"));
 
     let state = parameter("state")?.ok_or_else(|| missing("state"))?;
-    authorization::check_browser(call.context(), &state, invitation::browser(call).as_deref())?;
+    browser::check_browser(call.context(), &state, invitation::browser(call).as_deref())?;
     if let Some(error) = parameter("error")? {
-        authorization::decline(call.context(), &state)?;
+        exchange::decline(call.context(), &state)?;
         return Err(declined(&error).into());
     }
     let code = parameter("code")?.ok_or_else(|| missing("code"))?;
-    Ok(authorization::complete(call.context(), &Secret::new(code), &state)?)
+    Ok(exchange::complete(call.context(), &Secret::new(code), &state)?)
 }
 
 /// In our words: the redirect's own could be anyone's.

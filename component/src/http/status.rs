@@ -9,7 +9,7 @@ use super::call::{Call, json};
 use super::problem::Problem;
 use super::words;
 use kroger_core::Context;
-use kroger_core::grant::tokens::{self, Known, OF_ANOTHER_APP, State};
+use kroger_core::grant::status::{self, Known, OF_ANOTHER_APP, State};
 use kroger_core::ports::Bucket;
 use kroger_core::service::maintenance;
 use kroger_core::store::health::{self, Persistence};
@@ -87,7 +87,7 @@ impl Found {
             persistence: health::persistence(cx),
             is_timer_running: maintenance::is_running(cx).unwrap_or(false),
             client_token: app_token::stored(cx).ok().flatten(),
-            user_token: tokens::known(cx, &call.user()?).ok(),
+            user_token: status::known(cx, &call.user()?).ok(),
         })
     }
 
@@ -227,7 +227,7 @@ fn token_management(call: &Call, persistence: Persistence, is_timer_running: boo
 
     let cx = call.context();
     let now = cx.ports.wall_now();
-    let user_token = tokens::known(cx, &call.user()?).map(|known| words::user_token(&known, now));
+    let user_token = status::known(cx, &call.user()?).map(|known| words::user_token(&known, now));
     Ok(TokenManagement {
         client_token: words::client_token(cx).unwrap_or_else(|_| UNKNOWN.to_owned()),
         user_token: user_token.unwrap_or_else(|_| UNKNOWN.to_owned()),

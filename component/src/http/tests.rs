@@ -20,9 +20,10 @@ use serde_json::{Value, json};
 
 use super::*;
 use kroger_core::Context as Cx;
-use kroger_core::grant::{outside_pair, records, tokens};
+use kroger_core::grant::{outside_pair, records};
 use kroger_core::ports::{Bucket, SendError};
 use kroger_core::service::maintenance;
+use kroger_core::sign_in::sign_out;
 use kroger_core::testing::{StoreMood, World};
 use kroger_core::user::UserId;
 

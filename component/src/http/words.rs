@@ -3,8 +3,8 @@
 
 use kroger_core::Context;
 use kroger_core::grant::lineage::Tokens;
+use kroger_core::grant::status::{self, Known, State};
 use kroger_core::grant::success_rate;
-use kroger_core::grant::tokens::{self, Known, State};
 use kroger_core::ports::{StoreError, Timestamp};
 use kroger_core::settings::Settings;
 use kroger_core::store::health::Persistence;
@@ -43,7 +43,7 @@ pub(super) fn client_token(cx: Context<'_>) -> Result<String, StoreError> {
 /// Where a user's token stands.
 pub(super) fn user_token(known: &Known, now: Timestamp) -> String {
     match (&known.outside, &known.status) {
-        (Some(pair), _) => match tokens::outside_left(pair, now) {
+        (Some(pair), _) => match status::outside_left(pair, now) {
             Some(left) => format!("valid in .env (expires in {}s)", left.as_secs()),
             None => "expired in .env (will refresh on first use)".to_owned(),
         },

@@ -10,11 +10,12 @@ use super::consent::Means;
 use super::tool::{Call, Effect, Reply, Tool};
 use kroger_core::catalog;
 use kroger_core::failure::{Code, Failure};
-use kroger_core::grant::tokens::{self, State};
+use kroger_core::grant::status::{self, State};
 use kroger_core::ports::Timestamp;
 use kroger_core::secret::Secret;
-use kroger_core::sign_in::authorization::{self, Return};
 use kroger_core::sign_in::invitation;
+use kroger_core::sign_in::pending::{self, Return};
+use kroger_core::sign_in::{authorization, browser, exchange, sign_out};
 use kroger_core::upstream::quota;
 
 arguments! {
@@ -107,7 +108,7 @@ fn elsewhere(call: &Call<'_>) -> Result<Reply<SignInLink>, Failure> {
 }
 
 fn link(url: String, number: Option<String>) -> SignInLink {
-    SignInLink { signed_in: false, url: Some(url), number, expires_in_minutes: Some(authorization::minutes()) }
+    SignInLink { signed_in: false, url: Some(url), number, expires_in_minutes: Some(pending::minutes()) }
 }
 
 arguments! {
@@ -139,8 +140,8 @@ impl Tool for CompleteSignIn {
 
     fn run(call: &Call<'_>, input: CompleteInput) -> Result<Reply<SignedIn>, Failure> {
         let Redirect { code, state } = redirect(&input.redirect_url.0)?;
-        authorization::check_user(call.cx, &state, call.user)?;
-        let signed_in = authorization::complete(call.cx, &code, &state)?;
+        browser::check_user(call.cx, &state, call.user)?;
+        let signed_in = exchange::complete(call.cx, &code, &state)?;
         let expires_in_seconds = signed_in.grant.tokens.expires_at.since(call.cx.ports.wall_now()).as_secs();
         let text = "The Kroger account is connected. Repeat what needed the sign-in.".to_owned();
         Ok(Reply { value: SignedIn { signed_in: true, expires_in_seconds }, text })
@@ -196,7 +197,7 @@ impl Tool for SignOut {
     type Output = SignedOut;
 
     fn run(call: &Call<'_>, _: Nothing) -> Result<Reply<SignedOut>, Failure> {
-        tokens::forget(call.cx, call.user)?;
+        sign_out::forget(call.cx, call.user)?;
         let text = "Signed out: the sign-in is forgotten here. To connect again, call sign_in.".to_owned();
         Ok(Reply { value: SignedOut { signed_out: true }, text })
     }
@@ -258,7 +259,7 @@ impl Tool for TokenStatus {
 
 pub(super) fn report(call: &Call<'_>) -> Result<TokenReport, Failure> {
     let now = call.cx.ports.wall_now();
-    let token = tokens::known(call.cx, call.user).map_err(|_| Failure::store_unavailable())?;
+    let token = status::known(call.cx, call.user).map_err(|_| Failure::store_unavailable())?;
     let state = token.status.as_ref().map(|status| status.state);
     let status = match (token.is_valid(now), state) {
         (true, _) => Standing::SignedIn,

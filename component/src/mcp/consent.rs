@@ -31,8 +31,8 @@ use kroger_core::grant::records;
 use kroger_core::ports::{Bucket, StoreError, Timestamp};
 use kroger_core::secret::{Secret, base32_sha256};
 use kroger_core::settings::Scope;
-use kroger_core::sign_in::authorization::{self, LIFETIME};
 use kroger_core::sign_in::invitation::{self, Invited};
+use kroger_core::sign_in::pending::{self, LIFETIME};
 
 /// Begins the id of a session whose client opens links (2025-11-25). The session
 /// is nothing but this: what the handshake told, kept by the client.
@@ -214,7 +214,7 @@ fn in_words(failure: &Failure, invited: &Invited) -> Failure {
             "Give the user the link, which works for {} minutes; its page shows the number {}, which you tell the user \
              to compare. {then}, then repeat this call. If the link does not open on the user's device, call sign_in \
              with {otherwise}.",
-            authorization::minutes(),
+            pending::minutes(),
             invited.number
         ),
         authorization_url: Some(invited.url.clone()),

@@ -15,14 +15,15 @@ use kroger_core::cart::ledger::IdempotencyKey;
 use kroger_core::cart::order::{self, Given};
 use kroger_core::cart::{self, Added};
 use kroger_core::failure::{Code, Failure};
-use kroger_core::grant::tokens::{self, State, Status};
+use kroger_core::grant::on_demand;
+use kroger_core::grant::status::{self, State, Status};
 use kroger_core::item::Modality;
 use kroger_core::ports::Timestamp;
 use kroger_core::secret::Secret;
 use kroger_core::service::maintenance;
 use kroger_core::service::validation::{self, Check, Reach, Validation};
 use kroger_core::settings::{Scope, SettingError};
-use kroger_core::sign_in::{authorization, import};
+use kroger_core::sign_in::{authorization, exchange, import, pending, sign_out};
 use kroger_core::upstream::quota::{self, Endpoint, Standing};
 use kroger_core::user::UserId;
 
@@ -71,7 +72,7 @@ impl wit_authorization::Guest for Component {
 
     fn complete(code: String, state: String) -> Result<wit_authorization::SignedIn, WitFailure> {
         answer(|cx| {
-            let signed_in = authorization::complete(cx, &Secret::new(code), &state)?;
+            let signed_in = exchange::complete(cx, &Secret::new(code), &state)?;
             Ok(wit_authorization::SignedIn {
                 user_id: signed_in.grant.user_id.as_str().to_owned(),
                 expires_at: signed_in.grant.tokens.expires_at.as_secs(),
@@ -81,18 +82,18 @@ impl wit_authorization::Guest for Component {
 
     fn progress(state: String) -> Result<wit_authorization::SignInProgress, WitFailure> {
         answer(|cx| {
-            let progress = authorization::progress(cx, &state);
+            let progress = pending::progress(cx, &state);
             progress.map(Into::into).map_err(|_| Failure::store_unavailable())
         })
     }
 }
 
-impl From<authorization::Progress> for wit_authorization::SignInProgress {
-    fn from(progress: authorization::Progress) -> Self {
+impl From<pending::Progress> for wit_authorization::SignInProgress {
+    fn from(progress: pending::Progress) -> Self {
         match progress {
-            authorization::Progress::Open => Self::Open,
-            authorization::Progress::Taken => Self::Taken,
-            authorization::Progress::Over => Self::Over,
+            pending::Progress::Open => Self::Open,
+            pending::Progress::Taken => Self::Taken,
+            pending::Progress::Over => Self::Over,
         }
     }
 }
@@ -105,8 +106,8 @@ impl wit_tokens::Guest for Component {
     fn refresh(user_id: Option<String>) -> Result<wit_tokens::TokenStatus, WitFailure> {
         answer(|cx| {
             let user = user(cx, user_id.as_deref())?;
-            let grant = tokens::refresh(cx, &user)?;
-            let status = tokens::status(cx, &user.key()).ok().flatten();
+            let grant = on_demand::refresh(cx, &user)?;
+            let status = status::status(cx, &user.key()).ok().flatten();
             Ok(status.unwrap_or(Status { grant, state: State::Valid, last_error: None }).into())
         })
     }
@@ -116,12 +117,12 @@ impl wit_tokens::Guest for Component {
     }
 
     fn forget(user_id: String) -> Result<(), WitFailure> {
-        answer(|cx| tokens::forget(cx, &user(cx, Some(&user_id))?))
+        answer(|cx| sign_out::forget(cx, &user(cx, Some(&user_id))?))
     }
 }
 
 fn status(cx: Context<'_>, user: &UserId) -> Result<Option<wit_tokens::TokenStatus>, Failure> {
-    let status = tokens::status(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
+    let status = status::status(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
     Ok(status.map(Into::into))
 }
 

@@ -3,9 +3,11 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::grant::on_demand;
 use crate::item::{Modality, Quantity, Upc};
 use crate::secret::Secret;
 use crate::settings::Settings;
+use crate::sign_in::{authorization, exchange};
 use crate::testing::World;
 
 #[derive(Clone)]
@@ -22,7 +24,7 @@ impl App {
         let app = Self { world: Arc::new(World::new()), settings };
         let link = authorization::authorize(app.cx(), &alice(), None).unwrap();
         app.world.answer_with_tokens("A1", "R1");
-        authorization::complete(app.cx(), &Secret::new("code"), &link.state).unwrap();
+        exchange::complete(app.cx(), &Secret::new("code"), &link.state).unwrap();
         app
     }
 
@@ -43,7 +45,7 @@ impl App {
     fn reject_while_another_refreshes(&self, access_token: &str) {
         let another = self.clone();
         self.world.answer_while(401, "", move || {
-            tokens::refresh(another.cx(), &alice()).unwrap();
+            on_demand::refresh(another.cx(), &alice()).unwrap();
         });
         self.world.answer_with_tokens(access_token, access_token);
     }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::Context;
 use crate::grant::lineage::Grant;
 use crate::grant::records;
-use crate::grant::tokens::{self, OF_ANOTHER_APP, State, Status};
+use crate::grant::status::{self, OF_ANOTHER_APP, State, Status};
 use crate::kroger::{self, ApiError};
 use crate::ports::{Bucket, SendError, Timestamp};
 use crate::secret::Secret;
@@ -176,9 +176,9 @@ fn client_token(asking: &Asking<'_>, stored: &Stored) -> Vec<Check> {
 /// None where the store cannot be read, which the server's checks tell.
 fn users(asking: &Asking<'_>) -> Vec<(UserId, Vec<Check>)> {
     let cx = asking.cx;
-    let mut found: Vec<_> = tokens::all(cx, MOST_USERS).unwrap_or_default();
+    let mut found: Vec<_> = status::all(cx, MOST_USERS).unwrap_or_default();
     let default = &cx.settings.default_user;
-    let outside = tokens::known(cx, default).ok().and_then(|known| known.outside);
+    let outside = status::known(cx, default).ok().and_then(|known| known.outside);
     if outside.is_some() {
         found.retain(|status| status.grant.user_id != *default);
     }
@@ -210,7 +210,7 @@ fn user(asking: &Asking<'_>, status: &Status) -> Vec<Check> {
 /// A pair that the next call would take, and that is not taken yet.
 fn outside_pair(asking: &Asking<'_>, pair: &EnvironmentPair) -> Vec<Check> {
     let now = asking.cx.ports.wall_now();
-    let is_valid = tokens::outside_left(pair, now).is_some();
+    let is_valid = status::outside_left(pair, now).is_some();
     let has_refresh_token = pair.refresh_token.is_some();
     let refresh_token = if has_refresh_token { "there is one" } else { "there is none; re-authenticate in time" };
     let mut checks = vec![
@@ -333,6 +333,7 @@ impl Asking<'_> {
 mod tests {
     use super::*;
     use crate::grant::lineage::{Current, Record, Root, Source, Tokens};
+    use crate::grant::on_demand;
     use crate::ports::Ports as _;
     use crate::settings::Settings;
     use crate::testing::{StoreMood, World};
@@ -413,7 +414,7 @@ mod tests {
         sign_in(cx, &world, "cart.basic:write", Some("canary-refresh"));
         world.advance(Duration::from_secs(1_900));
         world.answer(400, REFUSED);
-        tokens::refresh(cx, &UserId::parse("ann").unwrap()).unwrap_err();
+        on_demand::refresh(cx, &UserId::parse("ann").unwrap()).unwrap_err();
 
         let found = validate(cx, Reach::Offline);
 

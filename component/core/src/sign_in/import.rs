@@ -190,8 +190,9 @@ fn check(token: Option<&Secret>, part: &'static str) -> Result<(), Flaw> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grant::{refresh, tokens as grants_of};
+    use crate::grant::{on_demand, refresh, status};
     use crate::settings::Settings;
+    use crate::sign_in::sign_out;
     use crate::testing::{BEGINNING, StoreMood, World};
 
     const EARLIER: Duration = Duration::from_secs(600);
@@ -234,11 +235,11 @@ mod tests {
         assert_eq!(assess(cx, &alice(), &found).unwrap(), Standing::Absent);
         assert_eq!(import_as(cx, &found, Standing::Absent), Outcome::Imported);
 
-        let status = grants_of::status(cx, &alice().key()).unwrap().unwrap();
+        let status = status::status(cx, &alice().key()).unwrap().unwrap();
         assert_eq!(status.grant.source, Source::Import);
         assert_eq!(status.grant.tokens.obtained_at, BEGINNING - EARLIER);
         assert_eq!(status.grant.tokens.scope.as_deref(), Some("cart.basic:write"));
-        assert_eq!(status.state, grants_of::State::Valid);
+        assert_eq!(status.state, status::State::Valid);
     }
 
     #[test]
@@ -292,7 +293,7 @@ mod tests {
         let found = pair("a", BEGINNING - EARLIER);
         import_as(cx, &found, Standing::Absent);
         world.answer_with_tokens("access-new", "refresh-new");
-        grants_of::refresh(cx, &alice()).unwrap();
+        on_demand::refresh(cx, &alice()).unwrap();
         let again = Found { obtained_at: Some(BEGINNING), ..found };
 
         assert_eq!(import_as(cx, &again, Standing::Known), Outcome::Declined(Standing::Known));
@@ -306,7 +307,7 @@ mod tests {
         let cx = Context { settings: &settings, ports: &world };
         import_as(cx, &pair("a", BEGINNING - EARLIER), Standing::Absent);
         world.advance(EARLIER);
-        grants_of::forget(cx, &alice()).unwrap();
+        sign_out::forget(cx, &alice()).unwrap();
         let before = pair("b", BEGINNING);
         let after = pair("c", BEGINNING + EARLIER + Duration::from_secs(1));
         world.advance(EARLIER);

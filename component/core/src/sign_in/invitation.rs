@@ -29,7 +29,8 @@ use crate::grant::records;
 use crate::ports::{Bucket, Timestamp};
 use crate::secret::{Secret, base32_sha256};
 use crate::settings::{Scope, Settings};
-use crate::sign_in::authorization::{self, LIFETIME, Return};
+use crate::sign_in::authorization;
+use crate::sign_in::pending::{LIFETIME, Return};
 use crate::user::UserId;
 
 const PLACES: u64 = 1_000;

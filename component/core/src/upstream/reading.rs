@@ -10,11 +10,11 @@ use serde_json::Value;
 
 use crate::failure::{Code, Failure};
 use crate::grant::refresh::{self, Need, random};
-use crate::grant::{attempts, tokens};
+use crate::grant::{attempts, trouble};
 use crate::kroger::{self, ApiError};
 use crate::ports::{Response, SendError};
 use crate::secret::Secret;
-use crate::sign_in::authorization;
+use crate::sign_in::links;
 use crate::upstream::app_token;
 use crate::upstream::quota::{self, Endpoint, Purpose};
 use crate::user::UserId;
@@ -170,7 +170,7 @@ impl<'a> Bearer<'a> {
 
     fn of_user(cx: Context<'_>, user: &'a UserId, need: Need, deadline: Duration) -> Result<Self, Failure> {
         let grant =
-            refresh::grant_by(cx, user, need, deadline).map_err(|trouble| tokens::failure(cx, user, &trouble))?;
+            refresh::grant_by(cx, user, need, deadline).map_err(|trouble| trouble::failure(cx, user, &trouble))?;
         let renewal = Renewal::User(user, Need::NewerThanRejected(grant.ticket));
         Ok(Self { token: grant.tokens.access_token, renewal })
     }
@@ -218,7 +218,7 @@ impl<'a> Bearer<'a> {
                     "Open the authorization URL and let the user agree to it; then repeat the call.",
                 );
                 let wanted = reading.scope.map_or(cx.settings.scope.clone(), |scope| cx.settings.scope.with(scope));
-                failure.authorization_url = authorization::shared_link(cx, user, &wanted);
+                failure.authorization_url = links::shared_link(cx, user, &wanted);
                 failure
             }
         }

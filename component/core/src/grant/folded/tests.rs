@@ -7,7 +7,7 @@ use crate::ports::{Ports as _, SendError};
 use crate::secret::Secret;
 use crate::service::maintenance::{self, RefreshOutcome};
 use crate::settings::Settings;
-use crate::sign_in::authorization;
+use crate::sign_in::{authorization, exchange};
 use crate::testing::World;
 use crate::user::UserId;
 
@@ -26,7 +26,7 @@ impl App {
         let app = Self { world: Arc::new(World::new()), settings, user: UserId::parse("alice").unwrap() };
         let link = authorization::authorize(app.cx(), &app.user, None).unwrap();
         app.world.answer_with_tokens("A1", "R1");
-        authorization::complete(app.cx(), &Secret::new("code"), &link.state).unwrap();
+        exchange::complete(app.cx(), &Secret::new("code"), &link.state).unwrap();
         app
     }
 

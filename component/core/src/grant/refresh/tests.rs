@@ -11,7 +11,7 @@ use crate::ports::{Bucket, Ports as _};
 use crate::secret::Secret;
 use crate::service::maintenance::{self, RefreshOutcome};
 use crate::settings::Settings;
-use crate::sign_in::authorization;
+use crate::sign_in::{authorization, exchange, links, sign_out};
 use crate::testing::World;
 
 const HALF_AN_HOUR: Duration = Duration::from_secs(1_800);
@@ -33,7 +33,7 @@ impl App {
         for user in users {
             let link = authorization::authorize(app.cx(), &id(user), None).unwrap();
             app.world.answer_with_tokens("A1", &format!("{user}-R1"));
-            authorization::complete(app.cx(), &Secret::new("code"), &link.state).unwrap();
+            exchange::complete(app.cx(), &Secret::new("code"), &link.state).unwrap();
         }
         app
     }
@@ -366,10 +366,10 @@ fn a_deletion_is_newer_than_whatever_came_while_it_was_written() {
     let (world, settings) = (Arc::clone(&app.world), Arc::clone(&app.settings));
     app.world.interrupt_after_raising(records::roots_key(&id("alice").key()), move || {
         let cx = Context { settings: &settings, ports: &*world };
-        authorization::complete(cx, &Secret::new("code"), &link.state).unwrap();
+        exchange::complete(cx, &Secret::new("code"), &link.state).unwrap();
     });
 
-    crate::grant::tokens::forget(app.cx(), &id("alice")).unwrap();
+    sign_out::forget(app.cx(), &id("alice")).unwrap();
 
     let current = records::current(app.cx(), &id("alice").key()).unwrap();
     assert!(matches!(current, Current::Deleted { .. }), "{current:?}");
@@ -456,7 +456,7 @@ fn a_link_is_not_shared_any_more_once_the_settings_that_it_was_made_with_are_cor
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let settings = Settings::from_variables(variables).unwrap();
     let before = Context { settings: &settings, ports: &*app.world };
-    let link = |cx: Context<'_>| authorization::shared_link(cx, &id("alice"), &cx.settings.scope).unwrap();
+    let link = |cx: Context<'_>| links::shared_link(cx, &id("alice"), &cx.settings.scope).unwrap();
 
     let misspelt = link(before);
 
