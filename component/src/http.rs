@@ -20,6 +20,7 @@ mod sign_in;
 mod status;
 #[cfg(test)]
 mod tests;
+mod told;
 mod validation;
 mod words;
 
@@ -60,6 +61,7 @@ pub struct Service {
 struct Routes {
     router: Router,
     known: Known,
+    settings: Arc<Settings>,
 }
 
 impl Service {
@@ -67,7 +69,7 @@ impl Service {
     /// wrong with them.
     pub fn new(settings: Result<Arc<Settings>, Vec<SettingError>>) -> Self {
         let routes = settings
-            .map(|settings| Routes { known: Known::new(&settings), router: router(settings) })
+            .map(|settings| Routes { known: Known::new(&settings), router: router(Arc::clone(&settings)), settings })
             .map_err(|errors| Problem::misconfigured(misconfiguration(&errors)));
         Self { routes }
     }
@@ -92,13 +94,14 @@ impl Service {
             Ok(admitted) => admitted,
             Err(problem) => return problem.into_response(),
         };
-        request.extensions_mut().insert(ports);
+        request.extensions_mut().insert(Arc::clone(&ports));
         let mut response = if request.method() == Method::OPTIONS {
             routes.options(request, &admitted).await
         } else if request.body().len() > LARGEST_REQUEST {
             Problem::too_large().into_response()
         } else {
-            routes.ask(request).await
+            let cx = kroger_core::Context { settings: &routes.settings, ports: &*ports };
+            problem::linked(routes.ask(request).await, cx)
         };
         admitted.sign(response.headers_mut());
         response

@@ -9,3 +9,4 @@ pub mod http;
 mod mcp;
 #[cfg(target_family = "wasm")]
 mod wasi;
+mod words;

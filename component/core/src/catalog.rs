@@ -26,9 +26,10 @@ pub use size::{Amount, Unit};
 use serde_json::Value;
 
 use crate::Context;
-use crate::failure::{Code, Failure};
+use crate::failure::{Cause, Code, Failure};
 use crate::item::Upc;
-use crate::upstream::quota::{Endpoint, Purpose};
+use crate::kroger::endpoint::Endpoint;
+use crate::upstream::quota::Purpose;
 use crate::upstream::reading::{self, Reading, TokenOf};
 use crate::user::UserId;
 use cache::Freshness;
@@ -79,11 +80,7 @@ pub fn product_value(
 }
 
 fn no_such_product(upc: &Upc) -> Failure {
-    Failure::new(
-        Code::NotFound,
-        format!("Kroger knows no product {}.", upc.as_str()),
-        "Check the UPC, which has no check digit, or search for the product by name.",
-    )
+    Cause::NoSuchProduct(upc.clone(), None).into()
 }
 
 /// The store to look at: the one that is named, else the user's preferred one,
@@ -139,9 +136,5 @@ impl Source {
 }
 
 fn without_data(endpoint: Endpoint) -> Failure {
-    Failure::new(
-        Code::UpstreamNonsense,
-        format!("What answered for Kroger's {} has no data in it.", endpoint.as_str()),
-        "Check KROGER_API_BASE_URL and whether a proxy stands between; then try again.",
-    )
+    Cause::WithoutData(endpoint).into()
 }

@@ -1,5 +1,6 @@
 //! Kroger's wire forms: pure builders of requests and readers of answers.
 
+pub mod endpoint;
 pub mod token_response;
 
 use std::time::Duration;

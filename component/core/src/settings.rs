@@ -476,7 +476,7 @@ fn edit_distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::quota::Endpoint;
+    use crate::kroger::endpoint::Endpoint;
 
     fn settings(variables: &[(&str, &str)]) -> Result<Settings, Vec<SettingError>> {
         Settings::from_variables(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))

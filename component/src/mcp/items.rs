@@ -5,10 +5,10 @@ use super::arguments::{List, Text, Whole, arguments, choices};
 use super::products;
 use super::tool::Call;
 use kroger_core::cart::order::{self, Given, Order};
-use kroger_core::catalog::lookup::{self, Mistaken};
+use kroger_core::catalog::lookup;
 use kroger_core::catalog::search::{self, ProductQuery};
 use kroger_core::failure::{Code, Failure};
-use kroger_core::item::{Modality, Upc};
+use kroger_core::item::{MistakenBarcode, Modality, Upc};
 
 /// What more than these is of no use for a choice.
 const CANDIDATES: u32 = 5;
@@ -89,7 +89,7 @@ pub(super) fn refuse_barcodes(call: &Call<'_>, order: &Order) -> Result<(), Fail
     if mistaken.is_empty() {
         return Ok(());
     }
-    let questions: Vec<String> = mistaken.iter().map(Mistaken::question).collect();
+    let questions: Vec<String> = mistaken.iter().map(MistakenBarcode::question).collect();
     let detail = format!("Kroger knows no such UPCs. {}", questions.join("\n"));
     Err(Failure::new(Code::InvalidArgument, detail, ASK))
 }

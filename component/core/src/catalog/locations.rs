@@ -9,8 +9,9 @@ use crate::catalog::lenient::list;
 use crate::catalog::location::{Chain, Department, LocationId, Store};
 use crate::catalog::page::spaced;
 use crate::catalog::{Source, without_data};
-use crate::failure::{Code, Failure};
-use crate::upstream::quota::{Endpoint, Purpose};
+use crate::failure::{Cause, Code, Failure};
+use crate::kroger::endpoint::Endpoint;
+use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
 const LOCATIONS: Source =
@@ -159,7 +160,7 @@ fn number(field: &str, number: u32, most: u32) -> Result<String, Failure> {
     if (1..=most).contains(&number) {
         return Ok(number.to_string());
     }
-    Err(Failure::invalid_argument(field, &format!("a whole number from 1 to {most}")))
+    Err(Failure::invalid_argument(field, format!("a whole number from 1 to {most}")))
 }
 
 fn plain<'a>(field: &str, text: &'a str) -> Result<&'a str, Failure> {
@@ -207,11 +208,7 @@ pub fn location_value(cx: Context<'_>, user: &UserId, id: &LocationId) -> Result
 }
 
 fn no_such_store(id: &LocationId) -> Failure {
-    Failure::new(
-        Code::NotFound,
-        format!("Kroger has no store {}.", id.as_str()),
-        "Search for stores near a zip code; each has its id.",
-    )
+    Cause::NoSuchLocation(id.as_str().to_owned()).into()
 }
 
 /// All chains that Kroger owns.

@@ -9,7 +9,7 @@ use crate::catalog::location::LocationId;
 use crate::catalog::page::{Filter, Fulfillment, MOST_PRODUCTS, Page, PageRequest, Term};
 use crate::catalog::product::Product;
 use crate::catalog::{locations, lookup, no_such_product, product_page, store_of};
-use crate::failure::{Code, Failure};
+use crate::failure::{Cause, Code, Failure};
 use crate::item::Upc;
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
@@ -306,9 +306,6 @@ pub fn product(
 
 /// What may have been meant is asked, and never taken.
 fn unknown(cx: Context<'_>, user: &UserId, upc: &Upc) -> Failure {
-    let failure = no_such_product(upc);
-    match lookup::mistaken_barcodes(cx, user, std::slice::from_ref(upc)).first() {
-        Some(mistaken) => Failure { detail: format!("{} {}", failure.detail, mistaken.question()), ..failure },
-        None => failure,
-    }
+    let mistaken = lookup::mistaken_barcodes(cx, user, std::slice::from_ref(upc)).into_iter().next();
+    Cause::NoSuchProduct(upc.clone(), mistaken).into()
 }

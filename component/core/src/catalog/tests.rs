@@ -120,7 +120,7 @@ fn a_search_that_fails_does_not_take_the_others_with_it() {
 
     shop.world.answer(400, r#"{"code":"API-4101-400","reason":"Invalid parameters"}"#);
     let failure = shop.search(&query(&["bad"])).unwrap_err();
-    assert!(failure.detail.contains("Invalid parameters (API-4101-400)"), "{}", failure.detail);
+    assert!(matches!(&failure.cause, Cause::Rejected(_, error) if error.code == "API-4101-400"), "{failure:?}");
 }
 
 #[test]
@@ -225,7 +225,7 @@ fn what_cannot_be_searched_for_is_refused_and_nothing_is_sent() {
     ] {
         let failure = shop.search(&wrong).unwrap_err();
         assert_eq!(failure.code, Code::InvalidArgument);
-        assert!(failure.detail.contains(&format!("`{field}`")), "{field}: {}", failure.detail);
+        assert_eq!(failure.next, NextStep::CorrectArgument(field.to_owned()));
     }
     assert!(shop.world.sent().is_empty());
 }
@@ -315,7 +315,7 @@ fn a_search_for_stores_near_nothing_or_beyond_a_bound_is_refused() {
         (StoreQuery { near, departments: vec!["pharmacy".to_owned()], ..StoreQuery::default() }, "department"),
     ] {
         let failure = find_stores(shop.cx(), &shop.user, &wrong).unwrap_err();
-        assert!(failure.detail.contains(&format!("`{field}`")), "{}", failure.detail);
+        assert_eq!(failure.next, NextStep::CorrectArgument(field.to_owned()));
     }
     assert!(Near::zip_code("4520").is_err() && Near::place(91.0, 0.0).is_err());
 }
@@ -351,7 +351,7 @@ fn one_product_is_read_at_the_store_and_an_unknown_one_is_not_found() {
     assert_eq!((found.stock, location.unwrap().as_str()), (Stock::High, STORE));
     assert_eq!(shop.asked()[0], format!("/v1/products/{MILK}?filter.locationId={STORE}"));
     assert_eq!(unknown.code, Code::NotFound);
-    assert!(unknown.detail.contains(EGGS));
+    assert_eq!(unknown.cause, Cause::NoSuchProduct(Upc::parse(EGGS).unwrap().upc, None));
 }
 
 #[test]
@@ -435,7 +435,8 @@ fn a_lost_answer_is_asked_for_anew_and_given_up_after_the_configured_tries() {
     }
     let failure = chains(shop.cx(), &shop.user).unwrap_err();
     assert_eq!(failure.code, Code::UpstreamUnavailable);
-    assert!(failure.detail.contains("500") && failure.retry_after.is_some());
+    assert_eq!(failure.cause, Cause::Unavailable(Endpoint::Chains, 500));
+    assert!(failure.retry_after.is_some());
     assert_eq!(shop.asked().len(), 6);
 }
 
@@ -456,7 +457,7 @@ fn a_rejected_app_token_is_fetched_anew_and_one_rejected_again_is_told() {
     shop.world.answer(401, "");
     let failure = chains(shop.cx(), &shop.user).unwrap_err();
     assert_eq!(failure.code, Code::TokenRejected);
-    assert_eq!(failure.authorization_url, None);
+    assert_eq!(failure.mended_by_sign_in(), None);
 }
 
 #[test]
@@ -478,7 +479,9 @@ fn an_app_without_a_secret_reads_with_the_users_token_and_asks_for_the_scope_it_
 
     assert!(world.sent()[0].headers.contains(&("authorization", "Bearer users-own".to_owned())));
     assert_eq!(failure.code, Code::ScopeMissing);
-    assert!(failure.authorization_url.unwrap().contains("product.compact"));
+    let (user, scope) = failure.mended_by_sign_in().unwrap();
+    assert_eq!(*user, settings.default_user);
+    assert!(scope.as_str().contains("product.compact"));
 }
 
 #[test]

@@ -10,10 +10,6 @@ use crate::ports::{Bucket, StoreError, Timestamp};
 use crate::settings::EnvironmentPair;
 use crate::user::{UserId, UserKey};
 
-/// What is wrong with a grant that is [`State::OfAnotherApp`].
-pub const OF_ANOTHER_APP: &str =
-    "it is of another app or server: run with the settings that it was made with, or with another KROGER_STORE";
-
 /// Where a grant stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum State {

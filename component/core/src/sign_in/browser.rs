@@ -1,7 +1,7 @@
 //! Whether the person who comes back from Kroger is the one who began.
 
 use crate::Context;
-use crate::failure::{Code, Failure};
+use crate::failure::{Failure, SignInTrouble};
 use crate::secret::base32_sha256;
 use crate::sign_in::pending::{Return, taken};
 use crate::user::UserId;
@@ -9,15 +9,12 @@ use crate::user::UserId;
 /// Refuses where the sign-in of `state` may not come back in this browser, which
 /// shows `shown`. Nothing is used up: the right way is still open.
 pub fn check_browser(cx: Context<'_>, state: &str, shown: Option<&str>) -> Result<(), Failure> {
-    const OTHER: &str = "the sign-in was begun in another browser; open the link and agree in one and the same";
-    const PASTED: &str = "this sign-in is finished by giving the whole address to the assistant that began it";
-
     let (_, pending) = taken(cx, state)?;
     match pending.returns {
         Return::Browser(hash) if shown.is_none_or(|shown| base32_sha256(shown) != hash) => {
-            Err(Failure::sign_in(Code::SignInUnknown, "state", OTHER))
+            Err(Failure::sign_in(SignInTrouble::OtherBrowser))
         }
-        Return::Pasted => Err(Failure::sign_in(Code::SignInPasted, "state", PASTED)),
+        Return::Pasted => Err(Failure::sign_in(SignInTrouble::Pasted)),
         Return::Browser(_) | Return::Anywhere => Ok(()),
     }
 }
@@ -25,8 +22,6 @@ pub fn check_browser(cx: Context<'_>, state: &str, shown: Option<&str>) -> Resul
 /// Refuses where the sign-in of `state` was begun for another than `user`.
 /// Nothing is used up.
 pub fn check_user(cx: Context<'_>, state: &str, user: &UserId) -> Result<(), Failure> {
-    const OTHER: &str = "the sign-in was begun for another user; start again at /auth/authorize";
-
     let (_, pending) = taken(cx, state)?;
-    if pending.user_id == *user { Ok(()) } else { Err(Failure::sign_in(Code::SignInUnknown, "state", OTHER)) }
+    if pending.user_id == *user { Ok(()) } else { Err(Failure::sign_in(SignInTrouble::OtherUser)) }
 }
