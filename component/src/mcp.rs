@@ -44,20 +44,12 @@ use rmcp::transport::streamable_http_server::session::never::NeverSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::Value;
 
-use crate::http::{LARGEST_REQUEST, SharedPorts};
+use crate::edge::{Caller, LARGEST_REQUEST};
 #[cfg(feature = "conformance")]
 use fixtures::Server;
 use kroger_core::settings::Settings;
-use kroger_core::user::UserId;
 #[cfg(not(feature = "conformance"))]
 use server::Server;
-
-/// Who calls, and through what: a request's extension.
-#[derive(Clone)]
-pub(crate) struct Caller {
-    pub(crate) ports: SharedPorts,
-    pub(crate) user: UserId,
-}
 
 /// The endpoint, built once and asked many times.
 pub(crate) struct Mcp {

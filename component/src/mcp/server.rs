@@ -17,7 +17,8 @@ use super::call::Call;
 use super::consent::{self, Deed};
 use super::means::Means;
 use super::tool::{Entry, entry, failed};
-use super::{Caller, account, cart, products, prompts, recent, resources, stores};
+use super::{account, cart, products, prompts, recent, resources, stores};
+use crate::edge::Caller;
 use kroger_core::Context;
 use kroger_core::settings::Settings;
 
