@@ -5,6 +5,7 @@
 //! component whose boundary `wit/world.wit` describes, and `wasi` is where it
 //! meets its host.
 
+mod edge;
 pub mod http;
 mod mcp;
 #[cfg(target_family = "wasm")]

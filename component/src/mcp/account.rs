@@ -6,8 +6,9 @@ use serde::Serialize;
 use url::{Url, form_urlencoded};
 
 use super::arguments::{Flag, Text, arguments, choices};
-use super::consent::Means;
-use super::tool::{Call, Effect, Reply, Tool};
+use super::call::Call;
+use super::means::Means;
+use super::tool::{Effect, Reply, Tool};
 use kroger_core::catalog;
 use kroger_core::failure::{Code, Failure};
 use kroger_core::grant::status::{self, State};

@@ -11,19 +11,18 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::request::Parts;
+use rmcp::ErrorData;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, ElicitRequest, ElicitRequestParams, ElicitationAction, ErrorCode,
-    InputRequest, InputRequests, InputRequiredResult, JsonObject, ProtocolVersion, RequestStateCodec,
-    RequestStateError, SealOptions,
+    InputRequest, InputRequests, InputRequiredResult, JsonObject, RequestStateCodec, RequestStateError, SealOptions,
 };
-use rmcp::service::RequestContext;
-use rmcp::{ErrorData, RoleServer};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::Url;
 
-use super::tool::{Call, failed};
+use super::call::Call;
+use super::means::Means;
+use super::tool::failed;
 use kroger_core::Context;
 use kroger_core::failure::{Code, Failure};
 use kroger_core::grant::lineage::{Root, SCHEMA_VERSION};
@@ -34,11 +33,6 @@ use kroger_core::settings::Scope;
 use kroger_core::sign_in::invitation::{self, Invited};
 use kroger_core::sign_in::pending::{self, LIFETIME};
 
-/// Begins the id of a session whose client opens links (2025-11-25). The session
-/// is nothing but this: what the handshake told, kept by the client.
-pub(super) const OPENS_LINKS: &str = "links-";
-pub(super) const SESSION: &str = "mcp-session-id";
-
 /// `URLElicitationRequiredError` of 2025-11-25.
 const URL_ELICITATION_REQUIRED: ErrorCode = ErrorCode(-32042);
 /// What the one question is called.
@@ -48,31 +42,6 @@ const SEAL_KEY: &str = "request_state_key";
 /// How long a repeated call waits for the person, and how often it looks.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(500);
-
-/// How a client can ask the person.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Means {
-    InputRequired,
-    UrlError,
-    Words,
-}
-
-impl Means {
-    pub(super) fn of(context: &RequestContext<RoleServer>) -> Self {
-        let version = context.protocol_version();
-        let is_at_least =
-            |least: &ProtocolVersion| version.as_ref().is_some_and(|version| version.as_str() >= least.as_str());
-        if is_at_least(&ProtocolVersion::V_2026_07_28) {
-            let elicitation = context.client_capabilities().and_then(|capabilities| capabilities.elicitation);
-            let opens_links = elicitation.is_some_and(|elicitation| elicitation.url.is_some());
-            return if opens_links { Self::InputRequired } else { Self::Words };
-        }
-        let parts = context.extensions.get::<Parts>();
-        let session = parts.and_then(|parts| parts.headers.get(SESSION)?.to_str().ok());
-        let opens_links = session.is_some_and(|session| session.starts_with(OPENS_LINKS));
-        if opens_links && is_at_least(&ProtocolVersion::V_2025_11_25) { Self::UrlError } else { Self::Words }
-    }
-}
 
 /// Which call it is: a sealed state goes on with no other.
 pub(super) struct Deed(String);

@@ -2,8 +2,8 @@
 //! a UPC is asked, and never taken.
 
 use super::arguments::{List, Text, Whole, arguments, choices};
+use super::call::Call;
 use super::products;
-use super::tool::Call;
 use kroger_core::cart::order::{self, Given, Order};
 use kroger_core::catalog::lookup;
 use kroger_core::catalog::search::{self, ProductQuery};

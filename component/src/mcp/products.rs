@@ -5,8 +5,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::arguments::{Flag, List, Text, Whole, arguments, choices};
+use super::call::Call;
 use super::stores::{StoreArgument, store_argument};
-use super::tool::{Call, Effect, Reply, Tool};
+use super::tool::{Effect, Reply, Tool};
 use kroger_core::catalog::location::LocationId;
 use kroger_core::catalog::page::Fulfillment;
 use kroger_core::catalog::product::{Cents, Product, Stock};

@@ -6,7 +6,7 @@ use rmcp::model::{ReadResourceResult, Resource, ResourceContents, ResourceTempla
 use serde::Serialize;
 use serde_json::json;
 
-use super::tool::Call;
+use super::call::Call;
 use super::{account, consent, products};
 use kroger_core::catalog::preferred_location::{self, Source};
 use kroger_core::catalog::search;

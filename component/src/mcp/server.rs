@@ -13,9 +13,12 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
-use super::consent::{self, Deed, Means};
-use super::tool::{Call, Entry, entry, failed};
-use super::{Caller, account, cart, products, prompts, recent, resources, stores};
+use super::call::Call;
+use super::consent::{self, Deed};
+use super::means::Means;
+use super::tool::{Entry, entry, failed};
+use super::{account, cart, products, prompts, recent, resources, stores};
+use crate::edge::Caller;
 use kroger_core::Context;
 use kroger_core::settings::Settings;
 

@@ -6,7 +6,8 @@ use serde::Serialize;
 
 use super::account::Nothing;
 use super::arguments::{Degrees, List, Text, Whole, arguments};
-use super::tool::{Call, Effect, Reply, Tool};
+use super::call::Call;
+use super::tool::{Effect, Reply, Tool};
 use kroger_core::catalog::location::{Day, Hours, LocationId, Store, WEEK};
 use kroger_core::catalog::locations::{self, LARGEST_RADIUS, Near, StoreQuery, StoresFound};
 use kroger_core::catalog::preferred_location;

@@ -10,21 +10,11 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::arguments::Argument;
-use super::consent::Means;
-use kroger_core::Context;
+use super::call::Call;
 use kroger_core::failure::{Code, Failure};
-use kroger_core::user::UserId;
 
 /// Where the same facts as in the text of an error are, for programs.
 pub(super) const PROBLEM: &str = "kroger-mcp/problem";
-
-/// What a tool is given besides its arguments.
-pub(super) struct Call<'a> {
-    pub(super) cx: Context<'a>,
-    pub(super) user: &'a UserId,
-    /// How this client can ask the person to sign in.
-    pub(super) means: Means,
-}
 
 /// What a call changes: the hints by which a client decides whether to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

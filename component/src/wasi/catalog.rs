@@ -1,9 +1,9 @@
 //! The typed export `catalog`: translates, calls one rule, translates back.
 
-use super::Component;
 use super::bindings::exports::kroger::connector::cart::{Item as WitItem, Modality as WitModality};
 use super::bindings::exports::kroger::connector::catalog as wit;
 use super::bindings::kroger::connector::types::Failure as WitFailure;
+use super::component::Component;
 use super::typed::{answer, user};
 use kroger_core::cart::order::{self, Given};
 use kroger_core::catalog::check::{self, Concern, Line};

@@ -9,7 +9,8 @@ use super::bindings::exports::kroger::connector::{
     quotas as wit_quotas, tokens as wit_tokens,
 };
 use super::bindings::kroger::connector::types::{Failure as WitFailure, FailureCode};
-use super::{Component, with_context};
+use super::component::Component;
+use super::ports::with_context;
 use kroger_core::Context;
 use kroger_core::cart::ledger::IdempotencyKey;
 use kroger_core::cart::order::{self, Given};
@@ -41,7 +42,7 @@ pub(super) fn answer<T>(rule: impl FnOnce(Context<'_>) -> Result<T, Failure>) ->
 fn misconfigured(errors: &[SettingError]) -> WitFailure {
     WitFailure {
         code: FailureCode::ClientCredentialsRejected,
-        message: crate::http::misconfiguration(errors),
+        message: crate::edge::misconfiguration(errors),
         next_step: "Correct the settings and start the component again.".to_owned(),
         retry_after_seconds: None,
         authorization_url: None,
