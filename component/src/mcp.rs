@@ -32,6 +32,7 @@ mod server;
 mod stores;
 #[cfg(test)]
 mod tests;
+mod told;
 mod tool;
 
 use std::sync::Arc;

@@ -12,4 +12,5 @@ mod instance;
 mod keyvalue;
 mod outgoing;
 mod ports;
+mod told;
 mod typed;

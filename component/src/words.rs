@@ -246,7 +246,7 @@ pub(crate) fn next_step(next: &NextStep, ways: &Ways) -> String {
         }
         NextStep::CorrectArgument(field) => return format!("Correct `{field}` and send the call again."),
         NextStep::CorrectCall => "Correct the arguments and send the call again",
-        NextStep::AskWhich => "Ask the user which one is meant, then call again with its id",
+        NextStep::AskWhich => "Ask the user which is meant, then call again with its UPC or id",
         NextStep::CheckUpc => "Check the UPC, which has no check digit, or search for the product by name",
         NextStep::CheckId => "Check the id, or search for it",
         NextStep::SearchLocations => ways.search_locations,
@@ -255,7 +255,8 @@ pub(crate) fn next_step(next: &NextStep, ways: &Ways) -> String {
 }
 
 fn argument(field: &str, allowed: &str) -> String {
-    let end = if allowed.ends_with(['.', '?']) { "" } else { "." };
+    // A list ends without a full stop.
+    let end = if allowed.ends_with(['.', '?']) || allowed.contains('\n') { "" } else { "." };
     format!("`{field}` is not valid: {allowed}{end}")
 }
 

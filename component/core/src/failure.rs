@@ -5,7 +5,6 @@
 //! another one's routes, tools or commands. Building a failure changes nothing:
 //! a face that shows a sign-in link creates it.
 
-use std::borrow::Cow;
 use std::time::Duration;
 
 use crate::app::App;
@@ -148,7 +147,7 @@ pub enum Cause {
     Argument {
         field: String,
         /// What is allowed, as the end of a sentence.
-        allowed: Cow<'static, str>,
+        allowed: String,
     },
     /// The idempotency key is older than a key is remembered.
     KeyExpired,
@@ -309,8 +308,8 @@ impl Failure {
     }
 
     /// `field` is not valid; `allowed` ends the sentence that says what is.
-    pub fn invalid_argument(field: &str, allowed: impl Into<Cow<'static, str>>) -> Self {
-        Cause::Argument { field: field.to_owned(), allowed: allowed.into() }.into()
+    pub fn invalid_argument(field: &str, allowed: &str) -> Self {
+        Cause::Argument { field: field.to_owned(), allowed: allowed.to_owned() }.into()
     }
 
     /// A sign-in came to nothing.

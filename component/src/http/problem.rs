@@ -124,7 +124,7 @@ impl Problem {
     }
 
     pub(super) fn invalid_argument(field: &str, allowed: &str) -> Self {
-        Failure::invalid_argument(field, allowed.to_owned()).into()
+        Failure::invalid_argument(field, allowed).into()
     }
 
     pub(super) fn not_found() -> Self {

@@ -7,7 +7,7 @@ use crate::words::{self, Ways};
 
 /// What a caller of the routes can do.
 pub(super) const WAYS: Ways = Ways {
-    open_link: "Open the authorization URL and let the user sign in; then repeat the call",
+    open_link: "Open the authorization URL and let the user sign in and agree; then repeat the call",
     start_sign_in: "Sign the user in at /auth/authorize",
     start_again: "Start again at /auth/authorize",
     paste_address: "Give the whole address of this page to the assistant that began the sign-in",

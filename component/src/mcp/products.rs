@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::arguments::{Flag, List, Text, Whole, arguments, choices};
 use super::call::Call;
 use super::stores::{StoreArgument, store_argument};
+use super::told::Told;
 use super::tool::{Effect, Reply, Tool};
 use kroger_core::catalog::location::LocationId;
 use kroger_core::catalog::page::Fulfillment;
@@ -219,7 +220,7 @@ impl From<Found> for TermResult {
             total: found.total,
             next_start: found.next_start,
             notes: found.notes,
-            error: found.failure.map(|failure| failure.detail),
+            error: found.failure.map(|failure| Told::from(&failure).detail),
         }
     }
 }
@@ -290,7 +291,7 @@ fn text(query: &ProductQuery, found: &ProductsFound) -> String {
         lines.push(format!("{}: {}{total}{more}", one.searched_for, one.products.len()));
         lines.extend(one.products.iter().map(|product| format!("- {}", line(product))));
         lines.extend(one.notes.iter().cloned());
-        lines.extend(one.failure.iter().map(|failure| format!("Not searched: {}", failure.detail)));
+        lines.extend(one.failure.iter().map(|failure| format!("Not searched: {}", Told::from(failure).detail)));
     }
     lines.extend(found.notes.iter().cloned());
     lines.push(next_step(query, found).to_owned());

@@ -16,6 +16,7 @@ use rmcp::{ErrorData, RoleServer, ServerHandler};
 use super::call::Call;
 use super::consent::{self, Deed};
 use super::means::Means;
+use super::told::Told;
 use super::tool::{Entry, entry, failed};
 use super::{account, cart, products, prompts, recent, resources, stores};
 use crate::edge::Caller;
@@ -75,11 +76,11 @@ impl Server {
         let call = Call { cx, user: &caller.user, means: Means::of(context) };
         let deed = Deed::of(&request);
         if let Some(refusal) = consent::resume(&call, &deed, &request)? {
-            return Ok(failed(&refusal).into());
+            return Ok(failed(&Told::from(&refusal)).into());
         }
         match (tool.run)(&call, request.arguments) {
             Ok(result) => Ok(result.into()),
-            Err(failure) => consent::answer(&call, &deed, failure),
+            Err(failure) => consent::answer(&call, &deed, &failure),
         }
     }
 }

@@ -4,6 +4,7 @@ use super::bindings::exports::kroger::connector::cart::{Item as WitItem, Modalit
 use super::bindings::exports::kroger::connector::catalog as wit;
 use super::bindings::kroger::connector::types::Failure as WitFailure;
 use super::component::Component;
+use super::told::unlinked;
 use super::typed::{answer, user};
 use kroger_core::cart::order::{self, Given};
 use kroger_core::catalog::check::{self, Concern, Line};
@@ -171,7 +172,7 @@ impl From<Found> for wit::Found {
             total: found.total,
             next_start: found.next_start,
             notes: found.notes,
-            failure: found.failure.map(Into::into),
+            failure: found.failure.as_ref().map(unlinked),
         }
     }
 }

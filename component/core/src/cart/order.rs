@@ -44,7 +44,7 @@ pub fn check_count(count: usize) -> Result<(), Failure> {
     if (1..=MOST_ITEMS).contains(&count) {
         return Ok(());
     }
-    Err(Failure::invalid_argument("items", format!("1 to {MOST_ITEMS} items")))
+    Err(Failure::invalid_argument("items", &format!("1 to {MOST_ITEMS} items")))
 }
 
 impl Order {

@@ -160,7 +160,7 @@ fn number(field: &str, number: u32, most: u32) -> Result<String, Failure> {
     if (1..=most).contains(&number) {
         return Ok(number.to_string());
     }
-    Err(Failure::invalid_argument(field, format!("a whole number from 1 to {most}")))
+    Err(Failure::invalid_argument(field, &format!("a whole number from 1 to {most}")))
 }
 
 fn plain<'a>(field: &str, text: &'a str) -> Result<&'a str, Failure> {

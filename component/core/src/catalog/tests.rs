@@ -11,6 +11,7 @@ use crate::catalog::page::Fulfillment;
 use crate::catalog::preferred_location::{self, Source as PreferredBy};
 use crate::catalog::product::{Cents, Stock};
 use crate::catalog::search::{Order, ProductQuery, StockWanted, product, search_products};
+use crate::failure::NextStep;
 use crate::item::{Item, Modality, Quantity};
 use crate::ports::SendError;
 use crate::settings::Settings;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::failure::Failure;
+use crate::failure::{Failure, NextStep};
 use crate::grant::attempts::Intent;
 use crate::grant::lineage::{Record, SCHEMA_VERSION, Tokens};
 use crate::ports::{Bucket, Ports as _};
