@@ -10,7 +10,8 @@ use axum::{
 use serde_json::{Value, json};
 
 use crate::{
-    authorization::AuthorizationRefusal, cart::ItemsRefusal, kroger::BearerRefusal, sandbox::now, tokens::TokenRefusal,
+    api::cart::ItemsRefusal, oauth::authorization_server::BearerRefusal, oauth::authorize::AuthorizationRefusal,
+    oauth::token::TokenRefusal, sandbox::now,
 };
 
 const BAD_TOKEN: &str = "The access token is invalid or has expired";

@@ -13,9 +13,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    kroger::Kroger,
+    oauth::authorization_server::Kroger,
     parameters::Parameters,
-    routes::is_form,
+    router::is_form,
     sandbox::{Sandbox, now},
     settings::{Settings, SettingsChange},
 };

@@ -67,24 +67,20 @@
 //! Wrong input there is 400 with `{"error": "<what is wrong>"}`.
 
 mod answers;
+mod api;
 mod app;
-mod authorization;
-mod cart;
-mod catalogue;
-mod chaos;
+mod call_counts;
 mod control;
 mod faults;
-mod kroger;
-mod mint;
+mod layers;
+mod oauth;
 mod pages;
 mod parameters;
 mod quotas;
-mod routes;
+mod router;
 mod sandbox;
 mod server;
 mod settings;
-mod tally;
-mod tokens;
 
 pub use app::{App, RedirectUri, SCOPES};
 pub use quotas::Endpoint;

@@ -4,11 +4,11 @@
 use std::{fmt, time::SystemTime};
 
 use crate::{
+    api::cart::Line,
     app::App,
-    authorization::{AuthorizationRefusal, AuthorizationRequest},
-    cart::Line,
-    kroger::{Customer, Standing},
-    routes::CUSTOMERS,
+    oauth::authorization_server::{Customer, Standing},
+    oauth::authorize::{AuthorizationRefusal, AuthorizationRequest},
+    router::CUSTOMERS,
     sandbox::World,
 };
 

@@ -17,7 +17,7 @@ use serde_json::{Value, json};
 
 use crate::{
     answers::{json_answer, timestamp},
-    kroger::seconds_until,
+    oauth::authorization_server::seconds_until,
     sandbox::{Sandbox, now},
 };
 

@@ -7,7 +7,7 @@ use std::{
 
 use serde_json::{Map, Value, json};
 
-use crate::{app::App, faults::Faults, kroger::Kroger, quotas::Quotas, tally::Tally};
+use crate::{app::App, call_counts::Tally, faults::Faults, oauth::authorization_server::Kroger, quotas::Quotas};
 
 /// One stand-in for Kroger. Clones share their state; everything is gone with the last.
 #[derive(Clone)]

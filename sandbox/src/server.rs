@@ -15,7 +15,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{chaos::or_hang_up, sandbox::Sandbox};
+use crate::{layers::disturb::or_hang_up, sandbox::Sandbox};
 
 /// How long calls under way may take to end once the sandbox is told to stop.
 const GRACE: Duration = Duration::from_secs(2);

@@ -1,6 +1,6 @@
 //! The sandbox over a real socket, seen byte by byte.
 
-mod catalogue;
+mod catalog;
 mod client;
 
 use std::{net::SocketAddr, thread, time::Duration, time::Instant};

@@ -13,12 +13,12 @@ use serde_json::json;
 
 use crate::{
     answers::json_answer,
-    authorization::{AuthorizationRefusal, AuthorizationRequest},
-    cart::parse_items,
-    catalogue,
-    chaos::disturb,
+    api::cart::parse_items,
+    api::catalog,
     control,
-    kroger::AddRefusal,
+    layers::disturb::disturb,
+    oauth::authorization_server::AddRefusal,
+    oauth::authorize::{AuthorizationRefusal, AuthorizationRequest},
     pages,
     parameters::Parameters,
     quotas::limit,
@@ -37,7 +37,7 @@ impl Sandbox {
             .route("/v1/connect/oauth2/token", post(token))
             .route("/v1/cart/add", put(add_to_cart))
             .route("/v1/identity/profile", get(profile))
-            .merge(catalogue::routes())
+            .merge(catalog::routes())
             .fallback(async || StatusCode::NOT_FOUND)
             .layer(middleware::from_fn_with_state(self.clone(), limit))
             .layer(middleware::from_fn_with_state(self.clone(), disturb))

@@ -5,9 +5,9 @@
 use serde_json::{Map, Value, json};
 
 use super::{
+    locations::{Chain, DEPARTMENTS, Opening, Store},
     products::{Offer, Product, hash},
     shelves::{Keeps, Quirk, SoldBy},
-    stores::{Chain, DEPARTMENTS, Opening, Store},
 };
 
 const WEEK: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];

@@ -2,10 +2,10 @@
 //! it in Kroger's words, or finds what the tables have.
 
 mod forms;
+mod location_search;
 mod locations;
 mod products;
 mod shelves;
-mod stores;
 
 use std::collections::HashSet;
 
@@ -21,12 +21,12 @@ use serde_json::{Value, json};
 use crate::{
     answers::{json_answer, timestamp},
     parameters::Parameters,
-    routes::{bearer, query_parameters},
+    router::{bearer, query_parameters},
     sandbox::{Sandbox, now},
 };
-use locations::{Near, Place, Wanted};
+use location_search::{Near, Place, Wanted};
+use locations::{CHAINS, DEPARTMENTS, STORES};
 use products::Product;
-use stores::{CHAINS, DEPARTMENTS, STORES};
 
 const PRODUCT_SCOPE: &str = "product.compact";
 /// Of one page, and of one list of ids.
@@ -108,7 +108,7 @@ async fn product(
 ) -> Response {
     answer(&sandbox, &headers, Some(PRODUCT_SCOPE), || {
         // Of a store that is not there, nothing is told.
-        let location = location_filter(&query_parameters(&query))?.filter(|id| locations::by_id(id).is_some());
+        let location = location_filter(&query_parameters(&query))?.filter(|id| location_search::by_id(id).is_some());
         if id.len() != 13 {
             return Err(Refusal::Bare("UPC must have a length of 13 characters"));
         }
@@ -146,7 +146,7 @@ fn page_form(data: &[Value], start: usize, limit: usize, total: usize) -> Value 
 }
 
 fn is_offered(product: &Product, location: &str, fulfillment: &[&str]) -> bool {
-    let Some(offer) = locations::by_id(location).and_then(|_| product.at(location)) else { return false };
+    let Some(offer) = location_search::by_id(location).and_then(|_| product.at(location)) else { return false };
     fulfillment.iter().all(|wanted| match *wanted {
         "csp" => offer.curbside,
         "dth" => offer.delivery,
@@ -237,7 +237,7 @@ fn locations_page(query: &Parameters) -> Result<Value, Refusal> {
         ids: list("filter.locationId"),
     };
     wanted.check()?;
-    let found = locations::search(&wanted);
+    let found = location_search::search(&wanted);
     let data: Vec<Value> = found.iter().take(limit).map(|store| forms::store(store)).collect();
     Ok(json!({"data": data, "meta": {}}))
 }
@@ -258,7 +258,7 @@ impl Wanted<'_> {
 fn near_filter(query: &Parameters) -> Result<Near, Refusal> {
     if let Some(zip) = query.value("filter.zipCode.near") {
         let is_zip = zip.len() == 5 && zip.bytes().all(|byte| byte.is_ascii_digit());
-        let place = is_zip.then(|| locations::place_of_zip(zip));
+        let place = is_zip.then(|| location_search::place_of_zip(zip));
         return place.ok_or(Refusal::Bare("Field 'filter.zipCode.near' must 5 digits"));
     }
     let both = query.value("filter.latLong.near").map(|text| text.split_once(',').unwrap_or((text, "")));

@@ -17,9 +17,9 @@ use axum::{
 use hyper::body::Frame;
 
 use crate::{
+    call_counts::Ending,
     faults::{Action, Answer},
     sandbox::Sandbox,
-    tally::Ending,
 };
 
 const LONGEST_BODY: usize = 1 << 20;

@@ -10,10 +10,10 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 
 use crate::{
+    api::cart::{Cart, Item, ItemsRefusal, Line},
     app::App,
-    authorization::Code,
-    cart::{Cart, Item, ItemsRefusal, Line},
-    mint::Mint,
+    oauth::authorize::Code,
+    oauth::mint::Mint,
     settings::Settings,
 };
 

@@ -11,8 +11,8 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     app::CLIENT_SCOPE,
-    authorization::Code,
-    kroger::{AccessToken, Kroger, RefreshToken, SignInId, Spent, seconds_until},
+    oauth::authorization_server::{AccessToken, Kroger, RefreshToken, SignInId, Spent, seconds_until},
+    oauth::authorize::Code,
     parameters::Parameters,
     settings::Reuse,
 };
@@ -334,7 +334,7 @@ mod tests {
     use super::*;
     use crate::{
         app::App,
-        kroger::{BearerRefusal, Standing},
+        oauth::authorization_server::{BearerRefusal, Standing},
         settings::Settings,
     };
 

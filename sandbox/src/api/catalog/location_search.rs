@@ -1,6 +1,6 @@
 //! Which stores a search finds: those near a place, nearest first, with what was asked for.
 
-use super::stores::{STORES, Store};
+use super::locations::{STORES, Store};
 
 const MILES_OF_EARTH: f64 = 3_958.8;
 
@@ -98,7 +98,7 @@ fn miles(from: Place, to: Place) -> f64 {
 mod tests {
     use std::collections::HashSet;
 
-    use super::super::stores::{CHAINS, DEPARTMENTS};
+    use super::super::locations::{CHAINS, DEPARTMENTS};
     use super::*;
 
     fn wanted() -> Wanted<'static> {

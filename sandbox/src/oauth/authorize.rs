@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use url::Url;
 
 use crate::{
-    kroger::{Kroger, SignIn, SignInId},
+    oauth::authorization_server::{Kroger, SignIn, SignInId},
     parameters::Parameters,
 };
 
@@ -48,7 +48,7 @@ impl AuthorizationRefusal {
     pub(crate) fn texts(self) -> (&'static str, &'static str) {
         let text = match self {
             Self::ClientId => "Invalid client_id",
-            Self::RedirectUri => crate::tokens::REDIRECT_URI_MISMATCH,
+            Self::RedirectUri => crate::oauth::token::REDIRECT_URI_MISMATCH,
             Self::Scope => return ("invalid_scope", "invalid scope"),
             Self::ResponseType => {
                 return ("unsupported_response_type", "response_type must be code");

@@ -1,0 +1,4 @@
+//! Kroger's API behind a bearer token.
+
+pub(crate) mod cart;
+pub(crate) mod catalog;

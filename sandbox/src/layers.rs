@@ -1,0 +1,3 @@
+//! The layers around every call that imitates Kroger.
+
+pub(crate) mod disturb;
