@@ -1,33 +1,36 @@
-//! Counts the calls and what each was answered with.
+//! Counts calls by how they ended. Keeps no call.
 
 use std::collections::BTreeMap;
 
 use axum::http::{Method, StatusCode};
 use serde_json::Value;
 
-/// Distinct calls counted by name; paths are the caller's to choose, memory is not.
+/// How many distinct calls are counted by name.
+///
+/// Callers choose the paths, so without a limit they could fill the memory.
 const MOST_CALLS: usize = 1000;
 
 /// How a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Ending {
+pub(crate) enum CallEnding {
     Answered(StatusCode),
     /// The connection was closed without an answer.
     Dropped,
 }
 
+/// For each method and path, how often its calls ended in which way.
 #[derive(Default)]
-pub(crate) struct Tally(BTreeMap<String, BTreeMap<String, u64>>);
+pub(crate) struct CallCounts(BTreeMap<String, BTreeMap<String, u64>>);
 
-impl Tally {
-    pub(crate) fn count(&mut self, method: &Method, path: &str, ending: Ending) {
+impl CallCounts {
+    pub(crate) fn count(&mut self, method: &Method, path: &str, ending: CallEnding) {
         let mut call = format!("{method} {path}");
         if self.0.len() >= MOST_CALLS && !self.0.contains_key(&call) {
             call = "other".into();
         }
         let ending = match ending {
-            Ending::Answered(status) => status.as_str().to_owned(),
-            Ending::Dropped => "dropped".into(),
+            CallEnding::Answered(status) => status.as_str().to_owned(),
+            CallEnding::Dropped => "dropped".into(),
         };
         *self.0.entry(call).or_default().entry(ending).or_default() += 1;
     }

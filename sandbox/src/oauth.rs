@@ -1,6 +1,16 @@
-//! Kroger's authorization server: sign-in and tokens.
+//! The rules of Kroger's authorization server: who may sign in, and which tokens they get.
+//!
+//! Reads no call and writes no page: `routes::oauth` does.
 
 pub(crate) mod authorization_server;
 pub(crate) mod authorize;
-pub(crate) mod mint;
-pub(crate) mod token;
+mod code_exchange;
+mod issue;
+mod mint;
+mod refresh;
+pub(crate) mod refusals;
+pub(crate) mod sign_in_status;
+mod token;
+
+#[cfg(test)]
+mod tests;

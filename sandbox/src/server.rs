@@ -15,7 +15,7 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{layers::disturb::or_hang_up, sandbox::Sandbox};
+use crate::{layers::hang_up::or_hang_up, routes::router, sandbox::Sandbox};
 
 /// How long calls under way may take to end once the sandbox is told to stop.
 const GRACE: Duration = Duration::from_secs(2);
@@ -31,7 +31,7 @@ pub async fn serve(
     sandbox: Sandbox,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let router = sandbox.router();
+    let router = router(&sandbox);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);

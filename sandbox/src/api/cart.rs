@@ -1,10 +1,15 @@
-//! A cart and what may be put into it. There is no way to take anything out, as at Kroger.
+//! Keeps the customers' carts, and checks what a call puts into them.
+//!
+//! Nothing can be taken out of a cart, as at Kroger. Nobody's token is checked here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
+use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-/// Something to add: a valid UPC, a positive quantity.
+use crate::answers::gateway_refusal;
+
+/// An item to add, with a valid UPC and a positive quantity.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Item {
     upc: String,
@@ -20,18 +25,24 @@ pub(crate) enum Modality {
     Delivery,
 }
 
-/// One line of a cart: all adds of one product for one modality, summed.
+/// A line of a cart: all adds of one product for one modality, summed.
 #[derive(Debug, PartialEq, Eq, Serialize)]
-pub(crate) struct Line {
+pub(crate) struct CartLine {
     pub(crate) upc: String,
     pub(crate) quantity: u64,
     pub(crate) modality: Modality,
 }
 
-/// Lines in the order of their first add. It grows with the number of distinct products only.
+/// The cart of every customer who added something.
 #[derive(Default)]
-pub(crate) struct Cart {
-    lines: Vec<Line>,
+pub(crate) struct Carts(BTreeMap<String, Cart>);
+
+/// One customer's lines, in the order of their first add.
+///
+/// It grows only with the number of distinct products.
+#[derive(Default)]
+struct Cart {
+    lines: Vec<CartLine>,
     positions: HashMap<(String, Modality), usize>,
 }
 
@@ -65,8 +76,8 @@ impl Modality {
 }
 
 impl ItemsRefusal {
-    /// Kroger's words.
-    pub(crate) fn reason(self) -> &'static str {
+    /// Returns Kroger's words.
+    fn reason(self) -> &'static str {
         match self {
             Self::Unparseable => "Cannot parse parameters",
             Self::Upc => "UPC must have a length of 13 characters",
@@ -75,7 +86,14 @@ impl ItemsRefusal {
     }
 }
 
-/// The items of a request body, or the first thing wrong with them.
+impl IntoResponse for ItemsRefusal {
+    /// Answers without an `errors` field, as in Kroger's document of the cart.
+    fn into_response(self) -> Response {
+        gateway_refusal(self.reason())
+    }
+}
+
+/// Parses the items of a request body, or returns the first mistake in them.
 pub(crate) fn parse_items(body: &[u8]) -> Result<Vec<Item>, ItemsRefusal> {
     let request: AddRequest = serde_json::from_slice(body).map_err(|_| ItemsRefusal::Unparseable)?;
     if request.items.is_empty() {
@@ -103,25 +121,39 @@ impl TryFrom<ItemRequest> for Item {
     }
 }
 
+impl Carts {
+    /// Adds all of `items` to the cart of `user`.
+    ///
+    /// The same call twice adds twice: Kroger's add is not idempotent either.
+    pub(crate) fn add(&mut self, user: String, items: Vec<Item>) {
+        self.0.entry(user).or_default().add(items);
+    }
+
+    pub(crate) fn lines_of(&self, user: &str) -> &[CartLine] {
+        self.0.get(user).map_or(&[][..], |cart| &cart.lines)
+    }
+
+    /// Returns every customer's lines, sorted by name.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &[CartLine])> {
+        self.0.iter().map(|(user, cart)| (user.as_str(), cart.lines.as_slice()))
+    }
+}
+
 impl Cart {
-    pub(crate) fn add(&mut self, items: Vec<Item>) {
+    fn add(&mut self, items: Vec<Item>) {
         for item in items {
-            let key = (item.upc, item.modality);
-            match self.positions.get(&key) {
+            let place = (item.upc, item.modality);
+            match self.positions.get(&place) {
                 Some(&position) => self.lines[position].quantity += u64::from(item.quantity),
-                None => self.append(key, item.quantity),
+                None => self.append(place, item.quantity),
             }
         }
     }
 
-    pub(crate) fn lines(&self) -> &[Line] {
-        &self.lines
-    }
-
-    fn append(&mut self, key: (String, Modality), quantity: u32) {
-        let (upc, modality) = key.clone();
-        self.positions.insert(key, self.lines.len());
-        self.lines.push(Line { upc, quantity: quantity.into(), modality });
+    fn append(&mut self, place: (String, Modality), quantity: u32) {
+        let (upc, modality) = place.clone();
+        self.positions.insert(place, self.lines.len());
+        self.lines.push(CartLine { upc, quantity: quantity.into(), modality });
     }
 }
 
@@ -130,18 +162,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_same_product_twice_is_one_line_with_the_sum_and_a_modality_is_a_line_of_its_own() {
+    fn adds_of_one_product_are_summed_for_each_modality() {
         let mut cart = Cart::default();
         let body = br#"{"items":[{"upc":"0001111041700","quantity":2},
             {"upc":"0001111041700","quantity":1,"modality":"DELIVERY"}]}"#;
         cart.add(parse_items(body).unwrap());
         cart.add(parse_items(body).unwrap());
-        let quantities: Vec<_> = cart.lines().iter().map(|line| (line.modality.name(), line.quantity)).collect();
+        let quantities: Vec<_> = cart.lines.iter().map(|line| (line.modality.name(), line.quantity)).collect();
         assert_eq!(quantities, [("PICKUP", 4), ("DELIVERY", 2)]);
     }
 
     #[test]
-    fn kroger_refuses_what_is_not_thirteen_long_no_known_modality_or_no_items() {
+    fn wrong_upc_wrong_modality_and_missing_items_are_refused() {
         let refused = |body: &str| parse_items(body.as_bytes()).unwrap_err();
         let item = |item: &str| refused(&format!(r#"{{"items":[{item}]}}"#));
         assert_eq!(item(r#"{"upc":"123","quantity":1}"#), ItemsRefusal::Upc);

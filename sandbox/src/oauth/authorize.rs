@@ -1,18 +1,22 @@
-//! The authorize endpoint's rules: what may be asked for, and the code that an Allow is worth.
+//! The rules of the authorize endpoint: what an application may ask for, and the code that a
+//! consent brings.
+//!
+//! Never exchanges a code: `code_exchange` does.
 
 use std::time::{Duration, SystemTime};
 
 use url::Url;
 
-use crate::{
-    oauth::authorization_server::{Kroger, SignIn, SignInId},
-    parameters::Parameters,
+use super::{
+    authorization_server::{AuthorizationCode, AuthorizationServer, CustomerSignIn},
+    refusals::AuthorizationRefusal,
 };
+use crate::parameters::Parameters;
 
-/// A code is exchanged at once by a program, so it need not live long.
+/// How long a code is valid. A program exchanges it at once, so a short time is enough.
 const CODE_LIFETIME: Duration = Duration::from_mins(2);
 
-/// A request that may be put before the customer.
+/// A valid request, ready to be shown to the customer.
 pub(crate) struct AuthorizationRequest {
     pub(crate) client_id: String,
     pub(crate) redirect_uri: String,
@@ -21,49 +25,8 @@ pub(crate) struct AuthorizationRequest {
     code_challenge: Option<String>,
 }
 
-/// A code that has not been exchanged yet, and all it is bound to.
-pub(crate) struct Code {
-    pub(crate) sign_in: SignInId,
-    pub(crate) redirect_uri: String,
-    pub(crate) challenge: Option<String>,
-    pub(crate) expires_at: SystemTime,
-}
-
-/// Why a request is not put before the customer. Kroger answers each on the spot, without a
-/// redirect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum AuthorizationRefusal {
-    ClientId,
-    RedirectUri,
-    ResponseType,
-    Scope,
-    ChallengeMissing,
-    ChallengeMethod,
-    ChallengeShape,
-    Repeated,
-}
-
-impl AuthorizationRefusal {
-    /// `error` and `error_description` of the answer.
-    pub(crate) fn texts(self) -> (&'static str, &'static str) {
-        let text = match self {
-            Self::ClientId => "Invalid client_id",
-            Self::RedirectUri => crate::oauth::token::REDIRECT_URI_MISMATCH,
-            Self::Scope => return ("invalid_scope", "invalid scope"),
-            Self::ResponseType => {
-                return ("unsupported_response_type", "response_type must be code");
-            }
-            Self::ChallengeMissing => "code_challenge is required for a public client",
-            Self::ChallengeMethod => "code_challenge_method must be S256",
-            Self::ChallengeShape => "code_challenge must be 43 base64url characters",
-            Self::Repeated => "a parameter is repeated",
-        };
-        ("invalid_request", text)
-    }
-}
-
-impl Kroger {
-    /// Reads what `parameters` ask for, or says why it cannot be asked.
+impl AuthorizationServer {
+    /// Parses an authorization request, and refuses one that the application may not send.
     pub(crate) fn authorization_request(
         &self,
         parameters: &Parameters,
@@ -97,19 +60,19 @@ impl Kroger {
         })
     }
 
-    /// `user` consents: answers where the browser goes next, with a code.
+    /// Records that `user` consents, and returns the URL for the browser to open next, with a code.
     pub(crate) fn allow(&mut self, now: SystemTime, request: &AuthorizationRequest, user: &str) -> String {
         self.codes.retain(|_, code| now < code.expires_at);
         let code = self.mint.token();
         let location = request.location(&[("code", &code)]);
-        let issued = Code {
+        let issued = AuthorizationCode {
             sign_in: self.sign_ins.len(),
             redirect_uri: request.redirect_uri.clone(),
             challenge: request.code_challenge.clone(),
             expires_at: now + CODE_LIFETIME,
         };
         self.codes.insert(code, issued);
-        self.sign_ins.push(SignIn {
+        self.sign_ins.push(CustomerSignIn {
             user: user.into(),
             client_id: request.client_id.clone(),
             scope: request.scope.clone(),
@@ -120,7 +83,7 @@ impl Kroger {
 }
 
 impl AuthorizationRequest {
-    /// The customer declines: where the browser goes next.
+    /// Returns the URL for the browser to open next after the customer declined.
     pub(crate) fn denied(&self) -> String {
         self.location(&[("error", "access_denied"), ("error_description", "The customer denied the request")])
     }
@@ -142,7 +105,7 @@ fn code_challenge(parameters: &Parameters) -> Result<Option<&str>, Authorization
             None => Ok(None),
         };
     };
-    // Kroger takes S256 where no method is named; RFC 7636 would take plain.
+    // Without a method Kroger assumes S256; RFC 7636 assumes plain.
     if method.is_some_and(|method| method != "S256") {
         return Err(AuthorizationRefusal::ChallengeMethod);
     }
@@ -162,7 +125,7 @@ mod tests {
 
     fn refusal(parameters: &[(&str, &str)]) -> Option<AuthorizationRefusal> {
         let profile_only = App { scopes: vec!["profile.compact".into()], ..App::sandbox() };
-        let kroger = Kroger::new(vec![profile_only, App::sandbox_public()], [0; 32]);
+        let server = AuthorizationServer::new(vec![profile_only, App::sandbox_public()], [0; 32]);
         let mut asked = vec![
             ("client_id", "sandbox-client"),
             ("redirect_uri", "http://localhost:9004/auth/callback"),
@@ -174,11 +137,11 @@ mod tests {
             asked.push((name, value));
         }
         let query = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(asked).finish();
-        kroger.authorization_request(&Parameters::parse(query.as_bytes())).err()
+        server.authorization_request(&Parameters::parse(query.as_bytes())).err()
     }
 
     #[test]
-    fn what_is_registered_may_be_asked_with_or_without_pkce() {
+    fn registered_client_may_ask_with_or_without_pkce() {
         assert_eq!(refusal(&[]), None);
         assert_eq!(refusal(&[("code_challenge", CHALLENGE)]), None);
         let s256 = ("code_challenge_method", "S256");
@@ -186,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn each_wrong_parameter_has_its_refusal() {
+    fn each_wrong_parameter_has_its_own_refusal() {
         use AuthorizationRefusal as Refusal;
         for (parameter, expected) in [
             (("client_id", "stranger"), Refusal::ClientId),

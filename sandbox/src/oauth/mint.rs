@@ -1,20 +1,22 @@
-//! Makes tokens and codes: opaque, unguessable while the seed is secret, and the same again for
-//! the same seed, so that the rules above need no source of randomness.
+//! Makes tokens and codes.
+//!
+//! They are opaque, and nobody can guess them while the seed is secret. The same seed makes the
+//! same tokens, so the rules need no source of randomness.
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
-pub(crate) struct Mint {
+pub(crate) struct TokenMint {
     seed: [u8; 32],
     minted: u64,
 }
 
-impl Mint {
+impl TokenMint {
     pub(crate) fn new(seed: [u8; 32]) -> Self {
         Self { seed, minted: 0 }
     }
 
-    /// A fresh token of 43 URL-safe characters.
+    /// Makes a new token of 43 URL-safe characters.
     pub(crate) fn token(&mut self) -> String {
         self.minted += 1;
         let mut hash = Sha256::new();

@@ -1,41 +1,46 @@
-//! The products: what there is, what it costs where, and which of it a search finds. The same
-//! store says the same each time; what varies from store to store does so by a hash.
+//! The products, and what each location says of them: price, stock, fulfilment.
+//!
+//! Never random: what differs between locations comes from a hash, so a location always says the
+//! same.
 
 use std::{iter, sync::LazyLock};
 
-use super::shelves::{Brand, PLUS, QUIRKS, Quirk, SHELVES, Shelf, SoldBy};
+use super::{
+    hash::hash,
+    shelves::{Brand, PLUS, QUIRKS, Quirk, SHELVES, Shelf, SoldBy},
+};
 
-/// One product, as it is in every store.
-pub(crate) struct Product {
-    pub(crate) upc: String,
-    pub(crate) brand: &'static str,
-    pub(crate) description: String,
-    pub(crate) size: &'static str,
-    pub(crate) shelf: &'static Shelf,
-    pub(crate) quirk: Option<Quirk>,
+/// A product, as it is at every location.
+pub(super) struct Product {
+    pub(super) upc: String,
+    pub(super) brand: &'static str,
+    pub(super) description: String,
+    pub(super) size: &'static str,
+    pub(super) shelf: &'static Shelf,
+    pub(super) quirk: Option<Quirk>,
     cents: u32,
 }
 
-/// What one store says of one product that it sells.
-pub(crate) struct Offer {
-    /// `None`: the store tells no price.
-    pub(crate) regular_cents: Option<u32>,
-    /// 0 where there is no promotion.
-    pub(crate) promo_cents: u32,
-    /// `None`: the store does not say.
-    pub(crate) stock: Option<&'static str>,
-    pub(crate) curbside: bool,
-    pub(crate) delivery: bool,
-    pub(crate) ship_to_home: bool,
+/// What a location says of a product that it sells.
+pub(super) struct LocationOffer {
+    /// `None` if the location reports no price.
+    pub(super) regular_cents: Option<u32>,
+    /// 0 if there is no promotion.
+    pub(super) promo_cents: u32,
+    /// `None` if the location does not report its stock.
+    pub(super) stock: Option<&'static str>,
+    pub(super) curbside: bool,
+    pub(super) delivery: bool,
+    pub(super) ship_to_home: bool,
 }
 
-/// Everything that is sold somewhere, in the order of the shelves.
-pub(crate) fn all() -> &'static [Product] {
+/// Returns all products, in the order of the shelves.
+pub(super) fn all() -> &'static [Product] {
     static ALL: LazyLock<Vec<Product>> = LazyLock::new(stock_the_shelves);
     &ALL
 }
 
-pub(crate) fn by_upc(upc: &str) -> Option<&'static Product> {
+pub(super) fn by_upc(upc: &str) -> Option<&'static Product> {
     all().iter().find(|product| product.upc == upc)
 }
 
@@ -43,7 +48,7 @@ fn stock_the_shelves() -> Vec<Product> {
     let mut plus = PLUS.iter();
     let mut products = Vec::new();
     for shelf in &SHELVES {
-        for (brand, kind_at, (size, cents)) in places(shelf) {
+        for (brand, kind_at, (size, cents)) in combinations(shelf) {
             let description = format!("{} {}", brand.name, shelf.kinds[kind_at]);
             let plu = brand.prefix.is_empty().then(|| plus.next()).flatten();
             let upc = match plu {
@@ -65,8 +70,8 @@ fn stock_the_shelves() -> Vec<Product> {
     products
 }
 
-/// Brands times kinds times sizes.
-fn places(shelf: &'static Shelf) -> impl Iterator<Item = (&'static Brand, usize, (&'static str, u32))> {
+/// Returns every combination of the shelf's brands, kinds and sizes.
+fn combinations(shelf: &'static Shelf) -> impl Iterator<Item = (&'static Brand, usize, (&'static str, u32))> {
     shelf
         .brands
         .iter()
@@ -77,15 +82,15 @@ fn places(shelf: &'static Shelf) -> impl Iterator<Item = (&'static Brand, usize,
 }
 
 impl Product {
-    /// What the store says of it; `None` where the store does not sell it.
-    pub(crate) fn at(&self, location_id: &str) -> Option<Offer> {
+    /// Returns what the location says of the product, or `None` if it does not sell it.
+    pub(super) fn at(&self, location_id: &str) -> Option<LocationOffer> {
         let roll = |what: &str| hash(&[&self.upc, location_id, what]) % 100;
         if self.quirk == Some(Quirk::Withdrawn) || (self.quirk.is_none() && roll("sold") < 4) {
             return None;
         }
         let reachable = self.quirk != Some(Quirk::InStoreOnly);
         let regular = self.regular_cents(location_id);
-        Some(Offer {
+        Some(LocationOffer {
             regular_cents: (self.quirk != Some(Quirk::Unpriced) && roll("priced") > 1).then_some(regular),
             promo_cents: self.promo_cents(regular, roll("promo")),
             stock: self.stock(roll("stock")),
@@ -95,15 +100,15 @@ impl Product {
         })
     }
 
-    /// Prices differ from division to division, by up to 8 percent.
+    /// Returns the regular price. It differs between divisions, by up to 8 percent.
     fn regular_cents(&self, location_id: &str) -> u32 {
         let division = location_id.get(..3).unwrap_or_default();
         let percent = if self.quirk.is_some() { 0 } else { hash(&[division, self.shelf.category]) % 9 };
         self.cents + self.cents * percent / 100
     }
 
-    /// What one costs where `cents` is the price: of what is weighed, that of a pound.
-    pub(crate) fn cents_of_one(&self, cents: u32) -> u32 {
+    /// Estimates what one piece costs. For weighed products `cents` is the price of a pound.
+    pub(super) fn cents_of_one(&self, cents: u32) -> u32 {
         let roll = hash(&[&self.upc, "weight"]);
         let percent_of_a_pound = match (self.shelf.sold_by, self.shelf.category) {
             (SoldBy::Unit, _) => 100,
@@ -113,8 +118,10 @@ impl Product {
         cents * percent_of_a_pound / 100
     }
 
-    /// One in five is on promotion, at four fifths; of the rest, one in ten has a "promotion" at
-    /// the regular price.
+    /// Returns the promotion price, or 0.
+    ///
+    /// One product in five is on promotion, at four fifths of its price. One in ten of the rest has
+    /// a "promotion" at the regular price.
     fn promo_cents(&self, regular: u32, roll: u32) -> u32 {
         match (self.quirk, roll) {
             (Some(Quirk::Unpriced), _) => 0,
@@ -134,55 +141,6 @@ impl Product {
             _ => Some("HIGH"),
         }
     }
-
-    /// How well a search for `words` finds it: 0 not at all. What the product is called counts
-    /// most, and its last word most of all: milk is found before milk chocolate.
-    pub(crate) fn relevance(&self, words: &[String]) -> u32 {
-        words.iter().map(|word| self.relevance_of(word)).sum()
-    }
-
-    pub(crate) fn has_all(&self, words: &[String]) -> bool {
-        words.iter().all(|word| self.relevance_of(word) > 0)
-    }
-
-    fn relevance_of(&self, word: &str) -> u32 {
-        let names = stems(&self.description);
-        match names.iter().position(|name| name == word) {
-            Some(at) if at + 1 == names.len() => return 12,
-            Some(_) => return 8,
-            None => {}
-        }
-        if names.iter().any(|name| name.starts_with(word)) {
-            return 4;
-        }
-        u32::from(stems(self.shelf.category).iter().any(|name| name == word))
-    }
-}
-
-/// The words of a text as a search compares them: in lower case, without the plural's s.
-pub(crate) fn stems(text: &str) -> Vec<String> {
-    let words = text.split(|c: char| !c.is_alphanumeric()).filter(|word| !word.is_empty());
-    words.map(|word| stem(&word.to_lowercase())).collect()
-}
-
-fn stem(word: &str) -> String {
-    match word {
-        _ if word.len() < 4 || word.ends_with("ss") => word.to_owned(),
-        _ => match (word.strip_suffix("ies"), word.strip_suffix("oes"), word.strip_suffix('s')) {
-            (Some(stem), _, _) => format!("{stem}y"),
-            (_, Some(stem), _) => format!("{stem}o"),
-            (_, _, Some(stem)) => stem.to_owned(),
-            _ => word.to_owned(),
-        },
-    }
-}
-
-/// FNV-1a: the same on each machine and in each run.
-pub(crate) fn hash(parts: &[&str]) -> u32 {
-    let bytes = parts.iter().flat_map(|part| part.bytes().chain([0xff]));
-    let hash = bytes.fold(0x811c_9dc5_u32, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193));
-    // The low bits of FNV-1a depend on few of the bytes.
-    hash ^ (hash >> 15)
 }
 
 #[cfg(test)]
@@ -192,7 +150,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_are_a_few_hundred_products_each_with_a_upc_of_its_own() {
+    fn several_hundred_products_have_distinct_upcs() {
         let upcs: HashSet<&str> = all().iter().map(|product| product.upc.as_str()).collect();
 
         assert_eq!(upcs.len(), all().len());
@@ -201,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_product_is_krogers_two_percent_milk_on_promotion_in_each_store() {
+    fn known_milk_is_on_promotion() {
         let milk = by_upc("0001111041700").unwrap();
         let offer = milk.at("01400376").unwrap();
 
@@ -210,25 +168,14 @@ mod tests {
     }
 
     #[test]
-    fn every_quirk_is_some_products_and_the_stores_differ() {
+    fn every_quirk_occurs_and_locations_differ() {
         for (name, quirk) in QUIRKS {
             assert!(all().iter().any(|product| product.description == name && product.quirk == Some(quirk)), "{name}");
         }
-        let sold = |store: &str| all().iter().filter(|product| product.at(store).is_some()).count();
+        let sold = |location: &str| all().iter().filter(|product| product.at(location).is_some()).count();
         assert!(sold("01400376") < all().len());
-        let price = |store: &str| all()[200].at(store).and_then(|offer| offer.regular_cents);
+        let price = |location: &str| all()[200].at(location).and_then(|offer| offer.regular_cents);
         let prices: HashSet<_> = ["01400376", "70300022", "62000019", "70100109"].map(price).into();
         assert!(prices.len() > 1);
-    }
-
-    #[test]
-    fn a_word_finds_its_plural_and_what_the_product_is_before_what_it_is_made_of() {
-        assert_eq!(stems("Roma Tomatoes & Berries, glass"), ["roma", "tomato", "berry", "glass"]);
-        let relevance = |name: &str, words: &str| {
-            all().iter().find(|product| product.description == name).unwrap().relevance(&stems(words))
-        };
-        assert!(relevance("Kroger Chocolate Milk", "milk") > relevance("Kroger Chocolate Milk", "chocolate"));
-        assert!(relevance("Kroger Tomato Soup", "tomatoes") > 0);
-        assert_eq!(relevance("Kroger Tomato Soup", "milk"), 0);
     }
 }

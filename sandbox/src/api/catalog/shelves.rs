@@ -1,39 +1,43 @@
-//! What the sandbox's stores sell, as a table: each shelf is brands times kinds times sizes.
-//! All brands but Kroger's own are made up.
+//! The table of what the locations sell. Each shelf holds its kinds in every brand and size.
+//!
+//! All brands are made up, except Kroger's own.
 
-/// How a product is kept, in Kroger's words.
+/// The temperature at which a product is kept, in Kroger's words.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Keeps {
+pub(super) enum Temperature {
     Ambient,
     Refrigerated,
     Frozen,
 }
 
+/// What a price counts for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SoldBy {
+pub(super) enum SoldBy {
     Unit,
     /// Priced by the pound.
     Weight,
 }
 
-/// One shelf; the products on it share what is here.
-pub(crate) struct Shelf {
-    pub(crate) category: &'static str,
-    pub(crate) aisle: &'static str,
-    pub(crate) keeps: Keeps,
-    pub(crate) sold_by: SoldBy,
-    pub(crate) brands: &'static [Brand],
-    pub(crate) kinds: &'static [&'static str],
-    /// Each with its price in cents for a brand of 100 percent.
-    pub(crate) sizes: &'static [(&'static str, u32)],
+/// A shelf. Its products share these fields.
+pub(super) struct Shelf {
+    pub(super) category: &'static str,
+    pub(super) aisle: &'static str,
+    pub(super) temperature: Temperature,
+    pub(super) sold_by: SoldBy,
+    pub(super) brands: &'static [Brand],
+    pub(super) kinds: &'static [&'static str],
+    /// Each size has its price in cents, for a brand of 100 percent.
+    pub(super) sizes: &'static [(&'static str, u32)],
 }
 
-/// A name, the first six digits of its UPCs, and its prices in percent of the shelf's.
+/// A brand.
 #[derive(Clone, Copy)]
-pub(crate) struct Brand {
-    pub(crate) name: &'static str,
-    pub(crate) prefix: &'static str,
-    pub(crate) percent: u32,
+pub(super) struct Brand {
+    pub(super) name: &'static str,
+    /// The first six digits of its UPCs.
+    pub(super) prefix: &'static str,
+    /// Its prices, in percent of the shelf's.
+    pub(super) percent: u32,
 }
 
 const fn brand(name: &'static str, prefix: &'static str, percent: u32) -> Brand {
@@ -54,19 +58,19 @@ const PAWS: Brand = brand("Happy Paws", "023930", 120);
 const FARM: Brand = brand("Heritage Farm", "011113", 95);
 const FRESH: Brand = brand("Fresh", "", 100);
 
-use Keeps::{Ambient, Frozen, Refrigerated};
 use SoldBy::{Unit, Weight};
+use Temperature::{Ambient, Frozen, Refrigerated};
 
 #[rustfmt::skip]
 macro_rules! shelf {
-    ($category:literal, $aisle:literal, $keeps:ident, $sold_by:ident, $brands:expr, $kinds:expr, $sizes:expr) => {
-        Shelf { category: $category, aisle: $aisle, keeps: $keeps, sold_by: $sold_by, brands: &$brands, kinds: &$kinds, sizes: &$sizes }
+    ($category:literal, $aisle:literal, $temperature:ident, $sold_by:ident, $brands:expr, $kinds:expr, $sizes:expr) => {
+        Shelf { category: $category, aisle: $aisle, temperature: $temperature, sold_by: $sold_by, brands: &$brands, kinds: &$kinds, sizes: &$sizes }
     };
 }
 
 /// The first product of the first shelf is `0001111041700`, Kroger's 2% milk of 1 gallon.
 #[rustfmt::skip]
-pub(crate) const SHELVES: [Shelf; 34] = [
+pub(super) const SHELVES: [Shelf; 34] = [
     shelf!("Dairy", "35", Refrigerated, Unit, [KROGER, SIMPLE_TRUTH, MEADOW],
         ["2% Reduced Fat Milk", "Vitamin D Whole Milk", "1% Lowfat Milk", "Fat Free Skim Milk", "Chocolate Milk"],
         [("1 gal", 199), ("1/2 gal", 149)]),
@@ -139,27 +143,28 @@ pub(crate) const SHELVES: [Shelf; 34] = [
         ["Adult Dry Dog Food", "Indoor Cat Food", "Clumping Cat Litter"], [("15 lb", 1599)]),
 ];
 
-/// The price look-up codes of what has no brand, in the order of its shelves.
-pub(crate) const PLUS: [u32; 14] = [4011, 4135, 3283, 4072, 4665, 4023, 4087, 4033, 4225, 4062, 4065, 4608, 4048, 4061];
+/// The price look-up codes of the products without a brand, in the order of the shelves.
+pub(super) const PLUS: [u32; 14] = [4011, 4135, 3283, 4072, 4665, 4023, 4087, 4033, 4225, 4062, 4065, 4608, 4048, 4061];
 
-/// The products with something special about them, whatever the store.
+/// What is special about a product at every location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Quirk {
-    /// Sold and in stock everywhere, at a price that does not vary.
+pub(super) enum Quirk {
+    /// It is sold and in stock everywhere, at the same price.
     Steady,
-    /// Temporarily out of stock everywhere.
+    /// It is temporarily out of stock everywhere.
     OutOfStock,
-    /// No store tells a price.
+    /// No location reports a price.
     Unpriced,
-    /// No store sells it.
+    /// No location sells it.
     Withdrawn,
-    /// At most two in an order.
+    /// An order may hold two at most.
     AtMostTwo,
-    /// In the store only: neither pickup nor delivery.
+    /// It is sold in the location only, without pickup or delivery.
     InStoreOnly,
 }
 
-pub(crate) const QUIRKS: [(&str, Quirk); 7] = [
+/// The products with a quirk, by description.
+pub(super) const QUIRKS: [(&str, Quirk); 7] = [
     ("Kroger 2% Reduced Fat Milk", Quirk::Steady),
     ("Kroger Grade A Large Eggs", Quirk::Steady),
     ("Kroger Vanilla Extract", Quirk::OutOfStock),

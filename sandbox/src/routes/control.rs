@@ -1,4 +1,7 @@
-//! `/_sandbox/`: for tests and scripts, to see what happened and to change how the sandbox behaves.
+//! Serves `/_sandbox/`, where tests and scripts see what happened and change how the sandbox
+//! behaves.
+//!
+//! Pages of other sites are refused.
 
 use axum::{
     Json, Router,
@@ -13,11 +16,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    oauth::authorization_server::Kroger,
+    answers::bad_request,
+    clock::now,
+    guards::is_form,
+    oauth::authorization_server::AuthorizationServer,
     parameters::Parameters,
-    router::is_form,
-    sandbox::{Sandbox, now},
-    settings::{Settings, SettingsChange},
+    sandbox::Sandbox,
+    settings::{SandboxSettings, SettingsChange},
 };
 
 pub(crate) fn routes() -> Router<Sandbox> {
@@ -31,8 +36,9 @@ pub(crate) fn routes() -> Router<Sandbox> {
         .layer(from_fn(refuse_other_sites))
 }
 
-/// A page that a developer happens to visit has no business here. `Origin` would not tell it from
-/// our own front page, whose forms send `null`.
+/// Refuses calls from a page of another site that a developer happens to visit.
+///
+/// `Origin` cannot tell such a page from our own front page, whose forms send `null`.
 async fn refuse_other_sites(request: Request, next: Next) -> Response {
     if request.headers().get("sec-fetch-site").is_some_and(|site| site == "cross-site") {
         return (StatusCode::FORBIDDEN, "pages of other sites may not call this\n").into_response();
@@ -40,16 +46,12 @@ async fn refuse_other_sites(request: Request, next: Next) -> Response {
     next.run(request).await
 }
 
-pub(crate) fn bad_request(error: &str) -> Response {
-    (StatusCode::BAD_REQUEST, Json(json!({"error": error}))).into_response()
-}
-
 async fn state(State(sandbox): State<Sandbox>) -> Json<Value> {
-    Json(sandbox.state())
+    Json(sandbox.lock().report())
 }
 
-async fn settings(State(sandbox): State<Sandbox>) -> Json<Settings> {
-    Json(sandbox.world().kroger.settings.clone())
+async fn settings(State(sandbox): State<Sandbox>) -> Json<SandboxSettings> {
+    Json(sandbox.lock().settings())
 }
 
 async fn change_settings(State(sandbox): State<Sandbox>, body: Bytes) -> Response {
@@ -57,58 +59,56 @@ async fn change_settings(State(sandbox): State<Sandbox>, body: Bytes) -> Respons
         Ok(change) => change,
         Err(error) => return bad_request(&error.to_string()),
     };
-    let mut world = sandbox.world();
-    match world.kroger.settings.changed(&change) {
-        Ok(settings) => {
-            world.kroger.settings = settings.clone();
-            Json(settings).into_response()
-        }
+    match sandbox.lock().change_settings(&change) {
+        Ok(settings) => Json(settings).into_response(),
         Err(error) => bad_request(&error),
     }
 }
 
 async fn faults(State(sandbox): State<Sandbox>) -> Json<Value> {
-    Json(sandbox.world().faults.listing())
+    Json(sandbox.lock().faults.listing())
 }
 
 async fn add_faults(State(sandbox): State<Sandbox>, body: Bytes) -> Response {
-    let mut world = sandbox.world();
-    match world.faults.add(&body) {
-        Ok(()) => Json(world.faults.listing()).into_response(),
+    let mut state = sandbox.lock();
+    match state.faults.add(&body) {
+        Ok(()) => Json(state.faults.listing()).into_response(),
         Err(error) => bad_request(&error),
     }
 }
 
 async fn clear_faults(State(sandbox): State<Sandbox>) -> Json<Value> {
-    let mut world = sandbox.world();
-    world.faults.clear();
-    Json(world.faults.listing())
+    let mut state = sandbox.lock();
+    state.faults.clear();
+    Json(state.faults.listing())
 }
 
 async fn expire(State(sandbox): State<Sandbox>, headers: HeaderMap, body: Bytes) -> Response {
-    let expire = |kroger: &mut Kroger, user: &str| json!({"access_tokens_expired": kroger.expire(now(), user)});
+    let expire =
+        |server: &mut AuthorizationServer, user: &str| json!({"access_tokens_expired": server.expire(now(), user)});
     for_user(&sandbox, &headers, &body, expire)
 }
 
 async fn revoke(State(sandbox): State<Sandbox>, headers: HeaderMap, body: Bytes) -> Response {
-    let revoke = |kroger: &mut Kroger, user: &str| json!({"sign_ins_revoked": kroger.revoke(user)});
+    let revoke = |server: &mut AuthorizationServer, user: &str| json!({"sign_ins_revoked": server.revoke(user)});
     for_user(&sandbox, &headers, &body, revoke)
 }
 
-/// Does `deed` for the user that the body names: as JSON for a program, as a form for the
-/// buttons of the front page, which is shown again.
+/// Applies `change` to the user that the body names.
+///
+/// A program sends JSON. The buttons of the front page send a form, and then see that page again.
 fn for_user(
     sandbox: &Sandbox,
     headers: &HeaderMap,
     body: &[u8],
-    deed: impl Fn(&mut Kroger, &str) -> Value,
+    change: impl Fn(&mut AuthorizationServer, &str) -> Value,
 ) -> Response {
-    // curl calls everything a form, so a form that is none may still be JSON.
+    // curl declares every body as a form, so a body that does not parse as a form may be JSON.
     let clicked = is_form(headers).then(|| user_of_form(body)).flatten();
     let Some(user) = clicked.clone().or_else(|| user_of_json(body)) else {
         return bad_request("the body must name a customer: {\"user\": \"alice\"}");
     };
-    let done = deed(&mut sandbox.world().kroger, &user);
+    let done = change(&mut sandbox.lock().authorization_server, &user);
     if clicked.is_some() { Redirect::to("/").into_response() } else { Json(done).into_response() }
 }
 
