@@ -1,24 +1,26 @@
 //! Products, locations, chains and departments, as a client meets them.
 
-use super::*;
+use serde_json::{Value, json};
 
-const STORE: &str = "01400376";
+use crate::{client::WireReply, fixture::TestSandbox};
 
-/// A sandbox, and an app's own token for it.
-struct Shop {
-    sandbox: Running,
+const LOCATION: &str = "01400376";
+
+/// A sandbox with an app's own token.
+struct CatalogClient {
+    sandbox: TestSandbox,
     token: String,
 }
 
-impl Shop {
+impl CatalogClient {
     fn open() -> Self {
-        let sandbox = Running::start();
+        let sandbox = TestSandbox::start();
         let granted = sandbox.token("grant_type=client_credentials&scope=product.compact").json();
         let token = granted["access_token"].as_str().unwrap().to_owned();
         Self { sandbox, token }
     }
 
-    fn call(&self, method: &str, path: &str) -> Reply {
+    fn call(&self, method: &str, path: &str) -> WireReply {
         self.sandbox.call(&format!("{method} {path}\nauthorization: Bearer {}", self.token), "")
     }
 
@@ -34,7 +36,7 @@ impl Shop {
         texts.map(str::to_owned).collect()
     }
 
-    /// Status and reason of a refusal.
+    /// Returns the status and the reason of a refusal.
     fn refused(&self, path: &str) -> (u16, String) {
         let reply = self.call("GET", path);
         let body = if reply.body.is_empty() { json!({}) } else { reply.json() };
@@ -44,11 +46,12 @@ impl Shop {
 }
 
 #[test]
-fn a_search_finds_what_it_is_called_and_tells_a_price_only_with_a_location() {
-    let shop = Shop::open();
+fn search_reports_a_price_only_with_a_location() {
+    let catalog = CatalogClient::open();
 
-    let nowhere = shop.get("/v1/products?filter.term=reduced+fat+milk&filter.limit=1");
-    let here = shop.get(&format!("/v1/products?filter.term=reduced+fat+milk&filter.limit=1&filter.locationId={STORE}"));
+    let nowhere = catalog.get("/v1/products?filter.term=reduced+fat+milk&filter.limit=1");
+    let here =
+        catalog.get(&format!("/v1/products?filter.term=reduced+fat+milk&filter.limit=1&filter.locationId={LOCATION}"));
 
     let (nowhere, here) = (&nowhere["data"][0], &here["data"][0]);
     assert_eq!(nowhere["upc"], "0001111041700");
@@ -60,9 +63,9 @@ fn a_search_finds_what_it_is_called_and_tells_a_price_only_with_a_location() {
 }
 
 #[test]
-fn pages_do_not_overlap_and_say_how_much_there_is() {
-    let shop = Shop::open();
-    let page = |start: &str| shop.get(&format!("/v1/products?filter.term=milk&filter.limit=5{start}"));
+fn pages_do_not_overlap_and_report_the_total() {
+    let catalog = CatalogClient::open();
+    let page = |start: &str| catalog.get(&format!("/v1/products?filter.term=milk&filter.limit=5{start}"));
 
     let (first, second) = (page(""), page("&filter.start=5"));
 
@@ -74,14 +77,14 @@ fn pages_do_not_overlap_and_say_how_much_there_is() {
 }
 
 #[test]
-fn brands_and_ids_are_lists_and_a_fulfilment_leaves_out_what_it_cannot_bring() {
-    let shop = Shop::open();
+fn brands_and_ids_are_lists_and_fulfilment_filters() {
+    let catalog = CatalogClient::open();
 
-    let brands = shop.get("/v1/products?filter.brand=Fizzwell%7CHappy+Paws&filter.limit=50");
-    let ids = shop.get("/v1/products?filter.productId=0000000004011,0001111041700,0009999999999");
+    let brands = catalog.get("/v1/products?filter.brand=Fizzwell%7CHappy+Paws&filter.limit=50");
+    let ids = catalog.get("/v1/products?filter.productId=0000000004011,0001111041700,0009999999999");
     let buns = |fulfillment: &str| {
-        let query = format!("filter.term=kroger+hot+dog+buns&filter.locationId={STORE}{fulfillment}");
-        shop.descriptions(&query).contains(&"Kroger Hot Dog Buns".to_owned())
+        let query = format!("filter.term=kroger+hot+dog+buns&filter.locationId={LOCATION}{fulfillment}");
+        catalog.descriptions(&query).contains(&"Kroger Hot Dog Buns".to_owned())
     };
 
     let brands: std::collections::BTreeSet<_> =
@@ -92,35 +95,36 @@ fn brands_and_ids_are_lists_and_a_fulfilment_leaves_out_what_it_cannot_bring() {
 }
 
 #[test]
-fn a_list_of_ids_looks_at_nothing_else_and_one_product_tells_its_store() {
-    let shop = Shop::open();
+fn list_of_ids_ignores_other_filters() {
+    let catalog = CatalogClient::open();
     let ids = "filter.productId=0001111041700,0000000004011";
 
-    let listed = shop.get(&format!("/v1/products?{ids}&filter.locationId={STORE}&filter.limit=1&filter.brand=Nobody"));
-    let alone = shop.get(&format!("/v1/products/0001111041700?filter.locationId={STORE}"));
+    let listed =
+        catalog.get(&format!("/v1/products?{ids}&filter.locationId={LOCATION}&filter.limit=1&filter.brand=Nobody"));
+    let alone = catalog.get(&format!("/v1/products/0001111041700?filter.locationId={LOCATION}"));
 
     assert_eq!(listed["data"].as_array().unwrap().len(), 2);
-    assert_eq!(listed, shop.get(&format!("/v1/products?{ids}")));
+    assert_eq!(listed, catalog.get(&format!("/v1/products?{ids}")));
     assert_eq!(listed["data"][0]["items"][0].get("price"), None);
     assert_eq!(alone["data"]["items"][0]["price"]["regular"], 1.99);
 }
 
 #[test]
-fn a_store_that_is_not_there_tells_nothing() {
-    let shop = Shop::open();
+fn unknown_location_reports_nothing() {
+    let catalog = CatalogClient::open();
 
-    let nowhere = shop.get("/v1/products/0001111041700?filter.locationId=99999999");
-    let searched = shop.get("/v1/products?filter.term=milk&filter.locationId=99999999");
+    let nowhere = catalog.get("/v1/products/0001111041700?filter.locationId=99999999");
+    let searched = catalog.get("/v1/products?filter.term=milk&filter.locationId=99999999");
 
-    assert_eq!(nowhere, shop.get("/v1/products/0001111041700"));
+    assert_eq!(nowhere, catalog.get("/v1/products/0001111041700"));
     assert_eq!(searched["data"], json!([]));
 }
 
 #[test]
-fn what_is_weighed_has_an_estimate_of_a_piece_that_is_not_the_price_of_a_pound() {
-    let shop = Shop::open();
+fn weighed_product_estimates_the_price_of_a_piece() {
+    let catalog = CatalogClient::open();
     let price = |upc: &str| {
-        let product = shop.get(&format!("/v1/products/{upc}?filter.locationId={STORE}"));
+        let product = catalog.get(&format!("/v1/products/{upc}?filter.locationId={LOCATION}"));
         let item = product["data"]["items"][0].clone();
         let dollars = |name: &str| item["price"][name].as_f64().unwrap();
         (item["soldBy"].clone(), dollars("regularPerUnitEstimate") / dollars("regular"))
@@ -133,11 +137,11 @@ fn what_is_weighed_has_an_estimate_of_a_piece_that_is_not_the_price_of_a_pound()
 }
 
 #[test]
-fn the_oddities_that_clients_met_occur() {
-    let shop = Shop::open();
+fn known_oddities_occur() {
+    let catalog = CatalogClient::open();
     let page = |brand: &str| {
-        let query = format!("filter.brand={brand}&filter.limit=50&filter.locationId={STORE}");
-        shop.get(&format!("/v1/products?{query}"))["data"].as_array().unwrap().clone()
+        let query = format!("filter.brand={brand}&filter.limit=50&filter.locationId={LOCATION}");
+        catalog.get(&format!("/v1/products?{query}"))["data"].as_array().unwrap().clone()
     };
 
     let products: Vec<Value> = ["Kroger", "Happy+Paws", "Northpine", "Simple+Truth+Organic"].map(page).concat();
@@ -149,15 +153,15 @@ fn the_oddities_that_clients_met_occur() {
     some(|product| product["items"][0].get("inventory").is_none());
     some(|product| product["items"][0]["price"]["promo"] == 0.0);
     some(|product| product["items"][0]["price"]["promo"] == product["items"][0]["price"]["regular"]);
-    let one = shop.get("/v1/products/0001111041700");
+    let one = catalog.get("/v1/products/0001111041700");
     assert_eq!(one.get("meta"), None);
 }
 
 #[test]
-fn a_product_is_refused_in_krogers_words() {
-    let shop = Shop::open();
+fn wrong_product_query_is_refused_in_krogers_words() {
+    let catalog = CatalogClient::open();
     let refused = |query: &str, reason: &str| {
-        assert_eq!(shop.refused(&format!("/v1/products{query}")), (400, reason.to_owned()), "{query}");
+        assert_eq!(catalog.refused(&format!("/v1/products{query}")), (400, reason.to_owned()), "{query}");
     };
     refused("", "Invalid parameters");
     refused("?filter.term=mi", "Invalid parameters");
@@ -167,23 +171,28 @@ fn a_product_is_refused_in_krogers_words() {
     refused("?filter.term=milk&filter.limit=51", "Field 'limit' must be a number between 1 and 50 (inclusive)");
     refused("?filter.term=milk&filter.start=0", "Field 'start' must be a number between 1 and 250 (inclusive)");
     refused("/123", "UPC must have a length of 13 characters");
-    assert_eq!(shop.refused("/v1/products/0009999999999"), (404, String::new()));
+    assert_eq!(catalog.refused("/v1/products/0009999999999"), (404, String::new()));
 }
 
 #[test]
-fn stores_are_found_near_a_zip_code_or_a_point_and_refused_in_krogers_words() {
-    let shop = Shop::open();
+fn locations_are_found_near_a_place_or_refused_in_krogers_words() {
+    let catalog = CatalogClient::open();
     let ids = |query: &str| -> Vec<String> {
-        let page = shop.get(&format!("/v1/locations?{query}"));
-        page["data"].as_array().unwrap().iter().map(|store| store["locationId"].as_str().unwrap().to_owned()).collect()
+        let page = catalog.get(&format!("/v1/locations?{query}"));
+        page["data"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|location| location["locationId"].as_str().unwrap().to_owned())
+            .collect()
     };
     let refused = |query: &str, reason: &str| {
-        assert_eq!(shop.refused(&format!("/v1/locations?{query}")), (400, reason.to_owned()), "{query}");
+        assert_eq!(catalog.refused(&format!("/v1/locations?{query}")), (400, reason.to_owned()), "{query}");
     };
 
-    assert_eq!(ids("filter.zipCode.near=45039&filter.limit=1"), [STORE]);
-    assert_eq!(ids("filter.latLong.near=39.31,-84.27&filter.limit=1"), [STORE]);
-    assert_eq!(ids("filter.lat.near=39.31&filter.lon.near=-84.27&filter.limit=1"), [STORE]);
+    assert_eq!(ids("filter.zipCode.near=45039&filter.limit=1"), [LOCATION]);
+    assert_eq!(ids("filter.latLong.near=39.31,-84.27&filter.limit=1"), [LOCATION]);
+    assert_eq!(ids("filter.lat.near=39.31&filter.lon.near=-84.27&filter.limit=1"), [LOCATION]);
     assert_eq!(ids("filter.zipCode.near=99999"), Vec::<String>::new());
     assert_eq!(ids("filter.chain=QFC&filter.department=01,11").len(), 2);
     refused("filter.zipCode.near=4503", "Field 'filter.zipCode.near' must 5 digits");
@@ -195,46 +204,46 @@ fn stores_are_found_near_a_zip_code_or_a_point_and_refused_in_krogers_words() {
 }
 
 #[test]
-fn a_store_a_chain_and_a_department_are_told_or_only_that_they_exist() {
-    let shop = Shop::open();
+fn get_and_head_find_a_location_a_chain_and_a_department() {
+    let catalog = CatalogClient::open();
     for (path, key, value) in [
         ("/v1/locations/01400376", "name", "Kroger Landen"),
         ("/v1/chains/KING%20SOOPERS", "domain", "kingsoopers.com"),
         ("/v1/departments/09", "name", "Pharmacy"),
     ] {
-        assert_eq!(shop.get(path)["data"][key], value);
-        let head = shop.call("HEAD", path);
+        assert_eq!(catalog.get(path)["data"][key], value);
+        let head = catalog.call("HEAD", path);
         assert_eq!((head.status(), head.body.as_str()), (Some(204), ""), "{path}");
     }
     for path in ["/v1/locations/09999999", "/v1/chains/NOBODY", "/v1/departments/99"] {
-        assert_eq!(shop.refused(path), (404, String::new()));
-        assert_eq!(shop.call("HEAD", path).status(), Some(404), "{path}");
+        assert_eq!(catalog.refused(path), (404, String::new()));
+        assert_eq!(catalog.call("HEAD", path).status(), Some(404), "{path}");
     }
-    assert_eq!(shop.refused("/v1/departments/9"), (400, "Invalid department ID".to_owned()));
-    assert_eq!(shop.get("/v1/chains")["data"].as_array().unwrap().len(), 8);
-    assert_eq!(shop.get("/v1/departments")["data"].as_array().unwrap().len(), 14);
+    assert_eq!(catalog.refused("/v1/departments/9"), (400, "Invalid department ID".to_owned()));
+    assert_eq!(catalog.get("/v1/chains")["data"].as_array().unwrap().len(), 8);
+    assert_eq!(catalog.get("/v1/departments")["data"].as_array().unwrap().len(), 14);
 }
 
 #[test]
-fn products_want_their_scope_and_locations_only_a_token_anyones() {
-    let shop = Shop::open();
-    let customer = shop.sandbox.sign_in();
+fn products_need_their_scope_and_locations_any_token() {
+    let catalog = CatalogClient::open();
+    let customer = catalog.sandbox.sign_in();
     let as_customer = |path: &str| {
         let token = customer["access_token"].as_str().unwrap();
-        shop.sandbox.call(&format!("GET {path}\nauthorization: Bearer {token}"), "").status()
+        catalog.sandbox.call(&format!("GET {path}\nauthorization: Bearer {token}"), "").status()
     };
 
     assert_eq!(as_customer("/v1/products?filter.term=milk"), Some(403));
     assert_eq!(as_customer("/v1/locations"), Some(200));
-    assert_eq!(shop.sandbox.get("/v1/locations").status(), Some(401));
-    assert_eq!(shop.call("GET", "/v1/identity/profile").status(), Some(403));
+    assert_eq!(catalog.sandbox.get("/v1/locations").status(), Some(401));
+    assert_eq!(catalog.call("GET", "/v1/identity/profile").status(), Some(403));
 }
 
 #[test]
-fn faults_meet_the_catalogue_as_they_meet_the_cart() {
-    let shop = Shop::open();
-    shop.sandbox.fault(&json!({"match": {"path": "/v1/chains"}, "times": 1, "action": {"status": 503}}));
+fn faults_meet_the_catalog_too() {
+    let catalog = CatalogClient::open();
+    catalog.sandbox.fault(&json!({"match": {"path": "/v1/chains"}, "times": 1, "action": {"status": 503}}));
 
-    assert_eq!(shop.call("GET", "/v1/chains").status(), Some(503));
-    assert_eq!(shop.call("GET", "/v1/chains").status(), Some(200));
+    assert_eq!(catalog.call("GET", "/v1/chains").status(), Some(503));
+    assert_eq!(catalog.call("GET", "/v1/chains").status(), Some(200));
 }
