@@ -15,7 +15,7 @@ use crate::{
 
 /// Builds the router of `sandbox`.
 ///
-/// Only [`serve`](crate::serve) can close a connection without an answer, as some faults ask.
+/// Only [`serve`](crate::serve) can close a connection without an answer, as some faults require.
 pub(crate) fn router(sandbox: &Sandbox) -> Router {
     Router::new()
         .merge(oauth::routes())

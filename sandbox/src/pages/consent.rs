@@ -22,7 +22,7 @@ fn scope_in_words(scope: &str) -> String {
         "cart.basic:write" => "Add items to your cart. It cannot look into the cart or take anything out.",
         "profile.compact" => "See the id of your profile. Not your name, not your address.",
         "product.compact" => "Look up products.",
-        _ => "Something that the sandbox has no words for.",
+        _ => "Something that the sandbox cannot describe.",
     };
     format!("<li>{words} <code>{}</code></li>", Escaped(scope))
 }
