@@ -1,4 +1,4 @@
-//! Counts calls by how they ended. Keeps no call.
+//! Counts calls by how they ended. Keeps nothing else of a call.
 
 use std::collections::BTreeMap;
 

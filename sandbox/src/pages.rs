@@ -1,4 +1,6 @@
-//! The pages that a person sees: plain HTML, one style, no scripts.
+//! Builds the pages that a person sees: plain HTML, one style, no scripts.
+//!
+//! Pages change nothing: `routes` answers their forms.
 
 pub(crate) mod consent;
 pub(crate) mod front;

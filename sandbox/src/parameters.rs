@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_repeated_parameter_is_noticed() {
+    fn repeated_parameter_is_reported() {
         assert!(Parameters::parse(b"code=x&code=y").has_repeats());
         assert!(!Parameters::parse(b"code=x&code=&state=x").has_repeats());
     }

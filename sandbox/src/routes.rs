@@ -1,4 +1,6 @@
-//! All paths of the sandbox, and the layers around those that imitate Kroger.
+//! Lists all paths of the sandbox, and the layers around those that imitate Kroger.
+//!
+//! Holds no rule: a handler reads its call, lets the rules decide and writes the answer.
 
 mod cart;
 mod catalog;

@@ -1,6 +1,6 @@
 //! Keeps the customers' carts, and checks what a call puts into them.
 //!
-//! Nothing can be taken out of a cart, as at Kroger. Nobody's token is checked here.
+//! Never takes anything out of a cart, as at Kroger. Checks no token.
 
 use std::collections::{BTreeMap, HashMap};
 

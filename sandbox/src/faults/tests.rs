@@ -28,7 +28,7 @@ fn times_fires_first_calls_and_nth_fires_once() {
 }
 
 #[test]
-fn same_seed_fires_at_same_calls() {
+fn probability_fires_at_its_rate_and_repeats_with_its_seed() {
     let fire = |seed: u64| {
         let list = json!([{"probability": 0.3, "action": "garbage", "seed": seed}]);
         firings(&mut faults(&list).unwrap(), 10_000)

@@ -1,4 +1,6 @@
-//! Refuses calls beyond the daily limits. `quotas` counts and decides.
+//! Refuses calls beyond the daily limits.
+//!
+//! Never counts or decides: `quotas` does.
 
 use axum::{
     extract::{Request, State},

@@ -11,7 +11,7 @@ use super::{
     authorization_server::{AuthorizationCode, AuthorizationServer, CustomerSignIn},
     refusals::AuthorizationRefusal,
 };
-use crate::parameters::Parameters;
+use crate::{app::App, parameters::Parameters};
 
 /// How long a code is valid. A program exchanges it at once, so a short time is enough.
 const CODE_LIFETIME: Duration = Duration::from_mins(2);
@@ -34,12 +34,7 @@ impl AuthorizationServer {
         if parameters.has_repeats() {
             return Err(AuthorizationRefusal::Repeated);
         }
-        let client_id = parameters.value("client_id").unwrap_or_default();
-        let app = self.app(client_id).ok_or(AuthorizationRefusal::ClientId)?;
-        let redirect_uri = parameters.value("redirect_uri").unwrap_or_default();
-        if !app.allows_redirect(redirect_uri) {
-            return Err(AuthorizationRefusal::RedirectUri);
-        }
+        let (app, redirect_uri) = self.app_and_redirect_uri(parameters)?;
         if parameters.value("response_type") != Some("code") {
             return Err(AuthorizationRefusal::ResponseType);
         }
@@ -52,12 +47,22 @@ impl AuthorizationServer {
             return Err(AuthorizationRefusal::ChallengeMissing);
         }
         Ok(AuthorizationRequest {
-            client_id: client_id.into(),
+            client_id: app.client_id.clone(),
             redirect_uri: redirect_uri.into(),
             scope: scope.split_whitespace().collect::<Vec<_>>().join(" "),
             state: parameters.value("state").map(String::from),
             code_challenge: code_challenge.map(String::from),
         })
+    }
+
+    fn app_and_redirect_uri<'a>(&self, parameters: &'a Parameters) -> Result<(&App, &'a str), AuthorizationRefusal> {
+        let client_id = parameters.value("client_id").unwrap_or_default();
+        let app = self.app(client_id).ok_or(AuthorizationRefusal::ClientId)?;
+        let redirect_uri = parameters.value("redirect_uri").unwrap_or_default();
+        if !app.allows_redirect(redirect_uri) {
+            return Err(AuthorizationRefusal::RedirectUri);
+        }
+        Ok((app, redirect_uri))
     }
 
     /// Records that `user` consents, and returns the URL for the browser to open next, with a code.
@@ -119,7 +124,6 @@ fn code_challenge(parameters: &Parameters) -> Result<Option<&str>, Authorization
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::app::App;
 
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 

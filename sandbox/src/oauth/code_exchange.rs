@@ -1,6 +1,6 @@
 //! The rules for exchanging an authorization code for tokens, with PKCE.
 //!
-//! A code is valid once: the first exchange by its own client uses it up, even a wrong one.
+//! Never accepts a code twice: the first try of its own client uses it up, even if it fails.
 
 use std::time::SystemTime;
 

@@ -1,4 +1,4 @@
-//! The page that asks a customer to consent.
+//! Builds the page that asks a customer to consent. Never records the decision.
 
 use super::html::{Escaped, document};
 use crate::{app::CUSTOMERS, oauth::authorize::AuthorizationRequest};

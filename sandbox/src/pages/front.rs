@@ -1,5 +1,7 @@
-//! The front page: what the sandbox is, the customers and their carts, how to connect a server
-//! and how to disturb it.
+//! Builds the front page: what the sandbox is, the customers and their carts, how to connect a
+//! server and how to disturb it.
+//!
+//! Only reads the state.
 
 use std::time::SystemTime;
 

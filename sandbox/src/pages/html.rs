@@ -1,4 +1,4 @@
-//! What all pages share: escaping, the document around a page, and its headers.
+//! Builds the parts that all pages share: escaped text, the document around a page, its headers.
 //!
 //! Text from outside never reaches a page except through [`Escaped`].
 

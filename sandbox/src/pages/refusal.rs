@@ -1,4 +1,4 @@
-//! The page that explains a refused authorization request.
+//! Builds the page that explains a refused authorization request. Never decides to refuse.
 
 use super::html::{Escaped, apps_table, document};
 use crate::{app::App, oauth::refusals::AuthorizationRefusal};

@@ -1,4 +1,4 @@
-//! Serves the front page.
+//! Serves the front page. Changes nothing.
 
 use axum::{
     Router,

@@ -1,4 +1,4 @@
-//! Writes locations, chains and departments in Kroger's JSON.
+//! Writes locations, chains and departments in Kroger's JSON. Never chooses them.
 
 use serde_json::{Map, Value, json};
 

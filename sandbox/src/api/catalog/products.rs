@@ -51,13 +51,9 @@ fn stock_the_shelves() -> Vec<Product> {
         for (brand, kind_at, (size, cents)) in combinations(shelf) {
             let description = format!("{} {}", brand.name, shelf.kinds[kind_at]);
             let plu = brand.prefix.is_empty().then(|| plus.next()).flatten();
-            let upc = match plu {
-                Some(plu) => format!("{plu:0>13}"),
-                None => format!("00{}{:05}", brand.prefix, 41_700 + 7 * products.len()),
-            };
             let dearer = 10 * u32::try_from(kind_at).unwrap_or_default();
             products.push(Product {
-                upc,
+                upc: upc_of(plu, brand, products.len()),
                 brand: brand.name,
                 quirk: QUIRKS.iter().find(|(name, _)| *name == description).map(|(_, quirk)| *quirk),
                 description,
@@ -68,6 +64,13 @@ fn stock_the_shelves() -> Vec<Product> {
         }
     }
     products
+}
+
+fn upc_of(plu: Option<&u32>, brand: &Brand, position: usize) -> String {
+    match plu {
+        Some(plu) => format!("{plu:0>13}"),
+        None => format!("00{}{:05}", brand.prefix, 41_700 + 7 * position),
+    }
 }
 
 /// Returns every combination of the shelf's brands, kinds and sizes.

@@ -1,4 +1,4 @@
-//! The refusals of the catalog's paths, in Kroger's words.
+//! Answers the refusals of the catalog's paths in Kroger's words. Never decides to refuse.
 
 use axum::{
     http::StatusCode,

@@ -1,4 +1,4 @@
-//! Decides which products a search term finds, and in which order.
+//! Rates how well a search term matches a product. Knows nothing of prices and locations.
 
 use super::products::Product;
 

@@ -13,7 +13,7 @@ fn client_credentials_bring_no_refresh_token() {
 }
 
 #[test]
-fn a_client_token_acts_for_no_customer() {
+fn client_token_acts_for_no_customer() {
     let mut server = server(TokenSettings::default());
     let response = server.answer_token_request(at(0), BASIC, &form("grant_type=client_credentials")).ok().unwrap();
     let refusal = server.customer_of(at(0), Some(&response.access_token), "profile.compact");
@@ -21,7 +21,7 @@ fn a_client_token_acts_for_no_customer() {
 }
 
 #[test]
-fn each_refusal_differs() {
+fn each_mistake_has_its_refusal() {
     let mut server = server(TokenSettings::default());
     let mut refusal = |authorization, text| server.answer_token_request(at(0), authorization, &form(text)).err();
     let wrong = Some("Basic c2FuZGJveC1jbGllbnQ6d3Jvbmc=");
