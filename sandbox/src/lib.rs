@@ -1,8 +1,9 @@
 //! A stand-in for Kroger's public API: sign-in, tokens, carts and the catalog.
 //!
 //! With it the product runs without a Kroger account. It is also the adversary of the tests: on
-//! request it refuses, delays, answers nonsense and hangs up, and it repeats that exactly. It stores
-//! nothing on disk and calls nobody. All its state is gone when it stops.
+//! request it refuses, delays, answers nonsense and closes connections, and a test can repeat each
+//! fault exactly. It stores nothing on disk and calls no other server. Its state is gone when it
+//! stops.
 //!
 //! ```no_run
 //! # async fn example() -> std::io::Result<()> {
