@@ -98,13 +98,14 @@ fn garbage_is_200_without_json() {
 fn delayed_call_is_processed_after_its_caller_hangs_up() {
     let sandbox = TestSandbox::start();
     let alice = sandbox.sign_in();
-    sandbox.fault(&json!({"match": {"path": ADD}, "action": {"delay_ms": 100}}));
-    drop(send(sandbox.address, &add_head(&alice), MILK));
-    let deadline = Instant::now() + Duration::from_secs(10);
-    while sandbox.state()["carts"]["alice"].is_null() {
-        assert!(Instant::now() < deadline, "the add was forgotten");
-        thread::yield_now();
-    }
+    sandbox.fault(&json!({"match": {"path": ADD}, "action": {"delay_ms": 300}}));
+
+    let connection = send(sandbox.address, &add_head(&alice), MILK);
+    // A caller that hangs up earlier may prevent that its request is received at all.
+    wait_until("the call is received", || sandbox.get("/_sandbox/faults").json()[0]["fired"] == 1);
+    drop(connection);
+
+    wait_until("the add is processed", || sandbox.state()["carts"]["alice"].is_array());
 }
 
 #[test]
@@ -131,4 +132,12 @@ fn latency_delays_only_calls_that_imitate_kroger() {
     let asked = Instant::now();
     sandbox.get("/v1/nowhere");
     assert!(asked.elapsed() >= Duration::from_millis(150));
+}
+
+fn wait_until(event: &str, happened: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while !happened() {
+        assert!(Instant::now() < deadline, "timed out before {event}");
+        thread::yield_now();
+    }
 }
