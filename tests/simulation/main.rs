@@ -15,6 +15,7 @@ mod invariants;
 mod keyvalue;
 mod kroger;
 mod machine;
+mod mutation;
 mod mutations;
 mod network;
 mod process;
@@ -23,14 +24,19 @@ mod records;
 mod report;
 mod rest;
 mod seed;
+mod selection;
+mod splice;
 mod weather;
 mod witness;
 mod workload;
 mod world;
 
+use std::collections::HashSet;
+use std::fs;
 use std::path::Path;
 
-use mutations::{MUTATIONS, Mutation};
+use mutation::CORE;
+use mutations::MUTATIONS;
 use process::Broken;
 use report::{Counts, Detail};
 use seed::run;
@@ -67,23 +73,27 @@ fn a_seed_replays_exactly() {
     assert_eq!(first, second);
 }
 
-/// What `mutants` breaks is there, so that it still says what it means to break.
 #[test]
-fn each_mutation_finds_its_text_once() {
-    let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/core");
-    // `core::refresh::tests::name` is in `refresh/tests.rs`.
-    let is_there = |test: &str| {
-        let [_, file, _, name] = test.split("::").collect::<Vec<_>>()[..] else { return false };
-        let tests = std::fs::read_to_string(core.join(file).join("tests.rs")).expect("the tests of the core");
-        tests.contains(&format!("fn {name}()"))
-    };
-    for Mutation { name, file, find, replace, test } in MUTATIONS {
-        let source = std::fs::read_to_string(core.join(file)).expect("a file of the core");
-        assert_eq!(source.matches(find).count(), 1, "the mutant `{name}` no longer applies to {file}");
-        assert_ne!(find, replace, "the mutant `{name}` changes nothing");
-        assert!(test.is_none_or(is_there), "the test of the mutant `{name}` is not there");
+fn every_mutant_applies_once_to_the_core() {
+    let core = Path::new(env!("CARGO_MANIFEST_DIR")).join(CORE);
+    let mut names = HashSet::new();
+    for mutation in MUTATIONS {
+        let source = fs::read_to_string(core.join(mutation.file)).expect("a file of the core");
+        let broken = mutation.apply(&source).unwrap_or_else(|error| panic!("{error}"));
+        assert_ne!(broken, source, "the mutant `{}` changes nothing", mutation.name);
+        assert!(names.insert(mutation.name), "two mutants are named `{}`", mutation.name);
     }
     assert!(MUTATIONS.len() >= 50);
+}
+
+#[test]
+fn every_unit_test_of_a_mutant_exists() {
+    let core = Path::new(env!("CARGO_MANIFEST_DIR")).join(CORE);
+    for (mutation, test) in MUTATIONS.iter().filter_map(|mutation| Some((mutation, mutation.test?))) {
+        let file = core.join(test.module.replace("::", "/")).with_extension("rs");
+        let source = fs::read_to_string(file).expect("the tests of the core");
+        assert!(source.contains(&format!("fn {}()", test.name)), "{}: no test {}", mutation.name, test.path());
+    }
 }
 
 #[test]
