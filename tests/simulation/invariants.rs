@@ -4,12 +4,12 @@
 use kroger_connector::core::lineage::Grant;
 use kroger_connector::core::secret::Secret;
 
-use crate::kroger::{SECOND, State, Time};
+use crate::kroger::{SECOND, Time, TokenState};
 use crate::network::{Fate, Wire};
-use crate::records::{self, Kind, Record, Ticket, show};
-use crate::witness::{Acked, Mint, Parent};
-use crate::workload::{Done, Task};
-use crate::world::{CallId, MachineId, Value, World};
+use crate::records::{self, RecordKind, StoredRecord, Ticket, show};
+use crate::simulation::{CallId, MachineId, Simulation, StoredValue};
+use crate::witness::{AckedRoot, Mint, Parent};
+use crate::workload::{CallAnswer, Task};
 
 /// What clocks may differ by so that a lease is still one for everybody.
 const CLOSE: Time = 6 * SECOND;
@@ -18,11 +18,11 @@ const LEASE: Time = 14 * SECOND;
 /// An owner that looks at the clock later than this after its claim sends nothing.
 const CLAIM_LIFE: Time = 2 * SECOND;
 
-impl World {
+impl Simulation {
     /// 1: what Kroger gave this call is somewhere, or was told to be lost.
-    pub(crate) fn check_saved(&mut self, call: CallId, done: &Done) {
+    pub(crate) fn check_saved(&mut self, call: CallId, done: &CallAnswer) {
         for token in self.witness.unsaved(call) {
-            if matches!(done, Done::Complete(Err(failure)) if failure.detail.contains("forgotten")) {
+            if matches!(done, CallAnswer::Complete(Err(failure)) if failure.detail.contains("forgotten")) {
                 self.witness.mints.get_mut(&token).expect("minted").lost = Some("the user was deleted meanwhile");
                 continue;
             }
@@ -38,10 +38,10 @@ impl World {
                     .violate(1, format!("{token} could not be saved, and was not put into the rescue bucket"));
             }
             let is_told = match done {
-                Done::Grant(result) => matches!(result, Err(kroger_connector::core::refresh::Trouble::Lost)),
-                Done::Answered(Err(failure)) => failure.detail.contains("could not keep them"),
-                Done::Complete(Err(failure)) => failure.detail.contains("lost"),
-                Done::Kept(_) | Done::Pass(_) => true,
+                CallAnswer::Grant(result) => matches!(result, Err(kroger_connector::core::refresh::Trouble::Lost)),
+                CallAnswer::Answered(Err(failure)) => failure.detail.contains("could not keep them"),
+                CallAnswer::Complete(Err(failure)) => failure.detail.contains("lost"),
+                CallAnswer::Kept(_) | CallAnswer::Pass(_) => true,
                 _ => false,
             };
             if !is_told {
@@ -69,11 +69,11 @@ impl World {
             let key = |what: &str| format!("{what}.{}.{}.{number}", self.witness.users[user], show(parent));
             let is_open = self.store.contains_key(&key("intent"));
             let is_honest = match self.store.get(&key("attempt")) {
-                Some(Value::Bytes(bytes)) => matches!(records::outcome(bytes).as_str(), "unknown" | "failed"),
+                Some(StoredValue::Bytes(bytes)) => matches!(records::outcome(bytes).as_str(), "unknown" | "failed"),
                 _ => true,
             };
             let folded = self.store.get(&records::fold_key(&self.witness.users[user], parent, number));
-            let is_told_by_fold = matches!(folded, Some(Value::Bytes(bytes)) if records::may_have_spent(bytes));
+            let is_told_by_fold = matches!(folded, Some(StoredValue::Bytes(bytes)) if records::may_have_spent(bytes));
             if (!is_open || !is_honest) && !is_told_by_fold {
                 let text =
                     format!("{token} is lost and the tries at its parent {} do not say that it may be", show(parent));
@@ -83,26 +83,26 @@ impl World {
     }
 
     /// 3: what was acknowledged is not undone.
-    pub(crate) fn check_acknowledgement(&mut self, call: CallId, done: &Done) {
+    pub(crate) fn check_acknowledgement(&mut self, call: CallId, done: &CallAnswer) {
         let Some(user) = self.calls[call].task.user() else { return };
         let began = self.calls[call].began;
         if self.weather.store.forgets {
             return;
         }
         let acked = match done {
-            Done::Complete(Ok(signed_in)) if signed_in.is_stored => {
+            CallAnswer::Complete(Ok(signed_in)) if signed_in.is_stored => {
                 let root = root_of(&signed_in.grant);
                 let token = signed_in.grant.tokens.refresh_token.as_ref().map(|token| token.expose().to_owned());
                 if let Some(family) = token.and_then(|token| self.kroger.refresh.get(&token).map(|token| token.family))
                 {
                     self.witness.acked_families.insert(family, self.now);
                 }
-                Acked { root, began, is_deletion: false }
+                AckedRoot { root, began, is_deletion: false }
             }
-            Done::Forget(Ok(())) => {
+            CallAnswer::Forget(Ok(())) => {
                 // Of a user without a history, who has no root either, nothing is written.
                 let root = self.witness.seen[call].tombstone.unwrap_or_default();
-                Acked { root, began, is_deletion: true }
+                AckedRoot { root, began, is_deletion: true }
             }
             _ => return,
         };
@@ -156,7 +156,7 @@ impl World {
     /// Whether the sign-in that was acknowledged last still has a good token, in
     /// the store or in the hands of a process in its lease.
     /// One that was never acknowledged may have taken its place.
-    fn is_alive_or_being_saved(&self, user: usize, acked: Acked, current: Ticket) -> bool {
+    fn is_alive_or_being_saved(&self, user: usize, acked: AckedRoot, current: Ticket) -> bool {
         let records = || self.witness.records[user].values().map(|(record, _)| record);
         let before = records().map(|record| record.root).filter(|root| *root < current).max();
         let root = before.map_or(acked.root, |before| before.max(acked.root));
@@ -168,14 +168,14 @@ impl World {
     }
 
     /// 3: what a call is given is no older than what was acknowledged before it.
-    pub(crate) fn check_root(&mut self, call: CallId, done: &Done) {
+    pub(crate) fn check_root(&mut self, call: CallId, done: &CallAnswer) {
         if self.weather.store.forgets {
             return;
         }
         let Some(user) = self.calls[call].task.user() else { return };
         let Some(acked) = self.witness.seen[call].acked[user] else { return };
         let status = match done {
-            Done::Status(Ok(Some(status))) => Some(&status.grant),
+            CallAnswer::Status(Ok(Some(status))) => Some(&status.grant),
             _ => None,
         };
         if let Some(grant) = done.grant().or(status)
@@ -187,7 +187,7 @@ impl World {
         let is_signed_in = self
             .witness
             .current(user)
-            .is_some_and(|(record, written)| record.kind != Kind::Deleted && *written < self.calls[call].began);
+            .is_some_and(|(record, written)| record.kind != RecordKind::Deleted && *written < self.calls[call].began);
         if done.says_absent()
             && is_signed_in
             && !acked.is_deletion
@@ -198,8 +198,8 @@ impl World {
     }
 
     /// 4: nobody is given a token that has expired.
-    pub(crate) fn check_expiry(&mut self, call: CallId, done: &Done) {
-        let Call { machine, was_held_up, is_add } = self.facts(call);
+    pub(crate) fn check_expiry(&mut self, call: CallId, done: &CallAnswer) {
+        let CallFacts { machine, was_held_up, is_add } = self.facts(call);
         let Some(grant) = done.grant() else { return };
         if was_held_up || is_add {
             return;
@@ -214,16 +214,17 @@ impl World {
         }
     }
 
-    fn facts(&self, call: CallId) -> Call {
+    fn facts(&self, call: CallId) -> CallFacts {
         let known = &self.calls[call];
         let machine = &self.machines[known.machine];
         let was_held_up = known.was_stalled || machine.disturbed >= known.began;
-        Call { machine: known.machine, was_held_up, is_add: matches!(known.task, Task::Add(_)) }
+        CallFacts { machine: known.machine, was_held_up, is_add: matches!(known.task, Task::Add(_)) }
     }
 
     /// 5 and 6: nobody is told to sign in again for nothing, and who is, is told why.
-    pub(crate) fn check_refusal(&mut self, call: CallId, done: &Done) {
-        let is_kept = matches!(done, Done::Kept(Ok(kroger_connector::core::maintenance::RefreshOutcome::Reauthorize)));
+    pub(crate) fn check_refusal(&mut self, call: CallId, done: &CallAnswer) {
+        let is_kept =
+            matches!(done, CallAnswer::Kept(Ok(kroger_connector::core::maintenance::RefreshOutcome::Reauthorize)));
         let refusal = done.refusal();
         let Some(user) = self.calls[call].task.user().filter(|_| is_kept || refusal.is_some()) else { return };
         let Some((record, written)) = self.current_on(user, self.calls[call].machine) else { return };
@@ -246,8 +247,11 @@ impl World {
             mint.parent_token.as_ref() == Some(&token)
                 && mint.intent.is_some_and(|(parent, _)| parent == (user, record.ticket))
         });
-        let is_spent =
-            self.kroger.refresh.get(&token).is_some_and(|known| known.state != State::Valid && self.now < known.ends);
+        let is_spent = self
+            .kroger
+            .refresh
+            .get(&token)
+            .is_some_and(|known| known.state != TokenState::Valid && self.now < known.ends);
         if refusal == Some(false) && was_there && is_spent && is_spent_by_us {
             self.witness.violate(
                 6,
@@ -258,14 +262,14 @@ impl World {
 
     /// Whether a call knows of a record that was written at `written`: it was there
     /// when the call began, or when it read a refusal, after which it looks again.
-    fn had_to_see(&self, call: CallId, done: &Done, written: Time) -> bool {
-        let is_status = matches!(done, Done::Status(_));
+    fn had_to_see(&self, call: CallId, done: &CallAnswer, written: Time) -> bool {
+        let is_status = matches!(done, CallAnswer::Status(_));
         let refused_at = self.witness.seen[call].refused_at.filter(|_| !is_status);
         written < refused_at.unwrap_or_default().max(self.calls[call].began)
     }
 
     /// The user's newest record in the store, or in the machine's rescue bucket.
-    fn current_on(&self, user: usize, machine: MachineId) -> Option<(Record, Time)> {
+    fn current_on(&self, user: usize, machine: MachineId) -> Option<(StoredRecord, Time)> {
         let rescue = self.machines[machine].rescue.iter().flatten();
         let rescued = rescue.filter_map(|(key, bytes)| {
             let (of, ticket) = records::grant_key(key)?;
@@ -311,7 +315,7 @@ impl World {
         let current = self.witness.current(user).and_then(|(record, _)| record.token.clone());
         let is_current =
             current.is_none_or(|other| self.kroger.refresh.get(&other).is_some_and(|other| other.family == family));
-        let is_deleted = self.witness.current(user).is_some_and(|(record, _)| record.kind == Kind::Deleted);
+        let is_deleted = self.witness.current(user).is_some_and(|(record, _)| record.kind == RecordKind::Deleted);
         // What a newer sign-in superseded is nobody's, whatever came in its place since.
         let is_superseded = self
             .witness
@@ -375,7 +379,7 @@ impl World {
     /// 8: whether the timer should have known that Kroger wants to be left alone.
     fn was_asked_to_wait(&self, call: CallId) -> bool {
         let Some((not_before, since)) = self.witness.note else { return false };
-        let Call { machine, was_held_up, .. } = self.facts(call);
+        let CallFacts { machine, was_held_up, .. } = self.facts(call);
         self.is_timers(call)
             && since < self.calls[call].began
             && self.wall(machine).0 < not_before
@@ -417,7 +421,7 @@ impl World {
     /// token.
     pub(crate) fn revoke(&mut self, call: CallId, token: &str, fate: Fate) {
         let family = self.kroger.refresh[token].family;
-        let of_family = |new: &String, kroger: &crate::kroger::Kroger| {
+        let of_family = |new: &String, kroger: &crate::kroger::SimulatedKroger| {
             kroger.refresh.get(new).is_some_and(|known| known.family == family)
         };
         let mints: Vec<String> =
@@ -442,7 +446,7 @@ impl World {
     }
 }
 
-struct Call {
+struct CallFacts {
     machine: MachineId,
     was_held_up: bool,
     is_add: bool,

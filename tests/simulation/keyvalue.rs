@@ -4,11 +4,11 @@
 use kroger_connector::ports::{Bucket, KeyPage, StoreError};
 
 use crate::kroger::{SECOND, Time};
-use crate::process::{Answer, Op};
+use crate::process::{Op, PortAnswer};
+use crate::simulation::{CallId, MachineId, ScheduledEvent, Simulation, StoredValue};
 use crate::weather::is_within;
-use crate::world::{CallId, Event, MachineId, Value, World};
 
-impl World {
+impl Simulation {
     pub(crate) fn begin_store(&mut self, call: CallId, serial: u64, op: Op, stall: Time) {
         self.counts.operations += 1;
         let before = self.now + stall + self.random.range(20, 2_000);
@@ -17,7 +17,7 @@ impl World {
             self.note(call, machine, || format!("{} ✗ (no effect)", text_of(&op)));
             let answer = failure_of(&op);
             self.witness_answer(call, &op, &answer);
-            return self.schedule(before, Event::Resume { call, serial, answer });
+            return self.schedule(before, ScheduledEvent::Resume { call, serial, answer });
         }
         let rates = &self.weather.store;
         let (after, late) = (rates.error_after, rates.late);
@@ -41,7 +41,7 @@ impl World {
             }
         }
         let survives = self.random.chance(500);
-        self.schedule(effect_at, Event::Effect { call, serial, op, answer_at, is_told, survives });
+        self.schedule(effect_at, ScheduledEvent::Effect { call, serial, op, answer_at, is_told, survives });
     }
 
     fn fails_before(&mut self, call: CallId, op: &Op) -> bool {
@@ -82,7 +82,7 @@ impl World {
         }
     }
 
-    pub(crate) fn apply(&mut self, call: CallId, op: &Op) -> Answer {
+    pub(crate) fn apply(&mut self, call: CallId, op: &Op) -> PortAnswer {
         let machine = self.calls[call].machine;
         let answer = match bucket_of(op) {
             Bucket::Store => self.apply_to_store(call, op),
@@ -94,35 +94,35 @@ impl World {
         answer
     }
 
-    fn apply_to_store(&mut self, call: CallId, op: &Op) -> Answer {
+    fn apply_to_store(&mut self, call: CallId, op: &Op) -> PortAnswer {
         let forgets = self.weather.store.forgets;
         match op {
-            Op::ReadBack(key) => Answer::Value(Ok(bytes(self.store.get(key)))),
+            Op::ReadBack(key) => PortAnswer::Value(Ok(bytes(self.store.get(key)))),
             Op::Get(_, key) => {
                 let masked = forgets.then(|| self.calls[call].overlay.get(key)).flatten();
-                Answer::Value(Ok(bytes(masked.or_else(|| self.store.get(key)))))
+                PortAnswer::Value(Ok(bytes(masked.or_else(|| self.store.get(key)))))
             }
             Op::Set(_, key, value) => {
-                self.put(call, key, Some(Value::Bytes(value.clone())));
-                Answer::Written(Ok(()))
+                self.put(call, key, Some(StoredValue::Bytes(value.clone())));
+                PortAnswer::Written(Ok(()))
             }
             Op::Delete(_, key) => {
                 self.put(call, key, None);
-                Answer::Written(Ok(()))
+                PortAnswer::Written(Ok(()))
             }
             Op::Increment(key, delta) => {
                 let masked = forgets.then(|| self.calls[call].overlay.get(key)).flatten();
                 let before = match masked.or_else(|| self.store.get(key)) {
-                    Some(Value::Number(number)) => *number,
-                    Some(Value::Bytes(_)) => return Answer::Number(Err(StoreError::Failed)),
+                    Some(StoredValue::Number(number)) => *number,
+                    Some(StoredValue::Bytes(_)) => return PortAnswer::Number(Err(StoreError::Failed)),
                     None => 0,
                 };
                 if *delta > 0 {
-                    self.put(call, key, Some(Value::Number(before + delta)));
+                    self.put(call, key, Some(StoredValue::Number(before + delta)));
                 }
-                Answer::Number(Ok(before + delta))
+                PortAnswer::Number(Ok(before + delta))
             }
-            Op::List(_, cursor) => Answer::Page(Ok(self.page(cursor.unwrap_or(0)))),
+            Op::List(_, cursor) => PortAnswer::Page(Ok(self.page(cursor.unwrap_or(0)))),
             other => unreachable!("{other:?} is no key-value operation"),
         }
     }
@@ -135,7 +135,7 @@ impl World {
         KeyPage { keys: keys.into_iter().map(|(_, key)| key.clone()).collect(), cursor: last }
     }
 
-    fn put(&mut self, call: CallId, key: &str, value: Option<Value>) {
+    fn put(&mut self, call: CallId, key: &str, value: Option<StoredValue>) {
         if self.weather.store.forgets {
             if let Some(value) = value {
                 self.calls[call].overlay.insert(key.to_owned(), value);
@@ -163,46 +163,46 @@ impl World {
         self.witness_store(call, key, old, value);
     }
 
-    fn apply_to_rescue(&mut self, machine: MachineId, op: &Op) -> Answer {
+    fn apply_to_rescue(&mut self, machine: MachineId, op: &Op) -> PortAnswer {
         let Some(rescue) = &mut self.machines[machine].rescue else { return no_bucket(op) };
         match op {
-            Op::Get(_, key) => Answer::Value(Ok(rescue.get(key).cloned())),
+            Op::Get(_, key) => PortAnswer::Value(Ok(rescue.get(key).cloned())),
             Op::Set(_, key, value) => {
                 rescue.insert(key.clone(), value.clone());
                 self.witness_rescue(None, Some(value));
-                Answer::Written(Ok(()))
+                PortAnswer::Written(Ok(()))
             }
             Op::Delete(_, key) => {
                 let old = rescue.remove(key);
                 self.witness_rescue(old.as_deref(), None);
-                Answer::Written(Ok(()))
+                PortAnswer::Written(Ok(()))
             }
-            Op::List(..) => Answer::Page(Ok(KeyPage { keys: rescue.keys().cloned().collect(), cursor: None })),
+            Op::List(..) => PortAnswer::Page(Ok(KeyPage { keys: rescue.keys().cloned().collect(), cursor: None })),
             other => unreachable!("{other:?} on the rescue bucket"),
         }
     }
 
-    fn apply_to_env(&mut self, machine: MachineId, op: &Op) -> Answer {
+    fn apply_to_env(&mut self, machine: MachineId, op: &Op) -> PortAnswer {
         let Some(file) = self.machines[machine].env else { return no_bucket(op) };
         match op {
-            Op::Get(..) => Answer::Value(Ok(self.envs[file].clone())),
+            Op::Get(..) => PortAnswer::Value(Ok(self.envs[file].clone())),
             Op::Set(_, _, value) => {
                 self.envs[file] = Some(value.clone());
-                Answer::Written(Ok(()))
+                PortAnswer::Written(Ok(()))
             }
             Op::Delete(..) => {
                 self.envs[file] = None;
-                Answer::Written(Ok(()))
+                PortAnswer::Written(Ok(()))
             }
             other => unreachable!("{other:?} on the .env file"),
         }
     }
 }
 
-fn bytes(value: Option<&Value>) -> Option<Vec<u8>> {
+fn bytes(value: Option<&StoredValue>) -> Option<Vec<u8>> {
     match value {
-        Some(Value::Bytes(bytes)) => Some(bytes.clone()),
-        Some(Value::Number(number)) => Some(number.to_string().into_bytes()),
+        Some(StoredValue::Bytes(bytes)) => Some(bytes.clone()),
+        Some(StoredValue::Number(number)) => Some(number.to_string().into_bytes()),
         None => None,
     }
 }
@@ -226,21 +226,21 @@ fn saves(op: &Op) -> bool {
     matches!(op, Op::Set(_, key, _) if key.starts_with("grant."))
 }
 
-fn failed(op: &Op, error: StoreError) -> Answer {
+fn failed(op: &Op, error: StoreError) -> PortAnswer {
     match op {
-        Op::Get(..) | Op::ReadBack(_) => Answer::Value(Err(error)),
-        Op::Set(..) | Op::Delete(..) => Answer::Written(Err(error)),
-        Op::Increment(..) => Answer::Number(Err(error)),
-        Op::List(..) => Answer::Page(Err(error)),
+        Op::Get(..) | Op::ReadBack(_) => PortAnswer::Value(Err(error)),
+        Op::Set(..) | Op::Delete(..) => PortAnswer::Written(Err(error)),
+        Op::Increment(..) => PortAnswer::Number(Err(error)),
+        Op::List(..) => PortAnswer::Page(Err(error)),
         other => unreachable!("{other:?} is no key-value operation"),
     }
 }
 
-pub(crate) fn failure_of(op: &Op) -> Answer {
+pub(crate) fn failure_of(op: &Op) -> PortAnswer {
     failed(op, StoreError::Failed)
 }
 
-fn no_bucket(op: &Op) -> Answer {
+fn no_bucket(op: &Op) -> PortAnswer {
     failed(op, StoreError::NoSuchBucket)
 }
 
@@ -258,13 +258,13 @@ fn text_of(op: &Op) -> String {
     }
 }
 
-fn answer_text(answer: &Answer) -> String {
+fn answer_text(answer: &PortAnswer) -> String {
     match answer {
-        Answer::Value(Ok(Some(value))) => crate::report::shortened(&String::from_utf8_lossy(value)),
-        Answer::Value(Ok(None)) => "absent".to_owned(),
-        Answer::Written(Ok(())) => "ok".to_owned(),
-        Answer::Number(Ok(number)) => number.to_string(),
-        Answer::Page(Ok(page)) => format!("{} keys", page.keys.len()),
+        PortAnswer::Value(Ok(Some(value))) => crate::report::shortened(&String::from_utf8_lossy(value)),
+        PortAnswer::Value(Ok(None)) => "absent".to_owned(),
+        PortAnswer::Written(Ok(())) => "ok".to_owned(),
+        PortAnswer::Number(Ok(number)) => number.to_string(),
+        PortAnswer::Page(Ok(page)) => format!("{} keys", page.keys.len()),
         other => format!("{other:?}"),
     }
 }

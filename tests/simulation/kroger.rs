@@ -33,7 +33,7 @@ pub(crate) enum Omission {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum TokenState {
     Valid,
     Spent { at: Time },
     Revoked,
@@ -51,14 +51,14 @@ pub(crate) struct Origin {
 #[derive(Clone, Debug)]
 pub(crate) struct RefreshToken {
     pub(crate) family: usize,
-    pub(crate) state: State,
+    pub(crate) state: TokenState,
     pub(crate) ends: Time,
     pub(crate) successor: Option<String>,
 }
 
 /// What Kroger did with a refresh token, before the network has its say.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum TokenVerdict {
     Granted {
         access: String,
         refresh: Option<String>,
@@ -71,7 +71,7 @@ pub(crate) enum Verdict {
     Expired,
 }
 
-pub(crate) struct Kroger {
+pub(crate) struct SimulatedKroger {
     pub(crate) dialect: Dialect,
     pub(crate) access_life: Time,
     pub(crate) refresh_life: Option<Time>,
@@ -82,7 +82,7 @@ pub(crate) struct Kroger {
     minted: u64,
 }
 
-impl Kroger {
+impl SimulatedKroger {
     pub(crate) fn new(dialect: Dialect, access_life: Time, refresh_life: Option<Time>) -> Self {
         Self {
             dialect,
@@ -103,10 +103,10 @@ impl Kroger {
         code
     }
 
-    pub(crate) fn exchange(&mut self, code: &str, now: Time) -> Verdict {
-        let Some(origin) = self.codes.remove(code) else { return Verdict::Refused { revoked: false } };
+    pub(crate) fn exchange(&mut self, code: &str, now: Time) -> TokenVerdict {
+        let Some(origin) = self.codes.remove(code) else { return TokenVerdict::Refused { revoked: false } };
         let (access, refresh) = self.sign_in(origin, now);
-        Verdict::Granted { access, refresh: Some(refresh), expires_in: self.access_life / SECOND }
+        TokenVerdict::Granted { access, refresh: Some(refresh), expires_in: self.access_life / SECOND }
     }
 
     /// A new family; answers its first pair.
@@ -126,49 +126,51 @@ impl Kroger {
     fn mint_refresh(&mut self, family: usize, now: Time) -> String {
         let token = format!("R{}", self.refresh.len() + 1);
         let ends = self.refresh_life.map_or(Time::MAX, |life| now + life);
-        self.refresh.insert(token.clone(), RefreshToken { family, state: State::Valid, ends, successor: None });
+        self.refresh.insert(token.clone(), RefreshToken { family, state: TokenState::Valid, ends, successor: None });
         token
     }
 
-    pub(crate) fn refresh(&mut self, token: &str, now: Time) -> Verdict {
-        let Some(known) = self.refresh.get(token).cloned() else { return Verdict::Refused { revoked: false } };
+    pub(crate) fn refresh(&mut self, token: &str, now: Time) -> TokenVerdict {
+        let Some(known) = self.refresh.get(token).cloned() else { return TokenVerdict::Refused { revoked: false } };
         if now >= known.ends {
-            return Verdict::Expired;
+            return TokenVerdict::Expired;
         }
         match (known.state, self.dialect) {
-            (State::Valid, Dialect::NoRotation(omission)) => {
+            (TokenState::Valid, Dialect::NoRotation(omission)) => {
                 let refresh = (omission == Omission::Repeated).then(|| token.to_owned());
                 self.granted(refresh, now)
             }
-            (State::Valid, _) => self.rotate(token, known.family, now),
-            (State::Spent { at }, Dialect::Grace(grace))
+            (TokenState::Valid, _) => self.rotate(token, known.family, now),
+            (TokenState::Spent { at }, Dialect::Grace(grace))
                 if now < at + grace && self.is_good(known.successor.as_deref(), now) =>
             {
                 self.granted(known.successor, now)
             }
-            (State::Spent { .. }, Dialect::FamilyRevoked) => Verdict::Refused { revoked: self.revoke(known.family) },
-            (State::Spent { .. } | State::Revoked, _) => Verdict::Refused { revoked: false },
+            (TokenState::Spent { .. }, Dialect::FamilyRevoked) => {
+                TokenVerdict::Refused { revoked: self.revoke(known.family) }
+            }
+            (TokenState::Spent { .. } | TokenState::Revoked, _) => TokenVerdict::Refused { revoked: false },
         }
     }
 
-    fn rotate(&mut self, token: &str, family: usize, now: Time) -> Verdict {
+    fn rotate(&mut self, token: &str, family: usize, now: Time) -> TokenVerdict {
         let successor = self.mint_refresh(family, now);
         let spent = self.refresh.get_mut(token).expect("a known token");
-        spent.state = State::Spent { at: now };
+        spent.state = TokenState::Spent { at: now };
         spent.successor = Some(successor.clone());
         self.granted(Some(successor), now)
     }
 
-    fn granted(&mut self, refresh: Option<String>, now: Time) -> Verdict {
-        Verdict::Granted { access: self.mint_access(now), refresh, expires_in: self.access_life / SECOND }
+    fn granted(&mut self, refresh: Option<String>, now: Time) -> TokenVerdict {
+        TokenVerdict::Granted { access: self.mint_access(now), refresh, expires_in: self.access_life / SECOND }
     }
 
     /// Answers whether anything was alive to revoke.
     pub(crate) fn revoke(&mut self, family: usize) -> bool {
         let mut revoked = false;
         for token in self.refresh.values_mut().filter(|token| token.family == family) {
-            revoked |= token.state == State::Valid;
-            token.state = State::Revoked;
+            revoked |= token.state == TokenState::Valid;
+            token.state = TokenState::Revoked;
         }
         revoked
     }
@@ -176,7 +178,7 @@ impl Kroger {
     /// Whether Kroger would answer this refresh token with a pair now.
     pub(crate) fn is_good(&self, token: Option<&str>, now: Time) -> bool {
         let Some(token) = token.and_then(|token| self.refresh.get(token)) else { return false };
-        token.state == State::Valid && now < token.ends
+        token.state == TokenState::Valid && now < token.ends
     }
 
     /// When the access token ends; none: it was never minted.

@@ -8,10 +8,10 @@ use kroger_connector::core::settings::Settings;
 use kroger_connector::ports::Timestamp;
 
 use crate::kroger::{SECOND, Time};
+use crate::simulation::{CallId, EPOCH, MachineId, Simulation};
 use crate::weather::{DAY, HOUR, MINUTE, YEAR};
-use crate::world::{CallId, EPOCH, MachineId, World};
 
-pub(crate) struct Machine {
+pub(crate) struct SimulatedMachine {
     /// What its wall clock is ahead of true time, in microseconds.
     pub(crate) offset: i64,
     /// What its monotonic clock missed while it was suspended.
@@ -28,12 +28,12 @@ pub(crate) struct Machine {
     pub(crate) disturbed: Time,
 }
 
-impl World {
+impl Simulation {
     pub(crate) fn add_machine(&mut self, settings: Rc<Settings>, has_rescue: bool, env: Option<usize>) {
         let skew = i64::try_from(self.weather.machines.skew).expect("a skew fits");
         let offset =
             if skew == 0 { 0 } else { i64::try_from(self.random.range(0, 2 * skew as u64)).expect("fits") - skew };
-        self.machines.push(Machine {
+        self.machines.push(SimulatedMachine {
             offset,
             missed: 0,
             counts_suspension: self.random.chance(500),

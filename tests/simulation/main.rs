@@ -25,11 +25,11 @@ mod report;
 mod rest;
 mod seed;
 mod selection;
+mod simulation;
 mod splice;
 mod weather;
 mod witness;
 mod workload;
-mod world;
 
 use std::collections::HashSet;
 use std::fs;
@@ -37,12 +37,12 @@ use std::path::Path;
 
 use mutation::CORE;
 use mutations::MUTATIONS;
-use process::Broken;
+use process::BrokenPort;
 use report::{Counts, Detail};
 use seed::run;
 
 /// Runs seeds until one is violated, `most` of them; answers how many it took.
-fn seeds_until_noticed(broken: Broken, most: u64) -> Option<u64> {
+fn seeds_until_noticed(broken: BrokenPort, most: u64) -> Option<u64> {
     (0..most).find(|seed| run(*seed, Some(broken), Detail::Nothing).violation.is_some()).map(|seed| seed + 1)
 }
 
@@ -99,14 +99,14 @@ fn every_unit_test_of_a_mutant_exists() {
 #[test]
 fn each_broken_port_is_noticed() {
     let broken = [
-        Broken::EveryClaimIsWon,
-        Broken::IntentsAreNotStored,
-        Broken::ReadBackIsBelieved,
-        Broken::GrantsAreNotStored,
-        Broken::RescueForgets,
-        Broken::LostRepliesAreNotSent,
-        Broken::ServerErrorsAreRefusals,
-        Broken::ClockStandsStill,
+        BrokenPort::EveryClaimIsWon,
+        BrokenPort::IntentsAreNotStored,
+        BrokenPort::ReadBackIsBelieved,
+        BrokenPort::GrantsAreNotStored,
+        BrokenPort::RescueForgets,
+        BrokenPort::LostRepliesAreNotSent,
+        BrokenPort::ServerErrorsAreRefusals,
+        BrokenPort::ClockStandsStill,
     ];
     for broken in broken {
         assert!(seeds_until_noticed(broken, 2_000).is_some(), "{broken:?}");

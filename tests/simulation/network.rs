@@ -3,9 +3,9 @@
 
 use kroger_connector::ports::{Request, Response};
 
-use crate::kroger::{SECOND, Verdict};
+use crate::kroger::{SECOND, TokenVerdict};
+use crate::simulation::{CallId, Simulation};
 use crate::weather::is_within;
-use crate::world::{CallId, World};
 
 /// What a request asks of Kroger.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +102,7 @@ impl Wire {
     }
 }
 
-impl World {
+impl Simulation {
     /// What becomes of the next request.
     pub(crate) fn fate(&mut self) -> Fate {
         let fate = self.any_fate();
@@ -210,15 +210,15 @@ fn garbled(mut response: Response) -> Response {
     response
 }
 
-fn wired(verdict: &Verdict) -> Response {
+fn wired(verdict: &TokenVerdict) -> Response {
     match verdict {
-        Verdict::Granted { access, refresh, expires_in } => {
+        TokenVerdict::Granted { access, refresh, expires_in } => {
             let refresh = refresh.as_ref().map(|token| format!(r#","refresh_token":"{token}""#)).unwrap_or_default();
             let body =
                 format!(r#"{{"access_token":"{access}","token_type":"bearer","expires_in":{expires_in}{refresh}}}"#);
             response(200, &body)
         }
-        Verdict::Refused { .. } | Verdict::Expired => {
+        TokenVerdict::Refused { .. } | TokenVerdict::Expired => {
             response(400, r#"{"error":"invalid_request","error_description":"invalid refresh_token"}"#)
         }
     }

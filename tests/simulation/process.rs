@@ -13,7 +13,7 @@ use kroger_connector::core::Context;
 use kroger_connector::core::settings::Settings;
 use kroger_connector::ports::{Bucket, Event, KeyPage, Ports, Request, Response, SendError, StoreError, Timestamp};
 
-use crate::workload::{Done, Task};
+use crate::workload::{CallAnswer, Task};
 
 /// Deep enough for the core in an unoptimised build.
 const STACK: usize = 1 << 20;
@@ -37,7 +37,7 @@ pub(crate) enum Op {
 
 /// What the world answers.
 #[derive(Debug)]
-pub(crate) enum Answer {
+pub(crate) enum PortAnswer {
     /// The first resumption, and the end of a sleep.
     Go,
     Value(Result<Option<Vec<u8>>, StoreError>),
@@ -51,18 +51,18 @@ pub(crate) enum Answer {
 }
 
 /// How a process goes on.
-pub(crate) enum Step {
+pub(crate) enum ProcessStep {
     Asks(Op),
-    Ends(Done),
+    Ends(CallAnswer),
 }
 
-pub(crate) struct Process(Coroutine<Answer, Op, Done>);
+pub(crate) struct Process(Coroutine<PortAnswer, Op, CallAnswer>);
 
 impl Process {
     pub(crate) fn new(
         task: Task,
         settings: Rc<Settings>,
-        broken: Option<Broken>,
+        broken: Option<BrokenPort>,
         stacks: &mut Vec<DefaultStack>,
     ) -> Self {
         let stack = stacks.pop().unwrap_or_else(|| DefaultStack::new(STACK).expect("memory for a stack"));
@@ -72,10 +72,10 @@ impl Process {
         }))
     }
 
-    pub(crate) fn resume(&mut self, answer: Answer) -> Step {
+    pub(crate) fn resume(&mut self, answer: PortAnswer) -> ProcessStep {
         match self.0.resume(answer) {
-            CoroutineResult::Yield(op) => Step::Asks(op),
-            CoroutineResult::Return(done) => Step::Ends(done),
+            CoroutineResult::Yield(op) => ProcessStep::Asks(op),
+            CoroutineResult::Return(done) => ProcessStep::Ends(done),
         }
     }
 
@@ -88,7 +88,7 @@ impl Process {
 
 /// A port that is broken on purpose, to show that the simulation notices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Broken {
+pub(crate) enum BrokenPort {
     /// Whoever claims a try is told that it is the owner.
     EveryClaimIsWon,
     /// Intents are acknowledged, even read back, and never stored.
@@ -108,22 +108,22 @@ pub(crate) enum Broken {
 }
 
 struct SimulatedPorts<'a> {
-    yielder: &'a Yielder<Answer, Op>,
-    broken: Option<Broken>,
+    yielder: &'a Yielder<PortAnswer, Op>,
+    broken: Option<BrokenPort>,
     swallowed: RefCell<Option<Vec<u8>>>,
 }
 
 impl SimulatedPorts<'_> {
-    fn is(&self, broken: Broken) -> bool {
+    fn is(&self, broken: BrokenPort) -> bool {
         self.broken == Some(broken)
     }
 
     /// Whether a write is to be acknowledged and not made.
     fn swallows(&self, bucket: Bucket, key: &str) -> bool {
         let is_grant = bucket == Bucket::Store && key.starts_with("grant.");
-        (self.is(Broken::IntentsAreNotStored) && key.starts_with("intent."))
-            || (self.is(Broken::GrantsAreNotStored) && is_grant)
-            || (self.is(Broken::RescueForgets) && bucket == Bucket::Rescue)
+        (self.is(BrokenPort::IntentsAreNotStored) && key.starts_with("intent."))
+            || (self.is(BrokenPort::GrantsAreNotStored) && is_grant)
+            || (self.is(BrokenPort::RescueForgets) && bucket == Bucket::Rescue)
     }
 }
 
@@ -135,18 +135,18 @@ impl Ports for SimulatedPorts<'_> {
     }
 
     fn wall_now(&self) -> Timestamp {
-        if self.is(Broken::ClockStandsStill) {
+        if self.is(BrokenPort::ClockStandsStill) {
             return Timestamp::from_secs(1_700_000_000);
         }
         match self.yielder.suspend(Op::Wall) {
-            Answer::Wall(now) => now,
+            PortAnswer::Wall(now) => now,
             other => unreachable!("{other:?}"),
         }
     }
 
     fn monotonic_now(&self) -> Duration {
         match self.yielder.suspend(Op::Monotonic) {
-            Answer::Monotonic(now) => now,
+            PortAnswer::Monotonic(now) => now,
             other => unreachable!("{other:?}"),
         }
     }
@@ -157,18 +157,18 @@ impl Ports for SimulatedPorts<'_> {
 
     fn random_bytes(&self, bytes: &mut [u8]) {
         for chunk in bytes.chunks_mut(8) {
-            let Answer::Random(number) = self.yielder.suspend(Op::Random) else { unreachable!("not a number") };
+            let PortAnswer::Random(number) = self.yielder.suspend(Op::Random) else { unreachable!("not a number") };
             chunk.copy_from_slice(&number.to_le_bytes()[..chunk.len()]);
         }
     }
 
     fn send(&self, request: &Request, timeout: Duration) -> Result<Response, SendError> {
-        let Answer::Response(answer) = self.yielder.suspend(Op::Send(request.clone(), timeout)) else {
+        let PortAnswer::Response(answer) = self.yielder.suspend(Op::Send(request.clone(), timeout)) else {
             unreachable!("not a response")
         };
         match answer {
-            Err(SendError::Unknown) if self.is(Broken::LostRepliesAreNotSent) => Err(SendError::NotSent),
-            Ok(response) if response.status >= 500 && self.is(Broken::ServerErrorsAreRefusals) => {
+            Err(SendError::Unknown) if self.is(BrokenPort::LostRepliesAreNotSent) => Err(SendError::NotSent),
+            Ok(response) if response.status >= 500 && self.is(BrokenPort::ServerErrorsAreRefusals) => {
                 Ok(Response { status: 400, body: REFUSAL.as_bytes().to_vec(), ..response })
             }
             other => other,
@@ -177,20 +177,20 @@ impl Ports for SimulatedPorts<'_> {
 
     fn get(&self, bucket: Bucket, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
         match self.yielder.suspend(Op::Get(bucket, key.to_owned())) {
-            Answer::Value(value) => value,
+            PortAnswer::Value(value) => value,
             other => unreachable!("{other:?}"),
         }
     }
 
     fn read_back(&self, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
-        if self.is(Broken::IntentsAreNotStored) && key.starts_with("intent.") {
+        if self.is(BrokenPort::IntentsAreNotStored) && key.starts_with("intent.") {
             return Ok(self.swallowed.borrow().clone());
         }
-        if self.is(Broken::ReadBackIsBelieved) {
+        if self.is(BrokenPort::ReadBackIsBelieved) {
             return self.get(Bucket::Store, key);
         }
         match self.yielder.suspend(Op::ReadBack(key.to_owned())) {
-            Answer::Value(value) => value,
+            PortAnswer::Value(value) => value,
             other => unreachable!("{other:?}"),
         }
     }
@@ -201,32 +201,32 @@ impl Ports for SimulatedPorts<'_> {
             return Ok(());
         }
         match self.yielder.suspend(Op::Set(bucket, key.to_owned(), value.to_vec())) {
-            Answer::Written(written) => written,
+            PortAnswer::Written(written) => written,
             other => unreachable!("{other:?}"),
         }
     }
 
     fn delete(&self, bucket: Bucket, key: &str) -> Result<(), StoreError> {
         match self.yielder.suspend(Op::Delete(bucket, key.to_owned())) {
-            Answer::Written(written) => written,
+            PortAnswer::Written(written) => written,
             other => unreachable!("{other:?}"),
         }
     }
 
     fn increment(&self, key: &str, delta: u64) -> Result<u64, StoreError> {
         let answer = match self.yielder.suspend(Op::Increment(key.to_owned(), delta)) {
-            Answer::Number(number) => number,
+            PortAnswer::Number(number) => number,
             other => unreachable!("{other:?}"),
         };
         match answer {
-            Ok(_) if delta > 0 && key.starts_with("claim.") && self.is(Broken::EveryClaimIsWon) => Ok(1),
+            Ok(_) if delta > 0 && key.starts_with("claim.") && self.is(BrokenPort::EveryClaimIsWon) => Ok(1),
             other => other,
         }
     }
 
     fn list_keys(&self, bucket: Bucket, cursor: Option<u64>) -> Result<KeyPage, StoreError> {
         match self.yielder.suspend(Op::List(bucket, cursor)) {
-            Answer::Page(page) => page,
+            PortAnswer::Page(page) => page,
             other => unreachable!("{other:?}"),
         }
     }

@@ -20,7 +20,7 @@ pub(crate) fn root(ticket: Ticket) -> Ticket {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum RecordKind {
     SignIn,
     Adopted,
     Refreshed { parent: Ticket },
@@ -29,10 +29,10 @@ pub(crate) enum Kind {
 
 /// A stored grant or tombstone.
 #[derive(Clone, Debug)]
-pub(crate) struct Record {
+pub(crate) struct StoredRecord {
     pub(crate) ticket: Ticket,
     pub(crate) root: Ticket,
-    pub(crate) kind: Kind,
+    pub(crate) kind: RecordKind,
     pub(crate) token: Option<String>,
 }
 
@@ -66,17 +66,17 @@ pub(crate) fn may_have_spent(bytes: &[u8]) -> bool {
     json["may_have_spent"] == true
 }
 
-pub(crate) fn read(place: Ticket, bytes: &[u8]) -> Option<Record> {
+pub(crate) fn read(place: Ticket, bytes: &[u8]) -> Option<StoredRecord> {
     let json: Json = serde_json::from_slice(bytes).ok()?;
     let token = json["tokens"]["refresh_token"].as_str().map(str::to_owned);
     let kind = match json["kind"].as_str()? {
-        "sign_in" if json["source"] == "env_file" => Kind::Adopted,
-        "sign_in" => Kind::SignIn,
-        "refreshed" => Kind::Refreshed { parent: ticket(json["parent"].as_str()?)? },
-        "deleted" => Kind::Deleted,
+        "sign_in" if json["source"] == "env_file" => RecordKind::Adopted,
+        "sign_in" => RecordKind::SignIn,
+        "refreshed" => RecordKind::Refreshed { parent: ticket(json["parent"].as_str()?)? },
+        "deleted" => RecordKind::Deleted,
         _ => return None,
     };
-    Some(Record { ticket: place, root: root(place), kind, token })
+    Some(StoredRecord { ticket: place, root: root(place), kind, token })
 }
 
 /// The outcome that an attempt's bytes tell.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
 use crate::kroger::Time;
-use crate::world::{CallId, MachineId};
+use crate::simulation::{CallId, MachineId};
 
 /// Every fault that can be injected.
 pub(crate) const FAULTS: [&str; 29] = [
@@ -146,7 +146,7 @@ pub(crate) enum Detail {
     Everything,
 }
 
-struct Line {
+struct HistoryLine {
     at: Time,
     machine: MachineId,
     call: Option<CallId>,
@@ -156,7 +156,7 @@ struct Line {
 /// What happened, for people to read.
 pub(crate) struct History {
     detail: Detail,
-    lines: VecDeque<Line>,
+    lines: VecDeque<HistoryLine>,
 }
 
 /// As many lines of a story are shown.
@@ -175,7 +175,7 @@ impl History {
         if self.detail == Detail::Story && !tells(&text) {
             return;
         }
-        self.lines.push_back(Line { at, machine, call, text });
+        self.lines.push_back(HistoryLine { at, machine, call, text });
         if self.detail == Detail::Story && self.lines.len() > SHOWN {
             self.lines.pop_front();
         }

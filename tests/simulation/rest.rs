@@ -3,20 +3,20 @@
 use std::collections::BTreeMap;
 
 use crate::kroger::SECOND;
-use crate::records::{self, Kind, Ticket, show};
-use crate::workload::{Done, USERS};
-use crate::world::World;
+use crate::records::{self, RecordKind, Ticket, show};
+use crate::simulation::Simulation;
+use crate::workload::{CallAnswer, USERS};
 
-impl World {
+impl Simulation {
     /// 7: when all is calm, each grant is fresh or says that it is not.
     /// Answers whether it is so.
-    pub(crate) fn is_at_rest(&self, user: usize, done: &Done) -> bool {
+    pub(crate) fn is_at_rest(&self, user: usize, done: &CallAnswer) -> bool {
         let Some((record, _)) = self.witness.current(user) else { return true };
         let is_good = self.kroger.is_good(record.token.as_deref(), self.now);
         let is_fresh = done.grant().is_some_and(|grant| {
             self.kroger.access_ends(grant.tokens.access_token.expose()).is_some_and(|ends| self.now < ends)
         });
-        record.kind == Kind::Deleted || is_fresh || (done.refusal().is_some() && !is_good)
+        record.kind == RecordKind::Deleted || is_fresh || (done.refusal().is_some() && !is_good)
     }
 
     pub(crate) fn restless(&mut self, user: usize, told: &str) {
@@ -87,7 +87,7 @@ impl World {
         };
         let Some((newest, _)) = self.witness.current(user).cloned() else { return what != "grant" };
         let parent = match newest.kind {
-            Kind::Refreshed { parent } => parent,
+            RecordKind::Refreshed { parent } => parent,
             _ => newest.ticket,
         };
         let is_near = |ticket: Ticket| ticket == newest.ticket || ticket == parent;

@@ -22,10 +22,10 @@ mod records;
 mod report;
 mod rest;
 mod seed;
+mod simulation;
 mod weather;
 mod witness;
 mod workload;
-mod world;
 
 use std::process::ExitCode;
 use std::sync::Mutex;

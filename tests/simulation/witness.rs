@@ -8,12 +8,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use kroger_connector::core::secret::Fingerprint;
 use kroger_connector::ports::{Bucket, SendError, StoreError};
 
-use crate::kroger::{Time, Verdict};
+use crate::kroger::{Time, TokenVerdict};
 use crate::network::Fate;
-use crate::process::{Answer, Op};
-use crate::records::{self, Kind, Record, Ticket};
-use crate::workload::{Done, Task, USERS, user_id};
-use crate::world::{CallId, Value, World};
+use crate::process::{Op, PortAnswer};
+use crate::records::{self, RecordKind, StoredRecord, Ticket};
+use crate::simulation::{CallId, Simulation, StoredValue};
+use crate::workload::{CallAnswer, Task, USERS, user_id};
 
 /// A broken promise.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ pub(crate) struct Seen {
     pub(crate) missed_note: bool,
     pub(crate) tombstone: Option<Ticket>,
     /// The acknowledged root of each user when it began.
-    pub(crate) acked: [Option<Acked>; USERS.len()],
+    pub(crate) acked: [Option<AckedRoot>; USERS.len()],
 }
 
 /// A refresh token that Kroger gave.
@@ -64,7 +64,7 @@ pub(crate) struct Mint {
 
 /// The newest root that a caller was told of.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Acked {
+pub(crate) struct AckedRoot {
     pub(crate) root: Ticket,
     /// When the call that was told began.
     pub(crate) began: Time,
@@ -77,12 +77,12 @@ pub(crate) struct Witness {
     pub(crate) must_save: HashSet<CallId>,
     pub(crate) violation: Option<Violation>,
     pub(crate) users: Vec<String>,
-    pub(crate) records: [BTreeMap<Ticket, (Record, Time)>; USERS.len()],
+    pub(crate) records: [BTreeMap<Ticket, (StoredRecord, Time)>; USERS.len()],
     pub(crate) located: HashMap<String, i64>,
     pub(crate) mints: HashMap<String, Mint>,
     pub(crate) seen: Vec<Seen>,
-    pub(crate) acked: [Option<Acked>; USERS.len()],
-    pub(crate) deleted: [Option<Acked>; USERS.len()],
+    pub(crate) acked: [Option<AckedRoot>; USERS.len()],
+    pub(crate) deleted: [Option<AckedRoot>; USERS.len()],
     /// Of which family the newest record is.
     pub(crate) current_family: [Option<usize>; USERS.len()],
     /// When the sign-in of a family was acknowledged.
@@ -116,7 +116,7 @@ impl Witness {
     }
 
     /// The user's newest record in the store.
-    pub(crate) fn current(&self, user: usize) -> Option<&(Record, Time)> {
+    pub(crate) fn current(&self, user: usize) -> Option<&(StoredRecord, Time)> {
         self.records[user].values().max_by_key(|(record, _)| (record.root, record.ticket))
     }
 
@@ -142,7 +142,7 @@ impl Witness {
         self.seen[call].mints.iter().filter(is_unsaved).cloned().collect()
     }
 }
-impl World {
+impl Simulation {
     pub(crate) fn lose(&mut self, token: &str, why: &'static str, state: &'static str) {
         let mint = self.witness.mints.get_mut(token).expect("a token that was minted");
         mint.lost = Some(why);
@@ -168,7 +168,7 @@ impl World {
         }
     }
 
-    pub(crate) fn witness_end(&mut self, call: CallId, done: &Done) {
+    pub(crate) fn witness_end(&mut self, call: CallId, done: &CallAnswer) {
         self.check_saved(call, done);
         self.check_acknowledgement(call, done);
         self.check_root(call, done);
@@ -177,7 +177,13 @@ impl World {
         self.count_end(call, done);
     }
 
-    pub(crate) fn witness_store(&mut self, call: CallId, key: &str, old: Option<Value>, new: Option<Value>) {
+    pub(crate) fn witness_store(
+        &mut self,
+        call: CallId,
+        key: &str,
+        old: Option<StoredValue>,
+        new: Option<StoredValue>,
+    ) {
         if new.is_none() && old.is_some() {
             self.witness.removed.insert(key.to_owned(), self.now);
         }
@@ -185,8 +191,8 @@ impl World {
             return self.witness_other(call, key, old.as_ref(), new);
         };
         let Some(user) = self.witness.user(user) else { return };
-        let (Some(Value::Bytes(_)) | None, Some(Value::Bytes(_)) | None) = (&old, &new) else { return };
-        if let (Some(Value::Bytes(before)), Some(Value::Bytes(after))) = (&old, &new)
+        let (Some(StoredValue::Bytes(_)) | None, Some(StoredValue::Bytes(_)) | None) = (&old, &new) else { return };
+        if let (Some(StoredValue::Bytes(before)), Some(StoredValue::Bytes(after))) = (&old, &new)
             && before != after
         {
             // Two pairs were offered at one moment; either is as good.
@@ -195,16 +201,16 @@ impl World {
             }
             self.counts.state("two pairs adopted at one moment");
         }
-        let token_of = |value: &Option<Value>| match value {
-            Some(Value::Bytes(bytes)) => records::token_in(bytes),
+        let token_of = |value: &Option<StoredValue>| match value {
+            Some(StoredValue::Bytes(bytes)) => records::token_in(bytes),
             _ => None,
         };
         self.witness.locate(token_of(&new).as_deref(), 1);
         self.witness.locate(token_of(&old).as_deref(), -1);
-        if let Some(Value::Bytes(bytes)) = &new {
+        if let Some(StoredValue::Bytes(bytes)) = &new {
             let Some(record) = records::read(ticket, bytes) else { return };
             self.count_record(call, user, &record);
-            if record.kind == Kind::Deleted {
+            if record.kind == RecordKind::Deleted {
                 let seen = &mut self.witness.seen[call];
                 seen.tombstone = seen.tombstone.max(Some(record.root));
             }
@@ -220,28 +226,28 @@ impl World {
         self.calls.get(call).is_some() && self.is_alive(call)
     }
 
-    fn witness_other(&mut self, call: CallId, key: &str, old: Option<&Value>, new: Option<Value>) {
+    fn witness_other(&mut self, call: CallId, key: &str, old: Option<&StoredValue>, new: Option<StoredValue>) {
         if key.starts_with("head.") {
-            let number = |value: Option<&Value>| match value {
-                Some(Value::Bytes(bytes)) => records::ticket(std::str::from_utf8(bytes).ok()?),
+            let number = |value: Option<&StoredValue>| match value {
+                Some(StoredValue::Bytes(bytes)) => records::ticket(std::str::from_utf8(bytes).ok()?),
                 _ => None,
             };
             if number(new.as_ref()) < number(old) {
                 self.counts.state("hint moved back");
             }
         }
-        if let (records::NOT_BEFORE, Some(Value::Bytes(bytes))) = (key, &new) {
+        if let (records::NOT_BEFORE, Some(StoredValue::Bytes(bytes))) = (key, &new) {
             self.witness.note = Some((records::not_before(bytes), self.now));
         }
         let Some((what, user, parent, number)) = records::try_key(key) else { return };
         let Some(user) = self.witness.user(user) else { return };
         match (what, new) {
             ("fold", Some(_)) => self.counts.state("tries folded"),
-            ("claim", Some(Value::Number(1))) => {
+            ("claim", Some(StoredValue::Number(1))) => {
                 self.witness.seen[call].claims.insert(((user, parent), number), self.now);
                 self.count_claim(user, parent, number);
             }
-            ("attempt", Some(Value::Bytes(bytes))) if records::outcome(&bytes) == "refused" => {
+            ("attempt", Some(StoredValue::Bytes(bytes))) if records::outcome(&bytes) == "refused" => {
                 let others = self.witness.seen.iter().enumerate().any(|(other, seen)| {
                     other != call
                         && seen.sent
@@ -288,34 +294,34 @@ impl World {
     }
 
     /// What a process learns from its store.
-    pub(crate) fn witness_answer(&mut self, call: CallId, op: &Op, answer: &Answer) {
+    pub(crate) fn witness_answer(&mut self, call: CallId, op: &Op, answer: &PortAnswer) {
         match (op, answer) {
-            (Op::Get(_, key), Answer::Value(Ok(Some(bytes)))) if key == records::NOT_BEFORE => {
+            (Op::Get(_, key), PortAnswer::Value(Ok(Some(bytes)))) if key == records::NOT_BEFORE => {
                 self.count_note(call, bytes);
             }
-            (Op::Get(_, key), Answer::Value(Err(_))) if key == records::NOT_BEFORE => {
+            (Op::Get(_, key), PortAnswer::Value(Err(_))) if key == records::NOT_BEFORE => {
                 self.witness.seen[call].missed_note = true;
             }
-            (Op::Get(_, key), Answer::Value(Ok(Some(bytes)))) => self.learn(call, key, bytes),
-            (Op::Get(Bucket::Store, key), Answer::Value(Ok(None))) => {
+            (Op::Get(_, key), PortAnswer::Value(Ok(Some(bytes)))) => self.learn(call, key, bytes),
+            (Op::Get(Bucket::Store, key), PortAnswer::Value(Ok(None))) => {
                 let is_swept = self.witness.removed.get(key).is_some_and(|at| *at >= self.calls[call].began);
                 if is_swept && key.starts_with("grant.") {
                     self.counts.state("record swept while being read");
                 }
             }
-            (Op::Set(Bucket::Store, key, bytes), Answer::Written(Err(StoreError::Failed)))
+            (Op::Set(Bucket::Store, key, bytes), PortAnswer::Written(Err(StoreError::Failed)))
                 if key.starts_with("grant.") =>
             {
                 if let Some(mint) = records::token_in(bytes).and_then(|token| self.witness.mints.get_mut(&token)) {
                     mint.was_save_refused = true;
                 }
             }
-            (Op::Set(Bucket::Rescue, _, bytes), Answer::Written(Err(_))) => {
+            (Op::Set(Bucket::Rescue, _, bytes), PortAnswer::Written(Err(_))) => {
                 if let Some(mint) = records::token_in(bytes).and_then(|token| self.witness.mints.get_mut(&token)) {
                     mint.was_rescue_refused = true;
                 }
             }
-            (Op::Set(Bucket::Store, key, _), Answer::Written(Ok(()))) => {
+            (Op::Set(Bucket::Store, key, _), PortAnswer::Written(Ok(()))) => {
                 if let Some(("intent", user, parent, number)) = records::try_key(key)
                     && let Some(user) = self.witness.user(user)
                 {
@@ -323,7 +329,7 @@ impl World {
                     self.witness.seen[call].looked = None;
                 }
             }
-            (Op::Increment(key, 1), Answer::Number(Ok(1))) if key.starts_with("claim.") => {
+            (Op::Increment(key, 1), PortAnswer::Number(Ok(1))) if key.starts_with("claim.") => {
                 self.witness.seen[call].won_claim = true;
             }
             _ => {}
@@ -358,7 +364,7 @@ impl World {
     fn learn(&mut self, call: CallId, key: &str, bytes: &[u8]) {
         if let Some((user, ticket)) = records::grant_key(key) {
             let Some(user) = self.witness.user(user) else { return };
-            if let Some(Record { kind: Kind::Refreshed { parent }, .. }) = records::read(ticket, bytes) {
+            if let Some(StoredRecord { kind: RecordKind::Refreshed { parent }, .. }) = records::read(ticket, bytes) {
                 self.witness.seen[call].children.insert((user, parent));
             }
         }
@@ -371,14 +377,21 @@ impl World {
         }
     }
 
-    pub(crate) fn witness_refresh(&mut self, call: CallId, serial: u64, token: &str, verdict: &Verdict, fate: Fate) {
+    pub(crate) fn witness_refresh(
+        &mut self,
+        call: CallId,
+        serial: u64,
+        token: &str,
+        verdict: &TokenVerdict,
+        fate: Fate,
+    ) {
         let hidden = fate.hides_the_answer();
         match verdict {
-            Verdict::Granted { refresh: Some(new), .. } if new != token => {
+            TokenVerdict::Granted { refresh: Some(new), .. } if new != token => {
                 self.mint(call, serial, Some(token), new, hidden);
             }
-            Verdict::Refused { revoked: true } => self.revoke(call, token, fate),
-            Verdict::Refused { .. } | Verdict::Expired if self.now >= self.calm_since => {
+            TokenVerdict::Refused { revoked: true } => self.revoke(call, token, fate),
+            TokenVerdict::Refused { .. } | TokenVerdict::Expired if self.now >= self.calm_since => {
                 let count = self.witness.calm_refusals.entry(token.to_owned()).or_default();
                 *count += 1;
                 if *count > 3 {
@@ -389,8 +402,8 @@ impl World {
         }
     }
 
-    pub(crate) fn witness_exchange(&mut self, call: CallId, verdict: &Verdict, hidden: Option<&'static str>) {
-        if let Verdict::Granted { refresh: Some(new), .. } = verdict {
+    pub(crate) fn witness_exchange(&mut self, call: CallId, verdict: &TokenVerdict, hidden: Option<&'static str>) {
+        if let TokenVerdict::Granted { refresh: Some(new), .. } = verdict {
             self.mint(call, 0, None, new, hidden);
         }
     }
@@ -429,14 +442,14 @@ impl World {
     }
 
     /// What a process learns from the network.
-    pub(crate) fn witness_resume(&mut self, call: CallId, answer: &Answer) {
+    pub(crate) fn witness_resume(&mut self, call: CallId, answer: &PortAnswer) {
         match answer {
-            Answer::Response(Err(SendError::Unknown)) => {
+            PortAnswer::Response(Err(SendError::Unknown)) => {
                 for token in self.witness.unsaved(call) {
                     self.lose(&token, "its answer came too late", "sign-in lost: reply");
                 }
             }
-            Answer::Response(Ok(response)) if records::token_in(&response.body).is_some() => {
+            PortAnswer::Response(Ok(response)) if records::token_in(&response.body).is_some() => {
                 if records::is_whole(&response.body) {
                     self.witness.must_save.insert(call);
                 }
@@ -444,7 +457,7 @@ impl World {
                     self.witness.seen[call].children.insert(parent);
                 }
             }
-            Answer::Response(Ok(response))
+            PortAnswer::Response(Ok(response))
                 if response.status == 401 && matches!(self.calls[call].task, Task::Add(_)) =>
             {
                 self.counts.state("rejected access token replaced");

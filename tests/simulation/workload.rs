@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use crate::kroger::{Origin, SECOND, Time};
 use crate::network::CONSENT;
-use crate::world::{CallId, World};
+use crate::simulation::{CallId, Simulation};
 
 /// The users of a run, the default one first.
 pub(crate) const USERS: [&str; 2] = ["user_default", "bob"];
@@ -46,7 +46,7 @@ pub(crate) enum Task {
 
 /// What a call was told.
 #[derive(Debug)]
-pub(crate) enum Done {
+pub(crate) enum CallAnswer {
     Grant(Result<Grant, Trouble>),
     Answered(Result<Grant, Failure>),
     Kept(Result<RefreshOutcome, Failure>),
@@ -71,24 +71,24 @@ fn used(added: Added) -> Grant {
 }
 
 impl Task {
-    pub(crate) fn run(&self, cx: Context<'_>) -> Done {
+    pub(crate) fn run(&self, cx: Context<'_>) -> CallAnswer {
         match self {
-            Self::Use(user) => Done::Grant(refresh::grant(cx, &user_id(*user), Need::Usable)),
-            Self::Add(user) => Done::Answered(cart::add(cx, &user_id(*user), &[milk()], None).map(used)),
-            Self::Refresh(user) => Done::Answered(tokens::refresh(cx, &user_id(*user))),
-            Self::Keep(user) => Done::Kept(maintenance::refresh_user(cx, &user_id(*user))),
-            Self::Pass => Done::Pass(maintenance::refresh_due(cx, Duration::from_secs(50))),
+            Self::Use(user) => CallAnswer::Grant(refresh::grant(cx, &user_id(*user), Need::Usable)),
+            Self::Add(user) => CallAnswer::Answered(cart::add(cx, &user_id(*user), &[milk()], None).map(used)),
+            Self::Refresh(user) => CallAnswer::Answered(tokens::refresh(cx, &user_id(*user))),
+            Self::Keep(user) => CallAnswer::Kept(maintenance::refresh_user(cx, &user_id(*user))),
+            Self::Pass => CallAnswer::Pass(maintenance::refresh_due(cx, Duration::from_secs(50))),
             Self::Tidy => {
                 // A store that fails is no finding of a sweep's.
                 let _ = maintenance::tidy(cx);
-                Done::Tidied
+                CallAnswer::Tidied
             }
-            Self::Status(user) => Done::Status(tokens::status(cx, &user_id(*user).key())),
-            Self::Authorize(user) => Done::Authorize(authorization::authorize(cx, &user_id(*user), None)),
+            Self::Status(user) => CallAnswer::Status(tokens::status(cx, &user_id(*user).key())),
+            Self::Authorize(user) => CallAnswer::Authorize(authorization::authorize(cx, &user_id(*user), None)),
             Self::Complete { code, state, .. } => {
-                Done::Complete(authorization::complete(cx, &Secret::new(code.as_str()), state))
+                CallAnswer::Complete(authorization::complete(cx, &Secret::new(code.as_str()), state))
             }
-            Self::Forget(user) => Done::Forget(tokens::forget(cx, &user_id(*user))),
+            Self::Forget(user) => CallAnswer::Forget(tokens::forget(cx, &user_id(*user))),
         }
     }
 
@@ -129,7 +129,7 @@ fn milk() -> Item {
     Item { upc, quantity: Quantity::new(1).expect("a quantity"), modality: Modality::Pickup }
 }
 
-impl Done {
+impl CallAnswer {
     pub(crate) fn text(&self) -> String {
         let grant = |grant: &Grant| {
             let refresh = grant.tokens.refresh_token.as_ref().map_or("none", Secret::expose);
@@ -189,28 +189,28 @@ impl Done {
 }
 
 /// What a person does after a call ended.
-pub(crate) fn follow_up(world: &mut World, call: CallId, done: &Done) {
-    let Done::Authorize(Ok(request)) = done else { return };
-    let Some(user) = world.calls[call].task.user() else { return };
-    if world.random.chance(100) {
+pub(crate) fn follow_up(simulation: &mut Simulation, call: CallId, done: &CallAnswer) {
+    let CallAnswer::Authorize(Ok(request)) = done else { return };
+    let Some(user) = simulation.calls[call].task.user() else { return };
+    if simulation.random.chance(100) {
         // Thought better of it.
         return;
     }
-    let began = world.now;
-    let code = world.kroger.agree(Origin { user, began, is_from_outside: false });
+    let began = simulation.now;
+    let code = simulation.kroger.agree(Origin { user, began, is_from_outside: false });
     let state = request.state.clone();
-    let at = began + world.random.range(CONSENT.start, CONSENT.end);
-    let machine = world.random.index(world.machines.len());
+    let at = began + simulation.random.range(CONSENT.start, CONSENT.end);
+    let machine = simulation.random.index(simulation.machines.len());
     let complete = Task::Complete { user, code, state, began };
-    if world.random.chance(100) {
+    if simulation.random.chance(100) {
         // The browser loads the page twice.
-        world.start_at(at, machine, complete.clone());
+        simulation.start_at(at, machine, complete.clone());
     }
-    world.start_at(at, machine, complete);
-    if world.random.chance(50) {
+    simulation.start_at(at, machine, complete);
+    if simulation.random.chance(50) {
         // Somebody deletes the user just then.
-        let machine = world.random.index(world.machines.len());
-        let just_then = at + world.random.range(0, SECOND / 2);
-        world.start_at(just_then, machine, Task::Forget(user));
+        let machine = simulation.random.index(simulation.machines.len());
+        let just_then = at + simulation.random.range(0, SECOND / 2);
+        simulation.start_at(just_then, machine, Task::Forget(user));
     }
 }

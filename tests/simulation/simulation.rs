@@ -12,15 +12,15 @@ use corosensei::stack::DefaultStack;
 use kroger_connector::ports::{Event as Logged, Response, SendError};
 
 use crate::keyvalue::failure_of;
-use crate::kroger::{Kroger, SECOND, Time};
-use crate::machine::Machine;
+use crate::kroger::{SECOND, SimulatedKroger, Time};
+use crate::machine::SimulatedMachine;
 use crate::network::{Fate, Wire};
-use crate::process::{Answer, Broken, Op, Process, Step};
+use crate::process::{BrokenPort, Op, PortAnswer, Process, ProcessStep};
 use crate::random::Random;
 use crate::report::{Counts, History};
 use crate::weather::Weather;
 use crate::witness::Witness;
-use crate::workload::{self, Done, Task};
+use crate::workload::{self, CallAnswer, Task};
 
 /// What the wall clocks show at the start, in Unix milliseconds.
 pub(crate) const EPOCH: u64 = 1_700_000_000_000;
@@ -30,33 +30,33 @@ pub(crate) type MachineId = usize;
 
 /// A value of the store: bytes, or a counter.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Value {
+pub(crate) enum StoredValue {
     Bytes(Vec<u8>),
     Number(u64),
 }
 
-pub(crate) type Keys = BTreeMap<String, Value>;
+pub(crate) type StoredValues = BTreeMap<String, StoredValue>;
 
 /// A call under way.
-pub(crate) struct Call {
+pub(crate) struct SimulatedCall {
     pub(crate) process: Option<Process>,
     pub(crate) machine: MachineId,
     pub(crate) task: Task,
     pub(crate) began: Time,
     /// What a store that forgets shows to this call alone.
-    pub(crate) overlay: Keys,
+    pub(crate) overlay: StoredValues,
     /// The operation that it waits for.
     pub(crate) serial: u64,
     /// Whether it was held up for longer than a moment.
     pub(crate) was_stalled: bool,
 }
 
-pub(crate) enum Event {
+pub(crate) enum ScheduledEvent {
     Start(Task, MachineId),
     Resume {
         call: CallId,
         serial: u64,
-        answer: Answer,
+        answer: PortAnswer,
     },
     /// A key-value operation takes effect; `is_told`: its answer gets through.
     Effect {
@@ -76,34 +76,34 @@ pub(crate) enum Event {
     },
 }
 
-struct Scheduled {
+struct QueueEntry {
     at: Time,
     tie: u64,
-    event: Box<Event>,
+    event: Box<ScheduledEvent>,
 }
 
-impl PartialEq for Scheduled {
+impl PartialEq for QueueEntry {
     fn eq(&self, other: &Self) -> bool {
         (self.at, self.tie) == (other.at, other.tie)
     }
 }
-impl Eq for Scheduled {}
-impl PartialOrd for Scheduled {
+impl Eq for QueueEntry {}
+impl PartialOrd for QueueEntry {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
-impl Ord for Scheduled {
+impl Ord for QueueEntry {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         (self.at, self.tie).cmp(&(other.at, other.tie))
     }
 }
 
-pub(crate) struct World {
+pub(crate) struct Simulation {
     pub(crate) now: Time,
     pub(crate) random: Random,
     pub(crate) weather: Weather,
-    pub(crate) store: Keys,
+    pub(crate) store: StoredValues,
     /// The keys in the order in which they were made, which is that of a list.
     pub(crate) born: BTreeMap<u64, String>,
     pub(crate) births: HashMap<String, u64>,
@@ -111,28 +111,28 @@ pub(crate) struct World {
     pub(crate) page_size: usize,
     /// The `.env` files; none: the file has no token variables.
     pub(crate) envs: Vec<Option<Vec<u8>>>,
-    pub(crate) machines: Vec<Machine>,
-    pub(crate) calls: Vec<Call>,
-    pub(crate) kroger: Kroger,
+    pub(crate) machines: Vec<SimulatedMachine>,
+    pub(crate) calls: Vec<SimulatedCall>,
+    pub(crate) kroger: SimulatedKroger,
     pub(crate) witness: Witness,
     pub(crate) counts: Counts,
     pub(crate) history: History,
-    pub(crate) broken: Option<Broken>,
+    pub(crate) broken: Option<BrokenPort>,
     /// When the last of what the storm began had ended.
     pub(crate) calm_since: Time,
     /// What the last call was told, and whether it can stay so.
     pub(crate) last: Option<(bool, String)>,
-    queue: BinaryHeap<Reverse<Scheduled>>,
+    queue: BinaryHeap<Reverse<QueueEntry>>,
     pub(crate) stacks: Vec<DefaultStack>,
     pub(crate) running: usize,
 }
-impl World {
-    pub(crate) fn new(random: Random, weather: Weather, kroger: Kroger, history: History) -> Self {
+impl Simulation {
+    pub(crate) fn new(random: Random, weather: Weather, kroger: SimulatedKroger, history: History) -> Self {
         Self {
             now: 0,
             random,
             weather,
-            store: Keys::new(),
+            store: StoredValues::new(),
             born: BTreeMap::new(),
             births: HashMap::new(),
             last_birth: 0,
@@ -154,12 +154,12 @@ impl World {
     }
 
     pub(crate) fn start_at(&mut self, at: Time, machine: MachineId, task: Task) {
-        self.schedule(at.max(self.now), Event::Start(task, machine));
+        self.schedule(at.max(self.now), ScheduledEvent::Start(task, machine));
     }
 
-    pub(crate) fn schedule(&mut self, at: Time, event: Event) {
+    pub(crate) fn schedule(&mut self, at: Time, event: ScheduledEvent) {
         let tie = self.random.next();
-        self.queue.push(Reverse(Scheduled { at, tie, event: Box::new(event) }));
+        self.queue.push(Reverse(QueueEntry { at, tie, event: Box::new(event) }));
     }
 
     /// Lets everything happen that happens before `end`.
@@ -180,11 +180,11 @@ impl World {
         self.running == 0 && self.queue.is_empty()
     }
 
-    fn happen(&mut self, event: Event) {
+    fn happen(&mut self, event: ScheduledEvent) {
         match event {
-            Event::Start(task, machine) => self.start(task, machine),
-            Event::Resume { call, serial, answer } => self.resume(call, serial, answer),
-            Event::Effect { call, serial, op, answer_at, is_told, survives } => {
+            ScheduledEvent::Start(task, machine) => self.start(task, machine),
+            ScheduledEvent::Resume { call, serial, answer } => self.resume(call, serial, answer),
+            ScheduledEvent::Effect { call, serial, op, answer_at, is_told, survives } => {
                 let is_waiting = self.is_waiting(call, serial);
                 if !is_waiting && !survives {
                     return;
@@ -193,10 +193,10 @@ impl World {
                 let answer = if is_told { answer } else { failure_of(&op) };
                 if is_waiting {
                     self.witness_answer(call, &op, &answer);
-                    self.schedule(answer_at, Event::Resume { call, serial, answer });
+                    self.schedule(answer_at, ScheduledEvent::Resume { call, serial, answer });
                 }
             }
-            Event::Arrive { call, serial, wire, fate, survives } => {
+            ScheduledEvent::Arrive { call, serial, wire, fate, survives } => {
                 if self.is_waiting(call, serial) || survives || fate.outlives_the_caller() {
                     self.arrive(call, serial, &wire, fate);
                 }
@@ -216,27 +216,27 @@ impl World {
         let away = self.machines[machine].down_until.max(self.machines[machine].frozen_until);
         if away > self.now {
             let at = away + self.random.range(1, SECOND);
-            return self.schedule(at, Event::Start(task, machine));
+            return self.schedule(at, ScheduledEvent::Start(task, machine));
         }
         let id = self.calls.len();
         let settings = self.machines[machine].settings.clone();
         let process = Process::new(task.clone(), settings, self.broken, &mut self.stacks);
         self.note(id, machine, || format!("starts: {}", task.name()));
-        self.calls.push(Call {
+        self.calls.push(SimulatedCall {
             process: Some(process),
             machine,
             task,
             began: self.now,
-            overlay: Keys::new(),
+            overlay: StoredValues::new(),
             serial: 0,
             was_stalled: false,
         });
         self.running += 1;
         self.witness_start(id);
-        self.drive(id, Answer::Go);
+        self.drive(id, PortAnswer::Go);
     }
 
-    fn resume(&mut self, call: CallId, serial: u64, answer: Answer) {
+    fn resume(&mut self, call: CallId, serial: u64, answer: PortAnswer) {
         if !self.is_waiting(call, serial) {
             return;
         }
@@ -244,7 +244,7 @@ impl World {
         if thaw > self.now {
             self.calls[call].was_stalled = true;
             let at = thaw + self.random.range(0, SECOND / 10);
-            return self.schedule(at, Event::Resume { call, serial, answer });
+            return self.schedule(at, ScheduledEvent::Resume { call, serial, answer });
         }
         self.calls[call].serial += 1;
         self.witness_resume(call, &answer);
@@ -252,13 +252,13 @@ impl World {
     }
 
     /// Lets a process run until it has to wait.
-    fn drive(&mut self, call: CallId, answer: Answer) {
+    fn drive(&mut self, call: CallId, answer: PortAnswer) {
         let mut answer = answer;
         loop {
             let Some(process) = &mut self.calls[call].process else { return };
             match process.resume(answer) {
-                Step::Ends(done) => return self.end(call, &done),
-                Step::Asks(op) => match self.ask(call, op) {
+                ProcessStep::Ends(done) => return self.end(call, &done),
+                ProcessStep::Asks(op) => match self.ask(call, op) {
                     Some(now) => answer = now,
                     None => return,
                 },
@@ -269,7 +269,7 @@ impl World {
         }
     }
 
-    fn end(&mut self, call: CallId, done: &Done) {
+    fn end(&mut self, call: CallId, done: &CallAnswer) {
         let process = self.calls[call].process.take().expect("it just ended");
         process.kill(&mut self.stacks);
         self.running -= 1;
@@ -288,7 +288,7 @@ impl World {
     }
 
     /// The answer, if it can be had at once.
-    fn ask(&mut self, call: CallId, op: Op) -> Option<Answer> {
+    fn ask(&mut self, call: CallId, op: Op) -> Option<PortAnswer> {
         let stall = self.strike(call)?;
         let machine = self.calls[call].machine;
         if matches!(op, Op::Wall | Op::Monotonic) {
@@ -296,12 +296,12 @@ impl World {
         }
         self.witness_save(call, &op);
         let at_once = match &op {
-            Op::Wall => Answer::Wall(self.wall(machine)),
-            Op::Monotonic => Answer::Monotonic(self.monotonic(machine)),
-            Op::Random => Answer::Random(self.random.next()),
+            Op::Wall => PortAnswer::Wall(self.wall(machine)),
+            Op::Monotonic => PortAnswer::Monotonic(self.monotonic(machine)),
+            Op::Random => PortAnswer::Random(self.random.next()),
             Op::Log(event) => {
                 self.log(call, event);
-                Answer::Go
+                PortAnswer::Go
             }
             // A pass after a long sleep counts a minute after the other.
             Op::Increment(key, 0) if key.starts_with("due.") && self.random.chance(900) => {
@@ -317,7 +317,7 @@ impl World {
             return Some(at_once);
         }
         let serial = self.calls[call].serial;
-        self.schedule(self.now + stall, Event::Resume { call, serial, answer: at_once });
+        self.schedule(self.now + stall, ScheduledEvent::Resume { call, serial, answer: at_once });
         None
     }
 
@@ -333,7 +333,7 @@ impl World {
             Op::Sleep(duration) => {
                 let length = u64::try_from(duration.as_micros()).expect("a sleep fits");
                 let at = self.now + stall + length + self.random.range(0, 500);
-                self.schedule(at, Event::Resume { call, serial, answer: Answer::Go });
+                self.schedule(at, ScheduledEvent::Resume { call, serial, answer: PortAnswer::Go });
             }
             Op::Send(request, timeout) => {
                 let machine = self.calls[call].machine;
@@ -350,18 +350,18 @@ impl World {
     fn send(&mut self, call: CallId, serial: u64, wire: Wire, fate: Fate, stall: Time, timeout: Duration) {
         let leaves = self.now + stall;
         let gives_up = leaves + u64::try_from(timeout.as_micros()).expect("a timeout fits");
-        let unknown = || Answer::Response(Err(SendError::Unknown));
+        let unknown = || PortAnswer::Response(Err(SendError::Unknown));
         match fate {
             Fate::NotSent => {
-                let answer = Answer::Response(Err(SendError::NotSent));
-                return self.schedule(leaves + SECOND / 20, Event::Resume { call, serial, answer });
+                let answer = PortAnswer::Response(Err(SendError::NotSent));
+                return self.schedule(leaves + SECOND / 20, ScheduledEvent::Resume { call, serial, answer });
             }
             Fate::RequestLost | Fate::ReplyLost => {
                 let soon = leaves + SECOND;
                 let at = if self.random.chance(500) { soon } else { gives_up };
-                self.schedule(at, Event::Resume { call, serial, answer: unknown() });
+                self.schedule(at, ScheduledEvent::Resume { call, serial, answer: unknown() });
             }
-            _ => self.schedule(gives_up, Event::Resume { call, serial, answer: unknown() }),
+            _ => self.schedule(gives_up, ScheduledEvent::Resume { call, serial, answer: unknown() }),
         }
         if fate == Fate::RequestLost {
             return;
@@ -371,7 +371,7 @@ impl World {
             _ => self.random.range(SECOND / 50, SECOND / 5),
         };
         let survives = self.random.chance(500);
-        self.schedule(leaves + travel, Event::Arrive { call, serial, wire, fate, survives });
+        self.schedule(leaves + travel, ScheduledEvent::Arrive { call, serial, wire, fate, survives });
     }
 
     pub(crate) fn deliver(&mut self, call: CallId, serial: u64, response: Response, fate: Fate) {
@@ -381,6 +381,6 @@ impl World {
             _ => self.random.range(SECOND / 50, SECOND / 5),
         };
         let at = self.now + travel;
-        self.schedule(at, Event::Resume { call, serial, answer: Answer::Response(Ok(response)) });
+        self.schedule(at, ScheduledEvent::Resume { call, serial, answer: PortAnswer::Response(Ok(response)) });
     }
 }
