@@ -1,8 +1,8 @@
 //! Which interesting states a run reached.
 
-use crate::invariants::ticket_of;
-use crate::records::{RecordKind, StoredRecord, Ticket, show};
-use crate::simulation::{CallId, Simulation};
+use crate::process::CallId;
+use crate::records::{RecordKind, StoredRecord, Ticket, show, ticket_of};
+use crate::simulation::Simulation;
 use crate::workload::{CallAnswer, Task};
 
 impl Simulation {

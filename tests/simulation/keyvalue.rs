@@ -3,9 +3,11 @@
 
 use kroger_connector::ports::{Bucket, KeyPage, StoreError};
 
-use crate::kroger::{SECOND, Time};
-use crate::process::{Op, PortAnswer};
-use crate::simulation::{CallId, MachineId, ScheduledEvent, Simulation, StoredValue};
+use crate::machine::MachineId;
+use crate::process::{CallId, Op, PortAnswer};
+use crate::records::StoredValue;
+use crate::simulation::{ScheduledEvent, Simulation};
+use crate::time::{SECOND, Time};
 use crate::weather::is_within;
 
 impl Simulation {
@@ -15,7 +17,7 @@ impl Simulation {
         let machine = self.calls[call].machine;
         if self.fails_before(call, &op) {
             self.note(call, machine, || format!("{} ✗ (no effect)", text_of(&op)));
-            let answer = failure_of(&op);
+            let answer = op.failure(StoreError::Failed);
             self.witness_answer(call, &op, &answer);
             return self.schedule(before, ScheduledEvent::Resume { call, serial, answer });
         }
@@ -88,7 +90,7 @@ impl Simulation {
             Bucket::Store => self.apply_to_store(call, op),
             Bucket::Rescue => self.apply_to_rescue(machine, op),
             Bucket::Env => self.apply_to_env(machine, op),
-            Bucket::Cache => no_bucket(op),
+            Bucket::Cache => op.failure(StoreError::NoSuchBucket),
         };
         self.note(call, machine, || format!("{} → {}", text_of(op), answer_text(&answer)));
         answer
@@ -164,7 +166,7 @@ impl Simulation {
     }
 
     fn apply_to_rescue(&mut self, machine: MachineId, op: &Op) -> PortAnswer {
-        let Some(rescue) = &mut self.machines[machine].rescue else { return no_bucket(op) };
+        let Some(rescue) = &mut self.machines[machine].rescue else { return op.failure(StoreError::NoSuchBucket) };
         match op {
             Op::Get(_, key) => PortAnswer::Value(Ok(rescue.get(key).cloned())),
             Op::Set(_, key, value) => {
@@ -183,7 +185,7 @@ impl Simulation {
     }
 
     fn apply_to_env(&mut self, machine: MachineId, op: &Op) -> PortAnswer {
-        let Some(file) = self.machines[machine].env else { return no_bucket(op) };
+        let Some(file) = self.machines[machine].env else { return op.failure(StoreError::NoSuchBucket) };
         match op {
             Op::Get(..) => PortAnswer::Value(Ok(self.envs[file].clone())),
             Op::Set(_, _, value) => {
@@ -224,24 +226,6 @@ fn writes(op: &Op) -> bool {
 
 fn saves(op: &Op) -> bool {
     matches!(op, Op::Set(_, key, _) if key.starts_with("grant."))
-}
-
-fn failed(op: &Op, error: StoreError) -> PortAnswer {
-    match op {
-        Op::Get(..) | Op::ReadBack(_) => PortAnswer::Value(Err(error)),
-        Op::Set(..) | Op::Delete(..) => PortAnswer::Written(Err(error)),
-        Op::Increment(..) => PortAnswer::Number(Err(error)),
-        Op::List(..) => PortAnswer::Page(Err(error)),
-        other => unreachable!("{other:?} is no key-value operation"),
-    }
-}
-
-pub(crate) fn failure_of(op: &Op) -> PortAnswer {
-    failed(op, StoreError::Failed)
-}
-
-fn no_bucket(op: &Op) -> PortAnswer {
-    failed(op, StoreError::NoSuchBucket)
 }
 
 fn text_of(op: &Op) -> String {

@@ -4,11 +4,7 @@
 use std::collections::HashMap;
 
 use crate::random::Random;
-
-/// True time: microseconds since the start of the simulation.
-pub(crate) type Time = u64;
-
-pub(crate) const SECOND: Time = 1_000_000;
+use crate::time::{SECOND, Time};
 
 /// What a server does with a refresh token that was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,13 +11,17 @@
 )]
 
 mod coverage;
+mod delivery;
 mod invariants;
 mod keyvalue;
 mod kroger;
 mod machine;
+mod mishaps;
 mod mutation;
 mod mutations;
 mod network;
+mod observation;
+mod people;
 mod process;
 mod random;
 mod records;
@@ -27,6 +31,7 @@ mod seed;
 mod selection;
 mod simulation;
 mod splice;
+mod time;
 mod weather;
 mod witness;
 mod workload;

@@ -15,6 +15,9 @@ use kroger_connector::ports::{Bucket, Event, KeyPage, Ports, Request, Response, 
 
 use crate::workload::{CallAnswer, Task};
 
+/// The number of a call, in the order in which the calls start.
+pub(crate) type CallId = usize;
+
 /// Deep enough for the core in an unoptimised build.
 const STACK: usize = 1 << 20;
 
@@ -33,6 +36,19 @@ pub(crate) enum Op {
     Monotonic,
     Random,
     Log(Event),
+}
+
+impl Op {
+    /// The answer to this key-value operation if it fails.
+    pub(crate) fn failure(&self, error: StoreError) -> PortAnswer {
+        match self {
+            Self::Get(..) | Self::ReadBack(_) => PortAnswer::Value(Err(error)),
+            Self::Set(..) | Self::Delete(..) => PortAnswer::Written(Err(error)),
+            Self::Increment(..) => PortAnswer::Number(Err(error)),
+            Self::List(..) => PortAnswer::Page(Err(error)),
+            other => unreachable!("{other:?} is no key-value operation"),
+        }
+    }
 }
 
 /// What the world answers.

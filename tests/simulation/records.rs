@@ -1,8 +1,20 @@
 //! The store's records as the witness reads them: by their keys and bytes, not
 //! by the code that it checks.
 
+use std::collections::BTreeMap;
+
+use kroger_connector::core::lineage::Grant;
 use kroger_connector::core::secret::Fingerprint;
 use serde_json::Value as Json;
+
+/// A value of the store: bytes, or a counter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum StoredValue {
+    Bytes(Vec<u8>),
+    Number(u64),
+}
+
+pub(crate) type StoredValues = BTreeMap<String, StoredValue>;
 
 /// What orders a user's records: a sign-in's or deletion's number, the number of
 /// the pair adopted over it, the step.
@@ -115,4 +127,12 @@ pub(crate) fn token_in(bytes: &[u8]) -> Option<String> {
 /// A ticket as the keys have it.
 pub(crate) fn show(ticket: Ticket) -> String {
     format!("{}.{}.{}", ticket.0, ticket.1, ticket.2)
+}
+
+pub(crate) fn ticket_of(grant: &Grant) -> Ticket {
+    ticket(&grant.ticket.to_string()).expect("a ticket as the keys have it")
+}
+
+pub(crate) fn root_of(grant: &Grant) -> Ticket {
+    root(ticket_of(grant))
 }

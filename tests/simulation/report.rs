@@ -4,8 +4,9 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
-use crate::kroger::Time;
-use crate::simulation::{CallId, MachineId};
+use crate::machine::MachineId;
+use crate::process::CallId;
+use crate::time::Time;
 
 /// Every fault that can be injected.
 pub(crate) const FAULTS: [&str; 29] = [

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::kroger::SECOND;
 use crate::records::{self, RecordKind, Ticket, show};
 use crate::simulation::Simulation;
+use crate::time::SECOND;
 use crate::workload::{CallAnswer, USERS};
 
 impl Simulation {

@@ -4,12 +4,13 @@ use std::rc::Rc;
 
 use kroger_connector::core::settings::Settings;
 
-use crate::kroger::{Origin, SECOND, SimulatedKroger, Time};
+use crate::kroger::{Origin, SimulatedKroger};
 use crate::process::BrokenPort;
 use crate::random::Random;
 use crate::report::{Counts, Detail, History};
-use crate::simulation::{EPOCH, Simulation};
-use crate::weather::{HOUR, MINUTE, Weather, is_within};
+use crate::simulation::Simulation;
+use crate::time::{EPOCH, HOUR, MINUTE, SECOND, Time};
+use crate::weather::{Weather, is_within};
 use crate::witness::Violation;
 use crate::workload::{Task, USERS};
 

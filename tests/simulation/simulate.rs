@@ -11,11 +11,15 @@
 )]
 
 mod coverage;
+mod delivery;
 mod invariants;
 mod keyvalue;
 mod kroger;
 mod machine;
+mod mishaps;
 mod network;
+mod observation;
+mod people;
 mod process;
 mod random;
 mod records;
@@ -23,6 +27,7 @@ mod report;
 mod rest;
 mod seed;
 mod simulation;
+mod time;
 mod weather;
 mod witness;
 mod workload;

@@ -6,36 +6,21 @@
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
-use std::time::Duration;
 
 use corosensei::stack::DefaultStack;
-use kroger_connector::ports::{Event as Logged, Response, SendError};
+use kroger_connector::ports::{Event as Logged, StoreError};
 
-use crate::keyvalue::failure_of;
-use crate::kroger::{SECOND, SimulatedKroger, Time};
-use crate::machine::SimulatedMachine;
+use crate::kroger::SimulatedKroger;
+use crate::machine::{MachineId, SimulatedMachine};
 use crate::network::{Fate, Wire};
-use crate::process::{BrokenPort, Op, PortAnswer, Process, ProcessStep};
+use crate::process::{BrokenPort, CallId, Op, PortAnswer, Process, ProcessStep};
 use crate::random::Random;
+use crate::records::StoredValues;
 use crate::report::{Counts, History};
+use crate::time::{SECOND, Time};
 use crate::weather::Weather;
 use crate::witness::Witness;
-use crate::workload::{self, CallAnswer, Task};
-
-/// What the wall clocks show at the start, in Unix milliseconds.
-pub(crate) const EPOCH: u64 = 1_700_000_000_000;
-
-pub(crate) type CallId = usize;
-pub(crate) type MachineId = usize;
-
-/// A value of the store: bytes, or a counter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum StoredValue {
-    Bytes(Vec<u8>),
-    Number(u64),
-}
-
-pub(crate) type StoredValues = BTreeMap<String, StoredValue>;
+use crate::workload::{CallAnswer, Task};
 
 /// A call under way.
 pub(crate) struct SimulatedCall {
@@ -190,7 +175,7 @@ impl Simulation {
                     return;
                 }
                 let answer = self.apply(call, &op);
-                let answer = if is_told { answer } else { failure_of(&op) };
+                let answer = if is_told { answer } else { op.failure(StoreError::Failed) };
                 if is_waiting {
                     self.witness_answer(call, &op, &answer);
                     self.schedule(answer_at, ScheduledEvent::Resume { call, serial, answer });
@@ -278,7 +263,7 @@ impl Simulation {
         if let Some(user) = self.calls[call].task.user() {
             self.last = Some((self.is_at_rest(user, done), done.text()));
         }
-        workload::follow_up(self, call, done);
+        self.follow_up(call, done);
     }
 
     pub(crate) fn note(&mut self, call: CallId, machine: MachineId, text: impl FnOnce() -> String) {
@@ -345,42 +330,5 @@ impl Simulation {
             }
             _ => self.begin_store(call, serial, op, stall),
         }
-    }
-
-    fn send(&mut self, call: CallId, serial: u64, wire: Wire, fate: Fate, stall: Time, timeout: Duration) {
-        let leaves = self.now + stall;
-        let gives_up = leaves + u64::try_from(timeout.as_micros()).expect("a timeout fits");
-        let unknown = || PortAnswer::Response(Err(SendError::Unknown));
-        match fate {
-            Fate::NotSent => {
-                let answer = PortAnswer::Response(Err(SendError::NotSent));
-                return self.schedule(leaves + SECOND / 20, ScheduledEvent::Resume { call, serial, answer });
-            }
-            Fate::RequestLost | Fate::ReplyLost => {
-                let soon = leaves + SECOND;
-                let at = if self.random.chance(500) { soon } else { gives_up };
-                self.schedule(at, ScheduledEvent::Resume { call, serial, answer: unknown() });
-            }
-            _ => self.schedule(gives_up, ScheduledEvent::Resume { call, serial, answer: unknown() }),
-        }
-        if fate == Fate::RequestLost {
-            return;
-        }
-        let travel = match fate {
-            Fate::RequestLate => self.random.range(11 * SECOND, 60 * SECOND),
-            _ => self.random.range(SECOND / 50, SECOND / 5),
-        };
-        let survives = self.random.chance(500);
-        self.schedule(leaves + travel, ScheduledEvent::Arrive { call, serial, wire, fate, survives });
-    }
-
-    pub(crate) fn deliver(&mut self, call: CallId, serial: u64, response: Response, fate: Fate) {
-        let travel = match fate {
-            Fate::Slow => self.random.range(2 * SECOND, 9 * SECOND),
-            Fate::ReplyLate => self.random.range(11 * SECOND, 60 * SECOND),
-            _ => self.random.range(SECOND / 50, SECOND / 5),
-        };
-        let at = self.now + travel;
-        self.schedule(at, ScheduledEvent::Resume { call, serial, answer: PortAnswer::Response(Ok(response)) });
     }
 }

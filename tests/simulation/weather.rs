@@ -3,13 +3,8 @@
 //! Each seed has a mixture of its own, many of them mild: a run in which
 //! everything fails all the time never gets to the interesting states.
 
-use crate::kroger::{SECOND, Time};
 use crate::random::Random;
-
-pub(crate) const MINUTE: Time = 60 * SECOND;
-pub(crate) const HOUR: Time = 60 * MINUTE;
-pub(crate) const DAY: Time = 24 * HOUR;
-pub(crate) const YEAR: Time = 365 * DAY;
+use crate::time::{DAY, HOUR, MINUTE, SECOND, Time};
 
 /// Rates are per mille of the operations that they can befall.
 #[derive(Debug)]

@@ -13,9 +13,7 @@ use kroger_connector::ports::StoreError;
 
 use std::time::Duration;
 
-use crate::kroger::{Origin, SECOND, Time};
-use crate::network::CONSENT;
-use crate::simulation::{CallId, Simulation};
+use crate::time::Time;
 
 /// The users of a run, the default one first.
 pub(crate) const USERS: [&str; 2] = ["user_default", "bob"];
@@ -185,32 +183,5 @@ impl CallAnswer {
             Self::Grant(Ok(grant)) | Self::Answered(Ok(grant)) => Some(grant),
             _ => None,
         }
-    }
-}
-
-/// What a person does after a call ended.
-pub(crate) fn follow_up(simulation: &mut Simulation, call: CallId, done: &CallAnswer) {
-    let CallAnswer::Authorize(Ok(request)) = done else { return };
-    let Some(user) = simulation.calls[call].task.user() else { return };
-    if simulation.random.chance(100) {
-        // Thought better of it.
-        return;
-    }
-    let began = simulation.now;
-    let code = simulation.kroger.agree(Origin { user, began, is_from_outside: false });
-    let state = request.state.clone();
-    let at = began + simulation.random.range(CONSENT.start, CONSENT.end);
-    let machine = simulation.random.index(simulation.machines.len());
-    let complete = Task::Complete { user, code, state, began };
-    if simulation.random.chance(100) {
-        // The browser loads the page twice.
-        simulation.start_at(at, machine, complete.clone());
-    }
-    simulation.start_at(at, machine, complete);
-    if simulation.random.chance(50) {
-        // Somebody deletes the user just then.
-        let machine = simulation.random.index(simulation.machines.len());
-        let just_then = at + simulation.random.range(0, SECOND / 2);
-        simulation.start_at(just_then, machine, Task::Forget(user));
     }
 }
