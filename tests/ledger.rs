@@ -1,10 +1,10 @@
-//! Two calls with one idempotency key, at every place where one can be held up,
+//! Two calls with one idempotency key, at every progress where one can be held up,
 //! stopped for long, or killed: nothing is added twice, and nobody is told what is
 //! not so.
 //!
-//! Each call is a coroutine that stops before whatever it asks of the world. A
+//! Each call is a coroutine that stops before whatever it asks of the ports. A
 //! schedule says at which of these steps something happens. All schedules with
-//! one happening are run; `KROGER_LEDGER=2` runs those with two.
+//! one interruption are run; `KROGER_LEDGER=2` runs those with two.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -32,7 +32,7 @@ const MOST_STEPS: usize = 90;
 
 /// What happens to the call whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Happening {
+enum Interruption {
     /// It is held up until the other waits or ends.
     HeldUp,
     /// It is stopped until the other has ended, and much time passes.
@@ -42,11 +42,12 @@ enum Happening {
     Killed,
 }
 
-const HAPPENINGS: [Happening; 4] = [Happening::HeldUp, Happening::Stopped, Happening::Suspended, Happening::Killed];
+const INTERRUPTIONS: [Interruption; 4] =
+    [Interruption::HeldUp, Interruption::Stopped, Interruption::Suspended, Interruption::Killed];
 
 /// What Kroger makes of each add.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kroger {
+enum KrogerBehavior {
     Adds,
     /// It is added, and the answer is lost.
     LosesAnswers,
@@ -59,18 +60,18 @@ enum Kroger {
     Refuses,
 }
 
-const KROGERS: [Kroger; 7] = [
-    Kroger::Adds,
-    Kroger::LosesAnswers,
-    Kroger::LosesRequests,
-    Kroger::FailsAfterAdding,
-    Kroger::IsBusyOnce,
-    Kroger::IsNotReachedOnce,
-    Kroger::Refuses,
+const BEHAVIORS: [KrogerBehavior; 7] = [
+    KrogerBehavior::Adds,
+    KrogerBehavior::LosesAnswers,
+    KrogerBehavior::LosesRequests,
+    KrogerBehavior::FailsAfterAdding,
+    KrogerBehavior::IsBusyOnce,
+    KrogerBehavior::IsNotReachedOnce,
+    KrogerBehavior::Refuses,
 ];
 
 #[derive(Clone, Default)]
-struct Shared {
+struct SharedState {
     values: BTreeMap<String, Vec<u8>>,
     counters: BTreeMap<String, u64>,
     elapsed: Duration,
@@ -83,7 +84,7 @@ struct Shared {
 
 /// What the scheduler knows of one call.
 #[derive(Default)]
-struct Place {
+struct CallProgress {
     wakes_at: Cell<Duration>,
     /// Until the other has ended.
     is_stopped: Cell<bool>,
@@ -93,22 +94,22 @@ struct Place {
     is_about_to_send: Cell<bool>,
 }
 
-impl Place {
-    fn stop(&self, shared: &RefCell<Shared>) {
+impl CallProgress {
+    fn stop(&self, shared: &RefCell<SharedState>) {
         self.is_stopped.set(true);
         shared.borrow_mut().elapsed += LONG;
     }
 }
 
-struct World<'a> {
-    shared: &'a RefCell<Shared>,
-    place: &'a Place,
+struct SteppedPorts<'a> {
+    shared: &'a RefCell<SharedState>,
+    progress: &'a CallProgress,
     number: usize,
-    kroger: Kroger,
+    kroger: KrogerBehavior,
     yielder: Option<&'a Yielder<(), ()>>,
 }
 
-impl World<'_> {
+impl SteppedPorts<'_> {
     /// Others may have their turn, before what is asked for happens.
     fn step(&self) {
         if let Some(yielder) = self.yielder {
@@ -117,33 +118,33 @@ impl World<'_> {
     }
 
     fn now(&self) -> Duration {
-        self.shared.borrow().elapsed.saturating_sub(self.place.missed.get())
+        self.shared.borrow().elapsed.saturating_sub(self.progress.missed.get())
     }
 
     fn answer(&self) -> (bool, Result<Response, SendError>) {
         let status = |status| Ok(Response { status, retry_after: None, date: None, body: Vec::new() });
         let is_first = self.shared.borrow().adds_received == 1;
         match self.kroger {
-            Kroger::LosesAnswers => (true, Err(SendError::Unknown)),
-            Kroger::LosesRequests => (false, Err(SendError::Unknown)),
-            Kroger::FailsAfterAdding => (true, status(500)),
-            Kroger::IsBusyOnce if is_first => (false, status(503)),
-            Kroger::IsNotReachedOnce if is_first => (false, Err(SendError::NotSent)),
-            Kroger::Refuses => {
+            KrogerBehavior::LosesAnswers => (true, Err(SendError::Unknown)),
+            KrogerBehavior::LosesRequests => (false, Err(SendError::Unknown)),
+            KrogerBehavior::FailsAfterAdding => (true, status(500)),
+            KrogerBehavior::IsBusyOnce if is_first => (false, status(503)),
+            KrogerBehavior::IsNotReachedOnce if is_first => (false, Err(SendError::NotSent)),
+            KrogerBehavior::Refuses => {
                 let body = br#"{"code":"API-4101-400","reason":"Cannot parse parameters"}"#.to_vec();
                 (false, Ok(Response { status: 400, retry_after: None, date: None, body }))
             }
-            Kroger::Adds | Kroger::IsBusyOnce | Kroger::IsNotReachedOnce => (true, status(204)),
+            KrogerBehavior::Adds | KrogerBehavior::IsBusyOnce | KrogerBehavior::IsNotReachedOnce => (true, status(204)),
         }
     }
 }
 
-impl Ports for World<'_> {
+impl Ports for SteppedPorts<'_> {
     fn log(&self, _event: &Event) {}
 
     fn wall_now(&self) -> Timestamp {
         self.step();
-        self.place.is_about_to_send.set(false);
+        self.progress.is_about_to_send.set(false);
         Timestamp::from_secs(1_737_201_600) + self.now()
     }
 
@@ -151,7 +152,7 @@ impl Ports for World<'_> {
         self.step();
         let now = self.now();
         // The last look before a send, and nothing stands between the two.
-        self.place.is_about_to_send.set(true);
+        self.progress.is_about_to_send.set(true);
         now
     }
 
@@ -159,7 +160,7 @@ impl Ports for World<'_> {
         if self.yielder.is_none() {
             self.shared.borrow_mut().elapsed += duration;
         }
-        self.place.wakes_at.set(self.shared.borrow().elapsed + duration);
+        self.progress.wakes_at.set(self.shared.borrow().elapsed + duration);
         self.step();
     }
 
@@ -173,9 +174,9 @@ impl Ports for World<'_> {
             return Ok(Response { status: 200, retry_after: None, date: None, body });
         }
         let asked_at = self.shared.borrow().elapsed;
-        let was_about_to = self.place.is_about_to_send.replace(false);
+        let was_about_to = self.progress.is_about_to_send.replace(false);
         self.step();
-        let is_late = self.now() >= self.place.claimed_at.get() + CLAIM_LIFE;
+        let is_late = self.now() >= self.progress.claimed_at.get() + CLAIM_LIFE;
         // Whoever is stopped between its look at the clocks and its send cannot know.
         let was_held_at_the_door = was_about_to && self.shared.borrow().elapsed > asked_at;
         if is_late && !was_held_at_the_door {
@@ -224,7 +225,7 @@ impl Ports for World<'_> {
         *counter += delta;
         if delta > 0 && key.starts_with("add_claim.") {
             drop(shared);
-            self.place.claimed_at.set(self.now());
+            self.progress.claimed_at.set(self.now());
             return Ok(self.shared.borrow().counters[key]);
         }
         Ok(*counter)
@@ -235,9 +236,9 @@ impl Ports for World<'_> {
     }
 }
 
-type Told = Result<Added, Failure>;
+type AddResult = Result<Added, Failure>;
 
-fn add(cx: Context<'_>) -> Told {
+fn add(cx: Context<'_>) -> AddResult {
     let milk = Item {
         upc: Upc::parse("0001111041700").unwrap().upc,
         quantity: Quantity::new(2).unwrap(),
@@ -253,76 +254,83 @@ fn settings() -> Rc<Settings> {
 }
 
 /// A store in which the user is signed in.
-fn signed_in(settings: &Settings) -> Shared {
-    let (shared, place) = (RefCell::default(), Place::default());
-    let world = World { shared: &shared, place: &place, number: 0, kroger: Kroger::Adds, yielder: None };
-    let cx = Context { settings, ports: &world };
+fn signed_in(settings: &Settings) -> SharedState {
+    let (shared, progress) = (RefCell::default(), CallProgress::default());
+    let ports =
+        SteppedPorts { shared: &shared, progress: &progress, number: 0, kroger: KrogerBehavior::Adds, yielder: None };
+    let cx = Context { settings, ports: &ports };
     let state = authorization::authorize(cx, &settings.default_user, None).unwrap().state;
     authorization::complete(cx, &Secret::new("code"), &state).unwrap();
     shared.into_inner()
 }
 
 /// One call under way, or what it was told; nothing, if it was killed.
-enum Call {
-    Running(Coroutine<(), (), Told>),
-    Ended(Option<Told>),
+enum ScheduledCall {
+    Running(Coroutine<(), (), AddResult>),
+    Ended(Option<AddResult>),
 }
 
 /// What a run came to.
-struct Run {
-    told: [Option<Told>; 2],
+struct ScheduleRun {
+    told: [Option<AddResult>; 2],
     /// What a patient caller is told in the end.
-    at_last: Told,
-    shared: Shared,
+    at_last: AddResult,
+    shared: SharedState,
     /// How many steps there were at which something could have happened.
     steps: usize,
 }
 
-struct Runner {
+struct ScheduleRunner {
     settings: Rc<Settings>,
-    beginning: Shared,
+    beginning: SharedState,
     stacks: Vec<DefaultStack>,
 }
 
-impl Runner {
+impl ScheduleRunner {
     fn new() -> Self {
         let settings = settings();
         let beginning = signed_in(&settings);
         Self { settings, beginning, stacks: Vec::new() }
     }
 
-    fn start(&mut self, number: usize, kroger: Kroger, shared: &Rc<RefCell<Shared>>, place: &Rc<Place>) -> Call {
+    fn start(
+        &mut self,
+        number: usize,
+        kroger: KrogerBehavior,
+        shared: &Rc<RefCell<SharedState>>,
+        progress: &Rc<CallProgress>,
+    ) -> ScheduledCall {
         const STACK: usize = 1 << 19;
 
         let stack = self.stacks.pop().unwrap_or_else(|| DefaultStack::new(STACK).unwrap());
-        let (settings, shared, place) = (Rc::clone(&self.settings), Rc::clone(shared), Rc::clone(place));
-        Call::Running(Coroutine::with_stack(stack, move |yielder, ()| {
-            let world = World { shared: &shared, place: &place, number, kroger, yielder: Some(yielder) };
-            add(Context { settings: &settings, ports: &world })
+        let (settings, shared, progress) = (Rc::clone(&self.settings), Rc::clone(shared), Rc::clone(progress));
+        ScheduledCall::Running(Coroutine::with_stack(stack, move |yielder, ()| {
+            let ports = SteppedPorts { shared: &shared, progress: &progress, number, kroger, yielder: Some(yielder) };
+            add(Context { settings: &settings, ports: &ports })
         }))
     }
 
-    fn end(&mut self, call: &mut Call, told: Option<Told>) {
-        if let Call::Running(mut coroutine) = std::mem::replace(call, Call::Ended(told)) {
+    fn end(&mut self, call: &mut ScheduledCall, told: Option<AddResult>) {
+        if let ScheduledCall::Running(mut coroutine) = std::mem::replace(call, ScheduledCall::Ended(told)) {
             coroutine.force_unwind();
             self.stacks.push(coroutine.into_stack());
         }
     }
 
-    fn run(&mut self, kroger: Kroger, schedule: &[(usize, Happening)]) -> Run {
+    fn run(&mut self, kroger: KrogerBehavior, schedule: &[(usize, Interruption)]) -> ScheduleRun {
         let shared = Rc::new(RefCell::new(self.beginning.clone()));
-        let places = [Rc::new(Place::default()), Rc::new(Place::default())];
-        let mut calls = [0, 1].map(|number| self.start(number, kroger, &shared, &places[number]));
+        let progress = [Rc::new(CallProgress::default()), Rc::new(CallProgress::default())];
+        let mut calls = [0, 1].map(|number| self.start(number, kroger, &shared, &progress[number]));
         let mut turn = 0;
         let mut suspended: [Option<Duration>; 2] = [None; 2];
         let mut steps = 0;
-        while let Some(next) = next_turn(turn, &calls, &places, &shared) {
+        while let Some(next) = next_turn(turn, &calls, &progress, &shared) {
             turn = next;
             if let Some(since) = suspended[turn].take() {
                 let missed = shared.borrow().elapsed.saturating_sub(since);
-                places[turn].missed.set(places[turn].missed.get() + missed);
+                progress[turn].missed.set(progress[turn].missed.get() + missed);
             }
-            let Call::Running(coroutine) = &mut calls[turn] else { unreachable!("it is its turn") };
+            let ScheduledCall::Running(coroutine) = &mut calls[turn] else { unreachable!("it is its turn") };
             match coroutine.resume(()) {
                 CoroutineResult::Return(told) => {
                     self.end(&mut calls[turn], Some(told));
@@ -330,36 +338,36 @@ impl Runner {
                 }
                 CoroutineResult::Yield(()) => {}
             }
-            let happening = schedule.iter().find(|(at, _)| *at == steps).map(|(_, happening)| *happening);
+            let interruption = schedule.iter().find(|(at, _)| *at == steps).map(|(_, interruption)| *interruption);
             steps += 1;
             assert!(steps < 10_000, "{kroger:?} {schedule:?}: never ends");
-            let Some(happening) = happening else { continue };
-            match happening {
-                Happening::HeldUp => {}
-                Happening::Stopped => places[turn].stop(&shared),
-                Happening::Suspended => {
+            let Some(interruption) = interruption else { continue };
+            match interruption {
+                Interruption::HeldUp => {}
+                Interruption::Stopped => progress[turn].stop(&shared),
+                Interruption::Suspended => {
                     suspended[turn] = Some(shared.borrow().elapsed);
-                    places[turn].stop(&shared);
+                    progress[turn].stop(&shared);
                 }
-                Happening::Killed => self.end(&mut calls[turn], None),
+                Interruption::Killed => self.end(&mut calls[turn], None),
             }
             turn = 1 - turn;
         }
         let told = calls.map(|call| match call {
-            Call::Ended(told) => told,
-            Call::Running(_) => unreachable!("nobody is left to run"),
+            ScheduledCall::Ended(told) => told,
+            ScheduledCall::Running(_) => unreachable!("nobody is left to run"),
         });
         let at_last = self.at_last(kroger, &shared);
         let shared = shared.borrow().clone();
-        Run { told, at_last, shared, steps }
+        ScheduleRun { told, at_last, shared, steps }
     }
 
     /// An agent repeats its call for as long as it is told to come again.
-    fn at_last(&self, kroger: Kroger, shared: &RefCell<Shared>) -> Told {
-        let place = Place::default();
-        let world = World { shared, place: &place, number: 2, kroger, yielder: None };
+    fn at_last(&self, kroger: KrogerBehavior, shared: &RefCell<SharedState>) -> AddResult {
+        let progress = CallProgress::default();
+        let ports = SteppedPorts { shared, progress: &progress, number: 2, kroger, yielder: None };
         for _ in 0..60 {
-            let told = add(Context { settings: &self.settings, ports: &world });
+            let told = add(Context { settings: &self.settings, ports: &ports });
             match &told {
                 Err(failure) if failure.retry_after.is_some() => {
                     shared.borrow_mut().elapsed += failure.retry_after.unwrap_or_default();
@@ -367,32 +375,37 @@ impl Runner {
                 _ => return told,
             }
         }
-        add(Context { settings: &self.settings, ports: &world })
+        add(Context { settings: &self.settings, ports: &ports })
     }
 }
 
 /// Who goes on: whoever had the turn, unless it sleeps or has ended; where all
 /// sleep, the first that wakes.
-fn next_turn(turn: usize, calls: &[Call; 2], places: &[Rc<Place>; 2], shared: &RefCell<Shared>) -> Option<usize> {
-    let is_left = |number: &usize| matches!(calls[*number], Call::Running(_));
-    if ![0, 1].iter().any(|number| is_left(number) && !places[*number].is_stopped.get()) {
-        for place in places {
-            place.is_stopped.set(false);
+fn next_turn(
+    turn: usize,
+    calls: &[ScheduledCall; 2],
+    progress: &[Rc<CallProgress>; 2],
+    shared: &RefCell<SharedState>,
+) -> Option<usize> {
+    let is_left = |number: &usize| matches!(calls[*number], ScheduledCall::Running(_));
+    if ![0, 1].iter().any(|number| is_left(number) && !progress[*number].is_stopped.get()) {
+        for progress in progress {
+            progress.is_stopped.set(false);
         }
     }
-    let is_running = |number: &usize| is_left(number) && !places[*number].is_stopped.get();
-    let is_awake = |number: &usize| places[*number].wakes_at.get() <= shared.borrow().elapsed;
+    let is_running = |number: &usize| is_left(number) && !progress[*number].is_stopped.get();
+    let is_awake = |number: &usize| progress[*number].wakes_at.get() <= shared.borrow().elapsed;
     let in_turn = [turn, 1 - turn];
     if let Some(next) = in_turn.iter().find(|number| is_running(number) && is_awake(number)) {
         return Some(*next);
     }
-    let next = in_turn.into_iter().filter(is_running).min_by_key(|number| places[*number].wakes_at.get())?;
-    shared.borrow_mut().elapsed = places[next].wakes_at.get();
+    let next = in_turn.into_iter().filter(is_running).min_by_key(|number| progress[*number].wakes_at.get())?;
+    shared.borrow_mut().elapsed = progress[next].wakes_at.get();
     Some(next)
 }
 
 /// What is wrong with a run; none: nothing.
-fn violation(kroger: Kroger, run: &Run) -> Option<String> {
+fn violation(kroger: KrogerBehavior, run: &ScheduleRun) -> Option<String> {
     let added_by = &run.shared.added_by;
     if added_by.len() > 1 {
         return Some(format!("added twice, by {added_by:?}"));
@@ -418,17 +431,22 @@ fn violation(kroger: Kroger, run: &Run) -> Option<String> {
 }
 
 /// In the end the key says what became of it, and a Kroger that adds has added.
-fn is_stuck(kroger: Kroger, run: &Run) -> bool {
+fn is_stuck(kroger: KrogerBehavior, run: &ScheduleRun) -> bool {
     match (&run.at_last, kroger) {
         (Ok(_), _) => run.shared.added_by.is_empty(),
-        (Err(failure), Kroger::Refuses) if failure.code == Code::UpstreamRejected => false,
+        (Err(failure), KrogerBehavior::Refuses) if failure.code == Code::UpstreamRejected => false,
         (Err(failure), _) => failure.code != Code::OutcomeUnknown,
     }
 }
 
 /// Runs all schedules that go on from `schedule` with up to `more` happenings;
 /// answers how many.
-fn search(runner: &mut Runner, kroger: Kroger, schedule: &mut Vec<(usize, Happening)>, more: usize) -> usize {
+fn search(
+    runner: &mut ScheduleRunner,
+    kroger: KrogerBehavior,
+    schedule: &mut Vec<(usize, Interruption)>,
+    more: usize,
+) -> usize {
     let run = runner.run(kroger, schedule);
     if let Some(violation) = violation(kroger, &run) {
         panic!("{kroger:?} {schedule:?}: {violation}");
@@ -439,8 +457,8 @@ fn search(runner: &mut Runner, kroger: Kroger, schedule: &mut Vec<(usize, Happen
     }
     let first = schedule.last().map_or(0, |(at, _)| at + 1);
     for at in first..run.steps.min(MOST_STEPS) {
-        for happening in HAPPENINGS {
-            schedule.push((at, happening));
+        for interruption in INTERRUPTIONS {
+            schedule.push((at, interruption));
             runs += search(runner, kroger, schedule, more - 1);
             schedule.pop();
         }
@@ -451,8 +469,8 @@ fn search(runner: &mut Runner, kroger: Kroger, schedule: &mut Vec<(usize, Happen
 #[test]
 fn no_schedule_of_two_calls_with_one_key_adds_twice_or_tells_what_is_not_so() {
     let most = std::env::var("KROGER_LEDGER").map_or(1, |most| most.parse().expect("a number"));
-    for kroger in KROGERS {
-        let runs = search(&mut Runner::new(), kroger, &mut Vec::new(), most);
+    for kroger in BEHAVIORS {
+        let runs = search(&mut ScheduleRunner::new(), kroger, &mut Vec::new(), most);
         println!("{:<20} {runs:>8} schedules of up to {most} happenings", format!("{kroger:?}"));
     }
 }
