@@ -1,8 +1,10 @@
 //! Two calls with one idempotency key, interrupted at every step: nothing is added
 //! twice, and each caller is told the truth.
 //!
-//! A schedule says at which steps a call is held up, stopped for long, or killed. The
-//! test runs all schedules with one interruption; `KROGER_LEDGER=2` runs those with two.
+//! A schedule says at which steps a call is held up, stopped for long, suspended or
+//! killed. The test runs all schedules with at most one interruption; `KROGER_LEDGER=2`
+//! adds those with two. It never interrupts a call between two steps: `ports` says what
+//! a step is.
 
 #[path = "ledger/ports.rs"]
 mod ports;
@@ -15,18 +17,20 @@ use kroger_connector::core::failure::Code;
 use ports::{BEHAVIORS, KrogerBehavior};
 use runner::{INTERRUPTIONS, Interruption, ScheduleRun, ScheduleRunner};
 
-/// A call that takes more steps than this is waiting; what happens to it then
-/// has happened to it before.
+/// The number of steps after which no schedule interrupts a call.
+///
+/// A run with more steps than this has a call that waits and repeats itself. An
+/// interruption of such a call has happened before, at an earlier step.
 const MOST_STEPS: usize = 90;
 
-/// What is wrong with a run; none: nothing.
+/// Names the broken promise of a run; `None` if it keeps all of them.
 fn violation(kroger: KrogerBehavior, run: &ScheduleRun) -> Option<String> {
     let added_by = &run.shared.added_by;
     if added_by.len() > 1 {
-        return Some(format!("added twice, by {added_by:?}"));
+        return Some(format!("the calls {added_by:?} added twice"));
     }
     if !run.shared.late.is_empty() {
-        return Some("sent by an owner that came too late".to_owned());
+        return Some("an owner sent its add too late".to_owned());
     }
     let told = run.told.iter().map(Option::as_ref).chain([Some(&run.at_last)]);
     for (number, told) in told.enumerate() {
@@ -39,13 +43,16 @@ fn violation(kroger: KrogerBehavior, run: &ScheduleRun) -> Option<String> {
             Some(Err(_)) => !has_added,
         };
         if !is_true {
-            return Some(format!("call {number} was told {told:?}, added by {added_by:?}"));
+            return Some(format!("call {number} was told {told:?}; the add was made by {added_by:?}"));
         }
     }
-    is_stuck(kroger, run).then(|| format!("in the end it is {:?}", run.at_last))
+    is_stuck(kroger, run).then(|| format!("the patient caller was told {:?}", run.at_last))
 }
 
-/// In the end the key says what became of it, and a Kroger that adds has added.
+/// Whether the key still gives no final answer to the patient caller.
+///
+/// A success needs an add that Kroger processed. A failure is final if the outcome is
+/// unknown for good, or if this Kroger refuses every add.
 fn is_stuck(kroger: KrogerBehavior, run: &ScheduleRun) -> bool {
     match (&run.at_last, kroger) {
         (Ok(_), _) => run.shared.added_by.is_empty(),
@@ -54,8 +61,8 @@ fn is_stuck(kroger: KrogerBehavior, run: &ScheduleRun) -> bool {
     }
 }
 
-/// Runs all schedules that go on from `schedule` with up to `more` happenings;
-/// answers how many.
+/// Runs `schedule`, and all schedules that follow it with up to `more` further
+/// interruptions. Answers the number of schedules.
 fn search(
     runner: &mut ScheduleRunner,
     kroger: KrogerBehavior,
@@ -86,6 +93,6 @@ fn no_schedule_of_two_calls_with_one_key_adds_twice_or_tells_what_is_not_so() {
     let most = std::env::var("KROGER_LEDGER").map_or(1, |most| most.parse().expect("a number"));
     for kroger in BEHAVIORS {
         let runs = search(&mut ScheduleRunner::new(), kroger, &mut Vec::new(), most);
-        println!("{:<20} {runs:>8} schedules of up to {most} happenings", format!("{kroger:?}"));
+        println!("{:<20} {runs:>8} schedules of up to {most} interruptions", format!("{kroger:?}"));
     }
 }

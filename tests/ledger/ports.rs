@@ -1,8 +1,8 @@
 //! The ports of one call: a clock that is set by hand, a store that two calls share,
 //! and a Kroger that answers adds in one way.
 //!
-//! Each operation stops before it takes effect, so that the other call can have its
-//! turn. Nothing here knows what the ledger promises.
+//! A step is one operation: it stops before it takes effect, so that the other call can
+//! have its turn. Nothing here knows what the ledger promises.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -11,23 +11,26 @@ use std::time::Duration;
 use corosensei::Yielder;
 use kroger_connector::ports::{Bucket, Event, KeyPage, Ports, Request, Response, SendError, StoreError, Timestamp};
 
-/// Longer than any lease.
+/// The time for which a call is stopped: longer than any lease.
 const LONG: Duration = Duration::from_secs(40);
-/// An owner sends within this of its claim, or not at all.
+/// The time after its claim within which an owner sends. Later it never sends.
 const CLAIM_LIFE: Duration = Duration::from_secs(2);
 
-/// What Kroger makes of each add.
+/// How Kroger treats each add.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum KrogerBehavior {
     Adds,
-    /// It is added, and the answer is lost.
+    /// The add is made, and the answer is lost.
     LosesAnswers,
-    /// It is lost on the way there.
+    /// The request is lost on its way to Kroger.
     LosesRequests,
+    /// The add is made, and the answer is a 500.
     FailsAfterAdding,
-    /// The first add is turned away, which is worth another try.
+    /// The first add is turned away with a 503; the next one is made.
     IsBusyOnce,
+    /// The first add is never sent; the next one is made.
     IsNotReachedOnce,
+    /// Every add is refused with a 400.
     Refuses,
 }
 
@@ -41,37 +44,43 @@ pub(crate) const BEHAVIORS: [KrogerBehavior; 7] = [
     KrogerBehavior::Refuses,
 ];
 
+/// The store, the time, and what Kroger received: everything that two calls share.
 #[derive(Clone, Default)]
 pub(crate) struct SharedState {
     values: BTreeMap<String, Vec<u8>>,
     counters: BTreeMap<String, u64>,
     pub(crate) elapsed: Duration,
     adds_received: usize,
-    /// The calls whose add Kroger processed.
+    /// The calls whose add Kroger made, in its order.
     pub(crate) added_by: Vec<usize>,
-    /// Adds that were sent long after their claim, the clocks being right.
+    /// The calls that sent their add too long after their claim, although their clocks
+    /// could have told them.
     pub(crate) late: Vec<usize>,
 }
 
-/// What the scheduler knows of one call.
+/// Where one call is: what its ports noted, and how the schedule interrupts it.
 #[derive(Default)]
 pub(crate) struct CallProgress {
     pub(crate) wakes_at: Cell<Duration>,
-    /// Until the other has ended.
+    /// Whether the call is stopped until the other one has ended.
     pub(crate) is_stopped: Cell<bool>,
-    /// What its clocks have missed.
+    /// The time that the call's own clocks have missed.
     pub(crate) missed: Cell<Duration>,
     claimed_at: Cell<Duration>,
+    /// Whether its last step was the look at the monotonic clock, which comes right before
+    /// a send.
     is_about_to_send: Cell<bool>,
 }
 
 impl CallProgress {
+    /// Stops the call until the other one has ended, and lets much time pass.
     pub(crate) fn stop(&self, shared: &RefCell<SharedState>) {
         self.is_stopped.set(true);
         shared.borrow_mut().elapsed += LONG;
     }
 }
 
+/// The ports of call `number`. Without a yielder no operation stops.
 pub(crate) struct SteppedPorts<'a> {
     pub(crate) shared: &'a RefCell<SharedState>,
     pub(crate) progress: &'a CallProgress,
@@ -81,7 +90,7 @@ pub(crate) struct SteppedPorts<'a> {
 }
 
 impl SteppedPorts<'_> {
-    /// Others may have their turn, before what is asked for happens.
+    /// Lets the other call have its turn before the operation takes effect.
     fn step(&self) {
         if let Some(yielder) = self.yielder {
             yielder.suspend(());
@@ -92,6 +101,7 @@ impl SteppedPorts<'_> {
         self.shared.borrow().elapsed.saturating_sub(self.progress.missed.get())
     }
 
+    /// Answers whether Kroger makes the add, and what the caller receives.
     fn answer(&self) -> (bool, Result<Response, SendError>) {
         let status = |status| Ok(Response { status, retry_after: None, date: None, body: Vec::new() });
         let is_first = self.shared.borrow().adds_received == 1;
@@ -122,7 +132,7 @@ impl Ports for SteppedPorts<'_> {
     fn monotonic_now(&self) -> Duration {
         self.step();
         let now = self.now();
-        // The last look before a send, and nothing stands between the two.
+        // An owner looks at this clock last, and sends right after it.
         self.progress.is_about_to_send.set(true);
         now
     }
@@ -148,7 +158,7 @@ impl Ports for SteppedPorts<'_> {
         let was_about_to = self.progress.is_about_to_send.replace(false);
         self.step();
         let is_late = self.now() >= self.progress.claimed_at.get() + CLAIM_LIFE;
-        // Whoever is stopped between its look at the clocks and its send cannot know.
+        // A call that is stopped between its look at the clock and its send cannot know.
         let was_held_at_the_door = was_about_to && self.shared.borrow().elapsed > asked_at;
         if is_late && !was_held_at_the_door {
             self.shared.borrow_mut().late.push(self.number);

@@ -19,15 +19,16 @@ use kroger_connector::core::{Context, authorization};
 
 use crate::ports::{CallProgress, KrogerBehavior, SharedState, SteppedPorts};
 
-/// What happens to the call whose turn it is.
+/// An interruption of the call whose turn it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Interruption {
-    /// It is held up until the other waits or ends.
+    /// The call is held up until the other one waits or ends.
     HeldUp,
-    /// It is stopped until the other has ended, and much time passes.
+    /// The call is stopped until the other one has ended, and much time passes.
     Stopped,
-    /// The same, and its own clocks do not notice.
+    /// The call is stopped, and its own clocks miss the time that passes.
     Suspended,
+    /// The call never continues.
     Killed,
 }
 
@@ -36,6 +37,7 @@ pub(crate) const INTERRUPTIONS: [Interruption; 4] =
 
 pub(crate) type AddResult = Result<Added, Failure>;
 
+/// The call that is made twice.
 fn add(cx: Context<'_>) -> AddResult {
     let milk = Item {
         upc: Upc::parse("0001111041700").unwrap().upc,
@@ -51,7 +53,7 @@ fn settings() -> Rc<Settings> {
     Rc::new(Settings::from_variables(variables).unwrap())
 }
 
-/// A store in which the user is signed in.
+/// The beginning of each run: a store in which the user is signed in.
 fn signed_in(settings: &Settings) -> SharedState {
     let (shared, progress) = (RefCell::default(), CallProgress::default());
     let ports =
@@ -62,22 +64,23 @@ fn signed_in(settings: &Settings) -> SharedState {
     shared.into_inner()
 }
 
-/// One call under way, or what it was told; nothing, if it was killed.
+/// A call that runs, or the answer that it gave; `None` if it was killed.
 enum ScheduledCall {
     Running(Coroutine<(), (), AddResult>),
     Ended(Option<AddResult>),
 }
 
-/// What a run came to.
+/// The end of a run.
 pub(crate) struct ScheduleRun {
     pub(crate) told: [Option<AddResult>; 2],
-    /// What a patient caller is told in the end.
+    /// The answer to a third call, which repeats itself for as long as it is told to.
     pub(crate) at_last: AddResult,
     pub(crate) shared: SharedState,
-    /// How many steps there were at which something could have happened.
+    /// The number of steps of both calls, which are the places for an interruption.
     pub(crate) steps: usize,
 }
 
+/// Starts the calls of each run from one beginning, and reuses their stacks.
 pub(crate) struct ScheduleRunner {
     settings: Rc<Settings>,
     beginning: SharedState,
@@ -91,6 +94,7 @@ impl ScheduleRunner {
         Self { settings, beginning, stacks: Vec::new() }
     }
 
+    /// Starts call `number` at its first step.
     fn start(
         &mut self,
         number: usize,
@@ -108,6 +112,7 @@ impl ScheduleRunner {
         }))
     }
 
+    /// Ends a call where it is, and keeps its stack for the next.
     fn end(&mut self, call: &mut ScheduledCall, told: Option<AddResult>) {
         if let ScheduledCall::Running(mut coroutine) = std::mem::replace(call, ScheduledCall::Ended(told)) {
             coroutine.force_unwind();
@@ -115,6 +120,8 @@ impl ScheduleRunner {
         }
     }
 
+    /// Runs two calls to their ends. `schedule` has the numbers of the steps at which the
+    /// call whose turn it is is interrupted.
     pub(crate) fn run(&mut self, kroger: KrogerBehavior, schedule: &[(usize, Interruption)]) -> ScheduleRun {
         let shared = Rc::new(RefCell::new(self.beginning.clone()));
         let progress = [Rc::new(CallProgress::default()), Rc::new(CallProgress::default())];
@@ -128,7 +135,9 @@ impl ScheduleRunner {
                 let missed = shared.borrow().elapsed.saturating_sub(since);
                 progress[turn].missed.set(progress[turn].missed.get() + missed);
             }
-            let ScheduledCall::Running(coroutine) = &mut calls[turn] else { unreachable!("it is its turn") };
+            let ScheduledCall::Running(coroutine) = &mut calls[turn] else {
+                unreachable!("a call that has ended gets no turn")
+            };
             match coroutine.resume(()) {
                 CoroutineResult::Return(told) => {
                     self.end(&mut calls[turn], Some(told));
@@ -138,7 +147,7 @@ impl ScheduleRunner {
             }
             let interruption = schedule.iter().find(|(at, _)| *at == steps).map(|(_, interruption)| *interruption);
             steps += 1;
-            assert!(steps < 10_000, "{kroger:?} {schedule:?}: never ends");
+            assert!(steps < 10_000, "{kroger:?} {schedule:?}: the calls never end");
             let Some(interruption) = interruption else { continue };
             match interruption {
                 Interruption::HeldUp => {}
@@ -153,14 +162,15 @@ impl ScheduleRunner {
         }
         let told = calls.map(|call| match call {
             ScheduledCall::Ended(told) => told,
-            ScheduledCall::Running(_) => unreachable!("nobody is left to run"),
+            ScheduledCall::Running(_) => unreachable!("a call is still running"),
         });
         let at_last = self.at_last(kroger, &shared);
         let shared = shared.borrow().clone();
         ScheduleRun { told, at_last, shared, steps }
     }
 
-    /// An agent repeats its call for as long as it is told to come again.
+    /// Repeats the call, as a patient agent does, for as long as the answer says when to
+    /// come again.
     fn at_last(&self, kroger: KrogerBehavior, shared: &RefCell<SharedState>) -> AddResult {
         let progress = CallProgress::default();
         let ports = SteppedPorts { shared, progress: &progress, number: 2, kroger, yielder: None };
@@ -177,8 +187,10 @@ impl ScheduleRunner {
     }
 }
 
-/// Who goes on: whoever had the turn, unless it sleeps or has ended; where all
-/// sleep, the first that wakes.
+/// The call that continues; `None` if both have ended.
+///
+/// A call keeps its turn until it sleeps or ends. If all calls sleep, the time passes
+/// until the first of them wakes. If all that are left are stopped, they continue.
 fn next_turn(
     turn: usize,
     calls: &[ScheduledCall; 2],
