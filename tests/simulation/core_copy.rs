@@ -1,8 +1,7 @@
 //! A copy of the core and the simulation in which a mutant is built and run.
 //!
 //! The copy is this package and this simulation alone, in a workspace of its own
-//! below the temporary folder. It never changes the checkout. After the move of the
-//! core into a package of its own only `mutation::CORE` tells the two layouts apart.
+//! below the temporary folder. It never changes the checkout.
 
 use std::fs::{self, File};
 use std::io;
@@ -16,10 +15,11 @@ pub(crate) const SEEDS: u64 = 50_000;
 
 const SIMULATION: &str = "tests/simulation";
 const PACKAGE: &str = env!("CARGO_PKG_NAME");
-/// The root of a package that is more than the core: the parts that the core needs.
+/// The `lib.rs` of the copy if the package is more than the core: the modules that the
+/// core needs.
 const LIBRARY: &str = "pub mod core;\npub mod ports;\n#[cfg(test)]\npub mod testing;\n";
 
-/// The way in which a mutant was noticed, or that it was not.
+/// What became of a mutant.
 #[derive(PartialEq, Eq)]
 pub(crate) enum MutantResult {
     /// The first seed that shows a violation, and the violation.
@@ -29,6 +29,7 @@ pub(crate) enum MutantResult {
     Survived,
 }
 
+/// The copy, which is deleted when it is dropped.
 pub(crate) struct CoreCopy {
     folder: PathBuf,
     /// The folder of the package, below the root of the copy.

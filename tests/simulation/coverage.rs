@@ -1,4 +1,6 @@
-//! Which interesting states a run reached.
+//! Counts the states that a run reaches, to show that the search is a real one.
+//!
+//! It judges nothing.
 
 use crate::process::CallId;
 use crate::records::{RecordKind, StoredRecord, Ticket, show, ticket_of};

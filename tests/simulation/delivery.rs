@@ -1,5 +1,7 @@
-//! Carries requests to the simulated Kroger and answers back, and decides what
-//! becomes of each on the way.
+//! Carries requests to the simulated Kroger and answers back, and decides the fate of
+//! each on the way.
+//!
+//! It never decides what Kroger answers about a token; `kroger` does.
 
 use std::time::Duration;
 
@@ -12,7 +14,7 @@ use crate::time::{SECOND, Time};
 use crate::weather::is_within;
 
 impl Simulation {
-    /// What becomes of the next request.
+    /// Draws the fate of the next request.
     pub(crate) fn fate(&mut self) -> Fate {
         let fate = self.any_fate();
         if let Some(name) = fate.name() {
@@ -50,7 +52,7 @@ impl Simulation {
         befallen.map_or(Fate::Fine, |(_, fate)| fate)
     }
 
-    /// A request arrives at Kroger, or at what stands before it.
+    /// Lets a request arrive at Kroger, or at a proxy that answers in Kroger's place.
     pub(crate) fn arrive(&mut self, call: CallId, serial: u64, wire: &Wire, fate: Fate) {
         let machine = self.calls[call].machine;
         let answer = match fate {
@@ -108,6 +110,7 @@ impl Simulation {
         }
     }
 
+    /// Puts a request on its way, and schedules the time at which its caller gives up.
     pub(crate) fn send(&mut self, call: CallId, serial: u64, wire: Wire, fate: Fate, stall: Time, timeout: Duration) {
         let leaves = self.now + stall;
         let gives_up = leaves + u64::try_from(timeout.as_micros()).expect("a timeout fits");

@@ -1,5 +1,8 @@
-//! The promises, as `docs/protocol.md` numbers them, each checked whenever
-//! something happens that could break it.
+//! Checks the invariants of `docs/protocol.md`, by their numbers there, whenever
+//! something happens that could break one.
+//!
+//! These checks read the state of the run and what the witness saw. They never change
+//! what happens.
 
 mod kept;
 mod order;
@@ -12,11 +15,12 @@ use crate::simulation::Simulation;
 use crate::time::{SECOND, Time};
 use crate::workload::Task;
 
-/// What clocks may differ by so that a lease is still one for everybody.
+/// The difference of two clocks up to which both machines respect a lease.
 const CLOSE: Time = 6 * SECOND;
-/// The lease, less that.
+/// The part of a lease that every such machine respects: 20 s without `CLOSE`.
 const LEASE: Time = 14 * SECOND;
-/// An owner that looks at the clock later than this after its claim sends nothing.
+/// The time after its claim within which an owner must look at the clock. Later it sends
+/// nothing.
 const CLAIM_LIFE: Time = 2 * SECOND;
 
 impl Simulation {
@@ -28,8 +32,11 @@ impl Simulation {
     }
 }
 
+/// What excuses a call, and where it runs.
 struct CallFacts {
     machine: MachineId,
+    /// Whether the call was held up, or its clock was set or its machine suspended since
+    /// it began.
     was_held_up: bool,
     is_add: bool,
 }

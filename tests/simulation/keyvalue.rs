@@ -1,5 +1,8 @@
-//! The store that the machines share, their rescue buckets and `.env` files:
-//! what an operation does, and what goes wrong with it.
+//! Applies key-value operations to the shared store, the rescue buckets and the `.env`
+//! files, and injects their faults.
+//!
+//! An `increment` is atomic, and a value that was acknowledged is kept, except in a store
+//! that forgets.
 
 use kroger_connector::ports::{Bucket, KeyPage, StoreError};
 
@@ -65,7 +68,7 @@ impl Simulation {
                     true
                 }
             }
-            // Nothing of the protocol is kept there.
+            // The protocol keeps nothing there.
             Bucket::Cache => false,
             Bucket::Store if writes(op) && is_within(rates.read_only, self.now) => {
                 self.counts.fault("store read-only");
@@ -129,7 +132,8 @@ impl Simulation {
         }
     }
 
-    /// Keys that come and go move no other key past the cursor.
+    /// Answers a page of keys. Keys that are created and deleted move no other key across the
+    /// cursor.
     fn page(&self, cursor: u64) -> KeyPage {
         let mut rest = self.born.range(cursor + 1..);
         let keys: Vec<(&u64, &String)> = rest.by_ref().take(self.page_size).collect();

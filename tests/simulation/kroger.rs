@@ -1,33 +1,36 @@
-//! The simulated Kroger: mints, rotates, refuses and forgets tokens in the
-//! dialects that authorization servers speak, and knows the truth about each.
+//! The simulated Kroger: issues, rotates, refuses and revokes tokens in the dialects of
+//! real authorization servers, and knows the truth about each token.
+//!
+//! It always answers. The network loses, delays and garbles answers.
 
 use std::collections::HashMap;
 
 use crate::random::Random;
 use crate::time::{SECOND, Time};
 
-/// What a server does with a refresh token that was used.
+/// How a server treats a refresh token that was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
-    /// Kroger: refused from then on.
+    /// It is refused from then on, as at Kroger.
     SingleUse,
-    /// Refused, and everything that came of it revoked (RFC 9700 § 4.14.2).
+    /// It is refused, and all tokens that descend from it are revoked (RFC 9700 § 4.14.2).
     FamilyRevoked,
-    /// Answered again, with the same successor, for this long.
+    /// It is answered again with the same successor, for this long.
     Grace(Time),
-    /// Good for as long as it lives.
+    /// It stays valid until it expires.
     NoRotation(Omission),
 }
 
-/// How a server that does not rotate answers.
+/// How a server that does not rotate fills `refresh_token`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Omission {
-    /// It repeats the refresh token.
+    /// It repeats the token.
     Repeated,
-    /// It leaves the refresh token out.
+    /// It leaves the field out.
     LeftOut,
 }
 
+/// The true state of a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenState {
     Valid,
@@ -35,11 +38,11 @@ pub(crate) enum TokenState {
     Revoked,
 }
 
-/// Where a family of tokens began.
+/// The beginning of a family of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
     pub(crate) user: usize,
-    /// The person was sent to Kroger, or put the pair into the environment, then.
+    /// When the person was sent to Kroger, or put the pair into the environment.
     pub(crate) began: Time,
     pub(crate) is_from_outside: bool,
 }
@@ -52,7 +55,7 @@ pub(crate) struct RefreshToken {
     pub(crate) successor: Option<String>,
 }
 
-/// What Kroger did with a refresh token, before the network has its say.
+/// Kroger's answer to a code or a refresh token, before the network touches it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum TokenVerdict {
     Granted {
@@ -60,7 +63,7 @@ pub(crate) enum TokenVerdict {
         refresh: Option<String>,
         expires_in: u64,
     },
-    /// Spent or revoked; `revoked` where the family died of this very use.
+    /// The token is spent, revoked or unknown. `revoked`: this very use revoked its family.
     Refused {
         revoked: bool,
     },
@@ -92,7 +95,7 @@ impl SimulatedKroger {
         }
     }
 
-    /// A person agreed; the code is good once.
+    /// Lets a person consent. Answers a code that is good once.
     pub(crate) fn agree(&mut self, origin: Origin) -> String {
         let code = format!("code-{}", self.codes.len() + 1);
         self.codes.insert(code.clone(), origin);
@@ -105,7 +108,7 @@ impl SimulatedKroger {
         TokenVerdict::Granted { access, refresh: Some(refresh), expires_in: self.access_life / SECOND }
     }
 
-    /// A new family; answers its first pair.
+    /// Starts a family. Answers its first pair.
     pub(crate) fn sign_in(&mut self, origin: Origin, now: Time) -> (String, String) {
         self.families.push(origin);
         let refresh = self.mint_refresh(self.families.len() - 1, now);
@@ -161,7 +164,7 @@ impl SimulatedKroger {
         TokenVerdict::Granted { access: self.mint_access(now), refresh, expires_in: self.access_life / SECOND }
     }
 
-    /// Answers whether anything was alive to revoke.
+    /// Revokes a family. Answers whether it had a valid token.
     pub(crate) fn revoke(&mut self, family: usize) -> bool {
         let mut revoked = false;
         for token in self.refresh.values_mut().filter(|token| token.family == family) {
@@ -171,18 +174,18 @@ impl SimulatedKroger {
         revoked
     }
 
-    /// Whether Kroger would answer this refresh token with a pair now.
+    /// Whether Kroger holds this refresh token valid.
     pub(crate) fn is_good(&self, token: Option<&str>, now: Time) -> bool {
         let Some(token) = token.and_then(|token| self.refresh.get(token)) else { return false };
         token.state == TokenState::Valid && now < token.ends
     }
 
-    /// When the access token ends; none: it was never minted.
+    /// When the access token expires; `None` if Kroger never issued it.
     pub(crate) fn access_ends(&self, access: &str) -> Option<Time> {
         self.access.get(access).copied()
     }
 
-    /// A dialect and lifetimes, the real one most often.
+    /// Draws a dialect and lifetimes; Kroger's own dialect is the most frequent.
     pub(crate) fn any(random: &mut Random) -> Self {
         let dialect = match random.range(0, 10) {
             0..=5 => Dialect::SingleUse,

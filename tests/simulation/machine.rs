@@ -1,4 +1,6 @@
 //! One machine: its clocks, its rescue bucket, its `.env` file.
+//!
+//! This is state only; `mishaps` changes it.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -11,18 +13,19 @@ use crate::time::Time;
 pub(crate) type MachineId = usize;
 
 pub(crate) struct SimulatedMachine {
-    /// What its wall clock is ahead of true time, in microseconds.
+    /// The microseconds by which the wall clock is ahead of true time.
     pub(crate) offset: i64,
-    /// What its monotonic clock missed while it was suspended.
+    /// The time that the monotonic clock missed in suspension.
     pub(crate) missed: Time,
+    /// Whether the monotonic clock goes on in suspension.
     pub(crate) counts_suspension: bool,
     pub(crate) frozen_until: Time,
     pub(crate) down_until: Time,
-    /// The volatile bucket, where its host has one.
+    /// The bucket in the host's memory; `None` if the host has none.
     pub(crate) rescue: Option<BTreeMap<String, Vec<u8>>>,
-    /// Which `.env` file it mirrors into.
+    /// The `.env` file into which the machine mirrors.
     pub(crate) env: Option<usize>,
     pub(crate) settings: Rc<Settings>,
-    /// When its wall clock was last set, or it was suspended.
+    /// When the wall clock was last set, or the last suspension ended.
     pub(crate) disturbed: Time,
 }

@@ -1,13 +1,16 @@
-//! The refresh protocol against a simulated world, in the quick form that runs
-//! with every `cargo test`. The long form is `simulate`, the proof that it can
-//! fail is `mutants`.
+//! Runs the real core against a simulated store, network and Kroger, and checks the
+//! promises of the refresh protocol.
+//!
+//! This is the quick form, which runs with every `cargo test`. `simulate` is the long
+//! form, and `mutants` proves that the simulation can fail. Nothing here opens a socket,
+//! reads a clock or waits.
 
 #![allow(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::needless_pass_by_value,
-    reason = "small numbers and small values of a simulated world"
+    reason = "the numbers and values of the simulation are small"
 )]
 
 mod coverage;
@@ -46,15 +49,15 @@ use process::BrokenPort;
 use report::{Counts, Detail};
 use seed::run;
 
-/// Runs seeds until one is violated, `most` of them; answers how many it took.
+/// Runs up to `most` seeds. Answers the number of seeds that it took to find a violation.
 fn seeds_until_noticed(broken: BrokenPort, most: u64) -> Option<u64> {
     (0..most).find(|seed| run(*seed, Some(broken), Detail::Nothing).violation.is_some()).map(|seed| seed + 1)
 }
 
 #[test]
-fn no_schedule_crash_or_fault_of_the_first_seeds_breaks_a_promise() {
+fn first_seeds_keep_every_promise() {
     const SEEDS: u64 = 300;
-    /// States and faults that so few seeds need not reach.
+    /// The number of states that these few seeds may leave unreached.
     const RARE: usize = 6;
 
     let mut counts = Counts::default();
@@ -71,7 +74,7 @@ fn no_schedule_crash_or_fault_of_the_first_seeds_breaks_a_promise() {
 }
 
 #[test]
-fn a_seed_replays_exactly() {
+fn seed_replays_exactly() {
     let [first, second] = [(); 2].map(|()| run(7, None, Detail::Everything).history);
 
     assert!(first.lines().count() > 100);
@@ -102,7 +105,7 @@ fn every_unit_test_of_a_mutant_exists() {
 }
 
 #[test]
-fn each_broken_port_is_noticed() {
+fn every_broken_port_is_noticed() {
     let broken = [
         BrokenPort::EveryClaimIsWon,
         BrokenPort::IntentsAreNotStored,

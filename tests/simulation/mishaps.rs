@@ -1,4 +1,6 @@
-//! The machines' clocks, and what the machines and the processes on them suffer.
+//! Sets clocks, suspends machines, and holds up and kills processes.
+//!
+//! It also reads the machines' clocks. It never changes the store or a message.
 
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -36,7 +38,7 @@ impl Simulation {
     }
 
     pub(crate) fn monotonic(&self, machine: MachineId) -> Duration {
-        // Far from zero, so that days missed in suspension never go below it.
+        // So far from zero that days of suspension never bring the clock below zero.
         const ORIGIN: Time = 10_000 * HOUR;
 
         Duration::from_micros(self.now + ORIGIN - self.machines[machine].missed)
@@ -46,8 +48,9 @@ impl Simulation {
         self.now < self.weather.until
     }
 
-    /// Lets something befall the machine or the process before an operation.
-    /// Answers how long the process is held up; none: it is dead.
+    /// Injects faults of the machine and the process before an operation.
+    ///
+    /// Answers how long the process is held up; `None` if it was killed.
     pub(crate) fn strike(&mut self, call: CallId) -> Option<Time> {
         if !self.is_stormy() {
             return Some(0);

@@ -1,6 +1,6 @@
-//! One way to break the core: the text that is replaced, and where the break shows.
+//! One way to break the core: the text that is replaced, and what notices the break.
 //!
-//! It changes a source that it is given, and never a file.
+//! It changes a source that it is given. It never changes a file.
 
 use crate::splice::replace_once;
 

@@ -1,52 +1,57 @@
-//! Between the machines and the simulated Kroger: what a request says, what
-//! becomes of it on the way, and the answer on the wire.
+//! Requests and answers on the wire, and the fates that a request can have.
+//!
+//! These are values and their forms; `delivery` moves them.
 
 use kroger_connector::ports::{Request, Response};
 
 use crate::kroger::TokenVerdict;
 
-/// What a request asks of Kroger.
+/// A request, by what it asks of Kroger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Wire {
     Refresh(String),
     Code(String),
     ClientCredentials,
-    /// A cart add, by its access token.
+    /// A cart add with this access token.
     Add(String),
 }
 
-/// What becomes of a request.
+/// The fate of a request on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     Fine,
-    /// Answered late, but in time.
+    /// Answered late, and still before the caller gives up.
     Slow,
     NotSent,
     RequestLost,
-    /// Processed; the answer never comes.
+    /// Processed; the answer is lost.
     ReplyLost,
-    /// Processed; the answer comes after the caller gave up.
+    /// Processed; the answer arrives after the caller gives up.
     ReplyLate,
-    /// Processed after the caller gave up.
+    /// Processed after the caller gives up.
     RequestLate,
-    /// Processed; half of the answer comes.
+    /// Processed; half of the answer arrives.
     Garbled,
-    /// Processed; a gateway answers 502.
+    /// Processed; a gateway answers 502 in Kroger's place.
     FailedAfter,
+    /// Not processed; a gateway answers 503.
     FailedBefore,
+    /// Not processed; the answer is a 429.
     Busy,
-    /// Somebody else answers: a captive portal, a proxy.
+    /// Not processed; a captive portal or a proxy answers.
     Portal,
+    /// Not processed; Kroger refuses the app's credentials.
     ClientRefused,
 }
 
 impl Fate {
-    /// Whether the request is on its way without its sender.
+    /// Whether the request is processed although its sender has given up or is gone.
     pub(crate) fn outlives_the_caller(self) -> bool {
         self == Self::RequestLate
     }
 
-    /// Whether Kroger acts and its caller does not learn what it did.
+    /// Names this fate if Kroger processes the request and the caller does not learn the
+    /// result.
     pub(crate) fn hides_the_answer(self) -> Option<&'static str> {
         match self {
             Self::ReplyLost => Some("reply lost"),

@@ -1,5 +1,8 @@
-//! Shows the witness everything that happens: starts and ends of calls, writes,
-//! answers, and what Kroger does with tokens.
+//! Shows the witness everything that happens: starts and ends of calls, writes, answers,
+//! and what Kroger does with tokens.
+//!
+//! It writes down what the witness sees, and checks what shows at once. The other checks
+//! are in `invariants` and `rest`.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +17,7 @@ use crate::witness::{Mint, Seen};
 use crate::workload::{CallAnswer, Task};
 
 impl Simulation {
+    /// Counts a token as lost for a reason that the protocol cannot prevent.
     pub(crate) fn lose(&mut self, token: &str, why: &'static str, state: &'static str) {
         let mint = self.witness.mints.get_mut(token).expect("a token that was minted");
         mint.lost = Some(why);
@@ -48,6 +52,7 @@ impl Simulation {
         self.count_end(call, done);
     }
 
+    /// Shows a write to the shared store: the values under `key` before and after.
     pub(crate) fn witness_store(
         &mut self,
         call: CallId,
@@ -66,7 +71,8 @@ impl Simulation {
         if let (Some(StoredValue::Bytes(before)), Some(StoredValue::Bytes(after))) = (&old, &new)
             && before != after
         {
-            // Two pairs were offered at one moment; either is as good.
+            // Only a record that was adopted has no single writer: two processes adopt
+            // different pairs at one moment, and either pair may stay.
             if ticket.1 == 0 || ticket.2 > 0 {
                 return self.witness.violate(1, format!("the record {key} was overwritten"));
             }
@@ -93,10 +99,12 @@ impl Simulation {
         self.check_current(user);
     }
 
+    /// Whether this call exists and runs.
     pub(crate) fn calls_alive(&self, call: CallId) -> bool {
         self.calls.get(call).is_some() && self.is_alive(call)
     }
 
+    /// Shows a write to a key that is no grant's.
     fn witness_other(&mut self, call: CallId, key: &str, old: Option<&StoredValue>, new: Option<StoredValue>) {
         if key.starts_with("head.") {
             let number = |value: Option<&StoredValue>| match value {
@@ -133,6 +141,7 @@ impl Simulation {
         }
     }
 
+    /// Shows a write to a rescue bucket.
     pub(crate) fn witness_rescue(&mut self, old: Option<&[u8]>, new: Option<&[u8]>) {
         if new.is_some() {
             self.counts.state("pair rescued");
@@ -154,6 +163,7 @@ impl Simulation {
         }
     }
 
+    /// Shows that a host ended and its rescue bucket with it.
     pub(crate) fn witness_rescue_lost(&mut self, rescued: &BTreeMap<String, Vec<u8>>) {
         for token in rescued.values().filter_map(|value| records::token_in(value)) {
             self.counts.state("rescued pair lost with its host");
@@ -164,7 +174,7 @@ impl Simulation {
         }
     }
 
-    /// What a process learns from its store.
+    /// Shows the answer of a key-value operation to the process that waits for it.
     pub(crate) fn witness_answer(&mut self, call: CallId, op: &Op, answer: &PortAnswer) {
         match (op, answer) {
             (Op::Get(_, key), PortAnswer::Value(Ok(Some(bytes)))) if key == records::NOT_BEFORE => {
@@ -214,8 +224,8 @@ impl Simulation {
         }
     }
 
-    /// 6: the window is as short as it can be: nothing but a look at the clock stands
-    /// between the answer and the save.
+    /// 6: nothing but a look at the clock comes between the answer and the save, so that the
+    /// window is as short as possible.
     pub(crate) fn witness_save(&mut self, call: CallId, op: &Op) {
         if matches!(op, Op::Wall | Op::Monotonic) || !self.witness.must_save.remove(&call) {
             return;
@@ -225,6 +235,7 @@ impl Simulation {
         }
     }
 
+    /// Notes a look at a clock after the intent was stored.
     pub(crate) fn witness_clock(&mut self, call: CallId) {
         let seen = &mut self.witness.seen[call];
         if seen.intent.is_some() {
@@ -232,6 +243,7 @@ impl Simulation {
         }
     }
 
+    /// Notes what a process reads about children and refusals.
     fn learn(&mut self, call: CallId, key: &str, bytes: &[u8]) {
         if let Some((user, ticket)) = records::grant_key(key) {
             let Some(user) = self.witness.user(user) else { return };
@@ -248,6 +260,7 @@ impl Simulation {
         }
     }
 
+    /// Shows Kroger's answer to a refresh token, before the network touches it.
     pub(crate) fn witness_refresh(
         &mut self,
         call: CallId,
@@ -279,6 +292,7 @@ impl Simulation {
         }
     }
 
+    /// Notes a new refresh token; `hidden` says why its caller does not receive it.
     pub(crate) fn mint(
         &mut self,
         call: CallId,
@@ -312,7 +326,7 @@ impl Simulation {
         }
     }
 
-    /// What a process learns from the network.
+    /// Shows the answer with which a process continues; only the network's count.
     pub(crate) fn witness_resume(&mut self, call: CallId, answer: &PortAnswer) {
         match answer {
             PortAnswer::Response(Err(SendError::Unknown)) => {

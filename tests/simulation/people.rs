@@ -1,4 +1,7 @@
-//! What people do when a call ends: the steps of a sign-in that are not ours.
+//! Does what people do after a call ends: they consent at Kroger, change their mind, or
+//! delete the user.
+//!
+//! It starts calls and never answers one.
 
 use crate::kroger::Origin;
 use crate::process::CallId;
@@ -6,16 +9,16 @@ use crate::simulation::Simulation;
 use crate::time::SECOND;
 use crate::workload::{CallAnswer, Task};
 
-/// How long a person takes from the link to the consent.
+/// The time that a person takes from the link to the consent.
 const CONSENT: std::ops::Range<u64> = SECOND..500 * SECOND;
 
 impl Simulation {
-    /// What a person does after a call ended.
+    /// Takes a person's next steps after `call` answered `done`.
     pub(crate) fn follow_up(&mut self, call: CallId, done: &CallAnswer) {
         let CallAnswer::Authorize(Ok(request)) = done else { return };
         let Some(user) = self.calls[call].task.user() else { return };
         if self.random.chance(100) {
-            // Thought better of it.
+            // The person changes their mind.
             return;
         }
         let began = self.now;
@@ -30,7 +33,7 @@ impl Simulation {
         }
         self.start_at(at, machine, complete);
         if self.random.chance(50) {
-            // Somebody deletes the user just then.
+            // Somebody deletes the user at that moment.
             let machine = self.random.index(self.machines.len());
             let just_then = at + self.random.range(0, SECOND / 2);
             self.start_at(just_then, machine, Task::Forget(user));

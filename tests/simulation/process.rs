@@ -1,7 +1,8 @@
-//! One call of the core, as a coroutine: at each port it stops and says what it
-//! wants, and goes on when the world has decided what it gets.
+//! One call of the core as a coroutine, which stops at each operation of its ports.
 //!
-//! Dropping the coroutine is killing the process.
+//! The simulation decides the answer and when the coroutine continues. To drop the
+//! coroutine is to kill the process. Nothing here decides an answer, except for ports
+//! that are broken on purpose.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -15,13 +16,13 @@ use kroger_connector::ports::{Bucket, Event, KeyPage, Ports, Request, Response, 
 
 use crate::workload::{CallAnswer, Task};
 
-/// The number of a call, in the order in which the calls start.
+/// The number of a call. Calls are numbered in the order in which they start.
 pub(crate) type CallId = usize;
 
-/// Deep enough for the core in an unoptimised build.
+/// The size of a stack: enough for the core in an unoptimised build.
 const STACK: usize = 1 << 20;
 
-/// What a process asks of the world.
+/// An operation that a process asks for.
 #[derive(Debug)]
 pub(crate) enum Op {
     Get(Bucket, String),
@@ -39,7 +40,7 @@ pub(crate) enum Op {
 }
 
 impl Op {
-    /// The answer to this key-value operation if it fails.
+    /// Answers this key-value operation with `error`.
     pub(crate) fn failure(&self, error: StoreError) -> PortAnswer {
         match self {
             Self::Get(..) | Self::ReadBack(_) => PortAnswer::Value(Err(error)),
@@ -51,10 +52,10 @@ impl Op {
     }
 }
 
-/// What the world answers.
+/// The simulation's answer to an operation.
 #[derive(Debug)]
 pub(crate) enum PortAnswer {
-    /// The first resumption, and the end of a sleep.
+    /// No value: the call starts, a sleep ends, or an event is logged.
     Go,
     Value(Result<Option<Vec<u8>>, StoreError>),
     Written(Result<(), StoreError>),
@@ -66,7 +67,7 @@ pub(crate) enum PortAnswer {
     Random(u64),
 }
 
-/// How a process goes on.
+/// The next step of a process.
 pub(crate) enum ProcessStep {
     Asks(Op),
     Ends(CallAnswer),
@@ -95,7 +96,7 @@ impl Process {
         }
     }
 
-    /// Ends it wherever it is, and gives its stack to the next.
+    /// Ends the process wherever it is, and keeps its stack for another one.
     pub(crate) fn kill(mut self, stacks: &mut Vec<DefaultStack>) {
         self.0.force_unwind();
         stacks.push(self.0.into_stack());
@@ -105,21 +106,21 @@ impl Process {
 /// A port that is broken on purpose, to show that the simulation notices.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BrokenPort {
-    /// Whoever claims a try is told that it is the owner.
+    /// Every caller that claims a try is told that it owns it.
     EveryClaimIsWon,
-    /// Intents are acknowledged, even read back, and never stored.
+    /// Intents are acknowledged and can be read back, and are never stored.
     IntentsAreNotStored,
-    /// Reading back answers what was written, of a store that forgets, too.
+    /// Reading back shows the call's own writes even if the store forgets them.
     ReadBackIsBelieved,
     /// New grants are acknowledged and never stored.
     GrantsAreNotStored,
-    /// The bucket for pairs that could not be saved takes them and keeps none.
+    /// The rescue bucket acknowledges pairs and keeps none.
     RescueForgets,
-    /// A lost reply is told as a request that never left.
+    /// A lost reply is reported as a request that was not sent.
     LostRepliesAreNotSent,
-    /// An error of the server is told as a refusal of the token.
+    /// A server error is reported as a refusal of the token.
     ServerErrorsAreRefusals,
-    /// A clock that stands still, so that nothing ever expires.
+    /// The wall clock stands still, so that nothing ever expires.
     ClockStandsStill,
 }
 
@@ -134,7 +135,7 @@ impl SimulatedPorts<'_> {
         self.broken == Some(broken)
     }
 
-    /// Whether a write is to be acknowledged and not made.
+    /// Whether this write is acknowledged and not made.
     fn swallows(&self, bucket: Bucket, key: &str) -> bool {
         let is_grant = bucket == Bucket::Store && key.starts_with("grant.");
         (self.is(BrokenPort::IntentsAreNotStored) && key.starts_with("intent."))

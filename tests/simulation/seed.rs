@@ -1,4 +1,6 @@
-//! One run: everything that follows from a seed.
+//! Runs one seed: a storm of calls and faults, then calm, then the last checks.
+//!
+//! Everything follows from the seed. Nothing here knows what happens to a call.
 
 use std::rc::Rc;
 
@@ -14,20 +16,20 @@ use crate::weather::{Weather, is_within};
 use crate::witness::Violation;
 use crate::workload::{Task, USERS};
 
-/// How long all is calm before it must have come to rest: longer than a token
-/// lives.
+/// The length of the calm, after which every grant must be at rest: longer than an access
+/// token lives.
 fn calm(simulation: &Simulation) -> Time {
     simulation.kroger.access_life + 12 * MINUTE
 }
 
-/// How a run ended.
+/// The result of a run.
 pub(crate) struct SeedRun {
     pub(crate) violation: Option<Violation>,
     pub(crate) counts: Counts,
     pub(crate) history: String,
 }
 
-/// Runs `seed`; with `broken`, on ports that are broken on purpose.
+/// Runs `seed`, on ports that are broken on purpose if `broken` says so.
 pub(crate) fn run(seed: u64, broken: Option<BrokenPort>, detail: Detail) -> SeedRun {
     let mut simulation = build(seed, broken, detail);
     let storm = simulation.weather.until;
@@ -61,7 +63,7 @@ fn build(seed: u64, broken: Option<BrokenPort>, detail: Detail) -> Simulation {
     simulation
 }
 
-/// The machines, and the pair that lies outside the store, if there is one.
+/// Adds the machines, and sometimes a pair that lies outside the store.
 fn furnish(simulation: &mut Simulation) {
     let has_env = simulation.random.chance(300);
     let starts_with_pair = simulation.random.chance(if has_env { 600 } else { 100 });
@@ -82,6 +84,7 @@ fn furnish(simulation: &mut Simulation) {
     }
 }
 
+/// A pair of tokens in a `.env` file or the environment.
 struct OutsidePair {
     access: String,
     refresh: String,
@@ -97,8 +100,8 @@ impl OutsidePair {
     }
 }
 
-/// A pair that somebody got elsewhere, for the default user; often one that was
-/// spent there since.
+/// Makes a pair for the default user that another program got. Often that program has
+/// spent it since.
 fn outside_pair(simulation: &mut Simulation) -> OutsidePair {
     let now = simulation.now;
     let origin = Origin { user: 0, began: now, is_from_outside: true };
@@ -123,7 +126,7 @@ fn settings(pair: Option<&OutsidePair>) -> Settings {
     Settings::from_variables(variables).expect("settings that parse")
 }
 
-/// Bursts of calls, timer passes and people, until the storm ends.
+/// Starts bursts of calls of people, agents and timers until the storm ends.
 fn stir(simulation: &mut Simulation, storm: Time) {
     let users = simulation.random.range(1, 1 + USERS.len() as u64) as usize;
     let has_timer = simulation.random.chance(700);
@@ -143,7 +146,7 @@ fn stir(simulation: &mut Simulation, storm: Time) {
     simulation.run_until(storm);
 }
 
-/// Kroger cannot be reached for a day, on top of all else; the timers go on.
+/// Makes Kroger unreachable for up to a day, on top of all other faults. The timers go on.
 fn endure(simulation: &mut Simulation) {
     let begins = simulation.now;
     let ends = begins + simulation.random.pick(&[6, 12, 24]) * HOUR;
@@ -160,7 +163,7 @@ fn endure(simulation: &mut Simulation) {
     simulation.check_tries();
 }
 
-/// The time to the next burst: often just about when a token ends.
+/// Draws the time to the next burst, which is often about when a token expires.
 fn gap(simulation: &mut Simulation) -> Time {
     let life = simulation.kroger.access_life;
     match simulation.random.range(0, 10) {
@@ -209,10 +212,10 @@ fn any_task(simulation: &mut Simulation, user: usize, has_timer: bool) -> Task {
     }
 }
 
-/// Faults stop, timers go on: everything must come to rest.
+/// Stops the faults and lets the timers go on until every grant must be at rest.
 fn calm_down(simulation: &mut Simulation) {
     while !simulation.is_idle() && !simulation.witness.is_violated() {
-        // Whoever is down or asleep comes back.
+        // Machines that are down or suspended come back.
         simulation.run_until(simulation.now + MINUTE);
     }
     simulation.calm_since = simulation.now;
@@ -234,7 +237,7 @@ fn finish(simulation: &mut Simulation) {
     }
     simulation.check_rescued();
     if is_within(simulation.weather.network.client_refused, simulation.now) {
-        // Until the operator looks, nothing can be fresh.
+        // Kroger refuses the app's credentials. Nothing is fresh before the operator mends it.
         return;
     }
     for user in 0..USERS.len() {
@@ -249,8 +252,9 @@ fn finish(simulation: &mut Simulation) {
     simulation.check_keys();
 }
 
-/// Passes enough to look at each page of the store: those calls may have adopted
-/// a pair, and then what was there before it has served.
+/// Makes enough passes to sweep each page of the store.
+///
+/// The calls before it may have adopted a pair, so that older records have served.
 fn sweep_up(simulation: &mut Simulation) {
     let passes = 2 + simulation.store.len() / simulation.page_size;
     for _ in 0..passes {
@@ -259,7 +263,8 @@ fn sweep_up(simulation: &mut Simulation) {
     }
 }
 
-/// The calls of a person who comes back: one of the first few must do.
+/// Makes the calls of a person who comes back. One of the first three must leave the grant
+/// at rest.
 fn use_once_more(simulation: &mut Simulation, user: usize) {
     for _ in 0..3 {
         let machine = simulation.random.index(simulation.machines.len());
@@ -268,7 +273,7 @@ fn use_once_more(simulation: &mut Simulation, user: usize) {
         simulation.run_until(simulation.now + MINUTE);
         match &simulation.last {
             Some((true, _)) => return,
-            // Kroger asked everybody to stay away, for an hour at most; that says nothing of the grant.
+            // A quota is used up, for an hour at most. That says nothing about the grant.
             Some((false, told)) if told.starts_with("QuotaExhausted") => simulation.run_until(simulation.now + HOUR),
             _ => {}
         }

@@ -1,6 +1,6 @@
-//! Which mutants one run of `mutants` tries: all, those that are named, or a part.
+//! Chooses the mutants that one run of `mutants` tries: all, the named ones, or a part.
 //!
-//! It reads the command line and the table of mutants, and breaks nothing.
+//! It reads the command line and the table of mutants. It never breaks anything.
 
 use crate::mutation::Mutation;
 

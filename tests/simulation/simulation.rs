@@ -1,8 +1,8 @@
-//! The world of one run: machines with clocks, processes on them, the store
-//! that they share, and the scheduler that decides when each thing happens.
+//! The state of one run, and the scheduler that decides when each event happens.
 //!
-//! Time jumps from event to event; what happens at one time happens in an order
-//! of the seed's own. Nothing here knows what the protocol promises.
+//! The state is machines with clocks, processes on them, and the store that they share.
+//! Time jumps from event to event. The seed decides the order of events at one time.
+//! Nothing here knows what the protocol promises.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
@@ -22,20 +22,22 @@ use crate::weather::Weather;
 use crate::witness::Witness;
 use crate::workload::{CallAnswer, Task};
 
-/// A call under way.
+/// One call of the core, from its start on.
 pub(crate) struct SimulatedCall {
+    /// `None` after the call has ended or was killed.
     pub(crate) process: Option<Process>,
     pub(crate) machine: MachineId,
     pub(crate) task: Task,
     pub(crate) began: Time,
-    /// What a store that forgets shows to this call alone.
+    /// The values that a store that forgets shows to this call alone.
     pub(crate) overlay: StoredValues,
-    /// The operation that it waits for.
+    /// The number of the operation that the call waits for.
     pub(crate) serial: u64,
-    /// Whether it was held up for longer than a moment.
+    /// Whether the call was ever held up, by itself or with its suspended machine.
     pub(crate) was_stalled: bool,
 }
 
+/// An event that will happen at a known time.
 pub(crate) enum ScheduledEvent {
     Start(Task, MachineId),
     Resume {
@@ -43,7 +45,10 @@ pub(crate) enum ScheduledEvent {
         serial: u64,
         answer: PortAnswer,
     },
-    /// A key-value operation takes effect; `is_told`: its answer gets through.
+    /// A key-value operation takes effect.
+    ///
+    /// `is_told`: the caller receives the answer. `survives`: the operation takes effect
+    /// although its caller is gone.
     Effect {
         call: CallId,
         serial: u64,
@@ -89,12 +94,12 @@ pub(crate) struct Simulation {
     pub(crate) random: Random,
     pub(crate) weather: Weather,
     pub(crate) store: StoredValues,
-    /// The keys in the order in which they were made, which is that of a list.
+    /// The keys in the order in which they were created, which is the order of a list.
     pub(crate) born: BTreeMap<u64, String>,
     pub(crate) births: HashMap<String, u64>,
     pub(crate) last_birth: u64,
     pub(crate) page_size: usize,
-    /// The `.env` files; none: the file has no token variables.
+    /// The `.env` files; `None` for a file without token variables.
     pub(crate) envs: Vec<Option<Vec<u8>>>,
     pub(crate) machines: Vec<SimulatedMachine>,
     pub(crate) calls: Vec<SimulatedCall>,
@@ -103,9 +108,10 @@ pub(crate) struct Simulation {
     pub(crate) counts: Counts,
     pub(crate) history: History,
     pub(crate) broken: Option<BrokenPort>,
-    /// When the last of what the storm began had ended.
+    /// The time at which the storm was over and the last of its calls had ended.
     pub(crate) calm_since: Time,
-    /// What the last call was told, and whether it can stay so.
+    /// Whether the user's grant is at rest after the last call for one user, and what that
+    /// call answered.
     pub(crate) last: Option<(bool, String)>,
     queue: BinaryHeap<Reverse<QueueEntry>>,
     pub(crate) stacks: Vec<DefaultStack>,
@@ -147,7 +153,7 @@ impl Simulation {
         self.queue.push(Reverse(QueueEntry { at, tie, event: Box::new(event) }));
     }
 
-    /// Lets everything happen that happens before `end`.
+    /// Lets every event happen that is due by `end`, and moves the time there.
     pub(crate) fn run_until(&mut self, end: Time) {
         while !self.witness.is_violated() {
             let Some(Reverse(next)) = self.queue.peek() else { break };
@@ -236,7 +242,7 @@ impl Simulation {
         self.drive(call, answer);
     }
 
-    /// Lets a process run until it has to wait.
+    /// Lets a process run until it has to wait for an event.
     fn drive(&mut self, call: CallId, answer: PortAnswer) {
         let mut answer = answer;
         loop {
@@ -272,7 +278,7 @@ impl Simulation {
         }
     }
 
-    /// The answer, if it can be had at once.
+    /// Answers an operation that takes no time. Starts any other, and answers `None`.
     fn ask(&mut self, call: CallId, op: Op) -> Option<PortAnswer> {
         let stall = self.strike(call)?;
         let machine = self.calls[call].machine;
@@ -288,7 +294,8 @@ impl Simulation {
                 self.log(call, event);
                 PortAnswer::Go
             }
-            // A pass after a long sleep counts a minute after the other.
+            // After a long sleep a pass of the timer counts minute after minute. Most of
+            // these counts take no time, because there are so many.
             Op::Increment(key, 0) if key.starts_with("due.") && self.random.chance(900) => {
                 self.counts.operations += 1;
                 self.apply(call, &op)

@@ -1,4 +1,4 @@
-//! True time, which no process of the simulation sees, and its units.
+//! True time and its units. A process never sees it; it sees its machine's clocks.
 
 /// Microseconds since the start of the run.
 pub(crate) type Time = u64;
@@ -9,5 +9,5 @@ pub(crate) const HOUR: Time = 60 * MINUTE;
 pub(crate) const DAY: Time = 24 * HOUR;
 pub(crate) const YEAR: Time = 365 * DAY;
 
-/// The time that right wall clocks show at the start of the run, in Unix milliseconds.
+/// The time that a correct wall clock shows at the start of the run, in Unix milliseconds.
 pub(crate) const EPOCH: u64 = 1_700_000_000_000;

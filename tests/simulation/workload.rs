@@ -1,4 +1,6 @@
-//! What people, agents and timers do in a run, and what they are told.
+//! The calls that people, agents and timers make, and the answers that they are given.
+//!
+//! Each call is one function of the core. Nothing here decides when a call is made.
 
 use kroger_connector::core::cart::{self, Added};
 use kroger_connector::core::failure::{Code, Failure};
@@ -18,31 +20,36 @@ use crate::time::Time;
 /// The users of a run, the default one first.
 pub(crate) const USERS: [&str; 2] = ["user_default", "bob"];
 
-/// One call.
+/// One call of the core, for a user by its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Task {
-    /// A token that works now.
+    /// An agent asks for a token that works now.
     Use(usize),
+    /// An agent adds to the cart.
     Add(usize),
     /// A person asks for a refresh.
     Refresh(usize),
-    /// What the timer does for one user.
+    /// The timer refreshes one user's grant if that is due.
     Keep(usize),
+    /// The timer makes a whole pass.
     Pass,
+    /// The timer saves rescued pairs and sweeps, and refreshes nothing.
     Tidy,
     Status(usize),
-    /// A person starts to sign in, and `attempt` tells the sign-ins apart.
+    /// A person starts to sign in.
     Authorize(usize),
+    /// The person comes back from Kroger with a code; `began` is when they were sent there.
     Complete {
         user: usize,
         code: String,
         state: String,
         began: Time,
     },
+    /// A person deletes the user.
     Forget(usize),
 }
 
-/// What a call was told.
+/// The answer of a call.
 #[derive(Debug)]
 pub(crate) enum CallAnswer {
     Grant(Result<Grant, Trouble>),
@@ -60,7 +67,7 @@ pub(crate) fn user_id(user: usize) -> UserId {
     UserId::parse(USERS[user]).expect("a user id")
 }
 
-/// The grant that a call without an idempotency key used.
+/// Answers the grant that a cart add without an idempotency key used.
 fn used(added: Added) -> Grant {
     match added {
         Added::Now(grant) => *grant,
@@ -77,7 +84,7 @@ impl Task {
             Self::Keep(user) => CallAnswer::Kept(maintenance::refresh_user(cx, &user_id(*user))),
             Self::Pass => CallAnswer::Pass(maintenance::refresh_due(cx, Duration::from_secs(50))),
             Self::Tidy => {
-                // A store that fails is no finding of a sweep's.
+                // The store may fail under a sweep. That breaks no promise.
                 let _ = maintenance::tidy(cx);
                 CallAnswer::Tidied
             }
@@ -149,8 +156,9 @@ impl CallAnswer {
         }
     }
 
-    /// Whether the caller was told that a person must sign in again because the
-    /// refresh token was refused; and if so, whether as probably spent.
+    /// Answers `None` if the caller was not told that the refresh token was refused and a
+    /// person must sign in again; otherwise, whether it was told that the token was probably
+    /// spent.
     pub(crate) fn refusal(&self) -> Option<bool> {
         match self {
             Self::Grant(Err(Trouble::Refused { probably_spent })) => Some(*probably_spent),
@@ -177,7 +185,7 @@ impl CallAnswer {
         }
     }
 
-    /// The grant that the caller was given.
+    /// Answers the grant that the caller was given.
     pub(crate) fn grant(&self) -> Option<&Grant> {
         match self {
             Self::Grant(Ok(grant)) | Self::Answered(Ok(grant)) => Some(grant),

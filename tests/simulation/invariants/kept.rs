@@ -1,4 +1,8 @@
-//! Invariant 1: the newest valid refresh token is never lost without a trace.
+//! Invariant 1: the newest refresh token that Kroger holds valid is stored, or rescued, or
+//! an intent says that it may not be.
+//!
+//! It also checks the part of invariant 6 by which a caller is told of a loss. A loss that
+//! the protocol cannot prevent is counted, and is no violation.
 
 use crate::kroger::SimulatedKroger;
 use crate::network::Fate;
@@ -9,7 +13,8 @@ use crate::witness::Mint;
 use crate::workload::{CallAnswer, Task};
 
 impl Simulation {
-    /// 1: what Kroger gave this call is somewhere, or was told to be lost.
+    /// 1 and 6: a pair that Kroger gave this call is kept somewhere, or its caller is told
+    /// that it is lost.
     pub(crate) fn check_saved(&mut self, call: CallId, done: &CallAnswer) {
         for token in self.witness.unsaved(call) {
             if matches!(done, CallAnswer::Complete(Err(failure)) if failure.detail.contains("forgotten")) {
@@ -20,7 +25,7 @@ impl Simulation {
             if !mint.was_save_refused {
                 return self
                     .witness
-                    .violate(1, format!("{token} was received and is nowhere, and no save was refused"));
+                    .violate(1, format!("{token} was received and is nowhere, although no save was refused"));
             }
             if !mint.was_rescue_refused {
                 return self
@@ -45,7 +50,10 @@ impl Simulation {
         self.check_lost_are_told();
     }
 
-    /// 1: a lost token's parent has an open intent that says so.
+    /// 1: the tries at the parent of a lost token say that the token may be lost.
+    ///
+    /// The try that lost it has an intent, and no outcome that denies the loss, or a fold
+    /// says that the parent's token may be spent.
     fn check_lost_are_told(&mut self) {
         for (token, mint) in &self.witness.mints {
             let Some(((user, parent), number)) = mint.intent else { continue };
@@ -72,7 +80,7 @@ impl Simulation {
         }
     }
 
-    /// 1: the newest token that Kroger holds valid is not deleted.
+    /// 1: the last copy of the newest token that Kroger holds valid is not deleted.
     pub(crate) fn check_not_deleted(&mut self, user: usize, token: Option<String>, key: &str) {
         let Some(token) = token else { return };
         if self.witness.is_located(&token) || !self.kroger.is_good(Some(&token), self.now) {
@@ -83,7 +91,7 @@ impl Simulation {
         let is_current =
             current.is_none_or(|other| self.kroger.refresh.get(&other).is_some_and(|other| other.family == family));
         let is_deleted = self.witness.current(user).is_some_and(|(record, _)| record.kind == RecordKind::Deleted);
-        // What a newer sign-in superseded is nobody's, whatever came in its place since.
+        // A newer sign-in superseded it. Nobody needs it, even if that sign-in is gone.
         let is_superseded = self
             .witness
             .current(user)
@@ -93,9 +101,11 @@ impl Simulation {
         }
     }
 
-    /// A family died of a reuse: the sign-in was lost already, or somebody or the
-    /// request itself was held up, or clocks differ; else two processes sent one
-    /// token.
+    /// 1: Kroger revokes a family because a token was sent twice only if that is excused.
+    ///
+    /// It is excused if the sign-in was already lost, if a process or the request itself
+    /// was held up, if the clocks differ, or if the store answers late. Otherwise two
+    /// processes sent one token.
     pub(crate) fn revoke(&mut self, call: CallId, token: &str, fate: Fate) {
         let family = self.kroger.refresh[token].family;
         let of_family = |new: &String, kroger: &SimulatedKroger| {

@@ -1,4 +1,6 @@
-//! Invariant 3: a newer sign-in or deletion is never undone.
+//! Invariant 3: a newer sign-in is never overwritten, and a deleted user stays deleted.
+//!
+//! It goes by what a caller was told. A store that forgets is excused.
 
 use crate::process::CallId;
 use crate::records::{RecordKind, Ticket, root_of, show, ticket_of};
@@ -7,7 +9,10 @@ use crate::witness::AckedRoot;
 use crate::workload::CallAnswer;
 
 impl Simulation {
-    /// 3: what was acknowledged is not undone.
+    /// 3: an acknowledged sign-in or deletion is no older than the root that was acknowledged
+    /// before its call began.
+    ///
+    /// Notes the acknowledgement for the other checks.
     pub(crate) fn check_acknowledgement(&mut self, call: CallId, done: &CallAnswer) {
         let Some(user) = self.calls[call].task.user() else { return };
         let began = self.calls[call].began;
@@ -25,7 +30,7 @@ impl Simulation {
                 AckedRoot { root, began, is_deletion: false }
             }
             CallAnswer::Forget(Ok(())) => {
-                // Of a user without a history, who has no root either, nothing is written.
+                // A user without a history has no root, and a deletion then writes nothing.
                 let root = self.witness.seen[call].tombstone.unwrap_or_default();
                 AckedRoot { root, began, is_deletion: true }
             }
@@ -34,8 +39,13 @@ impl Simulation {
         if self.witness.acked[user].is_none_or(|before| before.root < acked.root) {
             self.witness.acked[user] = Some(acked);
         } else if self.witness.seen[call].acked[user].is_some_and(|before| before.root > acked.root) {
-            self.witness
-                .violate(3, format!("{} was acknowledged and is older than what it followed", show(acked.root)));
+            self.witness.violate(
+                3,
+                format!(
+                    "{} was acknowledged although a newer root was acknowledged before its call began",
+                    show(acked.root)
+                ),
+            );
         }
         if acked.is_deletion && self.witness.deleted[user].is_none_or(|before| before.root <= acked.root) {
             self.witness.deleted[user] = Some(acked);
@@ -43,8 +53,8 @@ impl Simulation {
         self.check_current(user);
     }
 
-    /// 3: the user's newest record in the store is no older than what was
-    /// acknowledged, nor of an origin that it replaced.
+    /// 3: the user's newest record is no older than the acknowledged root, and its token
+    /// does not come from a sign-in that the acknowledged one replaced.
     pub(crate) fn check_current(&mut self, user: usize) {
         let Some((record, _)) = self.witness.current(user) else { return };
         let (root, ticket, token) = (record.root, record.ticket, record.token.clone());
@@ -52,7 +62,7 @@ impl Simulation {
         if root < acked.root {
             return self.witness.violate(
                 3,
-                format!("the current record is {}, and {} was acknowledged", show(ticket), show(acked.root)),
+                format!("the current record is {} although {} was acknowledged", show(ticket), show(acked.root)),
             );
         }
         let Some(family) = token.and_then(|token| self.kroger.refresh.get(&token).map(|token| token.family)) else {
@@ -64,7 +74,7 @@ impl Simulation {
         {
             return self.witness.violate(
                 3,
-                format!("a deleted user is back: {} is of a sign-in from before the deletion", show(ticket)),
+                format!("a deleted user is back: {} comes from a sign-in before the deletion", show(ticket)),
             );
         }
         let is_older = match self.witness.acked_families.get(&family) {
@@ -72,13 +82,15 @@ impl Simulation {
             None => origin.is_from_outside && origin.began < acked.began,
         };
         let is_known = self.witness.current_family[user].replace(family) == Some(family);
-        // A pair from outside may stand in for a sign-in that is dead.
+        // A pair from outside may take the place of a sign-in that is dead.
         if is_older && !is_known && !acked.is_deletion && self.is_alive_or_being_saved(user, acked, root) {
-            self.witness.violate(3, format!("a newer sign-in was overwritten: {} is of an older one", show(ticket)));
+            self.witness
+                .violate(3, format!("a newer sign-in was overwritten: {} comes from an older one", show(ticket)));
         }
     }
 
-    /// 3: what a call is given is no older than what was acknowledged before it.
+    /// 3: a call is given no grant that is older than the root that was acknowledged before
+    /// it began, and is not told that nobody is signed in while somebody is.
     pub(crate) fn check_root(&mut self, call: CallId, done: &CallAnswer) {
         if self.weather.store.forgets {
             return;
@@ -108,9 +120,10 @@ impl Simulation {
         }
     }
 
-    /// Whether the sign-in that was acknowledged last still has a good token, in
-    /// the store or in the hands of a process in its lease.
-    /// One that was never acknowledged may have taken its place.
+    /// Whether the last acknowledged sign-in still has a good token, in the store or with a
+    /// process that is in its lease.
+    ///
+    /// A newer sign-in that was never acknowledged counts in its place.
     fn is_alive_or_being_saved(&self, user: usize, acked: AckedRoot, current: Ticket) -> bool {
         let records = || self.witness.records[user].values().map(|(record, _)| record);
         let before = records().map(|record| record.root).filter(|root| *root < current).max();

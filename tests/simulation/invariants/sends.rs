@@ -1,4 +1,6 @@
-//! Invariants 2 and 8: what may be sent, by whom, and when.
+//! Invariants 2 and 8: who may send a refresh token, and when.
+//!
+//! Every send is checked before the network decides its fate.
 
 use kroger_connector::core::secret::Secret;
 
@@ -13,12 +15,12 @@ use crate::witness::Parent;
 use crate::workload::Task;
 
 impl Simulation {
-    /// 2: nothing is sent that was read to be spent or refused, nothing without
-    /// a claim and a durable intent of its own.
+    /// 2 and 8: a token is sent only under a claim and a durable intent of the caller's own,
+    /// at most once each, and not by a call that read that it was spent or refused.
     pub(crate) fn witness_send(&mut self, call: CallId, serial: u64, wire: &Wire, stall: Time) {
         let Wire::Refresh(token) = wire else { return };
         if self.weather.store.forgets {
-            return self.witness.violate(2, format!("{token} was sent, and the store forgets"));
+            return self.witness.violate(2, format!("{token} was sent although the store forgets"));
         }
         let Some((parent, number, at)) = self.witness.seen[call].intent else {
             return self.witness.violate(2, format!("{token} was sent without an intent"));
@@ -29,7 +31,7 @@ impl Simulation {
         };
         let came_too_late = seen.looked.is_none_or(|looked| looked > claimed + CLAIM_LIFE);
         if came_too_late && self.weather.machines.stepped == 0 {
-            return self.witness.violate(2, format!("{token} was sent by an owner that had come too late"));
+            return self.witness.violate(2, format!("{token} was sent by an owner that was too late"));
         }
         if self.is_in_flight_elsewhere(call, parent) {
             return self.witness.violate(2, format!("{token} was sent while another process was sending it"));
@@ -38,20 +40,20 @@ impl Simulation {
         if seen.children.contains(&parent) && rotates {
             return self.witness.violate(2, format!("{token} was sent after a child of {} was read", show(parent.1)));
         }
-        // Another pair under the same ticket is another matter.
+        // The refusal of another pair under the same ticket says nothing of this token.
         if seen.refused.contains(&(parent, Some(Secret::new(token.as_str()).fingerprint()))) {
-            return self.witness.violate(2, format!("{token} was sent after it was read to be refused"));
+            return self.witness.violate(2, format!("{token} was sent after its refusal was read"));
         }
         let key = format!("intent.{}.{}.{number}", self.witness.users[parent.0], show(parent.1));
         let is_superseded = self.witness.current(parent.0).is_none_or(|(record, _)| record.ticket != parent.1);
         if !self.store.contains_key(&key) && !is_superseded {
-            return self.witness.violate(2, format!("{token} was sent and its intent is not in the store"));
+            return self.witness.violate(2, format!("{token} was sent although its intent is not in the store"));
         }
         if self.now + stall > at + 20 * SECOND {
             self.counts.state("token sent after its owner was held up past the lease");
         }
         if self.was_asked_to_wait(call) {
-            return self.witness.violate(8, format!("the timer sent {token}, and a 429 had asked it to wait"));
+            return self.witness.violate(8, format!("the timer sent {token} although a 429 asked it to wait"));
         }
         let sends = self.witness.sends.entry((parent, number)).or_default();
         *sends += 1;
@@ -63,7 +65,7 @@ impl Simulation {
         self.witness.flights.entry(parent).or_default().push((call, number, at));
     }
 
-    /// 8: whether the timer should have known that Kroger wants to be left alone.
+    /// 8: whether this is the timer's call, and it had to know of a 429 that still counts.
     fn was_asked_to_wait(&self, call: CallId) -> bool {
         let Some((not_before, since)) = self.witness.note else { return false };
         let CallFacts { machine, was_held_up, .. } = self.facts(call);
@@ -75,12 +77,14 @@ impl Simulation {
             && !self.witness.seen[call].missed_note
     }
 
+    /// Whether the timer makes this call.
     pub(crate) fn is_timers(&self, call: CallId) -> bool {
         matches!(self.calls[call].task, Task::Keep(_) | Task::Pass)
     }
 
-    /// Whether another try at the grant is open and in its lease, though nobody
-    /// was held up and the clocks agree.
+    /// Whether another live process has an open try at the grant, in its lease.
+    ///
+    /// Answers no where that is excused: a caller was held up, or the clocks differ.
     fn is_in_flight_elsewhere(&self, call: CallId, parent: Parent) -> bool {
         let (user, ticket) = parent;
         let key = |what: &str, number: u64| format!("{what}.{}.{}.{number}", self.witness.users[user], show(ticket));

@@ -1,4 +1,7 @@
-//! Invariants 4, 5 and 6: what a caller is given and told.
+//! Invariants 4, 5 and 6: the tokens that a caller is given, and the refusals that it is
+//! told.
+//!
+//! A call is judged when it ends, by the truth at that time.
 
 use super::{CLOSE, CallFacts, LEASE};
 use crate::kroger::TokenState;
@@ -10,7 +13,9 @@ use crate::time::Time;
 use crate::workload::CallAnswer;
 
 impl Simulation {
-    /// 4: nobody is given a token that has expired.
+    /// 4: no caller is given a token that has expired.
+    ///
+    /// A call that was held up is excused. If the clocks differ, the caller's own counts.
     pub(crate) fn check_expiry(&mut self, call: CallId, done: &CallAnswer) {
         let CallFacts { machine, was_held_up, is_add } = self.facts(call);
         let Some(grant) = done.grant() else { return };
@@ -27,7 +32,8 @@ impl Simulation {
         }
     }
 
-    /// 5 and 6: nobody is told to sign in again for nothing, and who is, is told why.
+    /// 5 and 6: no caller is told to sign in again while the grant is alive, and a caller
+    /// whose token was spent is told so.
     pub(crate) fn check_refusal(&mut self, call: CallId, done: &CallAnswer) {
         let is_kept =
             matches!(done, CallAnswer::Kept(Ok(kroger_connector::core::maintenance::RefreshOutcome::Reauthorize)));
@@ -38,17 +44,21 @@ impl Simulation {
         let was_there = self.had_to_see(call, done, written);
         if self.kroger.is_good(Some(&token), self.now) {
             if was_there && refusal.is_some() {
-                let text = format!("told to sign in again, and {token} of grant {} is good", show(record.ticket));
+                let text = format!(
+                    "a caller was told to sign in again although {token} of grant {} is good",
+                    show(record.ticket)
+                );
                 self.witness.violate(5, text);
             }
             return;
         }
         if refusal.is_some() && was_there && self.is_being_saved_in_sight_of(self.calls[call].machine, user, &token) {
-            return self
-                .witness
-                .violate(5, format!("told to sign in again while the successor of {token} was being saved"));
+            return self.witness.violate(
+                5,
+                format!("a caller was told to sign in again while the successor of {token} was being saved"),
+            );
         }
-        // What was spent from a record that is gone, nobody can know.
+        // A caller cannot know that the token was spent under another record that is gone.
         let is_spent_by_us = self.witness.mints.values().any(|mint| {
             mint.parent_token.as_ref() == Some(&token)
                 && mint.intent.is_some_and(|(parent, _)| parent == (user, record.ticket))
@@ -66,8 +76,10 @@ impl Simulation {
         }
     }
 
-    /// Whether a call knows of a record that was written at `written`: it was there
-    /// when the call began, or when it read a refusal, after which it looks again.
+    /// Whether a call had to see a record that was written at `written`.
+    ///
+    /// It had to if the record was there when the call began, or when the call read a
+    /// refusal, because it looks again after that.
     fn had_to_see(&self, call: CallId, done: &CallAnswer, written: Time) -> bool {
         let is_status = matches!(done, CallAnswer::Status(_));
         let refused_at = self.witness.seen[call].refused_at.filter(|_| !is_status);
@@ -85,7 +97,8 @@ impl Simulation {
         rescued.chain(self.witness.current(user).cloned()).max_by_key(|(record, _)| record.ticket)
     }
 
-    /// The same, on a machine whose clock agrees with that of `machine`.
+    /// Whether such a process runs on a machine whose clock agrees with that of `machine`,
+    /// so that a caller there respects its lease.
     fn is_being_saved_in_sight_of(&self, machine: MachineId, user: usize, token: &str) -> bool {
         let offset = |machine: MachineId| self.machines[machine].offset;
         let agrees = |call: CallId| offset(machine).abs_diff(offset(self.calls[call].machine)) <= CLOSE;
@@ -97,6 +110,7 @@ impl Simulation {
         self.savers(user, token).next().is_some()
     }
 
+    /// The live processes that are in their lease and hold the unsaved successor of `token`.
     fn savers<'a>(&'a self, user: usize, token: &'a str) -> impl Iterator<Item = CallId> + 'a {
         let holders = self.witness.mints.iter().filter(move |(new, mint)| {
             mint.user == user
