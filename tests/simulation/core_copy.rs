@@ -68,18 +68,9 @@ impl CoreCopy {
         fs::write(package.join("Cargo.toml"), manifest.replace("\"cdylib\", ", ""))
     }
 
-    /// Makes sure that each of these mutations applies to the core as it is.
-    pub(crate) fn check(&self, mutations: &[&Mutation]) -> Result<(), String> {
-        for mutation in mutations {
-            let source = fs::read_to_string(self.path(mutation)).map_err(|error| error.to_string())?;
-            mutation.apply(&source)?;
-        }
-        Ok(())
-    }
-
     /// Breaks the copy, runs what should notice, and mends the copy.
     pub(crate) fn try_out(&self, mutation: &Mutation) -> io::Result<MutantResult> {
-        let path = self.path(mutation);
+        let path = self.core().join(mutation.file);
         let sound = fs::read_to_string(&path)?;
         fs::write(&path, mutation.apply(&sound).map_err(io::Error::other)?)?;
         let result = match mutation.test {
@@ -90,8 +81,9 @@ impl CoreCopy {
         result
     }
 
-    fn path(&self, mutation: &Mutation) -> PathBuf {
-        self.folder.join(&self.package).join(CORE).join(mutation.file)
+    /// The folder of the core's sources in the copy.
+    pub(crate) fn core(&self) -> PathBuf {
+        self.folder.join(&self.package).join(CORE)
     }
 
     fn run_simulation(&self) -> io::Result<MutantResult> {

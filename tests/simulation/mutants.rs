@@ -49,7 +49,7 @@ fn run(selection: &Selection) -> Result<bool, String> {
     }
     let start = Instant::now();
     let copy = CoreCopy::new().map_err(|error| error.to_string())?;
-    copy.check(&chosen)?;
+    chosen.iter().try_for_each(|mutation| mutation.check(&copy.core()))?;
     println!("{:<58}{:>7}  caught by", "mutant", "seeds");
     let (mut survivors, mut errors) = (0, 0);
     for (place, mutation) in chosen.iter().enumerate() {

@@ -1,6 +1,9 @@
 //! One way to break the core: the text that is replaced, and what notices the break.
 //!
-//! It changes a source that it is given. It never changes a file.
+//! It reads the core's files. It never changes one.
+
+use std::fs;
+use std::path::Path;
 
 use crate::splice::replace_once;
 
@@ -40,6 +43,16 @@ impl Mutation {
     /// another rule stands behind it, or it shows in nothing that an invariant is about.
     pub(crate) const fn noticed_by(self, module: &'static str, name: &'static str) -> Self {
         Self { test: Some(UnitTest { module, name }), ..self }
+    }
+
+    /// Makes sure that the mutation changes its file in the folder `core`.
+    pub(crate) fn check(&self, core: &Path) -> Result<(), String> {
+        let path = core.join(self.file);
+        let source = fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        if self.apply(&source)? == source {
+            return Err(format!("the mutant `{}` changes nothing", self.name));
+        }
+        Ok(())
     }
 
     /// Breaks `source`, the text of this mutation's file.
