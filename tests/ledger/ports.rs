@@ -58,7 +58,7 @@ pub(crate) struct SharedState {
     pub(crate) late: Vec<usize>,
 }
 
-/// Where one call is: what its ports noted, and how the schedule interrupts it.
+/// The progress of one call: what its ports noted, and how the schedule interrupts it.
 #[derive(Default)]
 pub(crate) struct CallProgress {
     pub(crate) wakes_at: Cell<Duration>,

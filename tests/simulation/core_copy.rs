@@ -19,7 +19,7 @@ const PACKAGE: &str = env!("CARGO_PKG_NAME");
 /// core needs.
 const LIBRARY: &str = "pub mod core;\npub mod ports;\n#[cfg(test)]\npub mod testing;\n";
 
-/// What became of a mutant.
+/// The result of trying a mutant.
 #[derive(PartialEq, Eq)]
 pub(crate) enum MutantResult {
     /// The first seed that shows a violation, and the violation.

@@ -32,7 +32,7 @@ impl Simulation {
     }
 }
 
-/// What excuses a call, and where it runs.
+/// The machine of a call, and the facts that excuse it.
 struct CallFacts {
     machine: MachineId,
     /// Whether the call was held up, or its clock was set or its machine suspended since

@@ -1,5 +1,5 @@
 //! Breaks the protocol on purpose, one way at a time, and shows that the
-//! simulation notices: `cargo run --release -p kroger-connector --example mutants`.
+//! simulation notices. `just mutants` tries all of them.
 //!
 //! A mutant is a copy of the core in which one text is replaced. The run first makes
 //! sure that each text is in the core exactly once; a text that is not there no longer

@@ -134,7 +134,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "tries.iter()",
     )
     .noticed_by(FOLDED_TESTS, "a_fold_remembers_what_may_have_spent_the_token_and_buries_nothing_that_may_still_come"),
-    // What an answer means.
+    // The meaning of an answer.
     mutation(
         "a transient error counts as a refusal",
         OWNER,
@@ -355,7 +355,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "by_now.min(self.wall + lifetime)",
         "by_now.max(self.wall)",
     ),
-    // Sweeping, and finding what is due.
+    // The sweep and the due entries.
     mutation(
         "the sweep deletes the tries at the current grant",
         SWEEP,

@@ -4,7 +4,7 @@
 
 use crate::mutation::Mutation;
 
-/// What the command line asks for.
+/// The choice that the command line makes.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Selection {
     /// Print the names only.

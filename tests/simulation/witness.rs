@@ -24,7 +24,7 @@ pub(crate) struct Violation {
 /// The user, and the ticket of the grant whose refresh token a try sends.
 pub(crate) type Parent = (usize, Ticket);
 
-/// What one call has done and read.
+/// The actions and the reads of one call.
 #[derive(Default)]
 pub(crate) struct Seen {
     pub(crate) claims: HashMap<(Parent, u64), Time>,
