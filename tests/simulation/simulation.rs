@@ -1,64 +1,54 @@
-//! The world of one run: machines with clocks, processes on them, the store
-//! that they share, and the scheduler that decides when each thing happens.
+//! The state of one run, and the scheduler that decides when each event happens.
 //!
-//! Time jumps from event to event; what happens at one time happens in an order
-//! of the seed's own. Nothing here knows what the protocol promises.
+//! The state is machines with clocks, processes on them, and the store that they share.
+//! Time jumps from event to event. The seed decides the order of events at one time.
+//! Nothing here knows what the protocol promises.
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
-use std::time::Duration;
 
 use corosensei::stack::DefaultStack;
-use kroger_connector::ports::{Event as Logged, Response, SendError};
+use kroger_core::ports::{Event as Logged, StoreError};
 
-use crate::keyvalue::failure_of;
-use crate::kroger::{Kroger, SECOND, Time};
-use crate::machine::Machine;
+use crate::kroger::SimulatedKroger;
+use crate::machine::{MachineId, SimulatedMachine};
 use crate::network::{Fate, Wire};
-use crate::process::{Answer, Broken, Op, Process, Step};
+use crate::process::{BrokenPort, CallId, Op, PortAnswer, Process, ProcessStep};
 use crate::random::Random;
+use crate::records::StoredValues;
 use crate::report::{Counts, History};
+use crate::time::{SECOND, Time};
 use crate::weather::Weather;
 use crate::witness::Witness;
-use crate::workload::{self, Done, Task};
+use crate::workload::{CallAnswer, Task};
 
-/// What the wall clocks show at the start, in Unix milliseconds.
-pub(crate) const EPOCH: u64 = 1_700_000_000_000;
-
-pub(crate) type CallId = usize;
-pub(crate) type MachineId = usize;
-
-/// A value of the store: bytes, or a counter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Value {
-    Bytes(Vec<u8>),
-    Number(u64),
-}
-
-pub(crate) type Keys = BTreeMap<String, Value>;
-
-/// A call under way.
-pub(crate) struct Call {
+/// One call of the core, from its start on.
+pub(crate) struct SimulatedCall {
+    /// `None` after the call has ended or was killed.
     pub(crate) process: Option<Process>,
     pub(crate) machine: MachineId,
     pub(crate) task: Task,
     pub(crate) began: Time,
-    /// What a store that forgets shows to this call alone.
-    pub(crate) overlay: Keys,
-    /// The operation that it waits for.
+    /// The values that a store that forgets shows to this call alone.
+    pub(crate) overlay: StoredValues,
+    /// The number of the operation that the call waits for.
     pub(crate) serial: u64,
-    /// Whether it was held up for longer than a moment.
+    /// Whether the call was ever held up, by itself or with its suspended machine.
     pub(crate) was_stalled: bool,
 }
 
-pub(crate) enum Event {
+/// An event that will happen at a known time.
+pub(crate) enum ScheduledEvent {
     Start(Task, MachineId),
     Resume {
         call: CallId,
         serial: u64,
-        answer: Answer,
+        answer: PortAnswer,
     },
-    /// A key-value operation takes effect; `is_told`: its answer gets through.
+    /// A key-value operation takes effect.
+    ///
+    /// `is_told`: the caller receives the answer. `survives`: the operation takes effect
+    /// although its caller is gone.
     Effect {
         call: CallId,
         serial: u64,
@@ -76,63 +66,64 @@ pub(crate) enum Event {
     },
 }
 
-struct Scheduled {
+struct QueueEntry {
     at: Time,
     tie: u64,
-    event: Box<Event>,
+    event: Box<ScheduledEvent>,
 }
 
-impl PartialEq for Scheduled {
+impl PartialEq for QueueEntry {
     fn eq(&self, other: &Self) -> bool {
         (self.at, self.tie) == (other.at, other.tie)
     }
 }
-impl Eq for Scheduled {}
-impl PartialOrd for Scheduled {
+impl Eq for QueueEntry {}
+impl PartialOrd for QueueEntry {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
 }
-impl Ord for Scheduled {
+impl Ord for QueueEntry {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
         (self.at, self.tie).cmp(&(other.at, other.tie))
     }
 }
 
-pub(crate) struct World {
+pub(crate) struct Simulation {
     pub(crate) now: Time,
     pub(crate) random: Random,
     pub(crate) weather: Weather,
-    pub(crate) store: Keys,
-    /// The keys in the order in which they were made, which is that of a list.
+    pub(crate) store: StoredValues,
+    /// The keys in the order in which they were created, which is the order of a list.
     pub(crate) born: BTreeMap<u64, String>,
     pub(crate) births: HashMap<String, u64>,
     pub(crate) last_birth: u64,
     pub(crate) page_size: usize,
-    /// The `.env` files; none: the file has no token variables.
+    /// The `.env` files; `None` for a file without token variables.
     pub(crate) envs: Vec<Option<Vec<u8>>>,
-    pub(crate) machines: Vec<Machine>,
-    pub(crate) calls: Vec<Call>,
-    pub(crate) kroger: Kroger,
+    pub(crate) machines: Vec<SimulatedMachine>,
+    pub(crate) calls: Vec<SimulatedCall>,
+    pub(crate) kroger: SimulatedKroger,
     pub(crate) witness: Witness,
     pub(crate) counts: Counts,
     pub(crate) history: History,
-    pub(crate) broken: Option<Broken>,
-    /// When the last of what the storm began had ended.
+    pub(crate) broken: Option<BrokenPort>,
+    /// The time at which the storm was over and the last of its calls had ended.
     pub(crate) calm_since: Time,
-    /// What the last call was told, and whether it can stay so.
+    /// Whether the user's grant is at rest after the last call for one user, and what that
+    /// call answered.
     pub(crate) last: Option<(bool, String)>,
-    queue: BinaryHeap<Reverse<Scheduled>>,
+    queue: BinaryHeap<Reverse<QueueEntry>>,
     pub(crate) stacks: Vec<DefaultStack>,
     pub(crate) running: usize,
 }
-impl World {
-    pub(crate) fn new(random: Random, weather: Weather, kroger: Kroger, history: History) -> Self {
+impl Simulation {
+    pub(crate) fn new(random: Random, weather: Weather, kroger: SimulatedKroger, history: History) -> Self {
         Self {
             now: 0,
             random,
             weather,
-            store: Keys::new(),
+            store: StoredValues::new(),
             born: BTreeMap::new(),
             births: HashMap::new(),
             last_birth: 0,
@@ -154,15 +145,15 @@ impl World {
     }
 
     pub(crate) fn start_at(&mut self, at: Time, machine: MachineId, task: Task) {
-        self.schedule(at.max(self.now), Event::Start(task, machine));
+        self.schedule(at.max(self.now), ScheduledEvent::Start(task, machine));
     }
 
-    pub(crate) fn schedule(&mut self, at: Time, event: Event) {
+    pub(crate) fn schedule(&mut self, at: Time, event: ScheduledEvent) {
         let tie = self.random.next();
-        self.queue.push(Reverse(Scheduled { at, tie, event: Box::new(event) }));
+        self.queue.push(Reverse(QueueEntry { at, tie, event: Box::new(event) }));
     }
 
-    /// Lets everything happen that happens before `end`.
+    /// Lets every event happen that is due by `end`, and moves the time there.
     pub(crate) fn run_until(&mut self, end: Time) {
         while !self.witness.is_violated() {
             let Some(Reverse(next)) = self.queue.peek() else { break };
@@ -180,23 +171,23 @@ impl World {
         self.running == 0 && self.queue.is_empty()
     }
 
-    fn happen(&mut self, event: Event) {
+    fn happen(&mut self, event: ScheduledEvent) {
         match event {
-            Event::Start(task, machine) => self.start(task, machine),
-            Event::Resume { call, serial, answer } => self.resume(call, serial, answer),
-            Event::Effect { call, serial, op, answer_at, is_told, survives } => {
+            ScheduledEvent::Start(task, machine) => self.start(task, machine),
+            ScheduledEvent::Resume { call, serial, answer } => self.resume(call, serial, answer),
+            ScheduledEvent::Effect { call, serial, op, answer_at, is_told, survives } => {
                 let is_waiting = self.is_waiting(call, serial);
                 if !is_waiting && !survives {
                     return;
                 }
                 let answer = self.apply(call, &op);
-                let answer = if is_told { answer } else { failure_of(&op) };
+                let answer = if is_told { answer } else { op.failure(StoreError::Failed) };
                 if is_waiting {
                     self.witness_answer(call, &op, &answer);
-                    self.schedule(answer_at, Event::Resume { call, serial, answer });
+                    self.schedule(answer_at, ScheduledEvent::Resume { call, serial, answer });
                 }
             }
-            Event::Arrive { call, serial, wire, fate, survives } => {
+            ScheduledEvent::Arrive { call, serial, wire, fate, survives } => {
                 if self.is_waiting(call, serial) || survives || fate.outlives_the_caller() {
                     self.arrive(call, serial, &wire, fate);
                 }
@@ -216,27 +207,27 @@ impl World {
         let away = self.machines[machine].down_until.max(self.machines[machine].frozen_until);
         if away > self.now {
             let at = away + self.random.range(1, SECOND);
-            return self.schedule(at, Event::Start(task, machine));
+            return self.schedule(at, ScheduledEvent::Start(task, machine));
         }
         let id = self.calls.len();
         let settings = self.machines[machine].settings.clone();
         let process = Process::new(task.clone(), settings, self.broken, &mut self.stacks);
         self.note(id, machine, || format!("starts: {}", task.name()));
-        self.calls.push(Call {
+        self.calls.push(SimulatedCall {
             process: Some(process),
             machine,
             task,
             began: self.now,
-            overlay: Keys::new(),
+            overlay: StoredValues::new(),
             serial: 0,
             was_stalled: false,
         });
         self.running += 1;
         self.witness_start(id);
-        self.drive(id, Answer::Go);
+        self.drive(id, PortAnswer::Go);
     }
 
-    fn resume(&mut self, call: CallId, serial: u64, answer: Answer) {
+    fn resume(&mut self, call: CallId, serial: u64, answer: PortAnswer) {
         if !self.is_waiting(call, serial) {
             return;
         }
@@ -244,21 +235,21 @@ impl World {
         if thaw > self.now {
             self.calls[call].was_stalled = true;
             let at = thaw + self.random.range(0, SECOND / 10);
-            return self.schedule(at, Event::Resume { call, serial, answer });
+            return self.schedule(at, ScheduledEvent::Resume { call, serial, answer });
         }
         self.calls[call].serial += 1;
         self.witness_resume(call, &answer);
         self.drive(call, answer);
     }
 
-    /// Lets a process run until it has to wait.
-    fn drive(&mut self, call: CallId, answer: Answer) {
+    /// Lets a process run until it has to wait for an event.
+    fn drive(&mut self, call: CallId, answer: PortAnswer) {
         let mut answer = answer;
         loop {
             let Some(process) = &mut self.calls[call].process else { return };
             match process.resume(answer) {
-                Step::Ends(done) => return self.end(call, &done),
-                Step::Asks(op) => match self.ask(call, op) {
+                ProcessStep::Ends(done) => return self.end(call, &done),
+                ProcessStep::Asks(op) => match self.ask(call, op) {
                     Some(now) => answer = now,
                     None => return,
                 },
@@ -269,7 +260,7 @@ impl World {
         }
     }
 
-    fn end(&mut self, call: CallId, done: &Done) {
+    fn end(&mut self, call: CallId, done: &CallAnswer) {
         let process = self.calls[call].process.take().expect("it just ended");
         process.kill(&mut self.stacks);
         self.running -= 1;
@@ -278,7 +269,7 @@ impl World {
         if let Some(user) = self.calls[call].task.user() {
             self.last = Some((self.is_at_rest(user, done), done.text()));
         }
-        workload::follow_up(self, call, done);
+        self.follow_up(call, done);
     }
 
     pub(crate) fn note(&mut self, call: CallId, machine: MachineId, text: impl FnOnce() -> String) {
@@ -287,8 +278,8 @@ impl World {
         }
     }
 
-    /// The answer, if it can be had at once.
-    fn ask(&mut self, call: CallId, op: Op) -> Option<Answer> {
+    /// Answers an operation that takes no time. Starts any other, and answers `None`.
+    fn ask(&mut self, call: CallId, op: Op) -> Option<PortAnswer> {
         let stall = self.strike(call)?;
         let machine = self.calls[call].machine;
         if matches!(op, Op::Wall | Op::Monotonic) {
@@ -296,14 +287,15 @@ impl World {
         }
         self.witness_save(call, &op);
         let at_once = match &op {
-            Op::Wall => Answer::Wall(self.wall(machine)),
-            Op::Monotonic => Answer::Monotonic(self.monotonic(machine)),
-            Op::Random => Answer::Random(self.random.next()),
+            Op::Wall => PortAnswer::Wall(self.wall(machine)),
+            Op::Monotonic => PortAnswer::Monotonic(self.monotonic(machine)),
+            Op::Random => PortAnswer::Random(self.random.next()),
             Op::Log(event) => {
                 self.log(call, event);
-                Answer::Go
+                PortAnswer::Go
             }
-            // A pass after a long sleep counts a minute after the other.
+            // After a long sleep a pass of the timer counts minute after minute. Most of
+            // these counts take no time, because there are so many.
             Op::Increment(key, 0) if key.starts_with("due.") && self.random.chance(900) => {
                 self.counts.operations += 1;
                 self.apply(call, &op)
@@ -317,7 +309,7 @@ impl World {
             return Some(at_once);
         }
         let serial = self.calls[call].serial;
-        self.schedule(self.now + stall, Event::Resume { call, serial, answer: at_once });
+        self.schedule(self.now + stall, ScheduledEvent::Resume { call, serial, answer: at_once });
         None
     }
 
@@ -333,7 +325,7 @@ impl World {
             Op::Sleep(duration) => {
                 let length = u64::try_from(duration.as_micros()).expect("a sleep fits");
                 let at = self.now + stall + length + self.random.range(0, 500);
-                self.schedule(at, Event::Resume { call, serial, answer: Answer::Go });
+                self.schedule(at, ScheduledEvent::Resume { call, serial, answer: PortAnswer::Go });
             }
             Op::Send(request, timeout) => {
                 let machine = self.calls[call].machine;
@@ -345,42 +337,5 @@ impl World {
             }
             _ => self.begin_store(call, serial, op, stall),
         }
-    }
-
-    fn send(&mut self, call: CallId, serial: u64, wire: Wire, fate: Fate, stall: Time, timeout: Duration) {
-        let leaves = self.now + stall;
-        let gives_up = leaves + u64::try_from(timeout.as_micros()).expect("a timeout fits");
-        let unknown = || Answer::Response(Err(SendError::Unknown));
-        match fate {
-            Fate::NotSent => {
-                let answer = Answer::Response(Err(SendError::NotSent));
-                return self.schedule(leaves + SECOND / 20, Event::Resume { call, serial, answer });
-            }
-            Fate::RequestLost | Fate::ReplyLost => {
-                let soon = leaves + SECOND;
-                let at = if self.random.chance(500) { soon } else { gives_up };
-                self.schedule(at, Event::Resume { call, serial, answer: unknown() });
-            }
-            _ => self.schedule(gives_up, Event::Resume { call, serial, answer: unknown() }),
-        }
-        if fate == Fate::RequestLost {
-            return;
-        }
-        let travel = match fate {
-            Fate::RequestLate => self.random.range(11 * SECOND, 60 * SECOND),
-            _ => self.random.range(SECOND / 50, SECOND / 5),
-        };
-        let survives = self.random.chance(500);
-        self.schedule(leaves + travel, Event::Arrive { call, serial, wire, fate, survives });
-    }
-
-    pub(crate) fn deliver(&mut self, call: CallId, serial: u64, response: Response, fate: Fate) {
-        let travel = match fate {
-            Fate::Slow => self.random.range(2 * SECOND, 9 * SECOND),
-            Fate::ReplyLate => self.random.range(11 * SECOND, 60 * SECOND),
-            _ => self.random.range(SECOND / 50, SECOND / 5),
-        };
-        let at = self.now + travel;
-        self.schedule(at, Event::Resume { call, serial, answer: Answer::Response(Ok(response)) });
     }
 }
