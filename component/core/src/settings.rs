@@ -11,8 +11,8 @@ use url::Url;
 
 use crate::app::App;
 use crate::item::Modality;
+use crate::kroger::limits::Limits;
 use crate::secret::{Fingerprint, Secret};
-use crate::upstream::quota::Limits;
 use crate::user::UserId;
 
 /// Where the API lives, who the app is, and how tokens are kept.
@@ -476,7 +476,7 @@ fn edit_distance(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::upstream::quota::Endpoint;
+    use crate::kroger::limits::Endpoint;
 
     fn settings(variables: &[(&str, &str)]) -> Result<Settings, Vec<SettingError>> {
         Settings::from_variables(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))

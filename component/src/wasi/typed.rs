@@ -18,13 +18,14 @@ use kroger_core::failure::{Code, Failure};
 use kroger_core::grant::on_demand;
 use kroger_core::grant::status::{self, State, Status};
 use kroger_core::item::Modality;
+use kroger_core::kroger::limits::Endpoint;
 use kroger_core::ports::Timestamp;
 use kroger_core::secret::Secret;
 use kroger_core::service::maintenance;
 use kroger_core::service::validation::{self, Check, Reach, Validation};
 use kroger_core::settings::{Scope, SettingError};
 use kroger_core::sign_in::{authorization, exchange, import, pending, sign_out};
-use kroger_core::upstream::quota::{self, Endpoint, Standing};
+use kroger_core::upstream::quota::{self, Standing};
 use kroger_core::user::UserId;
 
 /// Runs `rule`, and sorts what goes wrong before and in it.

@@ -10,7 +10,8 @@ use crate::catalog::location::{Chain, Department, LocationId, Store};
 use crate::catalog::page::spaced;
 use crate::catalog::{Source, without_data};
 use crate::failure::{Code, Failure};
-use crate::upstream::quota::{Endpoint, Purpose};
+use crate::kroger::limits::Endpoint;
+use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
 const LOCATIONS: Source =

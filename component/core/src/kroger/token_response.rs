@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::kroger::{self, ApiError};
+use crate::kroger::api_error::ApiError;
+use crate::kroger::retry_after::retry_after;
 use crate::ports::{Response, Timestamp};
 use crate::secret::Secret;
 
@@ -54,8 +55,8 @@ pub enum Verdict {
 /// Reads an answer to any of the three grants.
 pub fn verdict(response: &Response, now: Timestamp) -> Verdict {
     match response.status {
-        429 => Verdict::Busy { retry_after: kroger::retry_after(response, now) },
-        408 | 500..=599 => Verdict::Failed { retry_after: kroger::retry_after(response, now) },
+        429 => Verdict::Busy { retry_after: retry_after(response, now) },
+        408 | 500..=599 => Verdict::Failed { retry_after: retry_after(response, now) },
         200..=299 => token_response(&response.body)
             .map(Verdict::Granted)
             .or_else(|| error_response(&response.body))

@@ -11,14 +11,16 @@ use crate::Context;
 use crate::grant::lineage::Grant;
 use crate::grant::records;
 use crate::grant::status::{self, OF_ANOTHER_APP, State, Status};
-use crate::kroger::{self, ApiError};
+use crate::kroger::api_error::ApiError;
+use crate::kroger::limits::Endpoint;
+use crate::kroger::wire;
 use crate::ports::{Bucket, SendError, Timestamp};
 use crate::secret::Secret;
 use crate::service::maintenance;
 use crate::settings::EnvironmentPair;
 use crate::store::health::{self, Persistence};
 use crate::upstream::app_token::{self, Stored};
-use crate::upstream::quota::{self, Endpoint, Purpose};
+use crate::upstream::quota::{self, Purpose};
 use crate::user::UserId;
 
 /// More users than a person would read.
@@ -313,7 +315,7 @@ impl Asking<'_> {
         if let Err(refusal) = quota::spend(self.cx, question.endpoint, Purpose::Browse) {
             return (false, format!("not asked: {}", refusal.detail));
         }
-        let answer = self.cx.ports.send(&kroger::read_request(question.path, access_token), SEND_TIMEOUT);
+        let answer = self.cx.ports.send(&wire::read_request(question.path, access_token), SEND_TIMEOUT);
         let response = match answer {
             Ok(response) => response,
             Err(SendError::NotSent) => return (false, "Kroger could not be reached; check the network".to_owned()),

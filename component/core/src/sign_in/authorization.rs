@@ -5,16 +5,17 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
+use crate::Context;
 use crate::failure::Failure;
 use crate::grant::due;
 use crate::grant::lineage::{Current, Root, SCHEMA_VERSION};
 use crate::grant::records;
+use crate::kroger::wire;
 use crate::ports::{Bucket, StoreError};
 use crate::secret::{Secret, base32_sha256};
 use crate::settings::{Client, Scope};
 use crate::sign_in::pending::{PLACES, PLACES_KEY, Pending, Return, pending_key};
 use crate::user::UserId;
-use crate::{Context, kroger};
 
 /// A sign-in that was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,7 +81,7 @@ fn start(
     };
     cx.ports.set(Bucket::Store, &pending_key(&place), &records::encode(&pending))?;
     Ok(AuthorizationRequest {
-        authorization_url: kroger::authorization_url(cx.settings, client, scope, &state, &challenge).into(),
+        authorization_url: wire::authorization_url(cx.settings, client, scope, &state, &challenge).into(),
         redirect_uri: pending.redirect_uri,
         scope: pending.scope,
         state,

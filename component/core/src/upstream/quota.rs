@@ -21,22 +21,13 @@ use serde::{Deserialize, Serialize};
 use crate::failure::{Code, Failure};
 use crate::grant::lineage::SCHEMA_VERSION;
 use crate::grant::records;
+use crate::kroger::limits::{Endpoint, Limits};
+use crate::kroger::retry_after::{LONGEST_RETRY_AFTER, retry_after};
 use crate::ports::{Bucket, Event, Response, StoreError, Timestamp};
-use crate::{CLOCK_SKEW, Context, kroger};
+use crate::{CLOCK_SKEW, Context};
 
 /// A window's length, from its first call.
 pub const WINDOW: Duration = Duration::from_secs(24 * 3_600);
-
-/// What Kroger counts apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endpoint {
-    Products,
-    Cart,
-    Identity,
-    Locations,
-    Chains,
-    Departments,
-}
 
 /// What a call is for: who may use the reserve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,19 +38,6 @@ pub enum Purpose {
     Cart,
     /// Another send of the same call. Leaves the reserve.
     Repeat,
-}
-
-/// How many calls a window has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    pub products: u32,
-    pub cart: u32,
-    pub identity: u32,
-    pub locations: u32,
-    pub chains: u32,
-    pub departments: u32,
-    /// Of `products` and of `cart`.
-    pub reserve_percent: u32,
 }
 
 /// How an endpoint's quota stands.
@@ -92,42 +70,7 @@ enum Refusal {
     Blocked { until: Timestamp },
 }
 
-impl Endpoint {
-    pub const ALL: [Self; 6] =
-        [Self::Products, Self::Cart, Self::Identity, Self::Locations, Self::Chains, Self::Departments];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Products => "products",
-            Self::Cart => "cart",
-            Self::Identity => "identity",
-            Self::Locations => "locations",
-            Self::Chains => "chains",
-            Self::Departments => "departments",
-        }
-    }
-}
-
 impl Limits {
-    pub fn of(&self, endpoint: Endpoint) -> u64 {
-        let limit = match endpoint {
-            Endpoint::Products => self.products,
-            Endpoint::Cart => self.cart,
-            Endpoint::Identity => self.identity,
-            Endpoint::Locations => self.locations,
-            Endpoint::Chains => self.chains,
-            Endpoint::Departments => self.departments,
-        };
-        limit.into()
-    }
-
-    pub fn reserve(&self, endpoint: Endpoint) -> u64 {
-        match endpoint {
-            Endpoint::Products | Endpoint::Cart => self.of(endpoint) * u64::from(self.reserve_percent) / 100,
-            Endpoint::Identity | Endpoint::Locations | Endpoint::Chains | Endpoint::Departments => 0,
-        }
-    }
-
     fn allowance(&self, endpoint: Endpoint, purpose: Purpose) -> u64 {
         match purpose {
             Purpose::Cart => self.of(endpoint),
@@ -154,7 +97,7 @@ pub fn spend(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose) -> Result<()
 /// Remembers for all processes when Kroger's answer asks them to come back.
 pub fn observe(cx: Context<'_>, endpoint: Endpoint, response: &Response) {
     let now = cx.ports.wall_now();
-    let Some(wait) = kroger::retry_after(response, now).filter(|wait| response.status == 429 && !wait.is_zero()) else {
+    let Some(wait) = retry_after(response, now).filter(|wait| response.status == 429 && !wait.is_zero()) else {
         return;
     };
     if block(cx, endpoint, now, now + wait).is_err() {
@@ -262,7 +205,7 @@ impl Window {
     }
 
     fn blocked(&self, now: Timestamp) -> Option<Timestamp> {
-        let longest = now + kroger::LONGEST_RETRY_AFTER + CLOCK_SKEW;
+        let longest = now + LONGEST_RETRY_AFTER + CLOCK_SKEW;
         self.blocked_until.filter(|until| now < *until && *until <= longest)
     }
 }
