@@ -1,10 +1,9 @@
-//! Settings: `KROGER_*` environment variables, parsed once into types that
-//! cannot be wrong.
+//! Settings: the `KROGER_*` environment variables as types that cannot be wrong.
 //!
-//! Everything that can be known to be wrong at start is refused at start, by
-//! name and with what is allowed. A secret's value is never shown.
+//! The server refuses at start each value that it can know to be wrong, by name
+//! and with what is allowed. It never shows a secret's value.
 
-mod known;
+pub mod known;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -19,45 +18,44 @@ use crate::item::Modality;
 use crate::kroger::limits::Limits;
 use crate::secret::{Fingerprint, Secret};
 use crate::user::UserId;
-use reader::Reader;
-pub use reader::unix_seconds;
 
-/// Where the API lives, who the app is, and how tokens are kept.
+/// Says where the API is, which app calls it, and how tokens are kept.
 #[derive(Debug)]
 pub struct Settings {
     pub client: Option<Client>,
-    /// Whom tokens that are got now are good for.
+    /// The app and the server that tokens are bound to.
     pub app: App,
     pub redirect_uri: Url,
     pub api_base_url: Url,
-    /// Where OAuth lives below the base URL: Kroger's paths, unless another
-    /// authorization server stands in.
+    /// The path of the authorization endpoint below the base URL. It is
+    /// Kroger's, unless another authorization server stands in.
     pub authorize_path: String,
+    /// The path of the token endpoint below the base URL.
     pub token_path: String,
     pub scope: Scope,
     /// The fallback sign-in that the environment itself carries.
     pub environment_pair: Option<EnvironmentPair>,
     /// The user of a call that names none.
     pub default_user: UserId,
-    /// A token is refreshed in its last `refresh_buffer`.
+    /// The last part of a token's life, in which the timer refreshes it.
     pub refresh_buffer: Duration,
     pub check_interval: Duration,
     pub max_refresh_retries: u32,
     pub default_location: DefaultLocation,
     pub default_modality: Modality,
     pub allowed_origins: Vec<String>,
-    /// How long the log of cart adds keeps one; none: there is no log.
+    /// How long the log of cart adds keeps an entry. None: there is no log.
     pub recent_adds: Option<Duration>,
     /// Kroger's daily quotas.
     pub quotas: Limits,
-    /// The store's name as the operator gave it, for people to read.
+    /// The key-value store's name as the operator gave it, for people to read.
     pub store_name: String,
-    /// Settings that are there and mean nothing now, each with why.
+    /// A sentence for each variable that sets nothing, with the reason.
     pub ignored: Vec<String>,
 }
 
-/// The app's credentials; without a secret it is a public client (RFC 6749
-/// § 2.1), which PKCE protects.
+/// The app's credentials. An app without a secret is a public client (RFC 6749
+/// § 2.1); PKCE protects its sign-ins.
 #[derive(Debug, Clone)]
 pub struct Client {
     pub id: String,
@@ -69,12 +67,14 @@ pub struct Client {
 pub struct EnvironmentPair {
     pub access_token: Option<Secret>,
     pub refresh_token: Option<Secret>,
-    /// Unix seconds; 0 where it is not known.
+    /// Unix seconds; 0 where the expiry is unknown.
     pub expires_at: u64,
 }
 
+/// The place that a search starts from if the caller names none.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DefaultLocation {
+    /// The id of a location: 8 letters or digits.
     pub store_id: Option<String>,
     pub zip_code: Option<String>,
     pub radius_miles: u32,
@@ -85,13 +85,17 @@ pub struct DefaultLocation {
 pub struct Scope(String);
 
 impl Scope {
+    pub(crate) const ALLOWED: &'static str = "space-separated scopes, such as `profile.compact cart.basic:write`";
+
+    /// Reads scope tokens and drops superfluous spaces.
+    ///
     /// # Errors
     /// What is allowed, where `text` is not a scope.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let is_scope_character = |c: char| matches!(c, '!' | '#'..='[' | ']'..='~');
         let tokens: Vec<&str> = text.split(' ').filter(|token| !token.is_empty()).collect();
         if tokens.is_empty() || text.len() > 512 || !tokens.concat().chars().all(is_scope_character) {
-            return Err("space-separated scopes, such as `profile.compact cart.basic:write`");
+            return Err(Self::ALLOWED);
         }
         Ok(Self(tokens.join(" ")))
     }
@@ -100,7 +104,7 @@ impl Scope {
         &self.0
     }
 
-    /// These, and `token` where it is not among them.
+    /// This scope, and `token` where it is not part of it.
     #[must_use]
     pub fn with(&self, token: &str) -> Self {
         if self.0.split(' ').any(|own| own == token) { self.clone() } else { Self(format!("{} {token}", self.0)) }
@@ -111,9 +115,9 @@ impl Scope {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingError {
     pub name: String,
-    /// The value, unless it is a secret's.
+    /// The value. None for a secret.
     pub value: Option<String>,
-    /// What is allowed, or what was probably meant.
+    /// The allowed values, or the name that was probably meant.
     pub allowed: String,
 }
 
@@ -127,30 +131,24 @@ impl fmt::Display for SettingError {
 }
 
 impl Settings {
-    /// Names the app's credentials, and where they are good, without telling them.
+    /// A fingerprint of the app's credentials and of their server. It does not
+    /// reveal them.
     pub fn credentials(&self) -> Option<Fingerprint> {
         let Client { id, secret } = self.client.as_ref()?;
         let secret = secret.as_ref().map_or("", Secret::expose);
         Some(Secret::new(format!("{} {id}:{secret}", self.app.server)).fingerprint())
     }
+}
 
-    /// Parses the `KROGER_*` variables among `variables`; an empty value is as
-    /// good as none.
-    ///
-    /// # Errors
-    /// Each setting that cannot be used, in the order they were looked at.
-    pub fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, Vec<SettingError>> {
-        let mut reader = Reader::new(variables);
-        reader.refuse_near_misses();
-        let settings = reader.settings();
-        if reader.errors.is_empty() { Ok(settings) } else { Err(reader.errors) }
-    }
-
-    /// The bucket names to try for the durable store, in order.
-    pub fn bucket_names(variable: impl Fn(&str) -> Option<String>) -> Vec<String> {
-        match variable("KROGER_BUCKET").filter(|name| !name.is_empty()) {
-            Some(name) => vec![name],
-            None => vec!["default".to_owned(), String::new()],
-        }
-    }
+/// Reads Unix seconds, with or without a fraction: the first system wrote them
+/// with one.
+pub fn unix_seconds(text: &str) -> Option<u64> {
+    let seconds: f64 = text.parse().ok()?;
+    let is_in_range = (0.0..=253_402_300_799.0).contains(&seconds);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "the range is checked, and the fraction is meant to go"
+    )]
+    is_in_range.then_some(seconds as u64)
 }

@@ -41,7 +41,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_of_krogers_error_shapes_is_read() {
+    fn each_shape_of_krogers_errors_is_read() {
         let shapes = [
             (r#"{"errors":{"timestamp":1,"code":"C","reason":"R"}}"#, "C", "R"),
             (r#"{"timestamp":1,"code":"C","reason":"R"}"#, "C", "R"),
@@ -58,7 +58,7 @@ mod tests {
     }
 
     #[test]
-    fn a_peers_text_is_cut_and_cleaned_before_anyone_sees_it() {
+    fn a_peers_text_is_cut_and_cleaned() {
         let body = format!(r#"{{"code":"a\u001b[31m","reason":"{}"}}"#, "x".repeat(5_000));
 
         let error = ApiError::parse(body.as_bytes()).unwrap();

@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn retry_after_is_read_as_seconds_and_as_a_date_and_is_bounded() {
+    fn retry_after_is_seconds_or_a_date_and_is_bounded() {
         let now = Timestamp::from_secs(1_000);
         let date = Some("Sun, 06 Nov 1994 08:49:37 GMT");
 

@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_public_client_names_itself_in_the_body_and_sends_no_authorization() {
+    fn a_public_client_is_named_in_the_body_without_authorization() {
         let public = Client { id: "app".to_owned(), secret: None };
         let confidential = Client { id: "app".to_owned(), secret: Some(Secret::new("s")) };
 

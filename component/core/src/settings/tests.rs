@@ -1,3 +1,5 @@
+//! Defaults, refusals, and what a refusal shows.
+
 use super::*;
 use crate::kroger::limits::Endpoint;
 
@@ -6,7 +8,7 @@ fn settings(variables: &[(&str, &str)]) -> Result<Settings, Vec<SettingError>> {
 }
 
 #[test]
-fn no_variable_gives_the_defaults_of_the_contract() {
+fn without_variables_each_setting_has_its_default() {
     let settings = settings(&[]).unwrap();
 
     assert!(settings.client.is_none());
@@ -24,7 +26,7 @@ fn no_variable_gives_the_defaults_of_the_contract() {
 }
 
 #[test]
-fn each_setting_that_does_not_parse_is_named_with_what_is_allowed() {
+fn a_wrong_value_is_refused_with_name_value_and_what_is_allowed() {
     let wrong = [
         ("KROGER_REDIRECT_URI", "localhost"),
         ("KROGER_API_BASE_URL", "http://api.kroger.com"),
@@ -60,7 +62,7 @@ fn each_setting_that_does_not_parse_is_named_with_what_is_allowed() {
 }
 
 #[test]
-fn an_url_with_a_password_is_refused_and_not_shown() {
+fn a_url_with_a_password_is_refused_and_never_shown() {
     let wrong = [
         ("KROGER_API_BASE_URL", "https://u:canary@api.kroger.com"),
         ("KROGER_API_BASE_URL", "u:canary@api.kroger.com"),
@@ -78,14 +80,14 @@ fn an_url_with_a_password_is_refused_and_not_shown() {
 }
 
 #[test]
-fn a_secret_that_is_refused_is_not_shown() {
+fn a_refused_secret_is_never_shown() {
     let errors = settings(&[("KROGER_CLIENT_SECRET", "canary with spaces")]).unwrap_err();
 
     assert!(!format!("{errors:?} {}", errors[0]).contains("canary"));
 }
 
 #[test]
-fn a_misspelt_setting_is_refused_and_a_foreign_one_is_not() {
+fn a_misspelt_name_is_refused_and_a_foreign_one_is_not() {
     let errors = settings(&[("KROGER_CLIENTID", "x"), ("KROGER_BRANCH_OF_THE_RIVER", "y")]).unwrap_err();
 
     assert_eq!(errors.len(), 1);
@@ -93,7 +95,7 @@ fn a_misspelt_setting_is_refused_and_a_foreign_one_is_not() {
 }
 
 #[test]
-fn the_older_fulfillment_setting_counts_only_where_the_modality_is_unset() {
+fn the_older_modality_setting_counts_only_if_the_newer_is_unset() {
     let older = settings(&[("KROGER_DEFAULT_FULFILLMENT", "delivery")]).unwrap();
     let both = settings(&[("KROGER_DEFAULT_FULFILLMENT", "delivery"), ("KROGER_DEFAULT_MODALITY", "PICKUP")]).unwrap();
 
@@ -102,14 +104,14 @@ fn the_older_fulfillment_setting_counts_only_where_the_modality_is_unset() {
 }
 
 #[test]
-fn settings_that_mean_nothing_now_are_named_as_ignored() {
+fn a_setting_of_the_first_system_is_named_as_ignored() {
     let settings = settings(&[("KROGER_DEV_MODE", "true")]).unwrap();
 
     assert_eq!(settings.ignored, ["KROGER_DEV_MODE is ignored: start with --sandbox"]);
 }
 
 #[test]
-fn a_setting_that_there_is_not_is_named_as_ignored_unless_an_orchestrator_sets_it() {
+fn an_unknown_setting_is_named_as_ignored_unless_kubernetes_sets_it() {
     let settings =
         settings(&[("KROGER_LOG_LEVEL", "debug"), ("KROGER_PORT_9004_TCP", "x"), ("KROGER_SERVICE_HOST", "y")]);
 
