@@ -1,4 +1,4 @@
-//! Kroger's catalogue: products, stores, chains, departments, and the profile
+//! Kroger's catalog: products, stores, chains, departments, and the profile
 //! id of a customer.
 //!
 //! Kroger's answers vary: fields come and go, change their type and their

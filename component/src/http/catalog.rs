@@ -1,4 +1,4 @@
-//! `GET /products/…`, `/locations/…` and `/identity/profile`: Kroger's catalogue
+//! `GET /products/…`, `/locations/…` and `/identity/profile`: Kroger's catalog
 //! as callers of the first system read it.
 //!
 //! The answers keep Kroger's form, `data` and `meta`, cleaned of what trips its

@@ -1,4 +1,4 @@
-//! The catalogue as its callers ask it, with Kroger's answers scripted.
+//! The catalog as its callers ask it, with Kroger's answers scripted.
 
 use std::time::Duration;
 

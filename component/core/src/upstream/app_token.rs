@@ -1,4 +1,4 @@
-//! The app's own token (RFC 6749 § 4.4): it reads the catalogue, and getting
+//! The app's own token (RFC 6749 § 4.4): it reads the catalog, and getting
 //! one at start shows wrong credentials before a customer's call does.
 //!
 //! It can be had again at any time, so it is simply stored and overwritten.

@@ -1,7 +1,7 @@
 //! Reading from Kroger's API: a `GET` with a token, tried again as often as it
 //! makes sense. Reading changes nothing, so a lost answer is asked for anew.
 //!
-//! The app's own token is enough for the catalogue; an app without a secret has
+//! The app's own token is enough for the catalog; an app without a secret has
 //! none, and reads with the user's. Nothing here writes to Kroger.
 
 use std::time::Duration;
