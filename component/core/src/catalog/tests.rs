@@ -14,7 +14,7 @@ use crate::catalog::search::{Order, ProductQuery, StockWanted, product, search_p
 use crate::item::{Item, Modality, Quantity};
 use crate::ports::SendError;
 use crate::settings::Settings;
-use crate::testing::World;
+use crate::testing::TestWorld;
 use crate::upstream::quota;
 
 const MILK: &str = "0001111041700";
@@ -24,7 +24,7 @@ const STORE: &str = "01400376";
 /// An app with a secret, whose token was just granted.
 struct Shop {
     settings: Settings,
-    world: World,
+    world: TestWorld,
     user: UserId,
 }
 
@@ -41,7 +41,7 @@ impl Shop {
         let app = [("KROGER_CLIENT_ID", "app"), ("KROGER_CLIENT_SECRET", "s")];
         let variables = app.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         let settings = Settings::from_variables(variables).unwrap();
-        let world = World::new();
+        let world = TestWorld::new();
         world.answer(200, r#"{"access_token":"app-token","expires_in":1800}"#);
         Self { user: settings.default_user.clone(), settings, world }
     }
@@ -468,7 +468,7 @@ fn an_app_without_a_secret_reads_with_the_users_token_and_asks_for_the_scope_it_
     ];
     let settings =
         Settings::from_variables(variables.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
-    let world = World::new();
+    let world = TestWorld::new();
     let cx = Context { settings: &settings, ports: &world };
     world.answer(200, r#"{"data":[]}"#);
     world.answer(403, r#"{"errors":{"code":"Forbidden","reason":"missing required scopes"}}"#);
@@ -515,7 +515,7 @@ fn the_profile_is_read_with_the_users_token_and_kept_nowhere() {
     ];
     let settings =
         Settings::from_variables(variables.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap();
-    let world = World::new().with_cache();
+    let world = TestWorld::new().with_cache();
     let cx = Context { settings: &settings, ports: &world };
     world.answer(200, r#"{"data":{"id":"53990804-cfd1"},"meta":{}}"#);
 

@@ -338,7 +338,7 @@ mod tests {
     use crate::grant::on_demand;
     use crate::ports::Ports as _;
     use crate::settings::Settings;
-    use crate::testing::{StoreMood, World};
+    use crate::testing::{StoreMood, TestWorld};
 
     const REFUSED: &str = r#"{"error":"invalid_request","error_description":"invalid refresh_token"}"#;
 
@@ -348,7 +348,7 @@ mod tests {
     }
 
     /// `ann` signed in, and a periodic refresh that got the app's own token.
-    fn sign_in(cx: Context<'_>, world: &World, scope: &str, refresh_token: Option<&str>) {
+    fn sign_in(cx: Context<'_>, world: &TestWorld, scope: &str, refresh_token: Option<&str>) {
         let user = UserId::parse("ann").unwrap();
         let now = world.wall_now();
         let tokens = Tokens {
@@ -373,7 +373,7 @@ mod tests {
 
     #[test]
     fn a_good_sign_in_passes_each_check_and_nothing_is_sent() {
-        let (world, settings) = (World::new().with_optional_buckets(), settings());
+        let (world, settings) = (TestWorld::new().with_optional_buckets(), settings());
         let cx = Context { settings: &settings, ports: &world };
         sign_in(cx, &world, "profile.compact cart.basic:write", Some("canary-refresh"));
         let sent = world.sent().len();
@@ -392,7 +392,7 @@ mod tests {
 
     #[test]
     fn what_a_sign_in_lacks_is_an_issue_that_says_what_to_do() {
-        let (world, settings) = (World::new(), settings());
+        let (world, settings) = (TestWorld::new(), settings());
         let cx = Context { settings: &settings, ports: &world };
         sign_in(cx, &world, "profile.compact", None);
         world.advance(Duration::from_secs(1_812));
@@ -411,7 +411,7 @@ mod tests {
 
     #[test]
     fn a_refused_refresh_token_is_told_from_a_missing_one() {
-        let (world, settings) = (World::new(), settings());
+        let (world, settings) = (TestWorld::new(), settings());
         let cx = Context { settings: &settings, ports: &world };
         sign_in(cx, &world, "cart.basic:write", Some("canary-refresh"));
         world.advance(Duration::from_secs(1_900));
@@ -426,7 +426,7 @@ mod tests {
 
     #[test]
     fn online_each_valid_token_is_asked_about_once_and_none_is_refreshed() {
-        let (world, settings) = (World::new(), settings());
+        let (world, settings) = (TestWorld::new(), settings());
         let cx = Context { settings: &settings, ports: &world };
         sign_in(cx, &world, "cart.basic:write", Some("canary-refresh"));
         let cases = [
@@ -452,7 +452,7 @@ mod tests {
 
     #[test]
     fn an_expired_token_is_not_asked_about() {
-        let (world, settings) = (World::new(), settings());
+        let (world, settings) = (TestWorld::new(), settings());
         let cx = Context { settings: &settings, ports: &world };
         sign_in(cx, &world, "cart.basic:write", Some("canary-refresh"));
         world.advance(Duration::from_secs(1_900));
@@ -468,7 +468,7 @@ mod tests {
     fn a_question_counts_in_the_daily_quota_and_is_not_asked_beyond_it() {
         let mut settings = settings();
         settings.quotas.identity = 1;
-        let world = World::new();
+        let world = TestWorld::new();
         let cx = Context { settings: &settings, ports: &world };
         sign_in(cx, &world, "cart.basic:write", Some("canary-refresh"));
         for _ in 0..3 {
@@ -484,7 +484,7 @@ mod tests {
 
     #[test]
     fn a_store_that_fails_or_forgets_is_an_issue_and_no_error() {
-        let (world, settings) = (World::new(), settings());
+        let (world, settings) = (TestWorld::new(), settings());
         let cx = Context { settings: &settings, ports: &world };
         for (mood, is_readable) in [(StoreMood::Failing, false), (StoreMood::Forgetful, true)] {
             world.set_store_mood(mood);

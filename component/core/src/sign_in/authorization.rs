@@ -102,7 +102,7 @@ mod tests {
     use crate::settings::Settings;
     use crate::sign_in::exchange::decline;
     use crate::sign_in::pending::{LIFETIME, Progress, end, progress};
-    use crate::testing::World;
+    use crate::testing::TestWorld;
 
     fn settings() -> Settings {
         let app = [("KROGER_CLIENT_ID", "app"), ("KROGER_CLIENT_SECRET", "hush")];
@@ -111,7 +111,7 @@ mod tests {
 
     #[test]
     fn a_sign_in_is_open_until_its_redirect_comes_or_its_time_is_over() {
-        let (settings, world) = (settings(), World::new());
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let alice = UserId::parse("alice").unwrap();
         let [declined, forgotten, late] = [(); 3].map(|()| authorize(cx, &alice, None).unwrap().state);

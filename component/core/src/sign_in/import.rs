@@ -193,7 +193,7 @@ mod tests {
     use crate::grant::{on_demand, refresh, status};
     use crate::settings::Settings;
     use crate::sign_in::sign_out;
-    use crate::testing::{BEGINNING, StoreMood, World};
+    use crate::testing::{BEGINNING, StoreMood, TestWorld};
 
     const EARLIER: Duration = Duration::from_secs(600);
 
@@ -228,7 +228,7 @@ mod tests {
 
     #[test]
     fn a_pair_of_a_user_whom_the_store_does_not_know_is_taken_whole() {
-        let (settings, world) = (settings(), World::new());
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let found = pair("a", BEGINNING - EARLIER);
 
@@ -244,7 +244,7 @@ mod tests {
 
     #[test]
     fn a_refresh_token_survives_a_stale_access_token_and_is_refreshed_on_first_use() {
-        let (settings, world) = (settings(), World::new());
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let stale = pair("a", BEGINNING - Duration::from_secs(86_400));
         import_as(cx, &stale, Standing::Absent);
@@ -259,7 +259,7 @@ mod tests {
 
     #[test]
     fn a_pair_with_no_more_than_a_refresh_token_is_due_at_once() {
-        let (settings, world) = (settings(), World::new());
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let bare = Found { refresh_token: Some(Secret::new("refresh-a")), ..Found::default() };
 
@@ -271,7 +271,7 @@ mod tests {
 
     #[test]
     fn the_newer_pair_is_told_from_the_older_and_each_is_taken_only_by_that_name() {
-        let (settings, world) = (settings(), World::new());
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         import_as(cx, &pair("a", BEGINNING - EARLIER), Standing::Absent);
         let older = pair("b", BEGINNING - EARLIER - EARLIER);
@@ -288,7 +288,7 @@ mod tests {
 
     #[test]
     fn a_refresh_token_that_the_lineage_has_had_is_never_taken_again() {
-        let (settings, world) = (settings(), World::new());
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let found = pair("a", BEGINNING - EARLIER);
         import_as(cx, &found, Standing::Absent);
@@ -303,7 +303,7 @@ mod tests {
 
     #[test]
     fn whoever_was_forgotten_since_stays_so_unless_that_is_what_is_meant() {
-        let (settings, world) = (settings(), World::new());
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         import_as(cx, &pair("a", BEGINNING - EARLIER), Standing::Absent);
         world.advance(EARLIER);
@@ -321,7 +321,7 @@ mod tests {
 
     #[test]
     fn a_grant_that_kroger_refused_is_dead_even_beside_an_older_pair() {
-        let (settings, world) = (settings(), World::new());
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         import_as(cx, &pair("a", BEGINNING - LIFETIME), Standing::Absent);
         let refusal = r#"{"error":"invalid_request","error_description":"invalid refresh_token"}"#;
@@ -334,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_pair_in_which_nothing_works_is_never_taken() {
-        let (settings, world) = (settings(), World::new());
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let expired = Found { refresh_token: None, ..pair("a", BEGINNING - LIFETIME - EARLIER) };
         let endless = Found { refresh_token: None, expires_at: Some(Timestamp(u64::MAX)), ..pair("a", BEGINNING) };
@@ -347,7 +347,7 @@ mod tests {
 
     #[test]
     fn a_token_that_no_header_can_carry_is_refused_and_not_shown() {
-        let (settings, world) = (settings(), World::new());
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         for canary in ["canary\r\nX: y".to_owned(), "canary".repeat(4_000)] {
             let found = Found { refresh_token: Some(Secret::new(canary)), ..pair("a", BEGINNING) };
@@ -361,7 +361,7 @@ mod tests {
 
     #[test]
     fn a_sign_in_that_comes_between_look_and_import_is_not_replaced() {
-        let (settings, world) = (settings(), std::sync::Arc::new(World::new()));
+        let (settings, world) = (settings(), std::sync::Arc::new(TestWorld::new()));
         let cx = Context { settings: &settings, ports: &*world };
         let found = pair("a", BEGINNING - EARLIER);
         let other = std::sync::Arc::clone(&world);
@@ -377,7 +377,7 @@ mod tests {
 
     #[test]
     fn a_store_that_fails_is_said_to_and_nothing_is_sent() {
-        let (settings, world) = (settings(), World::new());
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         world.set_store_mood(StoreMood::Failing);
 

@@ -242,7 +242,7 @@ impl Refusal {
 mod tests {
     use super::*;
     use crate::settings::Settings;
-    use crate::testing::{BEGINNING, StoreMood, World};
+    use crate::testing::{BEGINNING, StoreMood, TestWorld};
 
     fn settings(variables: &[(&str, &str)]) -> Settings {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn browsing_leaves_the_reserve_to_the_cart() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
 
         assert_eq!(let_through(cx, Endpoint::Products, Purpose::Browse), 8);
@@ -280,7 +280,7 @@ mod tests {
 
     #[test]
     fn what_is_refused_says_which_endpoint_and_when_it_resets_and_is_not_counted() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let_through(cx, Endpoint::Cart, Purpose::Cart);
         world.advance(Duration::from_secs(3_600));
@@ -298,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_window_begins_with_its_first_call_and_ends_a_day_later() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         world.advance(Duration::from_secs(60));
         let_through(cx, Endpoint::Cart, Purpose::Cart);
@@ -320,7 +320,7 @@ mod tests {
 
     #[test]
     fn a_window_from_a_clock_that_was_ahead_locks_nothing() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         open(cx, Endpoint::Cart, 1, BEGINNING + Duration::from_secs(3_600)).unwrap();
         world.increment_by(&counter_key(Endpoint::Cart, 1), 10);
@@ -330,7 +330,7 @@ mod tests {
 
     #[test]
     fn krogers_own_429_is_remembered_for_its_endpoint_as_long_as_it_asks() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
 
         observe(cx, Endpoint::Cart, &answer(503, "7"));
@@ -348,7 +348,7 @@ mod tests {
 
     #[test]
     fn a_store_that_cannot_count_stops_no_call() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         world.set_store_mood(StoreMood::Failing);
 
