@@ -10,7 +10,7 @@ use super::consent::Means;
 use super::tool::{Call, Effect, Reply, Tool};
 use kroger_core::catalog;
 use kroger_core::failure::{Code, Failure};
-use kroger_core::grant::status::{self, State};
+use kroger_core::grant::status::{self, TokenState};
 use kroger_core::ports::Timestamp;
 use kroger_core::secret::Secret;
 use kroger_core::sign_in::invitation;
@@ -264,8 +264,8 @@ pub(super) fn report(call: &Call<'_>) -> Result<TokenReport, Failure> {
     let status = match (token.is_valid(now), state) {
         (true, _) => Standing::SignedIn,
         (false, _) if token.outside.is_some() => Standing::RenewsOnUse,
-        (false, Some(State::Reauthorize { .. })) => Standing::Reauthorize,
-        (false, Some(State::OfAnotherApp)) => Standing::OfAnotherApp,
+        (false, Some(TokenState::Reauthorize { .. })) => Standing::Reauthorize,
+        (false, Some(TokenState::OfAnotherApp)) => Standing::OfAnotherApp,
         (false, Some(_)) => Standing::RenewsOnUse,
         (false, None) => Standing::NotSignedIn,
     };

@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::Context;
 use crate::grant::lineage::Grant;
 use crate::grant::records;
-use crate::grant::status::{self, OF_ANOTHER_APP, State, Status};
+use crate::grant::status::{self, OF_ANOTHER_APP, Status, TokenState};
 use crate::kroger::api_error::ApiError;
 use crate::kroger::limits::Endpoint;
 use crate::kroger::wire;
@@ -194,9 +194,9 @@ fn user(asking: &Asking<'_>, status: &Status) -> Vec<Check> {
     let cx = asking.cx;
     let tokens = &status.grant.tokens;
     let next = match status.state {
-        State::Reauthorize { .. } => "re-authenticate at /auth/authorize",
-        State::OfAnotherApp => OF_ANOTHER_APP,
-        State::Valid | State::ExpiringSoon | State::Expired => "it is refreshed on next use",
+        TokenState::Reauthorize { .. } => "re-authenticate at /auth/authorize",
+        TokenState::OfAnotherApp => OF_ANOTHER_APP,
+        TokenState::Valid | TokenState::ExpiringSoon | TokenState::Expired => "it is refreshed on next use",
     };
     let mut checks = vec![
         shape(&[Some(&tokens.access_token), tokens.refresh_token.as_ref()]),
@@ -256,17 +256,17 @@ fn refresh_token(status: &Status) -> Check {
     let has_one = status.grant.tokens.refresh_token.is_some();
     let detail = match (has_one, status.state, status.last_error) {
         (false, ..) => "there is none; re-authenticate at /auth/authorize before the access token expires".to_owned(),
-        (true, State::Reauthorize { probably_spent: true }, _) => {
+        (true, TokenState::Reauthorize { probably_spent: true }, _) => {
             "it was probably spent by a refresh whose reply was lost; re-authenticate at /auth/authorize".to_owned()
         }
-        (true, State::Reauthorize { probably_spent: false }, _) => {
+        (true, TokenState::Reauthorize { probably_spent: false }, _) => {
             "Kroger refused it; re-authenticate at /auth/authorize".to_owned()
         }
-        (true, State::OfAnotherApp, _) => OF_ANOTHER_APP.to_owned(),
+        (true, TokenState::OfAnotherApp, _) => OF_ANOTHER_APP.to_owned(),
         (true, _, Some(outcome)) => format!("the last refresh failed: {}; it is tried again", outcome.words()),
         (true, _, None) => "there is one".to_owned(),
     };
-    let is_dead = matches!(status.state, State::Reauthorize { .. } | State::OfAnotherApp);
+    let is_dead = matches!(status.state, TokenState::Reauthorize { .. } | TokenState::OfAnotherApp);
     check("refresh_token", has_one && !is_dead && status.last_error.is_none(), detail)
 }
 
