@@ -1,6 +1,7 @@
 //! Adding to the cart. Adds are additive and cannot be read back, so nothing
 //! whose outcome is unknown is ever sent again.
 
+pub mod check;
 pub mod ledger;
 pub mod order;
 pub mod recent_adds;

@@ -8,7 +8,7 @@ use url::{Url, form_urlencoded};
 use super::arguments::{Flag, Text, arguments, choices};
 use super::consent::Means;
 use super::tool::{Call, Effect, Reply, Tool};
-use kroger_core::catalog;
+use kroger_core::catalog::profile;
 use kroger_core::failure::{Code, Failure};
 use kroger_core::grant::status::{self, TokenState};
 use kroger_core::ports::Timestamp;
@@ -365,7 +365,7 @@ impl Tool for GetProfile {
     type Output = Profile;
 
     fn run(call: &Call<'_>, _: Nothing) -> Result<Reply<Profile>, Failure> {
-        let profile_id = catalog::profile(call.cx, call.user)?.id;
+        let profile_id = profile::profile(call.cx, call.user)?.id;
         let text = format!("Profile id: {profile_id}. Do not keep it.\nNext: nothing; the sign-in works.");
         Ok(Reply { value: Profile { profile_id }, text })
     }

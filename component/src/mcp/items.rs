@@ -6,7 +6,8 @@ use super::products;
 use super::tool::Call;
 use kroger_core::cart::order::{self, Given, Order};
 use kroger_core::catalog::lookup::{self, Mistaken};
-use kroger_core::catalog::search::{self, ProductQuery};
+use kroger_core::catalog::search;
+use kroger_core::catalog::search::query::ProductQuery;
 use kroger_core::failure::{Code, Failure};
 use kroger_core::item::{Modality, Upc};
 
