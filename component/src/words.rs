@@ -7,7 +7,7 @@
 use kroger_core::app::App;
 use kroger_core::cart::unknown::Unknown;
 use kroger_core::failure::{Cause, Declined, NextStep, SignInTrouble, Undone};
-use kroger_core::kroger::endpoint::Endpoint;
+use kroger_core::kroger::limits::Endpoint;
 use kroger_core::ports::Timestamp;
 use kroger_core::service::validation::{AfterExpiry, Finding, NotAsked, Subject, Validation};
 

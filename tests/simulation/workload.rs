@@ -168,7 +168,7 @@ impl CallAnswer {
                 Some(*probably_spent)
             }
             Self::Status(Ok(Some(status))) => match status.state {
-                status::State::Reauthorize { probably_spent } => Some(probably_spent),
+                status::TokenState::Reauthorize { probably_spent } => Some(probably_spent),
                 _ => None,
             },
             _ => None,

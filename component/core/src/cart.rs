@@ -1,6 +1,7 @@
 //! Adding to the cart. Adds are additive and cannot be read back, so nothing
 //! whose outcome is unknown is ever sent again.
 
+pub mod check;
 pub mod ledger;
 pub mod order;
 pub mod recent_adds;
@@ -16,8 +17,10 @@ use crate::grant::lineage::{Current, Grant};
 use crate::grant::refresh::{self, CALL_DEADLINE, Need, random};
 use crate::grant::{attempts, records, trouble};
 use crate::item::Item;
-use crate::kroger::endpoint::Endpoint;
-use crate::kroger::{self, ApiError};
+use crate::kroger::api_error::ApiError;
+use crate::kroger::limits::Endpoint;
+use crate::kroger::retry_after::retry_after;
+use crate::kroger::wire;
 use crate::ports::{Event, Response, SendError};
 use crate::upstream::quota::{self, Purpose};
 use crate::user::UserId;
@@ -130,7 +133,7 @@ pub fn add(cx: Context<'_>, user: &UserId, items: &[Item], key: Option<&Idempote
 
 /// Sends the add once, if the ledger has nothing against it.
 fn send(cx: Context<'_>, grant: &Grant, items: &[Item], entry: Option<&Entry<'_>>) -> Result<Outcome, Failure> {
-    let request = kroger::cart_add_request(&grant.tokens.access_token, items);
+    let request = wire::cart_add_request(&grant.tokens.access_token, items);
     let permit = match entry.map(Entry::admit).transpose()? {
         Some(Admission::Replay(end)) => return Ok(Outcome::Replayed(end)),
         Some(Admission::Send(permit)) => Some(permit),
@@ -197,7 +200,7 @@ fn outcome(cx: Context<'_>, answer: &Result<Response, SendError>) -> Outcome {
         }
         Err(SendError::Unknown) => return Outcome::Unknown(Unknown::NoAnswer),
     };
-    let retry_after = kroger::retry_after(response, cx.ports.wall_now());
+    let retry_after = retry_after(response, cx.ports.wall_now());
     match (response.status, ApiError::parse(&response.body)) {
         (200..=299, _) if is_confirmation(&response.body) => Outcome::Added,
         (200..=299, _) => Outcome::Unknown(Unknown::Foreign),

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn thirteen_digits_that_end_in_their_check_digit_may_be_a_barcode() {
+    fn thirteen_digits_with_a_check_digit_may_be_a_barcode() {
         let meant = |text: &str| Upc::parse(text).unwrap().upc.of_barcode().map(|upc| upc.0);
 
         assert_eq!(meant("0011110417008").as_deref(), Some("0001111041700"));

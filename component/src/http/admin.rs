@@ -18,9 +18,8 @@ use kroger_core::Context;
 use kroger_core::failure::Failure;
 use kroger_core::grant::attempts::Outcome;
 use kroger_core::grant::lineage::Source;
-use kroger_core::grant::on_demand;
-use kroger_core::grant::records;
-use kroger_core::grant::status::{self, State, Status};
+use kroger_core::grant::status::{self, Status, TokenState};
+use kroger_core::grant::{on_demand, records};
 use kroger_core::ports::{Bucket, Timestamp};
 use kroger_core::service::maintenance;
 use kroger_core::service::validation::MOST_USERS;
@@ -161,15 +160,15 @@ fn user_entry(Status { grant, state, last_error, .. }: Status, now: Timestamp) -
     let has_refresh_token = grant.tokens.refresh_token.is_some();
     let will_refresh = if has_refresh_token { AUTOMATICALLY } else { NEVER };
     let entry = match state {
-        State::Valid => Entry::valid("valid", expires_at, now, will_refresh),
-        State::ExpiringSoon => Entry::valid("expiring_soon", expires_at, now, will_refresh),
-        State::Expired => Entry::expired("expired", expires_at, now),
-        State::Reauthorize { probably_spent } => Entry {
+        TokenState::Valid => Entry::valid("valid", expires_at, now, will_refresh),
+        TokenState::ExpiringSoon => Entry::valid("expiring_soon", expires_at, now, will_refresh),
+        TokenState::Expired => Entry::expired("expired", expires_at, now),
+        TokenState::Reauthorize { probably_spent } => Entry {
             reason: Some(reason(has_refresh_token, probably_spent)),
             will_refresh: None,
             ..Entry::expired("reauthorize", expires_at, now)
         },
-        State::OfAnotherApp => Entry { status: Some("invalid"), reason: Some(OF_ANOTHER_APP), ..Entry::default() },
+        TokenState::OfAnotherApp => Entry { status: Some("invalid"), reason: Some(OF_ANOTHER_APP), ..Entry::default() },
     };
     let refreshed_at = grant.tokens.obtained_at.as_secs();
     UserEntry {

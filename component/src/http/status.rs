@@ -10,7 +10,7 @@ use super::problem::Problem;
 use super::words;
 use crate::words::OF_ANOTHER_APP;
 use kroger_core::Context;
-use kroger_core::grant::status::{self, Known, State};
+use kroger_core::grant::status::{self, Known, TokenState};
 use kroger_core::ports::Bucket;
 use kroger_core::service::maintenance;
 use kroger_core::store::health::{self, Persistence};
@@ -95,8 +95,8 @@ impl Found {
     fn reasons(&self, cx: Context<'_>) -> Vec<&'static str> {
         let client_state = self.client_token.as_ref().map(|stored| &stored.state);
         let user_status = self.user_token.as_ref().and_then(|token| token.status.as_ref());
-        let user_is_dead = user_status.is_some_and(|status| matches!(status.state, State::Reauthorize { .. }));
-        let is_anothers = user_status.is_some_and(|status| status.state == State::OfAnotherApp);
+        let user_is_dead = user_status.is_some_and(|status| matches!(status.state, TokenState::Reauthorize { .. }));
+        let is_anothers = user_status.is_some_and(|status| status.state == TokenState::OfAnotherApp);
         let last_failed = user_status.is_some_and(|status| status.last_error.is_some());
         let is_rescue_waiting = maintenance::rescued(cx).is_ok_and(|rescued| !rescued.is_empty());
         let judged = [

@@ -3,7 +3,7 @@
 
 use kroger_core::Context;
 use kroger_core::grant::lineage::Tokens;
-use kroger_core::grant::status::{self, Known, State};
+use kroger_core::grant::status::{self, Known, TokenState};
 use kroger_core::grant::success_rate;
 use kroger_core::ports::{StoreError, Timestamp};
 use kroger_core::settings::Settings;
@@ -48,10 +48,10 @@ pub(super) fn user_token(known: &Known, now: Timestamp) -> String {
             None => "expired in .env (will refresh on first use)".to_owned(),
         },
         (None, Some(status)) => match status.state {
-            State::Valid | State::ExpiringSoon => valid(&status.grant.tokens, now),
-            State::Expired => "expired (will refresh automatically)".to_owned(),
-            State::Reauthorize { .. } => "re-authentication required".to_owned(),
-            State::OfAnotherApp => NOT_CONFIGURED.to_owned(),
+            TokenState::Valid | TokenState::ExpiringSoon => valid(&status.grant.tokens, now),
+            TokenState::Expired => "expired (will refresh automatically)".to_owned(),
+            TokenState::Reauthorize { .. } => "re-authentication required".to_owned(),
+            TokenState::OfAnotherApp => NOT_CONFIGURED.to_owned(),
         },
         (None, None) => NOT_CONFIGURED.to_owned(),
     }

@@ -9,14 +9,13 @@ use super::arguments::{Flag, Text, arguments, choices};
 use super::call::Call;
 use super::means::Means;
 use super::tool::{Effect, Reply, Tool};
-use kroger_core::catalog;
+use kroger_core::catalog::profile;
 use kroger_core::failure::{Cause, Declined, Failure, SignInTrouble};
-use kroger_core::grant::status::{self, State};
+use kroger_core::grant::status::{self, TokenState};
 use kroger_core::ports::Timestamp;
 use kroger_core::secret::Secret;
-use kroger_core::sign_in::invitation;
 use kroger_core::sign_in::pending::{self, Return};
-use kroger_core::sign_in::{authorization, browser, exchange, sign_out};
+use kroger_core::sign_in::{authorization, browser, exchange, invitation, sign_out};
 use kroger_core::upstream::quota;
 
 arguments! {
@@ -259,8 +258,8 @@ pub(super) fn report(call: &Call<'_>) -> Result<TokenReport, Failure> {
     let status = match (token.is_valid(now), state) {
         (true, _) => Standing::SignedIn,
         (false, _) if token.outside.is_some() => Standing::RenewsOnUse,
-        (false, Some(State::Reauthorize { .. })) => Standing::Reauthorize,
-        (false, Some(State::OfAnotherApp)) => Standing::OfAnotherApp,
+        (false, Some(TokenState::Reauthorize { .. })) => Standing::Reauthorize,
+        (false, Some(TokenState::OfAnotherApp)) => Standing::OfAnotherApp,
         (false, Some(_)) => Standing::RenewsOnUse,
         (false, None) => Standing::NotSignedIn,
     };
@@ -360,7 +359,7 @@ impl Tool for GetProfile {
     type Output = Profile;
 
     fn run(call: &Call<'_>, _: Nothing) -> Result<Reply<Profile>, Failure> {
-        let profile_id = catalog::profile(call.cx, call.user)?.id;
+        let profile_id = profile::profile(call.cx, call.user)?.id;
         let text = format!("Profile id: {profile_id}. Do not keep it.\nNext: nothing; the sign-in works.");
         Ok(Reply { value: Profile { profile_id }, text })
     }

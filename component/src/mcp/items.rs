@@ -6,7 +6,8 @@ use super::call::Call;
 use super::products;
 use kroger_core::cart::order::{self, Given, Order};
 use kroger_core::catalog::lookup;
-use kroger_core::catalog::search::{self, ProductQuery};
+use kroger_core::catalog::search;
+use kroger_core::catalog::search::query::ProductQuery;
 use kroger_core::failure::{Failure, NextStep};
 use kroger_core::item::{MistakenBarcode, Modality, Upc};
 

@@ -10,9 +10,12 @@ use super::stores::{StoreArgument, store_argument};
 use super::told::Told;
 use super::tool::{Effect, Reply, Tool};
 use kroger_core::catalog::location::LocationId;
-use kroger_core::catalog::page::Fulfillment;
+use kroger_core::catalog::one_product;
+use kroger_core::catalog::page_request::Fulfillment;
 use kroger_core::catalog::product::{Cents, Product, Stock};
-use kroger_core::catalog::search::{self, Found, Order, ProductQuery, ProductsFound, StockWanted};
+use kroger_core::catalog::search;
+use kroger_core::catalog::search::found::{Found, ProductsFound};
+use kroger_core::catalog::search::query::{Order, ProductQuery, StockWanted};
 use kroger_core::failure::Failure;
 use kroger_core::item::Upc;
 
@@ -367,7 +370,7 @@ impl Tool for GetProduct {
     fn run(call: &Call<'_>, input: ProductInput) -> Result<Reply<ProductDetails>, Failure> {
         let store = store_argument(call, input.store_id)?;
         let read = Upc::parse(&input.upc.0).map_err(|allowed| Failure::invalid_argument("upc", allowed))?;
-        let (product, store) = search::product(call.cx, call.user, &read.upc, store.as_ref())?;
+        let (product, store) = one_product::product(call.cx, call.user, &read.upc, store.as_ref())?;
         let text = details_text(&product, store.as_ref(), read.note.as_deref());
         let store_id = store.map(|store| store.as_str().to_owned());
         Ok(Reply { value: details(&product, store_id, read.note), text })

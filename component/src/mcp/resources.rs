@@ -9,8 +9,8 @@ use serde_json::json;
 use super::call::Call;
 use super::told::Told;
 use super::{account, products};
+use kroger_core::catalog::one_product;
 use kroger_core::catalog::preferred_location::{self, Source};
-use kroger_core::catalog::search;
 use kroger_core::failure::{Code, Failure};
 use kroger_core::item::Upc;
 
@@ -73,7 +73,7 @@ fn preferred_store(call: &Call<'_>) -> Result<String, Failure> {
 
 fn product(call: &Call<'_>, upc: &str) -> Result<String, Failure> {
     let read = Upc::parse(upc).map_err(|allowed| Failure::invalid_argument("upc", allowed))?;
-    let (product, store) = search::product(call.cx, call.user, &read.upc, None)?;
+    let (product, store) = one_product::product(call.cx, call.user, &read.upc, None)?;
     Ok(text(&products::details(&product, store.map(|store| store.as_str().to_owned()), read.note)))
 }
 

@@ -6,15 +6,17 @@ use super::bindings::kroger::connector::types::Failure as WitFailure;
 use super::component::Component;
 use super::told::unlinked;
 use super::typed::{answer, user};
+use kroger_core::cart::check::{self, Concern, Line};
 use kroger_core::cart::order::{self, Given};
-use kroger_core::catalog::check::{self, Concern, Line};
 use kroger_core::catalog::location::{Department, Hours, LocationId, Store, WEEK};
 use kroger_core::catalog::locations::{self, Near, StoreQuery};
-use kroger_core::catalog::page::Fulfillment;
+use kroger_core::catalog::page_request::Fulfillment;
 use kroger_core::catalog::preferred_location::{self, Preferred, Source};
 use kroger_core::catalog::product::{Cents, Price, Product, SoldBy, Stock};
-use kroger_core::catalog::search::{self, Found, Order, ProductQuery, StockWanted};
-use kroger_core::catalog::{self};
+use kroger_core::catalog::search;
+use kroger_core::catalog::search::found::Found;
+use kroger_core::catalog::search::query::{Order, ProductQuery, StockWanted};
+use kroger_core::catalog::{one_product, profile};
 use kroger_core::failure::Failure;
 use kroger_core::item::{Item, Modality, Upc};
 
@@ -39,7 +41,7 @@ impl wit::Guest for Component {
             let read = Upc::parse(&upc).map_err(|allowed| Failure::invalid_argument("upc", allowed))?;
             let location = location_id.as_deref().map(location).transpose()?;
             let (product, location) =
-                search::product(cx, &user(cx, user_id.as_deref())?, &read.upc, location.as_ref())?;
+                one_product::product(cx, &user(cx, user_id.as_deref())?, &read.upc, location.as_ref())?;
             Ok(wit::ProductAt { product: product.into(), location_id: location.as_ref().map(id) })
         })
     }
@@ -71,7 +73,7 @@ impl wit::Guest for Component {
     }
 
     fn profile_id(user_id: Option<String>) -> Result<String, WitFailure> {
-        answer(|cx| Ok(catalog::profile(cx, &user(cx, user_id.as_deref())?)?.id))
+        answer(|cx| Ok(profile::profile(cx, &user(cx, user_id.as_deref())?)?.id))
     }
 
     fn preferred_store(user_id: Option<String>) -> Result<Option<wit::StoreChoice>, WitFailure> {

@@ -19,9 +19,9 @@ use kroger_core::cart::order::{self, Given};
 use kroger_core::cart::{self, Added};
 use kroger_core::failure::Failure;
 use kroger_core::grant::on_demand;
-use kroger_core::grant::status::{self, State, Status};
+use kroger_core::grant::status::{self, Status, TokenState};
 use kroger_core::item::Modality;
-use kroger_core::kroger::endpoint::Endpoint;
+use kroger_core::kroger::limits::Endpoint;
 use kroger_core::ports::Timestamp;
 use kroger_core::secret::Secret;
 use kroger_core::service::maintenance;
@@ -98,7 +98,7 @@ impl wit_tokens::Guest for Component {
             let user = user(cx, user_id.as_deref())?;
             let grant = on_demand::refresh(cx, &user)?;
             let status = status::status(cx, &user.key()).ok().flatten();
-            Ok(status.unwrap_or(Status { grant, state: State::Valid, last_error: None }).into())
+            Ok(status.unwrap_or(Status { grant, state: TokenState::Valid, last_error: None }).into())
         })
     }
 
@@ -121,11 +121,11 @@ impl From<Status> for wit_tokens::TokenStatus {
         Self {
             user_id: grant.user_id.as_str().to_owned(),
             state: match state {
-                State::Valid => wit_tokens::TokenState::Valid,
-                State::ExpiringSoon => wit_tokens::TokenState::ExpiringSoon,
-                State::Expired => wit_tokens::TokenState::Expired,
-                State::Reauthorize { .. } => wit_tokens::TokenState::Reauthorize,
-                State::OfAnotherApp => wit_tokens::TokenState::OfAnotherApp,
+                TokenState::Valid => wit_tokens::TokenState::Valid,
+                TokenState::ExpiringSoon => wit_tokens::TokenState::ExpiringSoon,
+                TokenState::Expired => wit_tokens::TokenState::Expired,
+                TokenState::Reauthorize { .. } => wit_tokens::TokenState::Reauthorize,
+                TokenState::OfAnotherApp => wit_tokens::TokenState::OfAnotherApp,
             },
             expires_at: grant.tokens.expires_at.as_secs(),
             has_refresh_token: grant.tokens.refresh_token.is_some(),
@@ -278,8 +278,8 @@ impl wit_migration::Guest for Component {
         answer(|cx| {
             let user = user(cx, Some(&user_id))?;
             Ok(match import::import(cx, &user, &tokens.into(), expected.into())? {
-                import::Outcome::Imported => wit_migration::ImportOutcome::Imported,
-                import::Outcome::Declined(standing) => wit_migration::ImportOutcome::Declined(standing.into()),
+                import::ImportOutcome::Imported => wit_migration::ImportOutcome::Imported,
+                import::ImportOutcome::Declined(standing) => wit_migration::ImportOutcome::Declined(standing.into()),
             })
         })
     }
@@ -300,13 +300,13 @@ impl From<wit_migration::TokenPair> for import::Found {
 /// The pairs of two enums that are one: the core's and the interface's.
 macro_rules! same_standings {
     ($($name:ident),*) => {
-        impl From<import::Standing> for wit_migration::Standing {
-            fn from(standing: import::Standing) -> Self {
-                match standing { $(import::Standing::$name => Self::$name),* }
+        impl From<import::PairStanding> for wit_migration::Standing {
+            fn from(standing: import::PairStanding) -> Self {
+                match standing { $(import::PairStanding::$name => Self::$name),* }
             }
         }
 
-        impl From<wit_migration::Standing> for import::Standing {
+        impl From<wit_migration::Standing> for import::PairStanding {
             fn from(standing: wit_migration::Standing) -> Self {
                 match standing { $(wit_migration::Standing::$name => Self::$name),* }
             }

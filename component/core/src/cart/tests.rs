@@ -9,11 +9,11 @@ use crate::item::{Modality, Quantity, Upc};
 use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::sign_in::{authorization, exchange};
-use crate::testing::World;
+use crate::testing::TestWorld;
 
 #[derive(Clone)]
 struct App {
-    world: Arc<World>,
+    world: Arc<TestWorld>,
     settings: Arc<Settings>,
 }
 
@@ -22,7 +22,7 @@ impl App {
         let variables = [("KROGER_CLIENT_ID", "app"), ("KROGER_CLIENT_SECRET", "secret")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let settings = Arc::new(Settings::from_variables(variables).unwrap());
-        let app = Self { world: Arc::new(World::new()), settings };
+        let app = Self { world: Arc::new(TestWorld::new()), settings };
         let link = authorization::authorize(app.cx(), &alice(), None).unwrap();
         app.world.answer_with_tokens("A1", "R1");
         exchange::complete(app.cx(), &Secret::new("code"), &link.state).unwrap();

@@ -3,9 +3,9 @@
 
 use crate::Context;
 use crate::catalog::location::LocationId;
-use crate::catalog::page::{Filter, MOST_PRODUCTS, PageRequest};
+use crate::catalog::page_request::{Filter, MOST_PRODUCTS, PageRequest};
 use crate::catalog::product::Product;
-use crate::catalog::{product_page, product_value};
+use crate::catalog::products::{product_page, product_value};
 use crate::failure::{Code, Failure};
 use crate::item::{MistakenBarcode, Upc};
 use crate::upstream::quota::Purpose;
@@ -13,18 +13,18 @@ use crate::user::UserId;
 
 /// What a lookup asks, and how much it may spend.
 #[derive(Clone, Copy)]
-pub(super) struct Lookup<'a> {
-    pub(super) location: Option<&'a LocationId>,
-    pub(super) purpose: Purpose,
+pub(crate) struct Lookup<'a> {
+    pub(crate) location: Option<&'a LocationId>,
+    pub(crate) purpose: Purpose,
     /// How many products may be asked for by themselves.
-    pub(super) most_alone: usize,
+    pub(crate) most_alone: usize,
 }
 
 impl Lookup<'_> {
     /// What Kroger knows of `upcs`. Kroger's document says that a list by UPC
     /// looks at nothing else. Where that is so, no product of the list tells
     /// anything of the store, and each is asked for by itself.
-    pub(super) fn products(self, cx: Context<'_>, user: &UserId, upcs: &[Upc]) -> Result<Vec<Product>, Failure> {
+    pub(crate) fn products(self, cx: Context<'_>, user: &UserId, upcs: &[Upc]) -> Result<Vec<Product>, Failure> {
         let mut known = Vec::with_capacity(upcs.len());
         for batch in upcs.chunks(MOST_PRODUCTS as usize) {
             known.extend(self.listed(cx, user, batch.to_vec())?);
@@ -61,7 +61,7 @@ impl Lookup<'_> {
 }
 
 /// Those of `upcs` that `products` lack.
-pub(super) fn missing(upcs: &[Upc], products: &[Product]) -> Vec<Upc> {
+pub(crate) fn missing(upcs: &[Upc], products: &[Product]) -> Vec<Upc> {
     upcs.iter().filter(|upc| !products.iter().any(|product| product.upc == **upc)).cloned().collect()
 }
 

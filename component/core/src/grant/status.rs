@@ -12,7 +12,7 @@ use crate::user::{UserId, UserKey};
 
 /// Where a grant stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
+pub enum TokenState {
     Valid,
     ExpiringSoon,
     Expired,
@@ -27,7 +27,7 @@ pub enum State {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     pub grant: Grant,
-    pub state: State,
+    pub state: TokenState,
     /// How the last try at refreshing it ended, if that failed.
     pub last_error: Option<Outcome>,
 }
@@ -38,13 +38,13 @@ pub fn status(cx: Context<'_>, user: &UserKey) -> Result<Option<Status>, StoreEr
     let now = cx.ports.wall_now();
     let tries = records::tries(cx, &grant)?;
     let state = match next_step(&tries, now) {
-        _ if !grant.is_of(&cx.settings.app) => State::OfAnotherApp,
+        _ if !grant.is_of(&cx.settings.app) => TokenState::OfAnotherApp,
         // However long the access token may still be good: nothing comes after it.
-        Step::Refused { probably_spent } => State::Reauthorize { probably_spent },
-        _ if grant.tokens.are_usable(now) && now < due::refresh_at(cx, &grant) => State::Valid,
-        _ if grant.tokens.are_usable(now) => State::ExpiringSoon,
-        _ if grant.tokens.refresh_token.is_none() => State::Reauthorize { probably_spent: false },
-        _ => State::Expired,
+        Step::Refused { probably_spent } => TokenState::Reauthorize { probably_spent },
+        _ if grant.tokens.are_usable(now) && now < due::refresh_at(cx, &grant) => TokenState::Valid,
+        _ if grant.tokens.are_usable(now) => TokenState::ExpiringSoon,
+        _ if grant.tokens.refresh_token.is_none() => TokenState::Reauthorize { probably_spent: false },
+        _ => TokenState::Expired,
     };
     let last_error = tries.last().and_then(|last| Some(last.attempt.as_ref()?.outcome));
     Ok(Some(Status { grant, state, last_error }))
@@ -60,7 +60,7 @@ pub struct Known {
 /// Looks, and takes nothing.
 pub fn known(cx: Context<'_>, user: &UserId) -> Result<Known, StoreError> {
     let status = status(cx, &user.key())?;
-    let has_need = status.as_ref().is_none_or(|status| matches!(status.state, State::Reauthorize { .. }));
+    let has_need = status.as_ref().is_none_or(|status| matches!(status.state, TokenState::Reauthorize { .. }));
     let outside = if has_need { outside(cx, user)? } else { None };
     Ok(Known { status, outside })
 }
@@ -81,7 +81,7 @@ pub fn outside_left(pair: &EnvironmentPair, now: Timestamp) -> Option<Duration> 
     (pair.access_token.is_some() && left > LEAST_LEFT).then_some(left)
 }
 
-impl State {
+impl TokenState {
     /// Whether a call finds a valid access token without refreshing.
     pub fn is_good(self) -> bool {
         matches!(self, Self::Valid | Self::ExpiringSoon)

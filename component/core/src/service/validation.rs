@@ -12,9 +12,10 @@ use crate::failure::Cause;
 use crate::grant::attempts::Outcome;
 use crate::grant::lineage::{Grant, Ticket};
 use crate::grant::records;
-use crate::grant::status::{self, State, Status};
-use crate::kroger::endpoint::Endpoint;
-use crate::kroger::{self, ApiError};
+use crate::grant::status::{self, Status, TokenState};
+use crate::kroger::api_error::ApiError;
+use crate::kroger::limits::Endpoint;
+use crate::kroger::wire;
 use crate::ports::{Bucket, SendError, Timestamp};
 use crate::secret::Secret;
 use crate::service::maintenance;
@@ -274,9 +275,9 @@ fn user(asking: &Asking<'_>, status: &Status) -> Vec<Check> {
     let cx = asking.cx;
     let tokens = &status.grant.tokens;
     let next = match status.state {
-        State::Reauthorize { .. } => AfterExpiry::SignInNeeded,
-        State::OfAnotherApp => AfterExpiry::OfAnotherApp,
-        State::Valid | State::ExpiringSoon | State::Expired => AfterExpiry::Refreshed,
+        TokenState::Reauthorize { .. } => AfterExpiry::SignInNeeded,
+        TokenState::OfAnotherApp => AfterExpiry::OfAnotherApp,
+        TokenState::Valid | TokenState::ExpiringSoon | TokenState::Expired => AfterExpiry::Refreshed,
     };
     let mut checks = vec![
         shape(&[Some(&tokens.access_token), tokens.refresh_token.as_ref()]),
@@ -335,9 +336,9 @@ fn refresh_token(status: &Status) -> Check {
     let has_one = status.grant.tokens.refresh_token.is_some();
     let finding = match (has_one, status.state, status.last_error) {
         (false, ..) => Finding::RefreshTokenMissing,
-        (true, State::Reauthorize { probably_spent: true }, _) => Finding::RefreshTokenSpent,
-        (true, State::Reauthorize { probably_spent: false }, _) => Finding::RefreshTokenRefused,
-        (true, State::OfAnotherApp, _) => Finding::OfAnotherApp,
+        (true, TokenState::Reauthorize { probably_spent: true }, _) => Finding::RefreshTokenSpent,
+        (true, TokenState::Reauthorize { probably_spent: false }, _) => Finding::RefreshTokenRefused,
+        (true, TokenState::OfAnotherApp, _) => Finding::OfAnotherApp,
         (true, _, Some(outcome)) => Finding::LastRefreshFailed(outcome),
         (true, _, None) => Finding::RefreshToken,
     };
@@ -381,7 +382,7 @@ impl Asking<'_> {
         if let Err(refusal) = quota::spend(self.cx, question.endpoint, Purpose::Browse) {
             return (false, Finding::NotAsked(NotAsked::Quota(refusal.cause)));
         }
-        let answer = self.cx.ports.send(&kroger::read_request(question.path, access_token), SEND_TIMEOUT);
+        let answer = self.cx.ports.send(&wire::read_request(question.path, access_token), SEND_TIMEOUT);
         let response = match answer {
             Ok(response) => response,
             Err(SendError::NotSent) => return (false, Finding::NotReached),
@@ -404,7 +405,7 @@ mod tests {
     use crate::grant::on_demand;
     use crate::ports::Ports as _;
     use crate::settings::Settings;
-    use crate::testing::{StoreMood, World};
+    use crate::testing::{StoreMood, TestWorld};
 
     const REFUSED: &str = r#"{"error":"invalid_request","error_description":"invalid refresh_token"}"#;
 
@@ -414,7 +415,7 @@ mod tests {
     }
 
     /// `ann` signed in, and a periodic refresh that got the app's own token.
-    fn sign_in(cx: Context<'_>, world: &World, scope: &str, refresh_token: Option<&str>) {
+    fn sign_in(cx: Context<'_>, world: &TestWorld, scope: &str, refresh_token: Option<&str>) {
         let user = UserId::parse("ann").unwrap();
         let now = world.wall_now();
         let tokens = Tokens {
@@ -439,7 +440,7 @@ mod tests {
 
     #[test]
     fn a_good_sign_in_passes_each_check_and_nothing_is_sent() {
-        let (world, settings) = (World::new().with_optional_buckets(), settings());
+        let (world, settings) = (TestWorld::new().with_optional_buckets(), settings());
         let cx = Context { settings: &settings, ports: &world };
         sign_in(cx, &world, "profile.compact cart.basic:write", Some("canary-refresh"));
         let sent = world.sent().len();
@@ -459,7 +460,7 @@ mod tests {
 
     #[test]
     fn what_a_sign_in_lacks_is_an_issue_that_says_what_to_do() {
-        let (world, settings) = (World::new(), settings());
+        let (world, settings) = (TestWorld::new(), settings());
         let cx = Context { settings: &settings, ports: &world };
         sign_in(cx, &world, "profile.compact", None);
         world.advance(Duration::from_secs(1_812));
@@ -481,7 +482,7 @@ mod tests {
 
     #[test]
     fn a_refused_refresh_token_is_told_from_a_missing_one() {
-        let (world, settings) = (World::new(), settings());
+        let (world, settings) = (TestWorld::new(), settings());
         let cx = Context { settings: &settings, ports: &world };
         sign_in(cx, &world, "cart.basic:write", Some("canary-refresh"));
         world.advance(Duration::from_secs(1_900));
@@ -496,7 +497,7 @@ mod tests {
 
     #[test]
     fn online_each_valid_token_is_asked_about_once_and_none_is_refreshed() {
-        let (world, settings) = (World::new(), settings());
+        let (world, settings) = (TestWorld::new(), settings());
         let cx = Context { settings: &settings, ports: &world };
         sign_in(cx, &world, "cart.basic:write", Some("canary-refresh"));
         let cases = [
@@ -526,7 +527,7 @@ mod tests {
 
     #[test]
     fn an_expired_token_is_not_asked_about() {
-        let (world, settings) = (World::new(), settings());
+        let (world, settings) = (TestWorld::new(), settings());
         let cx = Context { settings: &settings, ports: &world };
         sign_in(cx, &world, "cart.basic:write", Some("canary-refresh"));
         world.advance(Duration::from_secs(1_900));
@@ -542,7 +543,7 @@ mod tests {
     fn a_question_counts_in_the_daily_quota_and_is_not_asked_beyond_it() {
         let mut settings = settings();
         settings.quotas.identity = 1;
-        let world = World::new();
+        let world = TestWorld::new();
         let cx = Context { settings: &settings, ports: &world };
         sign_in(cx, &world, "cart.basic:write", Some("canary-refresh"));
         for _ in 0..3 {
@@ -558,7 +559,7 @@ mod tests {
 
     #[test]
     fn a_store_that_fails_or_forgets_is_an_issue_and_no_error() {
-        let (world, settings) = (World::new(), settings());
+        let (world, settings) = (TestWorld::new(), settings());
         let cx = Context { settings: &settings, ports: &world };
         for (mood, is_readable) in [(StoreMood::Failing, false), (StoreMood::Forgetful, true)] {
             world.set_store_mood(mood);

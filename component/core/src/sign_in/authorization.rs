@@ -5,15 +5,16 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
+use crate::Context;
 use crate::failure::{Cause, Failure};
 use crate::grant::lineage::{Current, Root, SCHEMA_VERSION};
 use crate::grant::{due, records};
+use crate::kroger::wire;
 use crate::ports::{Bucket, StoreError};
 use crate::secret::{Secret, base32_sha256};
 use crate::settings::{Client, Scope};
 use crate::sign_in::pending::{PLACES, PLACES_KEY, Pending, Return, pending_key};
 use crate::user::UserId;
-use crate::{Context, kroger};
 
 /// A sign-in that was started.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +84,7 @@ fn start(
     };
     cx.ports.set(Bucket::Store, &pending_key(&place), &records::encode(&pending))?;
     Ok(AuthorizationRequest {
-        authorization_url: kroger::authorization_url(cx.settings, client, scope, &state, &challenge).into(),
+        authorization_url: wire::authorization_url(cx.settings, client, scope, &state, &challenge).into(),
         redirect_uri: pending.redirect_uri,
         scope: pending.scope,
         state,
@@ -104,7 +105,7 @@ mod tests {
     use crate::settings::Settings;
     use crate::sign_in::exchange::decline;
     use crate::sign_in::pending::{LIFETIME, Progress, end, progress};
-    use crate::testing::World;
+    use crate::testing::TestWorld;
 
     fn settings() -> Settings {
         let app = [("KROGER_CLIENT_ID", "app"), ("KROGER_CLIENT_SECRET", "hush")];
@@ -113,7 +114,7 @@ mod tests {
 
     #[test]
     fn a_sign_in_is_open_until_its_redirect_comes_or_its_time_is_over() {
-        let (settings, world) = (settings(), World::new());
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let alice = UserId::parse("alice").unwrap();
         let [declined, forgotten, late] = [(); 3].map(|()| authorize(cx, &alice, None).unwrap().state);

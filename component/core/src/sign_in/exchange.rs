@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::Context;
 use crate::failure::{Cause, Failure, SignInTrouble};
 use crate::grant::due;
 use crate::grant::lineage::{Current, Grant, Record, Root, Source, Tokens};
@@ -9,12 +10,12 @@ use crate::grant::outside_pair::{self, Exported};
 use crate::grant::records::{self, Kept};
 use crate::grant::refresh::{self, SAVE_TIME};
 use crate::kroger::token_response::{TokenResponse, Verdict, verdict};
+use crate::kroger::wire;
 use crate::ports::{Event, SendError};
 use crate::secret::Secret;
 use crate::sign_in::authorization::{client, refuse_over_anothers};
 use crate::sign_in::pending::{LIFETIME, Pending, taken, used_key};
 use crate::stopwatch::Stopwatch;
-use crate::{Context, kroger};
 
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -50,7 +51,7 @@ pub fn complete(cx: Context<'_>, code: &Secret, state: &str) -> Result<SignedIn,
     let before = records::current(cx, &user).map_err(|_| spent_for_nothing())?;
     refuse_if_deleted_since(&pending, &before)?;
     refuse_over_anothers(cx, &before)?;
-    let request = kroger::code_request(&cx.settings.token_path, client, code, &pending.redirect_uri, &pending.verifier);
+    let request = wire::code_request(&cx.settings.token_path, client, code, &pending.redirect_uri, &pending.verifier);
     let stopwatch = Stopwatch::start(cx);
     let answer = cx.ports.send(&request, SEND_TIMEOUT);
     let now = cx.ports.wall_now();

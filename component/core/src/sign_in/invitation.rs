@@ -176,7 +176,7 @@ fn number(cx: Context<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::World;
+    use crate::testing::TestWorld;
 
     fn settings(redirect_uri: &str) -> Settings {
         let variables = [("KROGER_CLIENT_ID", "app"), ("KROGER_REDIRECT_URI", redirect_uri)];
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn calls_within_minutes_share_an_invitation_and_a_later_one_gets_a_new_one() {
-        let (world, settings) = (World::new(), settings("http://localhost:9004/auth/callback"));
+        let (world, settings) = (TestWorld::new(), settings("http://localhost:9004/auth/callback"));
         let cx = Context { settings: &settings, ports: &world };
         let user = &settings.default_user;
 
@@ -210,7 +210,7 @@ mod tests {
 
     #[test]
     fn an_invitation_ends_after_ten_minutes_and_only_its_whole_id_opens_it() {
-        let (world, settings) = (World::new(), settings("http://localhost:9004/auth/callback"));
+        let (world, settings) = (TestWorld::new(), settings("http://localhost:9004/auth/callback"));
         let cx = Context { settings: &settings, ports: &world };
         let invited = invite(cx, &settings.default_user, &settings.scope).unwrap();
 

@@ -8,15 +8,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Context;
 use crate::grant::lineage::SCHEMA_VERSION;
 use crate::grant::records;
+use crate::kroger::wire;
 use crate::ports::{Bucket, StoreError, Timestamp};
 use crate::secret::base32_sha256;
 use crate::settings::Scope;
 use crate::sign_in::authorization::{AuthorizationRequest, authorize};
 use crate::sign_in::pending::{LIFETIME, pending, place_of, used_key};
 use crate::user::{UserId, UserKey};
-use crate::{Context, kroger};
 
 /// A shared link is given out while it has this long left.
 const LINK_LEFT: Duration = Duration::from_secs(300);
@@ -74,5 +75,5 @@ fn is_open(cx: Context<'_>, user: &UserId, scope: &Scope, link: &Link) -> Result
 
 fn made_of(cx: Context<'_>, scope: &Scope) -> Option<String> {
     let client = cx.settings.client.as_ref()?;
-    Some(base32_sha256(kroger::authorization_url(cx.settings, client, scope, "", "").as_str()))
+    Some(base32_sha256(wire::authorization_url(cx.settings, client, scope, "", "").as_str()))
 }

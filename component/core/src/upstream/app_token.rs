@@ -1,4 +1,4 @@
-//! The app's own token (RFC 6749 § 4.4): it reads the catalogue, and getting
+//! The app's own token (RFC 6749 § 4.4): it reads the catalog, and getting
 //! one at start shows wrong credentials before a customer's call does.
 //!
 //! It can be had again at any time, so it is simply stored and overwritten.
@@ -7,14 +7,15 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Context;
 use crate::failure::{Cause, Failure};
 use crate::grant::lineage::SCHEMA_VERSION;
 use crate::grant::records;
 use crate::kroger::token_response::{TokenResponse, Verdict, verdict};
+use crate::kroger::wire;
 use crate::ports::{Bucket, Event, SendError, StoreError, Timestamp};
 use crate::secret::{Fingerprint, Secret};
 use crate::settings::Client;
-use crate::{Context, kroger};
 
 const KEY: &str = "client_token";
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -91,7 +92,7 @@ pub fn keep(cx: Context<'_>) {
 }
 
 fn fetch(cx: Context<'_>, client: &Client) -> Result<Secret, Failure> {
-    let answer = cx.ports.send(&kroger::client_credentials_request(&cx.settings.token_path, client), SEND_TIMEOUT);
+    let answer = cx.ports.send(&wire::client_credentials_request(&cx.settings.token_path, client), SEND_TIMEOUT);
     let now = cx.ports.wall_now();
     match answer.map(|response| verdict(&response, now)) {
         Ok(Verdict::Granted(TokenResponse { access_token, expires_in, .. })) => {

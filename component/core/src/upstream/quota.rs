@@ -21,9 +21,10 @@ use serde::{Deserialize, Serialize};
 use crate::failure::{Cause, Failure};
 use crate::grant::lineage::SCHEMA_VERSION;
 use crate::grant::records;
-use crate::kroger::endpoint::Endpoint;
+use crate::kroger::limits::{Endpoint, Limits};
+use crate::kroger::retry_after::{LONGEST_RETRY_AFTER, retry_after};
 use crate::ports::{Bucket, Event, Response, StoreError, Timestamp};
-use crate::{CLOCK_SKEW, Context, kroger};
+use crate::{CLOCK_SKEW, Context};
 
 /// A window's length, from its first call.
 pub const WINDOW: Duration = Duration::from_secs(24 * 3_600);
@@ -37,19 +38,6 @@ pub enum Purpose {
     Cart,
     /// Another send of the same call. Leaves the reserve.
     Repeat,
-}
-
-/// How many calls a window has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    pub products: u32,
-    pub cart: u32,
-    pub identity: u32,
-    pub locations: u32,
-    pub chains: u32,
-    pub departments: u32,
-    /// Of `products` and of `cart`.
-    pub reserve_percent: u32,
 }
 
 /// How an endpoint's quota stands.
@@ -83,25 +71,6 @@ enum Refusal {
 }
 
 impl Limits {
-    pub fn of(&self, endpoint: Endpoint) -> u64 {
-        let limit = match endpoint {
-            Endpoint::Products => self.products,
-            Endpoint::Cart => self.cart,
-            Endpoint::Identity => self.identity,
-            Endpoint::Locations => self.locations,
-            Endpoint::Chains => self.chains,
-            Endpoint::Departments => self.departments,
-        };
-        limit.into()
-    }
-
-    pub fn reserve(&self, endpoint: Endpoint) -> u64 {
-        match endpoint {
-            Endpoint::Products | Endpoint::Cart => self.of(endpoint) * u64::from(self.reserve_percent) / 100,
-            Endpoint::Identity | Endpoint::Locations | Endpoint::Chains | Endpoint::Departments => 0,
-        }
-    }
-
     fn allowance(&self, endpoint: Endpoint, purpose: Purpose) -> u64 {
         match purpose {
             Purpose::Cart => self.of(endpoint),
@@ -128,7 +97,7 @@ pub fn spend(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose) -> Result<()
 /// Remembers for all processes when Kroger's answer asks them to come back.
 pub fn observe(cx: Context<'_>, endpoint: Endpoint, response: &Response) {
     let now = cx.ports.wall_now();
-    let Some(wait) = kroger::retry_after(response, now).filter(|wait| response.status == 429 && !wait.is_zero()) else {
+    let Some(wait) = retry_after(response, now).filter(|wait| response.status == 429 && !wait.is_zero()) else {
         return;
     };
     if block(cx, endpoint, now, now + wait).is_err() {
@@ -236,7 +205,7 @@ impl Window {
     }
 
     fn blocked(&self, now: Timestamp) -> Option<Timestamp> {
-        let longest = now + kroger::LONGEST_RETRY_AFTER + CLOCK_SKEW;
+        let longest = now + LONGEST_RETRY_AFTER + CLOCK_SKEW;
         self.blocked_until.filter(|until| now < *until && *until <= longest)
     }
 }
@@ -261,7 +230,7 @@ mod tests {
     use super::*;
     use crate::failure::Code;
     use crate::settings::Settings;
-    use crate::testing::{BEGINNING, StoreMood, World};
+    use crate::testing::{BEGINNING, StoreMood, TestWorld};
 
     fn settings(variables: &[(&str, &str)]) -> Settings {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -288,7 +257,7 @@ mod tests {
 
     #[test]
     fn browsing_leaves_the_reserve_to_the_cart() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
 
         assert_eq!(let_through(cx, Endpoint::Products, Purpose::Browse), 8);
@@ -299,7 +268,7 @@ mod tests {
 
     #[test]
     fn what_is_refused_says_which_endpoint_and_when_it_resets_and_is_not_counted() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let_through(cx, Endpoint::Cart, Purpose::Cart);
         world.advance(Duration::from_secs(3_600));
@@ -315,7 +284,7 @@ mod tests {
 
     #[test]
     fn a_window_begins_with_its_first_call_and_ends_a_day_later() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         world.advance(Duration::from_secs(60));
         let_through(cx, Endpoint::Cart, Purpose::Cart);
@@ -337,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_window_from_a_clock_that_was_ahead_locks_nothing() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         open(cx, Endpoint::Cart, 1, BEGINNING + Duration::from_secs(3_600)).unwrap();
         world.increment_by(&counter_key(Endpoint::Cart, 1), 10);
@@ -347,7 +316,7 @@ mod tests {
 
     #[test]
     fn krogers_own_429_is_remembered_for_its_endpoint_as_long_as_it_asks() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
 
         observe(cx, Endpoint::Cart, &answer(503, "7"));
@@ -365,7 +334,7 @@ mod tests {
 
     #[test]
     fn a_store_that_cannot_count_stops_no_call() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         world.set_store_mood(StoreMood::Failing);
 

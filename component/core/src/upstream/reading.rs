@@ -1,7 +1,7 @@
 //! Reading from Kroger's API: a `GET` with a token, tried again as often as it
 //! makes sense. Reading changes nothing, so a lost answer is asked for anew.
 //!
-//! The app's own token is enough for the catalogue; an app without a secret has
+//! The app's own token is enough for the catalog; an app without a secret has
 //! none, and reads with the user's. Nothing here writes to Kroger.
 
 use std::time::Duration;
@@ -11,8 +11,10 @@ use serde_json::Value;
 use crate::failure::{Cause, Failure};
 use crate::grant::refresh::{self, Need, random};
 use crate::grant::{attempts, trouble};
-use crate::kroger::endpoint::Endpoint;
-use crate::kroger::{self, ApiError};
+use crate::kroger::api_error::ApiError;
+use crate::kroger::limits::Endpoint;
+use crate::kroger::retry_after::retry_after;
+use crate::kroger::wire;
 use crate::ports::{Response, SendError};
 use crate::secret::Secret;
 use crate::upstream::app_token;
@@ -124,7 +126,7 @@ pub fn read(cx: Context<'_>, reading: Reading<'_>) -> Result<Value, Failure> {
 }
 
 fn send(cx: Context<'_>, reading: Reading<'_>, bearer: &Bearer<'_>) -> Outcome {
-    let answer = cx.ports.send(&kroger::read_request(reading.path, &bearer.token), SEND_TIMEOUT);
+    let answer = cx.ports.send(&wire::read_request(reading.path, &bearer.token), SEND_TIMEOUT);
     if let Ok(response) = &answer {
         quota::observe(cx, reading.endpoint, response);
     }
@@ -138,7 +140,7 @@ fn outcome(cx: Context<'_>, answer: Result<Response, SendError>) -> Outcome {
         Err(SendError::NotSent) => return later(Later::NotReached),
         Err(SendError::Unknown) => return later(Later::NoAnswer),
     };
-    let retry_after = kroger::retry_after(&response, cx.ports.wall_now());
+    let retry_after = retry_after(&response, cx.ports.wall_now());
     match (response.status, ApiError::parse(&response.body)) {
         (200..=299, _) => match serde_json::from_slice(&response.body) {
             Ok(value @ Value::Object(_)) => Outcome::Read(value),

@@ -4,9 +4,12 @@
 use crate::Context;
 use crate::catalog::location::LocationId;
 use crate::catalog::lookup::{self, Lookup};
-use crate::catalog::page::MOST_PRODUCTS;
+use crate::catalog::page_request::Fulfillment;
+use crate::catalog::page_request::MOST_PRODUCTS;
 use crate::catalog::product::Product;
-use crate::catalog::search::{Found, Fulfillment, ProductQuery, StockWanted, sort};
+use crate::catalog::search::found::Found;
+use crate::catalog::search::query::{ProductQuery, StockWanted};
+use crate::catalog::search::sort::sort;
 use crate::failure::Failure;
 use crate::item::{MistakenBarcode, Upc};
 use crate::upstream::quota::Purpose;

@@ -3,19 +3,20 @@
 
 use std::time::Duration;
 
+use crate::Context;
 use crate::grant::attempts::{self, Attempt, CLAIM_LIFE, Intent, LEASE, Outcome};
 use crate::grant::lineage::{self, Grant, Record, SCHEMA_VERSION, Ticket, Tokens};
 use crate::grant::refresh::{LONGEST_POLL, SAVE_TIME, Trouble, random};
 use crate::grant::success_rate::{self, Lifetime};
 use crate::grant::{folded, outside_pair, records};
 use crate::kroger::token_response::{TokenResponse, Verdict, verdict};
+use crate::kroger::wire;
 use crate::ports::{Bucket, Event, SendError, Timestamp};
 use crate::service::maintenance;
 use crate::settings::Client;
 use crate::stopwatch::Stopwatch;
 use crate::upstream::busy;
 use crate::user::UserKey;
-use crate::{Context, kroger};
 
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -38,7 +39,7 @@ impl Owner<'_> {
     pub(super) fn refresh(&self, deadline: Duration) -> Result<Option<Grant>, Trouble> {
         let Some(ticket) = self.prepare()? else { return Ok(None) };
         let refresh_token = self.grant.tokens.refresh_token.as_ref().ok_or(Trouble::NoRefreshToken)?;
-        let request = kroger::refresh_request(&self.cx.settings.token_path, self.client, refresh_token);
+        let request = wire::refresh_request(&self.cx.settings.token_path, self.client, refresh_token);
         let stopwatch = Stopwatch::start(self.cx);
         let answer = self.cx.ports.send(&request, SEND_TIMEOUT);
         let verdict = answer.map(|response| verdict(&response, self.cx.ports.wall_now()));

@@ -12,12 +12,12 @@ use crate::secret::Secret;
 use crate::service::maintenance::{self, RefreshOutcome};
 use crate::settings::Settings;
 use crate::sign_in::{authorization, exchange, links, sign_out};
-use crate::testing::World;
+use crate::testing::TestWorld;
 
 const HALF_AN_HOUR: Duration = Duration::from_secs(1_800);
 
 struct App {
-    world: Arc<World>,
+    world: Arc<TestWorld>,
     settings: Arc<Settings>,
 }
 
@@ -27,7 +27,7 @@ impl App {
         let variables = [("KROGER_CLIENT_ID", "app"), ("KROGER_CLIENT_SECRET", "secret")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let app = Self {
-            world: Arc::new(World::new().with_optional_buckets()),
+            world: Arc::new(TestWorld::new().with_optional_buckets()),
             settings: Arc::new(Settings::from_variables(variables).unwrap()),
         };
         for user in users {

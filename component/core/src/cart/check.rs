@@ -6,7 +6,7 @@ use crate::Context;
 use crate::catalog::location::LocationId;
 use crate::catalog::lookup::{self, Lookup};
 use crate::catalog::product::{Cents, Product, SoldBy, Stock};
-use crate::catalog::{locations, store_of};
+use crate::catalog::{locations, preferred_location};
 use crate::failure::Failure;
 use crate::item::{Item, MistakenBarcode, Modality, Upc};
 use crate::upstream::quota::Purpose;
@@ -155,7 +155,7 @@ pub fn check_cart_items(
     items: &[Item],
     location: Option<&LocationId>,
 ) -> Result<CartCheck, Failure> {
-    let location = store_of(cx, user, location)?;
+    let location = preferred_location::or_named(cx, user, location)?;
     let mut upcs: Vec<Upc> = Vec::new();
     for item in items {
         if !upcs.contains(&item.upc) {
@@ -238,3 +238,6 @@ fn at_store(product: &Product, modality: Modality) -> Vec<Concern> {
     };
     [offer, stock, price].into_iter().flatten().collect()
 }
+
+#[cfg(test)]
+mod tests;
