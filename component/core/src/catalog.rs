@@ -20,9 +20,7 @@ pub mod product;
 pub mod products;
 pub mod profile;
 pub mod search;
-mod size;
+pub mod size;
 
 #[cfg(test)]
 pub(crate) mod tests;
-
-pub use size::{Amount, Unit};

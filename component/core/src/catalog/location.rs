@@ -11,7 +11,7 @@ pub struct LocationId(String);
 
 /// What is known of a store.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Store {
+pub struct Location {
     pub id: LocationId,
     pub name: String,
     pub chain: Option<String>,
@@ -81,7 +81,7 @@ impl LocationId {
     }
 }
 
-impl Store {
+impl Location {
     /// None: nothing that names a store.
     pub fn read(value: &Value) -> Option<Self> {
         let id = LocationId::parse(&text(value, "locationId")?).ok()?;
@@ -197,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_store_is_read_whole() {
-        let store = Store::read(&landen()).unwrap();
+        let store = Location::read(&landen()).unwrap();
 
         assert_eq!(store.id.as_str(), "01400376");
         assert_eq!(store.address.line(), "2900 W. St. Rt. 22 & 3, Maineville, OH 45039");
@@ -216,14 +216,14 @@ mod tests {
             for odd in [Value::Null, json!([]), json!({}), json!("x"), json!(5), json!([[]]), json!([null])] {
                 let mut value = landen();
                 value[name] = odd.clone();
-                assert!(Store::read(&value).is_some(), "{name} = {odd}");
+                assert!(Location::read(&value).is_some(), "{name} = {odd}");
             }
         }
-        let bare = Store::read(&json!({ "locationId": "01400376" })).unwrap();
+        let bare = Location::read(&json!({ "locationId": "01400376" })).unwrap();
         assert_eq!((bare.name.as_str(), bare.address.line().as_str()), ("Store 01400376", ""));
         assert_eq!((bare.place, bare.hours), (None, None));
         for nothing in [json!({}), json!(null), json!({ "locationId": "1" })] {
-            assert_eq!(Store::read(&nothing), None);
+            assert_eq!(Location::read(&nothing), None);
         }
     }
 
@@ -232,7 +232,7 @@ mod tests {
         let read = |geolocation: Value| {
             let mut value = landen();
             value["geolocation"] = geolocation;
-            Store::read(&value).unwrap().place
+            Location::read(&value).unwrap().place
         };
         assert_eq!(read(json!({ "latLng": "39.3, -84.2" })), Some((39.3, -84.2)));
         assert_eq!(read(json!({ "latitude": "39.3", "longitude": "-84.2" })), Some((39.3, -84.2)));

@@ -7,7 +7,7 @@ use crate::Context;
 use crate::catalog::cache::Freshness;
 use crate::catalog::cached_read::{CachedRead, without_data};
 use crate::catalog::lenient::list;
-use crate::catalog::location::{Chain, Department, LocationId, Store};
+use crate::catalog::location::{Chain, Department, Location, LocationId};
 use crate::catalog::page_request::spaced;
 use crate::failure::{Code, Failure};
 use crate::kroger::limits::Endpoint;
@@ -22,7 +22,7 @@ pub const LARGEST_RADIUS: u32 = 100;
 
 /// Which stores are looked for.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct StoreQuery {
+pub struct LocationQuery {
     /// None: near the configured zip code; anywhere, where a chain is named.
     pub near: Option<Near>,
     /// 1 to 100; none: the configured radius.
@@ -47,8 +47,8 @@ pub enum Near {
 
 /// Stores, nearest first.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StoresFound {
-    pub stores: Vec<Store>,
+pub struct LocationsFound {
+    pub locations: Vec<Location>,
     /// What was searched near, in words.
     pub near: Option<String>,
     pub radius_miles: u32,
@@ -96,41 +96,41 @@ impl Near {
 ///
 /// # Errors
 /// `invalid_argument` where there is nothing to be near to, among others.
-pub fn find_stores(cx: Context<'_>, user: &UserId, query: &StoreQuery) -> Result<StoresFound, Failure> {
+pub fn find_locations(cx: Context<'_>, user: &UserId, query: &LocationQuery) -> Result<LocationsFound, Failure> {
     let page = location_page(cx, user, query)?;
-    let stores: Vec<Store> = page.data.iter().filter_map(Store::read).collect();
+    let locations: Vec<Location> = page.data.iter().filter_map(Location::read).collect();
     let near = near(cx, query).map(|near| near.words());
     let radius_miles = radius(cx, query);
     let mut notes = Vec::new();
     if page.left_out > 0 {
         notes.push(format!("{} of Kroger's stores could not be read and were left out.", page.left_out));
     }
-    if stores.is_empty() && near.is_some() && radius_miles < LARGEST_RADIUS {
+    if locations.is_empty() && near.is_some() && radius_miles < LARGEST_RADIUS {
         notes.push(format!("There is no such store within {radius_miles} miles; a larger radius may find one."));
     }
-    Ok(StoresFound { stores, near, radius_miles, notes })
+    Ok(LocationsFound { locations, near, radius_miles, notes })
 }
 
 /// The same in Kroger's form.
-pub fn location_page(cx: Context<'_>, user: &UserId, query: &StoreQuery) -> Result<LocationPage, Failure> {
+pub fn location_page(cx: Context<'_>, user: &UserId, query: &LocationQuery) -> Result<LocationPage, Failure> {
     let answer = LOCATIONS.answer(cx, user, &path(cx, query)?)?;
     let sent = answer.get("data").map(|_| list(&answer, "data")).ok_or_else(|| without_data(Endpoint::Locations))?;
-    let data: Vec<Value> = sent.iter().filter(|value| Store::read(value).is_some()).cloned().collect();
+    let data: Vec<Value> = sent.iter().filter(|value| Location::read(value).is_some()).cloned().collect();
     let left_out = sent.len() - data.len();
     let meta = answer.get("meta").filter(|meta| meta.is_object()).cloned().unwrap_or_else(|| json!({}));
     Ok(LocationPage { data, meta, left_out })
 }
 
-fn near(cx: Context<'_>, query: &StoreQuery) -> Option<Near> {
+fn near(cx: Context<'_>, query: &LocationQuery) -> Option<Near> {
     let configured = || cx.settings.default_location.zip_code.clone().map(Near::ZipCode);
     query.near.clone().or_else(|| if query.chain.is_some() { None } else { configured() })
 }
 
-fn radius(cx: Context<'_>, query: &StoreQuery) -> u32 {
+fn radius(cx: Context<'_>, query: &LocationQuery) -> u32 {
     query.radius_miles.unwrap_or(cx.settings.default_location.radius_miles)
 }
 
-fn path(cx: Context<'_>, query: &StoreQuery) -> Result<String, Failure> {
+fn path(cx: Context<'_>, query: &LocationQuery) -> Result<String, Failure> {
     let near = near(cx, query);
     if near.is_none() && query.chain.is_none() {
         return Err(Failure::invalid_argument("zip_code", "a zip code or a place to be near to; none is configured"));
@@ -179,15 +179,15 @@ fn department(id: &str) -> Result<String, Failure> {
 ///
 /// # Errors
 /// `not_found` where Kroger has no such store.
-pub fn store(cx: Context<'_>, user: &UserId, id: &LocationId) -> Result<Store, Failure> {
+pub fn location(cx: Context<'_>, user: &UserId, id: &LocationId) -> Result<Location, Failure> {
     let value = location_value(cx, user, id)?;
-    Store::read(&value).ok_or_else(|| no_such_store(id))
+    Location::read(&value).ok_or_else(|| no_such_location(id))
 }
 
 /// Refuses a store that Kroger does not have, where that can be learnt: of such a
 /// one it only says nothing.
 pub(crate) fn confirm(cx: Context<'_>, user: &UserId, id: Option<&LocationId>) -> Result<(), Failure> {
-    match id.map(|id| store(cx, user, id)) {
+    match id.map(|id| location(cx, user, id)) {
         Some(Err(failure)) if failure.code == Code::NotFound => Err(failure),
         _ => Ok(()),
     }
@@ -197,17 +197,17 @@ pub(crate) fn confirm(cx: Context<'_>, user: &UserId, id: Option<&LocationId>) -
 pub fn location_value(cx: Context<'_>, user: &UserId, id: &LocationId) -> Result<Value, Failure> {
     let path = format!("/v1/locations/{}", id.as_str());
     let answer = LOCATIONS.answer(cx, user, &path).map_err(|failure| match failure.code {
-        Code::NotFound => no_such_store(id),
+        Code::NotFound => no_such_location(id),
         _ => failure,
     })?;
     list(&answer, "data")
         .iter()
-        .find(|value| Store::read(value).is_some())
+        .find(|value| Location::read(value).is_some())
         .cloned()
         .ok_or_else(|| without_data(Endpoint::Locations))
 }
 
-fn no_such_store(id: &LocationId) -> Failure {
+fn no_such_location(id: &LocationId) -> Failure {
     Failure::new(
         Code::NotFound,
         format!("Kroger has no store {}.", id.as_str()),

@@ -24,7 +24,7 @@ pub fn product(
     let value = product_value(cx, user, upc, location.as_ref(), Purpose::Browse)
         .map_err(|failure| if failure.code == Code::NotFound { unknown(cx, user, upc) } else { failure })?;
     let product = Product::read(&value).ok_or_else(|| no_such_product(upc))?;
-    if !product.knows_store() {
+    if !product.knows_location() {
         locations::confirm(cx, user, location.as_ref())?;
     }
     Ok((product, location))

@@ -9,7 +9,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
-use crate::catalog::location::{LocationId, Store};
+use crate::catalog::location::{Location, LocationId};
 use crate::catalog::locations;
 use crate::failure::Failure;
 use crate::grant::lineage::SCHEMA_VERSION;
@@ -46,7 +46,7 @@ pub fn of(cx: Context<'_>, user: &UserId) -> Result<Option<Preferred>, Failure> 
     if let Some(Choice { location, .. }) = choice {
         return Ok(Some(Preferred { location, source: Source::Chosen }));
     }
-    let configured = cx.settings.default_location.store_id.as_deref().and_then(|id| LocationId::parse(id).ok());
+    let configured = cx.settings.default_location.location_id.as_deref().and_then(|id| LocationId::parse(id).ok());
     Ok(configured.map(|location| Preferred { location, source: Source::Configured }))
 }
 
@@ -63,8 +63,8 @@ pub fn or_named(cx: Context<'_>, user: &UserId, named: Option<&LocationId>) -> R
 ///
 /// # Errors
 /// `not_found`, where nothing is changed.
-pub fn set(cx: Context<'_>, user: &UserId, location: &LocationId) -> Result<Store, Failure> {
-    let store = locations::store(cx, user, location)?;
+pub fn set(cx: Context<'_>, user: &UserId, location: &LocationId) -> Result<Location, Failure> {
+    let store = locations::location(cx, user, location)?;
     let choice = Choice { schema_version: SCHEMA_VERSION, location: location.clone(), chosen_at: cx.ports.wall_now() };
     cx.ports.set(Bucket::Store, &key(user), &records::encode(&choice)).map_err(|_| Failure::store_unavailable())?;
     Ok(store)

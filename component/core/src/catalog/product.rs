@@ -127,7 +127,7 @@ impl Product {
     }
 
     /// Whether Kroger told anything of a store.
-    pub fn knows_store(&self) -> bool {
+    pub fn knows_location(&self) -> bool {
         self.price.is_some() || self.stock != Stock::Unknown || self.offered != Offered::default()
     }
 

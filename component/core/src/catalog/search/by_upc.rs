@@ -60,7 +60,7 @@ impl ByUpc {
         notes.extend(missing.iter().map(|upc| unknown(upc, location)));
         let mistaken = lookup::mistaken_barcodes(cx, user, &missing);
         notes.extend(mistaken.iter().map(lookup::Mistaken::question));
-        let untold = products.iter().filter(|product| !product.knows_store()).count();
+        let untold = products.iter().filter(|product| !product.knows_location()).count();
         if location.is_some() && untold > 0 {
             notes.push(format!("Price and stock of {untold} are not told in a list: get_product tells them."));
         }
@@ -90,7 +90,7 @@ fn leave_out(products: &mut Vec<Product>, is_wanted: impl Fn(&Product) -> bool) 
 
 /// What is not said speaks against nothing.
 fn is_wanted(product: &Product, query: &ProductQuery) -> bool {
-    let is_in_stock = query.stock == StockWanted::Any || !product.knows_store() || product.is_in_stock();
+    let is_in_stock = query.stock == StockWanted::Any || !product.knows_location() || product.is_in_stock();
     let is_brought = query.fulfillment.iter().all(|way| offers(product, *way) != Some(false));
     let is_of_brand = query.brand.as_deref().is_none_or(|brands| is_one_of(product.brand.as_deref(), brands));
     is_in_stock && is_brought && is_of_brand
