@@ -1,4 +1,5 @@
-//! Stores near a place, one store, and the chains and departments there are.
+//! Finds locations near a place, one location by its id, and all chains and
+//! departments. The cache may answer.
 
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
@@ -17,39 +18,40 @@ use crate::user::UserId;
 const LOCATIONS: CachedRead =
     CachedRead { endpoint: Endpoint::Locations, purpose: Purpose::Browse, freshness: Freshness::Hour };
 
-/// In miles.
+/// The largest radius that Kroger takes, in miles.
 pub const LARGEST_RADIUS: u32 = 100;
 
-/// Which stores are looked for.
+/// A search for locations.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct LocationQuery {
-    /// None: near the configured zip code; anywhere, where a chain is named.
+    /// None: anywhere if a chain is named, else near the configured zip code.
     pub near: Option<Near>,
-    /// 1 to 100; none: the configured radius.
+    /// 1 to 100 miles. None: the configured radius.
     pub radius_miles: Option<u32>,
-    /// In any case: `king soopers`.
+    /// The name of a chain, in any case: `king soopers`.
     pub chain: Option<String>,
-    /// Ids; a store must have all of them.
+    /// Ids of departments. A location must have all of them.
     pub departments: Vec<String>,
-    /// 1 to 200; none: 10.
+    /// The most locations: 1 to 200. None: 10.
     pub limit: Option<u32>,
 }
 
+/// The place to be near to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Near {
     ZipCode(String),
-    /// Degrees north and east.
+    /// In degrees; north and east are positive.
     Place {
         latitude: f64,
         longitude: f64,
     },
 }
 
-/// Stores, nearest first.
+/// Locations, nearest first.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LocationsFound {
     pub locations: Vec<Location>,
-    /// What was searched near, in words.
+    /// The place that was searched near, in words.
     pub near: Option<String>,
     pub radius_miles: u32,
     pub notes: Vec<String>,
@@ -64,15 +66,19 @@ pub struct LocationPage {
 }
 
 impl Near {
+    /// Reads a zip code of 5 digits, or a ZIP+4.
+    ///
     /// # Errors
     /// What is allowed.
     pub fn zip_code(text: &str) -> Result<Self, &'static str> {
-        // Of a ZIP+4 the first five are the place.
+        // The first five digits of a ZIP+4 are the place.
         let zip = text.trim().split('-').next().unwrap_or_default();
         let is_zip = zip.len() == 5 && zip.bytes().all(|byte| byte.is_ascii_digit());
         if is_zip { Ok(Self::ZipCode(zip.to_owned())) } else { Err("a zip code of 5 digits, such as 45202") }
     }
 
+    /// Checks a latitude and a longitude, in degrees.
+    ///
     /// # Errors
     /// What is allowed.
     pub fn place(latitude: f64, longitude: f64) -> Result<Self, &'static str> {
@@ -92,10 +98,10 @@ impl Near {
     }
 }
 
-/// The stores that `query` looks for.
+/// Finds the locations that match `query`.
 ///
 /// # Errors
-/// `invalid_argument` where there is nothing to be near to, among others.
+/// `invalid_argument` if no place is named or configured, among others.
 pub fn find_locations(cx: Context<'_>, user: &UserId, query: &LocationQuery) -> Result<LocationsFound, Failure> {
     let page = location_page(cx, user, query)?;
     let locations: Vec<Location> = page.data.iter().filter_map(Location::read).collect();
@@ -111,7 +117,7 @@ pub fn find_locations(cx: Context<'_>, user: &UserId, query: &LocationQuery) -> 
     Ok(LocationsFound { locations, near, radius_miles, notes })
 }
 
-/// The same in Kroger's form.
+/// Finds the same as [`find_locations`], in Kroger's form.
 pub fn location_page(cx: Context<'_>, user: &UserId, query: &LocationQuery) -> Result<LocationPage, Failure> {
     let answer = LOCATIONS.answer(cx, user, &path(cx, query)?)?;
     let sent = answer.get("data").map(|_| list(&answer, "data")).ok_or_else(|| without_data(Endpoint::Locations))?;
@@ -175,17 +181,19 @@ fn department(id: &str) -> Result<String, Failure> {
     if is_id { Ok(format!("{id:0>2}")) } else { Err(Failure::invalid_argument("department", "2 digits, such as 09")) }
 }
 
-/// One store.
+/// Reads one location.
 ///
 /// # Errors
-/// `not_found` where Kroger has no such store.
+/// `not_found` if Kroger has no such location.
 pub fn location(cx: Context<'_>, user: &UserId, id: &LocationId) -> Result<Location, Failure> {
     let value = location_value(cx, user, id)?;
     Location::read(&value).ok_or_else(|| no_such_location(id))
 }
 
-/// Refuses a store that Kroger does not have, where that can be learnt: of such a
-/// one it only says nothing.
+/// Refuses a location that Kroger does not have. Kroger answers a search at such a
+/// location with products that lack prices and stock.
+///
+/// Accepts the location if Kroger cannot be asked.
 pub(crate) fn confirm(cx: Context<'_>, user: &UserId, id: Option<&LocationId>) -> Result<(), Failure> {
     match id.map(|id| location(cx, user, id)) {
         Some(Err(failure)) if failure.code == Code::NotFound => Err(failure),
@@ -193,7 +201,7 @@ pub(crate) fn confirm(cx: Context<'_>, user: &UserId, id: Option<&LocationId>) -
     }
 }
 
-/// The same in Kroger's form.
+/// Reads the same as [`location`], in Kroger's form.
 pub fn location_value(cx: Context<'_>, user: &UserId, id: &LocationId) -> Result<Value, Failure> {
     let path = format!("/v1/locations/{}", id.as_str());
     let answer = LOCATIONS.answer(cx, user, &path).map_err(|failure| match failure.code {
@@ -215,12 +223,12 @@ fn no_such_location(id: &LocationId) -> Failure {
     )
 }
 
-/// All chains that Kroger owns.
+/// Reads all chains that Kroger owns.
 pub fn chains(cx: Context<'_>, user: &UserId) -> Result<Vec<Chain>, Failure> {
     Ok(all(cx, user, Endpoint::Chains, "/v1/chains")?.iter().filter_map(Chain::read).collect())
 }
 
-/// All departments that a store may have.
+/// Reads all departments that a location may have.
 pub fn departments(cx: Context<'_>, user: &UserId) -> Result<Vec<Department>, Failure> {
     Ok(all(cx, user, Endpoint::Departments, "/v1/departments")?.iter().filter_map(Department::read).collect())
 }

@@ -1,10 +1,10 @@
-//! The store that a user shops at: chosen by the user, else configured.
+//! The location where a user shops: chosen by the user, else configured.
 //!
 //! | key | value |
 //! |---|---|
 //! | `preferred_store.<user>` | the `Choice` |
 //!
-//! A choice is overwritten by the next; the last one counts.
+//! Each choice overwrites the one before. Never forgets one by itself.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,22 +24,23 @@ struct Choice {
     chosen_at: Timestamp,
 }
 
-/// A store, and why it is this one.
+/// A location, and the reason for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preferred {
     pub location: LocationId,
     pub source: Source,
 }
 
+/// The reason for a preferred location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// By the user.
+    /// The user chose it.
     Chosen,
-    /// `KROGER_DEFAULT_STORE_ID`.
+    /// `KROGER_DEFAULT_STORE_ID` names it.
     Configured,
 }
 
-/// The user's store; none: nobody named one.
+/// The user's location. None: nobody chose or configured one.
 pub fn of(cx: Context<'_>, user: &UserId) -> Result<Option<Preferred>, Failure> {
     let choice: Option<Choice> =
         records::read(cx, Bucket::Store, &key(user)).map_err(|_| Failure::store_unavailable())?;
@@ -50,8 +51,8 @@ pub fn of(cx: Context<'_>, user: &UserId) -> Result<Option<Preferred>, Failure> 
     Ok(configured.map(|location| Preferred { location, source: Source::Configured }))
 }
 
-/// The store to look at: the one that is named, else the user's preferred one,
-/// else the configured one.
+/// The location to look at: the one named, else the user's preferred one, else the
+/// configured one.
 pub fn or_named(cx: Context<'_>, user: &UserId, named: Option<&LocationId>) -> Result<Option<LocationId>, Failure> {
     match named {
         Some(location) => Ok(Some(location.clone())),
@@ -59,10 +60,10 @@ pub fn or_named(cx: Context<'_>, user: &UserId, named: Option<&LocationId>) -> R
     }
 }
 
-/// Chooses the store, if Kroger has it.
+/// Chooses a location for the user.
 ///
 /// # Errors
-/// `not_found`, where nothing is changed.
+/// `not_found` if Kroger has no such location; the choice stays as it was.
 pub fn set(cx: Context<'_>, user: &UserId, location: &LocationId) -> Result<Location, Failure> {
     let store = locations::location(cx, user, location)?;
     let choice = Choice { schema_version: SCHEMA_VERSION, location: location.clone(), chosen_at: cx.ports.wall_now() };
@@ -70,7 +71,7 @@ pub fn set(cx: Context<'_>, user: &UserId, location: &LocationId) -> Result<Loca
     Ok(store)
 }
 
-/// Forgets the user's choice; the configured store counts again.
+/// Forgets the user's choice. The configured location counts again.
 pub fn clear(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
     cx.ports.delete(Bucket::Store, &key(user)).map_err(|_| Failure::store_unavailable())
 }

@@ -1,5 +1,5 @@
-//! The part of a search that names its products by UPC. Kroger looks at no
-//! filter then, so all of them are applied here.
+//! The part of a search that names its products by UPC. Kroger ignores all filters
+//! then, so this module applies them.
 
 use crate::Context;
 use crate::catalog::location::LocationId;
@@ -15,11 +15,11 @@ use crate::item::Upc;
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
-/// The most calls for products by themselves, where the list does not tell what
-/// the store has.
+/// The most calls for single products, if the list tells nothing about the
+/// location.
 const MOST_ALONE: usize = 10;
 
-/// Different UPCs, and what was corrected in them.
+/// The UPCs of a search, each once, with a note for each correction.
 pub(super) struct ByUpc {
     upcs: Vec<Upc>,
     notes: Vec<String>,
@@ -88,7 +88,8 @@ fn leave_out(products: &mut Vec<Product>, is_wanted: impl Fn(&Product) -> bool) 
     left_out
 }
 
-/// What is not said speaks against nothing.
+/// Whether the product passes the filters of `query`. A field that Kroger leaves
+/// out passes.
 fn is_wanted(product: &Product, query: &ProductQuery) -> bool {
     let is_in_stock = query.stock == StockWanted::Any || !product.knows_location() || product.is_in_stock();
     let is_brought = query.fulfillment.iter().all(|way| offers(product, *way) != Some(false));
@@ -105,7 +106,7 @@ fn offers(product: &Product, way: Fulfillment) -> Option<bool> {
     }
 }
 
-/// `brands` are separated by `|`, and here in any case.
+/// Compares without case, unlike Kroger. `brands` are separated by `|`.
 fn is_one_of(brand: Option<&str>, brands: &str) -> bool {
     brand.is_none_or(|brand| brands.split('|').any(|wanted| wanted.trim().eq_ignore_ascii_case(brand)))
 }
