@@ -204,7 +204,7 @@ pub(super) async fn config(call: Call) -> Result<Response, Problem> {
         token_management: token_management(&call, persistence, is_timer_running)?,
         default_location: DefaultLocation {
             zip_code: location.zip_code.as_deref(),
-            store_id: location.store_id.as_deref(),
+            store_id: location.location_id.as_deref(),
             radius_miles: location.radius_miles,
         },
         default_fulfillment: DefaultFulfillment {

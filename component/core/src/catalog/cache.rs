@@ -1,11 +1,12 @@
-//! Answers of Kroger's catalog, kept for a short while so that the same
-//! question does not cost quota twice: in the volatile bucket `cache`, which the
-//! host bounds and which ends with it. A host without that bucket asks Kroger
-//! each time.
+//! Keeps answers of Kroger's catalog for a short while, so that the same question
+//! does not cost quota twice.
 //!
-//! Only what is the same for everybody is kept, never anything of a customer's.
-//! Prices and stock are good for a minute, which spans one conversation's
-//! "search, look, check"; stores move rarely and chains hardly ever.
+//! Answers lie in the volatile bucket `cache`, which the host bounds and drops at
+//! its end. On a host without that bucket every question goes to Kroger. The cache
+//! keeps only answers that are the same for everybody, never data of a customer.
+//!
+//! Prices and stock stay fresh for a minute, which spans one conversation's
+//! "search, look, check". Locations change rarely, and chains hardly ever.
 
 use std::time::Duration;
 
@@ -18,12 +19,12 @@ use crate::grant::records;
 use crate::ports::{Bucket, Timestamp};
 use crate::secret::base32_sha256;
 
-/// How long an answer is good for.
+/// How long an answer stays fresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Freshness {
     /// Prices and stock.
     Minute,
-    /// Stores and their hours.
+    /// Locations and their hours.
     Hour,
     /// Chains and departments.
     Day,
@@ -46,7 +47,7 @@ struct Kept {
     answer: Value,
 }
 
-/// What was answered to a `GET` of `path` lately.
+/// The kept answer to a `GET` of `path`. None: there is no fresh one.
 pub(super) fn get(cx: Context<'_>, path: &str, freshness: Freshness) -> Option<Value> {
     let kept: Kept = records::read(cx, Bucket::Cache, &key(path)).ok()??;
     let now = cx.ports.wall_now();
@@ -54,7 +55,7 @@ pub(super) fn get(cx: Context<'_>, path: &str, freshness: Freshness) -> Option<V
     is_fresh.then_some(kept.answer)
 }
 
-/// An answer that cannot be kept is asked for again.
+/// Keeps `answer`. On failure nothing is kept, and Kroger is asked again.
 pub(super) fn put(cx: Context<'_>, path: &str, answer: &Value) {
     let kept = Kept { schema_version: SCHEMA_VERSION, at: cx.ports.wall_now(), answer: answer.clone() };
     let _ = cx.ports.set(Bucket::Cache, &key(path), &records::encode(&kept));
