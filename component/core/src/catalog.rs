@@ -6,7 +6,7 @@
 //! itself, what cannot be read is not there, and what is nobody's product or
 //! store is left out and said. Nothing of a customer's is kept.
 
-mod cache;
+pub(crate) mod cache;
 pub mod check;
 mod lenient;
 pub mod location;

@@ -7,5 +7,7 @@ pub mod lineage;
 pub mod outside_pair;
 pub mod records;
 pub mod refresh;
+pub(crate) mod served;
 pub mod success_rate;
 pub mod tokens;
+pub(crate) mod tries;

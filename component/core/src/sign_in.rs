@@ -3,3 +3,4 @@
 pub mod authorization;
 pub mod import;
 pub mod invitation;
+pub mod seal;

@@ -5,12 +5,14 @@ use std::time::Duration;
 use crate::Context;
 use crate::failure::{AGENT_STEPS, Code, Failure};
 use crate::grant::attempts::{Outcome, Step, next_step};
-use crate::grant::lineage::{Current, Grant, Record, Root};
+use crate::grant::lineage::{Current, Grant, Record};
 use crate::grant::refresh::{self, Need, Trouble};
 use crate::grant::{due, outside_pair, records};
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
 use crate::settings::EnvironmentPair;
 use crate::sign_in::authorization;
+use crate::store::keys::Key;
+use crate::store::ticket::Root;
 use crate::user::{UserId, UserKey};
 
 /// What is wrong with a grant that is [`State::OfAnotherApp`].
@@ -109,10 +111,12 @@ pub fn all(cx: Context<'_>, limit: usize) -> Result<Vec<Status>, StoreError> {
     let mut cursor = None;
     loop {
         let page = cx.ports.list_keys(Bucket::Store, cursor)?;
-        for user in page.keys.iter().filter_map(|key| key.strip_prefix("head.")) {
-            if found.len() < limit {
+        for key in page.keys.iter().filter_map(|key| Key::parse(key)) {
+            if let Key::Head { user } = key
+                && found.len() < limit
+            {
                 // One whose record cannot be read must not hide the others.
-                found.extend(status(cx, &UserKey::from_stored(user)).ok().flatten());
+                found.extend(status(cx, &user).ok().flatten());
             }
         }
         cursor = page.cursor;

@@ -12,11 +12,12 @@ use crate::grant::lineage::Grant;
 use crate::grant::records;
 use crate::grant::tokens::{self, OF_ANOTHER_APP, State, Status};
 use crate::kroger::{self, ApiError};
-use crate::ports::{Bucket, SendError, Timestamp};
+use crate::ports::{SendError, Timestamp};
 use crate::secret::Secret;
 use crate::service::maintenance;
 use crate::settings::EnvironmentPair;
 use crate::store::health::{self, Persistence};
+use crate::store::rescue;
 use crate::upstream::app_token::{self, Stored};
 use crate::upstream::quota::{self, Endpoint, Purpose};
 use crate::user::UserId;
@@ -93,9 +94,9 @@ fn check(name: &'static str, ok: bool, detail: impl Into<String>) -> Check {
 }
 
 fn server(cx: Context<'_>) -> Vec<Check> {
-    let is_readable = cx.ports.get(Bucket::Store, "tick").is_ok();
+    let is_readable = health::is_readable(cx);
     let readable = if is_readable { "it was read" } else { "the store cannot be read; check its disk and permissions" };
-    let waiting = maintenance::rescued(cx).map_or(0, |keys| keys.len());
+    let waiting = rescue::waiting(cx).map_or(0, |keys| keys.len());
     let rescue = match waiting {
         0 => "nothing waits to be saved".to_owned(),
         _ => format!("{waiting} refreshed tokens wait in memory; mend the store before the server is stopped"),
@@ -332,9 +333,10 @@ impl Asking<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grant::lineage::{Current, Record, Root, Source, Tokens};
+    use crate::grant::lineage::{Current, Record, Source, Tokens};
     use crate::ports::Ports as _;
     use crate::settings::Settings;
+    use crate::store::ticket::Root;
     use crate::testing::{StoreMood, World};
 
     const REFUSED: &str = r#"{"error":"invalid_request","error_description":"invalid refresh_token"}"#;

@@ -4,13 +4,6 @@
 //! A started sign-in is kept in the store, so it outlives a restart. There are
 //! 1,000 places for them, taken in turn: who starts more pushes out the oldest.
 //! What is long over is swept.
-//!
-//! | key | value |
-//! |---|---|
-//! | `signin.places` | counter; its remainder by 1,000 is the next place |
-//! | `signin.<place>` | a `Pending` sign-in |
-//! | `used.<place>.<hash of state>` | counter; who raises it to 1 may go on |
-//! | `signin_link.<user>` | the link that failed calls share |
 
 use std::time::Duration;
 
@@ -21,7 +14,7 @@ use sha2::{Digest, Sha256};
 
 use crate::failure::{Code, Failure};
 use crate::grant::due;
-use crate::grant::lineage::{Current, Grant, Record, Root, SCHEMA_VERSION, Source, Tokens};
+use crate::grant::lineage::{Current, Grant, Record, Source, Tokens};
 use crate::grant::outside_pair::{self, Exported};
 use crate::grant::records::{self, Kept};
 use crate::grant::refresh::{self, SAVE_TIME};
@@ -30,14 +23,17 @@ use crate::ports::{Bucket, Event, SendError, StoreError, Timestamp};
 use crate::secret::{Secret, base32_sha256};
 use crate::settings::{Client, Scope};
 use crate::stopwatch::Stopwatch;
+use crate::store::codec::{self, Stored};
+use crate::store::keys::{Key, Kind};
+use crate::store::ring::Ring;
+use crate::store::ticket::Root;
 use crate::user::{UserId, UserKey};
 use crate::{Context, kroger};
 
 /// How long a person may take to agree.
 pub const LIFETIME: Duration = Duration::from_secs(600);
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
-const PLACES: u64 = 1_000;
-const PLACES_KEY: &str = "signin.places";
+const RING: Ring = Ring { counter: Key::SignInPlaces, places: 1_000 };
 const START_AGAIN: &str = "Start again at /auth/authorize.";
 /// A shared link is given out while it has this long left.
 const LINK_LEFT: Duration = Duration::from_secs(300);
@@ -65,8 +61,7 @@ pub struct SignedIn {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Pending {
-    schema_version: u32,
+pub(crate) struct Pending {
     state_hash: String,
     verifier: Secret,
     user_id: UserId,
@@ -77,6 +72,11 @@ struct Pending {
     started_at: Timestamp,
     #[serde(default)]
     returns: Return,
+}
+
+impl Stored for Pending {
+    const KIND: Kind = Kind::SignIn;
+    const VERSION: u32 = 1;
 }
 
 /// By which way a person may come back from Kroger.
@@ -93,8 +93,7 @@ pub enum Return {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Link {
-    schema_version: u32,
+pub(crate) struct Link {
     authorization_url: String,
     /// Hash of what the link is made of besides its secrets: with other settings it
     /// leads nowhere.
@@ -105,6 +104,11 @@ struct Link {
     started_at: Timestamp,
 }
 
+impl Stored for Link {
+    const KIND: Kind = Kind::SignInLink;
+    const VERSION: u32 = 1;
+}
+
 /// What is asked of a sign-in: for whom, and for what.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
@@ -112,16 +116,16 @@ pub struct Subject {
     pub scope: String,
 }
 
-fn pending_key(place: &str) -> String {
-    format!("signin.{place}")
+fn pending_key(place: u64) -> String {
+    Key::SignIn { place }.to_string()
 }
 
-fn used_key(place: &str, state_hash: &str) -> String {
-    format!("used.{place}.{state_hash}")
+fn used_key(place: u64, state_hash: &str) -> String {
+    Key::UsedSignIn { place, state_hash: state_hash.to_owned() }.to_string()
 }
 
 fn link_key(user: &UserKey) -> String {
-    format!("signin_link.{user}")
+    Key::SignInLink { user: user.clone() }.to_string()
 }
 
 /// Starts a sign-in.
@@ -179,7 +183,7 @@ pub fn check_user(cx: Context<'_>, state: &str, user: &UserId) -> Result<(), Fai
 /// fail within minutes share it. None where no link can be made.
 pub fn shared_link(cx: Context<'_>, user: &UserId, scope: &Scope) -> Option<String> {
     let key = link_key(&user.key());
-    let link: Option<Link> = records::read(cx, Bucket::Store, &key).ok().flatten();
+    let link: Option<Link> = codec::read(cx, Bucket::Store, &key).ok().flatten();
     if let Some(link) = link
         && is_open(cx, user, scope, &link) == Ok(true)
     {
@@ -187,24 +191,24 @@ pub fn shared_link(cx: Context<'_>, user: &UserId, scope: &Scope) -> Option<Stri
     }
     let AuthorizationRequest { authorization_url, state, .. } = authorize(cx, user, Some(scope)).ok()?;
     let link = Link {
-        schema_version: SCHEMA_VERSION,
         authorization_url,
         made_of: made_of(cx, scope)?,
-        place: place_of(&state)?.to_owned(),
+        place: RING.place_of(&state)?.to_string(),
         state_hash: base32_sha256(&state),
         started_at: cx.ports.wall_now(),
     };
     // Unshared, it still works.
-    let _ = cx.ports.set(Bucket::Store, &key, &records::encode(&link));
+    let _ = cx.ports.set(Bucket::Store, &key, &codec::encode(&link));
     Some(link.authorization_url)
 }
 
 /// Whether whoever opens `link` now can sign `user` in with it.
 fn is_open(cx: Context<'_>, user: &UserId, scope: &Scope, link: &Link) -> Result<bool, StoreError> {
-    let Some(pending) = pending(cx, &link.place, &link.state_hash)? else { return Ok(false) };
+    let Some(place) = RING.place(&link.place) else { return Ok(false) };
+    let Some(pending) = pending(cx, place, &link.state_hash)? else { return Ok(false) };
     let now = cx.ports.wall_now();
     let is_fresh = now >= pending.started_at && now + LINK_LEFT < pending.started_at + LIFETIME;
-    let is_used = cx.ports.increment(&used_key(&link.place, &link.state_hash), 0)? > 0;
+    let is_used = cx.ports.increment(&used_key(place, &link.state_hash), 0)? > 0;
     let is_deleted = records::current(cx, &user.key())?.buried() > pending.root;
     Ok(is_fresh && !is_used && !is_deleted && made_of(cx, scope).is_some_and(|now| now == link.made_of))
 }
@@ -226,12 +230,11 @@ fn start(
     returns: Return,
     root: Option<Root>,
 ) -> Result<AuthorizationRequest, StoreError> {
-    let place = (cx.ports.increment(PLACES_KEY, 1)? % PLACES).to_string();
+    let place = RING.take(cx)?;
     let state = format!("{place}.{}", random_text(cx));
     let verifier = Secret::new(random_text(cx));
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.expose()));
     let pending = Pending {
-        schema_version: SCHEMA_VERSION,
         state_hash: base32_sha256(&state),
         verifier,
         user_id: user.clone(),
@@ -241,7 +244,7 @@ fn start(
         started_at: cx.ports.wall_now(),
         returns,
     };
-    cx.ports.set(Bucket::Store, &pending_key(&place), &records::encode(&pending))?;
+    cx.ports.set(Bucket::Store, &pending_key(place), &codec::encode(&pending))?;
     Ok(AuthorizationRequest {
         authorization_url: kroger::authorization_url(cx.settings, client, scope, &state, &challenge).into(),
         redirect_uri: pending.redirect_uri,
@@ -258,40 +261,39 @@ fn random_text(cx: Context<'_>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// The place that `state` names.
-fn place_of(state: &str) -> Option<&str> {
-    let (place, _) = state.split_once('.')?;
-    let is_place = (1..=3).contains(&place.len()) && place.bytes().all(|byte| byte.is_ascii_digit());
-    (is_place && state.len() <= 64).then_some(place)
-}
-
 /// The sign-in at `place`, if it is the one of that hash.
-fn pending(cx: Context<'_>, place: &str, state_hash: &str) -> Result<Option<Pending>, StoreError> {
-    let pending: Option<Pending> = records::read(cx, Bucket::Store, &pending_key(place))?;
+fn pending(cx: Context<'_>, place: u64, state_hash: &str) -> Result<Option<Pending>, StoreError> {
+    let pending: Option<Pending> = codec::read(cx, Bucket::Store, &pending_key(place))?;
     Ok(pending.filter(|pending| pending.state_hash == state_hash))
 }
 
-/// Whether `used.<place>.<hash>` still guards a pending sign-in.
-pub fn is_pending(cx: Context<'_>, place: &str, state_hash: &str) -> Result<bool, StoreError> {
+/// Whether the counter that guards the state of that hash still has a sign-in to guard.
+pub(crate) fn is_pending(cx: Context<'_>, place: u64, state_hash: &str) -> Result<bool, StoreError> {
     Ok(pending(cx, place, state_hash)?.is_some())
 }
 
 /// What the sign-in of `state` asks for, be it open, used or expired.
 pub fn subject(cx: Context<'_>, state: &str) -> Option<Subject> {
-    let pending = pending(cx, place_of(state)?, &base32_sha256(state)).ok()??;
+    let pending = pending(cx, RING.place_of(state)?, &base32_sha256(state)).ok()??;
     Some(Subject { user_id: pending.user_id, scope: pending.scope })
 }
 
-/// Whether `key`, a sign-in or a shared link, is of no use any more.
-pub fn is_long_over(cx: Context<'_>, key: &str) -> Result<bool, StoreError> {
-    #[derive(Deserialize)]
-    struct Started {
-        started_at: Timestamp,
-    }
+/// Whether the sign-in at `place` is of no use any more.
+pub(crate) fn is_over(cx: Context<'_>, place: u64) -> Result<bool, StoreError> {
+    let pending: Option<Pending> = codec::read(cx, Bucket::Store, &pending_key(place))?;
+    Ok(pending.is_some_and(|pending| is_long_over(cx, pending.started_at)))
+}
 
-    let Some(Started { started_at }) = records::read(cx, Bucket::Store, key)? else { return Ok(false) };
+/// Whether the user's shared link is of no use any more.
+pub(crate) fn is_link_over(cx: Context<'_>, user: &UserKey) -> Result<bool, StoreError> {
+    let link: Option<Link> = codec::read(cx, Bucket::Store, &link_key(user))?;
+    Ok(link.is_some_and(|link| is_long_over(cx, link.started_at)))
+}
+
+/// Whether what began then is over for everybody.
+pub(super) fn is_long_over(cx: Context<'_>, started_at: Timestamp) -> bool {
     let now = cx.ports.wall_now();
-    Ok(now.since(started_at).max(started_at.since(now)) >= LONG_OVER)
+    now.since(started_at).max(started_at.since(now)) >= LONG_OVER
 }
 
 /// How far a sign-in has come.
@@ -308,7 +310,7 @@ pub enum Progress {
 /// How far the sign-in of `state` has come. Writes nothing.
 pub fn progress(cx: Context<'_>, state: &str) -> Result<Progress, StoreError> {
     let state_hash = base32_sha256(state);
-    let Some(place) = place_of(state) else { return Ok(Progress::Over) };
+    let Some(place) = RING.place_of(state) else { return Ok(Progress::Over) };
     let Some(pending) = pending(cx, place, &state_hash)? else { return Ok(Progress::Over) };
     let now = cx.ports.wall_now();
     Ok(if cx.ports.increment(&used_key(place, &state_hash), 0)? > 0 {
@@ -323,10 +325,8 @@ pub fn progress(cx: Context<'_>, state: &str) -> Result<Progress, StoreError> {
 /// Ends the user's sign-ins that are under way, without a trace. Whoever has
 /// taken one already finds it gone once their root is taken, see [`complete`].
 pub fn end(cx: Context<'_>, user: &UserId) -> Result<(), StoreError> {
-    let newest = cx.ports.increment(PLACES_KEY, 0)?;
-    let numbers = newest.saturating_sub(PLACES - 1)..=newest;
-    for key in numbers.map(|number| pending_key(&(number % PLACES).to_string())) {
-        let pending: Option<Pending> = records::read(cx, Bucket::Store, &key)?;
+    for key in RING.live(cx)?.map(pending_key) {
+        let pending: Option<Pending> = codec::read(cx, Bucket::Store, &key)?;
         if pending.is_some_and(|pending| pending.user_id == *user) {
             cx.ports.delete(Bucket::Store, &key)?;
         }
@@ -399,11 +399,11 @@ fn spent_for_nothing() -> Failure {
 }
 
 /// The sign-in of `state`, and its place, which must still be its own.
-fn taken<'a>(cx: Context<'_>, state: &'a str) -> Result<(&'a str, Pending), Failure> {
+fn taken(cx: Context<'_>, state: &str) -> Result<(u64, Pending), Failure> {
     const UNKNOWN: &str = "the sign-in is unknown or was overtaken; start again at /auth/authorize";
 
     let unknown = || Failure::sign_in(Code::SignInUnknown, "state", UNKNOWN);
-    let place = place_of(state).ok_or_else(unknown)?;
+    let place = RING.place_of(state).ok_or_else(unknown)?;
     let pending = pending(cx, place, &base32_sha256(state)).map_err(|_| Failure::store_unavailable())?;
     pending.map(|pending| (place, pending)).ok_or_else(unknown)
 }
