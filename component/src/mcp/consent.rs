@@ -234,9 +234,10 @@ pub(super) fn for_agents(failure: Failure) -> Failure {
 
 fn sealed(call: &Call<'_>, deed: &Deed) -> Result<String, StoreError> {
     let root = records::current(call.cx, &call.user.key())?.root();
-    let asked = serde_json::to_vec(&Asked { at: call.cx.ports.wall_now(), root }).map_err(|_| StoreError::Failed)?;
+    let asked = Asked { at: call.cx.ports.wall_now(), root };
     let bound_to = deed.bound_to(call);
-    Ok(codec(call.cx)?.seal_with(&asked, &SealOptions::new().associated_data(&bound_to)))
+    let sealed = codec(call.cx)?.seal_json_with(&asked, &SealOptions::new().associated_data(&bound_to));
+    sealed.map_err(|_| StoreError::Failed)
 }
 
 fn unsealed(call: &Call<'_>, deed: &Deed, state: &str) -> Result<Asked, ErrorData> {

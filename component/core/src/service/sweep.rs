@@ -91,7 +91,7 @@ fn has_served(cx: Context<'_>, key: &Key, due_from: Minute) -> Result<bool, Stor
         Key::SignInLink { user } => authorization::is_link_over(cx, user),
         Key::UsedSignIn { place, state_hash } => Ok(!authorization::is_pending(cx, *place, state_hash)?),
         Key::Invitation { place } => invitation::is_over(cx, *place),
-        Key::InvitationOf { user } => invitation::is_shared_no_more(cx, user),
+        Key::InvitationOf { user } => invitation::is_shared_over(cx, user),
         Key::RecentAdd { user, place } => recent_adds::is_over(cx, user, *place),
         Key::AddClaim { .. } | Key::AddIntent { .. } | Key::AddOutcome { .. } => Ok(false),
         Key::Roots { .. } | Key::Head { .. } | Key::PreferredStore { .. } | Key::RecentAddPlaces { .. } => Ok(false),

@@ -267,7 +267,7 @@ fn pending(cx: Context<'_>, place: u64, state_hash: &str) -> Result<Option<Pendi
     Ok(pending.filter(|pending| pending.state_hash == state_hash))
 }
 
-/// Whether the counter that guards the state of that hash still has a sign-in to guard.
+/// Whether the sign-in at `place` is still the one of that hash: then its counter is needed.
 pub(crate) fn is_pending(cx: Context<'_>, place: u64, state_hash: &str) -> Result<bool, StoreError> {
     Ok(pending(cx, place, state_hash)?.is_some())
 }

@@ -151,8 +151,8 @@ pub(crate) fn is_over(cx: Context<'_>, place: u64) -> Result<bool, StoreError> {
     Ok(invitation.is_some_and(|invitation| authorization::is_long_over(cx, invitation.started_at)))
 }
 
-/// Whether later calls share the user's last invitation no more.
-pub(crate) fn is_shared_no_more(cx: Context<'_>, user: &UserKey) -> Result<bool, StoreError> {
+/// Whether the id of the user's last invitation is of no use any more.
+pub(crate) fn is_shared_over(cx: Context<'_>, user: &UserKey) -> Result<bool, StoreError> {
     let shared: Option<Shared> = codec::read(cx, Bucket::Store, &shared_key(user))?;
     Ok(shared.is_some_and(|shared| authorization::is_long_over(cx, shared.started_at)))
 }

@@ -63,7 +63,8 @@ kinds! {
     Mirror,
 }
 
-/// A key. [`fmt::Display`] spells it and [`Key::parse`] reads it.
+/// A key. [`fmt::Display`] spells it and [`Key::parse`] reads it; the table beside this
+/// file says what is kept under it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Key {
     Roots { user: UserKey },

@@ -30,8 +30,8 @@ impl Ring {
 
     /// The place that `text` names.
     pub(crate) fn place(&self, text: &str) -> Option<u64> {
-        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        text.parse().ok().filter(|place| is_number && *place < self.places)
+        let place: u64 = text.parse().ok()?;
+        (place < self.places && place.to_string() == text).then_some(place)
     }
 
     /// The places that may have an entry, the oldest first.
@@ -71,7 +71,7 @@ mod tests {
     #[test]
     fn an_id_names_a_place_of_the_ring_or_none() {
         assert_eq!(RING.place_of("2.abc"), Some(2));
-        for wrong in ["", "2", ".abc", "3.abc", "+1.abc", "-1.abc", "x.abc", "99999999999999999999999.abc"] {
+        for wrong in ["", "2", ".abc", "3.abc", "01.abc", "+1.abc", "-1.abc", "x.abc", "99999999999999999999999.abc"] {
             assert_eq!(RING.place_of(wrong), None, "{wrong}");
         }
         assert_eq!(RING.place_of(&format!("2.{}", "a".repeat(63))), None);

@@ -5,39 +5,41 @@ use std::path::Path;
 
 use super::forms;
 use crate::store::keys::Kind;
-use crate::store::keys::table::{Row, Value};
+use crate::store::keys::table::{Form, Row};
 
 const HEAD: &str = "\
 # The keys of the store
 
-This page lists every key. `KEYS=write cargo test -p kroger-core keys_page` writes it from `component/core/src/store/keys.rs`
+This page lists every key. `KEYS=write cargo test -p kroger-core --lib keys_page` writes it from `component/core/src/store/keys.rs`
 and the table beside it, and a test holds it to them; do not edit it.
 
-- `<user>` is the lower-case base32 of the SHA-256 of the user id, `<hash>` that of another text.
-- `<entry>` is that of a user and an idempotency key.
+- `<user>` is the lower-case base32 of the SHA-256 of the user id. `<hash>` is the same of another text.
+- `<entry>` is the same of a user and an idempotency key.
 - `<root>` is `number.adoption`, `<ticket>` is `<root>.<step>`; `docs/protocol.md` explains both.
 - `<n>`, `<i>` and `<k>` count from 1. A `<place>` counts from 0 and is taken again after all the others.
-- A value with a version is JSON and has the version in its field `schema_version`.
+- A form that names a type of `kroger-core` is JSON, with the version in its field `schema_version`.
 - The sweep looks at the whole bucket `store`, one page at each pass of the timer.
 
-| key | value | version | bucket | per user | written by | deleted |
-|---|---|---|---|---|---|---|
+| key | value | form | version | bucket | per user | written by | deleted |
+|---|---|---|---|---|---|---|---|
 ";
 
 fn line(kind: Kind) -> String {
-    let row @ Row { pattern, bucket, written_by, deleted, .. } = kind.row();
-    let version = forms::version(kind).map_or_else(|| "–".to_owned(), |version| version.to_string());
-    let value = match row.value {
-        Value::Counter => "a counter".to_owned(),
-        Value::Text(text) => text.to_owned(),
-        Value::Record(name) => format!("`{name}`"),
+    let row @ Row { pattern, holds, deleted, .. } = kind.row();
+    let form = match row.form {
+        Form::Counter => "counter".to_owned(),
+        Form::Text => "text".to_owned(),
+        Form::Record(name) => format!("`{name}`"),
     };
-    let per_user = if row.is_per_user() { "yes" } else { "no" };
-    let writer = format!("`{}`", written_by.replace(", ", "`, `"));
-    format!(
-        "| `{pattern}` | {value} | {version} | `{}` | {per_user} | {writer} | {deleted} |",
-        bucket.replace(", ", "`, `")
-    )
+    let version = forms::version(kind).map(|version| version.to_string()).unwrap_or_default();
+    let (bucket, per_user, writer) =
+        (code(row.bucket), if row.is_per_user() { "yes" } else { "no" }, code(row.written_by));
+    format!("| `{pattern}` | {holds} | {form} | {version} | {bucket} | {per_user} | {writer} | {deleted} |")
+}
+
+/// A list of names, each in back quotes.
+fn code(names: &str) -> String {
+    format!("`{}`", names.replace(", ", "`, `"))
 }
 
 fn page() -> String {
@@ -57,7 +59,10 @@ fn keys_page_says_what_the_table_says() {
 
     let written = std::fs::read_to_string(file).unwrap();
 
-    assert!(written == page(), "docs/keys.md is stale; KEYS=write cargo test -p kroger-core keys_page writes it");
+    assert!(
+        written == page(),
+        "docs/keys.md is stale; `just keys` writes it: KEYS=write cargo test -p kroger-core --lib keys_page writes it"
+    );
 }
 
 /// The pattern of a kind has the fixed parts and the number of parts of its keys.
@@ -74,9 +79,12 @@ fn each_pattern_fits_its_keys() {
 }
 
 #[test]
-fn records_have_a_version_and_other_values_have_none() {
+fn each_record_is_of_the_type_that_its_row_names() {
     for kind in Kind::ALL {
-        let is_record = matches!(kind.row().value, Value::Record(_));
-        assert_eq!(is_record, forms::version(*kind).is_some(), "{kind:?}");
+        let named = match kind.row().form {
+            Form::Record(name) => Some(name.to_owned()),
+            Form::Counter | Form::Text => None,
+        };
+        assert_eq!(named, forms::type_name(*kind), "{kind:?}");
     }
 }

@@ -15,7 +15,8 @@ fn sources() -> Vec<(String, String)> {
     let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let files = files_under(&crates.join("core/src")).into_iter().chain(files_under(&crates.join("src")));
     let named = files.map(|file| (file.strip_prefix(&crates).unwrap().to_string_lossy().replace('\\', "/"), file));
-    let tested = named.filter(|(name, _)| !name.contains("/tests") && name.ends_with(".rs"));
+    let tested =
+        named.filter(|(name, _)| !name.contains("/tests") && Path::new(name).extension().is_some_and(|it| it == "rs"));
     let read = tested.map(|(name, file)| (name, std::fs::read_to_string(file).unwrap()));
     read.map(|(name, text)| (name, text.split("#[cfg(test)]\nmod tests").next().unwrap().to_owned())).collect()
 }
