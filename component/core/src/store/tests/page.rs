@@ -61,7 +61,7 @@ fn keys_page_says_what_the_table_says() {
 
     assert!(
         written == page(),
-        "docs/keys.md is stale; `just keys` writes it: KEYS=write cargo test -p kroger-core --lib keys_page writes it"
+        "docs/keys.md is stale; `just keys` writes it: KEYS=write cargo test -p kroger-core --lib keys_page"
     );
 }
 
