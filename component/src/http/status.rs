@@ -216,7 +216,7 @@ pub(super) async fn config(call: Call) -> Result<Response, Problem> {
             automatic_token_refresh: true,
             persistent_storage: persistence == Persistence::Kept,
             retry_with_backoff: true,
-            env_file_updates: outside_pair::is_offered(cx),
+            env_file_updates: outside_pair::has_env_file(cx),
             background_refresh_task: is_timer_running,
         },
         llm_instructions: LLM_INSTRUCTIONS,

@@ -121,8 +121,8 @@ fn tokens(pair: EnvironmentPair, app: App) -> Tokens {
     }
 }
 
-/// Whether this host has a `.env` file to write to.
-pub fn is_offered(cx: Context<'_>) -> bool {
+/// Whether this host has a `.env` file that the mirror is written to.
+pub fn has_env_file(cx: Context<'_>) -> bool {
     cx.ports.get(Bucket::Env, &Key::Mirror.to_string()).is_ok()
 }
 

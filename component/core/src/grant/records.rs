@@ -22,15 +22,15 @@ pub fn roots_key(user: &UserKey) -> String {
     Key::Roots { user: user.clone() }.to_string()
 }
 
-pub fn seq_key(user: &UserKey, root: Root) -> String {
+pub(crate) fn seq_key(user: &UserKey, root: Root) -> String {
     Key::Seq { user: user.clone(), root }.to_string()
 }
 
-pub fn head_key(user: &UserKey) -> String {
+pub(crate) fn head_key(user: &UserKey) -> String {
     Key::Head { user: user.clone() }.to_string()
 }
 
-pub fn grant_key(user: &UserKey, ticket: Ticket) -> String {
+pub(crate) fn grant_key(user: &UserKey, ticket: Ticket) -> String {
     Key::Grant { user: user.clone(), ticket }.to_string()
 }
 

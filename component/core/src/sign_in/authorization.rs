@@ -290,7 +290,7 @@ pub(crate) fn is_link_over(cx: Context<'_>, user: &UserKey) -> Result<bool, Stor
     Ok(link.is_some_and(|link| is_long_over(cx, link.started_at)))
 }
 
-/// Whether what began then is over for everybody.
+/// Whether a sign-in or a link that began at `started_at` is over for everybody.
 pub(super) fn is_long_over(cx: Context<'_>, started_at: Timestamp) -> bool {
     let now = cx.ports.wall_now();
     now.since(started_at).max(started_at.since(now)) >= LONG_OVER

@@ -1,8 +1,8 @@
 //! The key that seals what an MCP client carries from one call to the next.
 //!
-//! It is made once and kept, so that any instance opens what another one sealed. Two
-//! instances may make it at once: then the second one stays, what was sealed with
-//! the first is refused, and the client asks anew.
+//! It is made once and kept, so that any instance opens what another one sealed. If
+//! two instances make it at once, the later one stays: what was sealed with the other
+//! is refused, and the client asks anew.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;

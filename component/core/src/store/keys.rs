@@ -5,15 +5,14 @@
 //! prefix and the number of its parts tell its kind. `docs/keys.md` lists the kinds;
 //! a test prints it from the table beside this file.
 //!
-//! A key that was once written is spelled so for ever: programs of different versions
-//! share a store.
+//! The spelling of a key never changes: programs of different versions share a store.
 
 use std::fmt;
 
 use crate::store::ticket::{Root, Ticket};
 use crate::user::UserKey;
 
-/// Defines [`Kind`] and the list of all kinds, which so cannot miss one.
+/// Defines [`Kind`] together with the list of all kinds, so that the list is complete.
 macro_rules! kinds {
     ($($kind:ident),+ $(,)?) => {
         /// What a key names, without the particulars.

@@ -17,7 +17,7 @@ pub(crate) struct Ring {
 }
 
 impl Ring {
-    /// Takes the next place, which no other caller has until the ring is through.
+    /// Takes the next place. No other caller gets it before all the others were taken.
     pub(crate) fn take(&self, cx: Context<'_>) -> Result<u64, StoreError> {
         Ok(cx.ports.increment(&self.counter.to_string(), 1)? % self.places)
     }

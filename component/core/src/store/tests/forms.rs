@@ -70,7 +70,7 @@ pub(super) fn type_name(kind: Kind) -> Option<String> {
 
 const SIGN_IN: &str = r#"{"schema_version":1,"user_id":"alice","known":["u6itm33pmiasktw4vspmoiaxwe"],"buried":null,"kind":"sign_in","tokens":{"app":{"server":"https://api.kroger.com/v1/connect/oauth2/token","client_id":"app"},"access_token":"A1","refresh_token":"R1","obtained_at":1737201600000,"expires_at":1737203400000,"scope":"profile.compact cart.basic:write"},"source":"oauth"}"#;
 
-/// Taken from the stores that the tests of version 0.1.0 left.
+/// Most are bytes that the tests of version 0.1.0 wrote; the others vary one of these.
 const WRITTEN: &[(Kind, &str)] = &[
     (Kind::Grant, SIGN_IN),
     (
@@ -155,7 +155,7 @@ fn each_record_of_the_first_version_opens_and_is_written_again_byte_for_byte() {
     }
 }
 
-/// Fields that the first version did not write at first.
+/// Early stores of version 0.1.0 lack the fields `token`, `client`, `returns` and `made_of`.
 #[test]
 fn records_without_the_later_fields_open() {
     let early = [
