@@ -8,11 +8,12 @@ pub mod recent_adds;
 use std::time::Duration;
 
 use crate::Context;
-use crate::cart::ledger::{Admission, End, Entry, IdempotencyKey, Unknown};
+use crate::backoff;
+use crate::cart::ledger::{AddOutcome, End, Entry, IdempotencyKey, Passage, Unknown};
 use crate::failure::{Code, Failure};
-use crate::grant::lineage::{Current, Grant};
-use crate::grant::refresh::{self, CALL_DEADLINE, Need, random};
-use crate::grant::{attempts, records, tokens};
+use crate::grant::lineage::Grant;
+use crate::grant::refresh::{self, CALL_DEADLINE, Need};
+use crate::grant::{records, tokens};
 use crate::item::Item;
 use crate::kroger::{self, ApiError};
 use crate::ports::{Event, Response, SendError};
@@ -106,7 +107,7 @@ pub fn add(cx: Context<'_>, user: &UserId, items: &[Item], key: Option<&Idempote
             Outcome::Replayed(end) => return replay(end),
             Outcome::TokenRejected => {
                 rejections += 1;
-                if rejections > 1 && (rejections > MOST_REJECTIONS || is_current(cx, user, &grant)) {
+                if rejections > 1 && (rejections > MOST_REJECTIONS || is_current(cx, &grant)) {
                     return Err(token_rejected(cx, user));
                 }
                 need = Need::NewerThanRejected(grant.ticket);
@@ -130,8 +131,8 @@ pub fn add(cx: Context<'_>, user: &UserId, items: &[Item], key: Option<&Idempote
 fn send(cx: Context<'_>, grant: &Grant, items: &[Item], entry: Option<&Entry<'_>>) -> Result<Outcome, Failure> {
     let request = kroger::cart_add_request(&grant.tokens.access_token, items);
     let permit = match entry.map(Entry::admit).transpose()? {
-        Some(Admission::Replay(end)) => return Ok(Outcome::Replayed(end)),
-        Some(Admission::Send(permit)) => Some(permit),
+        Some(Passage::Replay(end)) => return Ok(Outcome::Replayed(end)),
+        Some(Passage::Send(permit)) => Some(permit),
         None => None,
     };
     let answer = cx.ports.send(&request, SEND_TIMEOUT);
@@ -147,7 +148,7 @@ fn send(cx: Context<'_>, grant: &Grant, items: &[Item], entry: Option<&Entry<'_>
 
 /// Waits for the next try; an error is the pause that is not worth waiting for.
 fn wait(cx: Context<'_>, tries: u64, asked_for: Option<Duration>, deadline: Duration) -> Result<(), Duration> {
-    let pause = attempts::pause(tries, asked_for, random(cx));
+    let pause = backoff::pause(cx, tries, asked_for);
     if tries >= cx.settings.max_refresh_retries.into() || cx.ports.monotonic_now() + pause >= deadline {
         return Err(pause);
     }
@@ -164,17 +165,17 @@ fn replay(end: End) -> Result<Added, Failure> {
 }
 
 impl Outcome {
-    fn for_ledger(&self) -> ledger::Outcome {
+    fn for_ledger(&self) -> AddOutcome {
         match self {
-            Self::Added => ledger::Outcome::Ended(End::Added),
-            Self::Replayed(end) => ledger::Outcome::Ended(*end),
-            Self::Unknown(why) => ledger::Outcome::Ended(End::Unknown(*why)),
-            Self::Nonsense => ledger::Outcome::Ended(End::Unintelligible),
+            Self::Added => AddOutcome::Ended(End::Added),
+            Self::Replayed(end) => AddOutcome::Ended(*end),
+            Self::Unknown(why) => AddOutcome::Ended(End::Unknown(*why)),
+            Self::Nonsense => AddOutcome::Ended(End::Unintelligible),
             Self::Withheld(_)
             | Self::TokenRejected
             | Self::ScopeMissing
             | Self::NotProcessed { .. }
-            | Self::Rejected(_) => ledger::Outcome::NothingDone,
+            | Self::Rejected(_) => AddOutcome::NothingDone,
         }
     }
 }
@@ -182,8 +183,8 @@ impl Outcome {
 /// Whether `grant` should have served: nothing has taken its place, for some
 /// servers end an access token when it is refreshed, and it has not expired
 /// under this call. A refresh beside a call, or a slow call, is no rejection.
-fn is_current(cx: Context<'_>, user: &UserId, grant: &Grant) -> bool {
-    let is_newest = matches!(records::current(cx, &user.key()), Ok(Current::Grant(now)) if now.ticket == grant.ticket);
+fn is_current(cx: Context<'_>, grant: &Grant) -> bool {
+    let is_newest = records::is_current(cx, grant).unwrap_or(false);
     is_newest && grant.tokens.are_usable(cx.ports.wall_now())
 }
 

@@ -7,5 +7,7 @@ pub mod lineage;
 pub mod outside_pair;
 pub mod records;
 pub mod refresh;
+mod refreshed;
 pub mod success_rate;
 pub mod tokens;
+mod trouble;

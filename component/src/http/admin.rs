@@ -15,7 +15,7 @@ use super::problem::Problem;
 use super::words::{self, seconds_left};
 use kroger_core::Context;
 use kroger_core::failure::Failure;
-use kroger_core::grant::attempts::Outcome;
+use kroger_core::grant::attempts::AttemptOutcome;
 use kroger_core::grant::lineage::Source;
 use kroger_core::grant::records;
 use kroger_core::grant::tokens::{self, OF_ANOTHER_APP, State, Status};
@@ -176,7 +176,7 @@ fn user_entry(Status { grant, state, last_error, .. }: Status, now: Timestamp) -
         source: grant.source.as_str(),
         refreshed_at: Some(refreshed_at),
         refreshed_at_readable: Some(words::readable(refreshed_at)),
-        last_error: last_error.map(Outcome::as_str),
+        last_error: last_error.map(AttemptOutcome::as_str),
     }
 }
 

@@ -1,5 +1,7 @@
-//! A user's records in the key-value store: reading the current grant, writing
-//! a new record, and the tries at refreshing one.
+//! A user's records in the key-value store: the current grant, new records, and the
+//! tries at refreshing a grant.
+//!
+//! Nothing here sends, and nothing here decides what the tries call for.
 //!
 //! Keys, `<user>` being [`UserKey`]:
 //!
@@ -7,9 +9,9 @@
 //! |---|---|
 //! | `roots.<user>` | counter of sign-ins and deletions, never deleted |
 //! | `seq.<user>.<root>` | counter of tickets of what descends from that root |
-//! | `head.<user>` | a ticket that there was, at or before the current grant's: a hint |
+//! | `head.<user>` | a ticket at or before the current grant's; only a hint, it may be behind |
 //! | `grant.<user>.<ticket>` | a [`Record`], written once |
-//! | `claim.<user>.<parent>.<n>` | counter; who raises it to 1 owns try `n` |
+//! | `claim.<user>.<parent>.<n>` | counter; the caller that raises it to 1 owns try `n` |
 //! | `intent.<user>.<parent>.<n>` | an [`Intent`], written once by the owner |
 //! | `attempt.<user>.<parent>.<n>` | an [`Attempt`], written once by the owner |
 
@@ -23,11 +25,15 @@ use crate::grant::attempts::{Attempt, Intent, Try};
 use crate::grant::folded;
 use crate::grant::lineage::{self, Current, Grant, Record, Root, SCHEMA_VERSION, Ticket};
 use crate::ports::{Bucket, Event, StoreError};
+use crate::store::claim::{self, TryRecords};
 use crate::user::UserKey;
 
-/// How often a reader starts again when the records that it was led to were
-/// swept under its eyes.
+/// How often a reader starts again when the records that the hint led to were
+/// swept while it read.
 const READS: usize = 4;
+/// A new pair that the store and the memory refuse is offered to the store for this
+/// long at least.
+pub(crate) const SAVE_TIME: Duration = Duration::from_secs(5);
 
 pub fn roots_key(user: &UserKey) -> String {
     format!("roots.{user}")
@@ -152,6 +158,11 @@ fn record(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> Result<Option<Reco
     }
 }
 
+/// Whether `grant` is still its user's current grant, with nothing in between.
+pub(crate) fn is_current(cx: Context<'_>, grant: &Grant) -> Result<bool, StoreError> {
+    Ok(current(cx, &grant.user_id.key())?.is(grant))
+}
+
 /// Whether the record of `ticket` is in the durable store.
 pub fn is_stored(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> bool {
     matches!(cx.ports.get(Bucket::Store, &grant_key(user, ticket)), Ok(Some(_)))
@@ -204,7 +215,7 @@ pub fn keep(
         return Ok(Kept::Stored);
     }
     if rescue(cx, user, ticket, record).is_ok() {
-        cx.ports.log(&Event::Rescued { user: user.short(), generation: ticket.step });
+        cx.ports.log(&Event::Rescued { user: user.short(), ticket: ticket.to_string() });
         return Ok(Kept::Rescued);
     }
     while cx.ports.monotonic_now() < deadline {
@@ -245,9 +256,9 @@ pub fn move_head(cx: Context<'_>, user: &UserKey, ticket: Ticket) {
 
 /// All tries at refreshing `grant`, in order.
 ///
-/// A refusal is read twice: what spent the token was stored before the refusal
-/// was, though perhaps after this looked for it.
-pub fn tries(cx: Context<'_>, grant: &Grant) -> Result<Vec<Try>, StoreError> {
+/// If one of them is a refusal, they are read twice. The child that spent the token
+/// was stored before the refusal was, and perhaps after the first look.
+pub(crate) fn tries(cx: Context<'_>, grant: &Grant) -> Result<Vec<Try>, StoreError> {
     let client = cx.settings.credentials();
     let token = grant.fingerprint();
     let tries = tries_under(cx, &grant.user_id.key(), grant.ticket)?;
@@ -255,38 +266,43 @@ pub fn tries(cx: Context<'_>, grant: &Grant) -> Result<Vec<Try>, StoreError> {
 }
 
 fn tries_under(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<Vec<Try>, StoreError> {
-    let tries = read_tries(cx, user, parent)?;
-    if tries.iter().any(Try::was_refused) { read_tries(cx, user, parent) } else { Ok(tries) }
+    let at = TriesAt { user, parent };
+    let tries = claim::read_tries(cx, &at)?;
+    if tries.iter().any(Try::was_refused) { claim::read_tries(cx, &at) } else { Ok(tries) }
 }
 
-/// The tries at `parent`; the first of them stands for all that were folded.
-fn read_tries(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<Vec<Try>, StoreError> {
-    let mut tries = Vec::new();
-    let mut number = 1;
-    loop {
-        if let Some(each) = read_try(cx, user, parent, number)? {
-            tries.push(each);
-            number += 1;
-        } else if let Some((last, fold)) = folded::over(cx, user, parent, number)? {
-            tries = vec![fold.as_try(last)];
-            number = last + 1;
-        } else {
-            return Ok(tries);
-        }
+/// Where the tries at refreshing the grant of `parent` are stored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TriesAt<'a> {
+    pub(crate) user: &'a UserKey,
+    pub(crate) parent: Ticket,
+}
+
+impl TryRecords for TriesAt<'_> {
+    type Intent = Intent;
+    type Conclusion = Attempt;
+
+    fn claim_key(&self, number: u64) -> String {
+        claim_key(self.user, self.parent, number)
+    }
+
+    fn intent_key(&self, number: u64) -> String {
+        intent_key(self.user, self.parent, number)
+    }
+
+    fn conclusion_key(&self, number: u64) -> String {
+        attempt_key(self.user, self.parent, number)
+    }
+
+    /// Old tries are folded into one record.
+    fn stand_in(&self, cx: Context<'_>, number: u64) -> Result<Option<Try>, StoreError> {
+        let fold = folded::over(cx, self.user, self.parent, number)?;
+        Ok(fold.map(|(last, fold)| fold.as_try(last)))
     }
 }
 
-/// None: nobody has claimed it, or it was folded.
-pub fn read_try(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Result<Option<Try>, StoreError> {
-    let attempt: Option<Attempt> = read(cx, Bucket::Store, &attempt_key(user, parent, number))?;
-    let intent: Option<Intent> = read(cx, Bucket::Store, &intent_key(user, parent, number))?;
-    let is_claimed =
-        attempt.is_some() || intent.is_some() || cx.ports.increment(&claim_key(user, parent, number), 0)? > 0;
-    Ok(is_claimed.then_some(Try { number, intent, attempt }))
-}
-
-/// The claim goes last: a try is never half there and unclaimed.
-pub fn delete_try(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Result<(), StoreError> {
+/// Deletes the claim last, so that a try is never half there and unclaimed.
+pub(crate) fn delete_try(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Result<(), StoreError> {
     for key in [intent_key, attempt_key, claim_key] {
         cx.ports.delete(Bucket::Store, &key(user, parent, number))?;
     }
@@ -300,7 +316,7 @@ pub fn sweep_parent(cx: Context<'_>, user: &UserKey, child: &Grant) -> Result<()
     if !is_stored(cx, user, child.ticket) {
         return Ok(());
     }
-    for each in read_tries(cx, user, parent)? {
+    for each in claim::read_tries(cx, &TriesAt { user, parent })? {
         delete_try(cx, user, parent, each.number)?;
     }
     if is_signpost(parent) {

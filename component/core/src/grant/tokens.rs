@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::Context;
 use crate::failure::{AGENT_STEPS, Code, Failure};
-use crate::grant::attempts::{Outcome, Step, next_step};
+use crate::grant::attempts::{AttemptOutcome, Step, next_step};
 use crate::grant::lineage::{Current, Grant, Record, Root};
 use crate::grant::refresh::{self, Need, Trouble};
 use crate::grant::{due, outside_pair, records};
@@ -36,7 +36,7 @@ pub struct Status {
     pub grant: Grant,
     pub state: State,
     /// How the last try at refreshing it ended, if that failed.
-    pub last_error: Option<Outcome>,
+    pub last_error: Option<AttemptOutcome>,
 }
 
 /// The status of one user's grant; none: never signed in, or forgotten.
@@ -53,7 +53,7 @@ pub fn status(cx: Context<'_>, user: &UserKey) -> Result<Option<Status>, StoreEr
         _ if grant.tokens.refresh_token.is_none() => State::Reauthorize { probably_spent: false },
         _ => State::Expired,
     };
-    let last_error = tries.last().and_then(|last| Some(last.attempt.as_ref()?.outcome));
+    let last_error = tries.last().and_then(|last| Some(last.conclusion.as_ref()?.outcome));
     Ok(Some(Status { grant, state, last_error }))
 }
 
@@ -146,7 +146,7 @@ pub fn forget(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
         return Ok(());
     }
     let root = bury(cx, user).map_err(|_| Failure::store_unavailable())?;
-    cx.ports.log(&Event::Forgotten { user: user.key().short(), generation: root.number });
+    cx.ports.log(&Event::Forgotten { user: user.key().short(), ticket: root.ticket().to_string() });
     if *user == cx.settings.default_user {
         outside_pair::clear(cx);
     }

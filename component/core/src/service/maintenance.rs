@@ -7,14 +7,13 @@ use serde::{Deserialize, Serialize};
 use crate::Context;
 use crate::failure::Failure;
 use crate::grant::due::{self, Minute};
-use crate::grant::lineage::{Current, Grant, SCHEMA_VERSION};
+use crate::grant::lineage::{Current, SCHEMA_VERSION};
 use crate::grant::refresh::{self, Need, Trouble};
-use crate::grant::success_rate::{self, Lifetime};
 use crate::grant::{outside_pair, records, tokens};
 use crate::ports::{Bucket, StoreError, Timestamp};
 use crate::service::sweep;
 use crate::upstream::app_token;
-use crate::user::{UserId, UserKey};
+use crate::user::UserId;
 
 const TICK_KEY: &str = "tick";
 /// Entries that one pass clears at most, so that a pass stays short.
@@ -179,15 +178,5 @@ impl Pass {
             RefreshOutcome::Reauthorize => self.reauthorize += 1,
             RefreshOutcome::Fresh | RefreshOutcome::NothingToRefresh => {}
         }
-    }
-}
-
-/// What follows a refresh: hints and counts, none of which it depends on.
-pub fn after_refresh(cx: Context<'_>, user: &UserKey, parent: &Grant, child: &Grant) {
-    due::enter(cx, child);
-    let was_kept = child.tokens.obtained_at <= parent.tokens.expires_at;
-    success_rate::count(cx, if was_kept { Lifetime::Kept } else { Lifetime::Lost });
-    if records::sweep_parent(cx, user, parent).is_err() {
-        cx.ports.log(&crate::ports::Event::StoreTrouble { doing: "deleting what an older grant left" });
     }
 }

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::backoff;
 use crate::failure::{Code, Failure};
-use crate::grant::refresh::{self, Need, random};
-use crate::grant::{attempts, tokens};
+use crate::grant::refresh::{self, Need};
+use crate::grant::tokens;
 use crate::kroger::{self, ApiError};
 use crate::ports::{Response, SendError};
 use crate::secret::Secret;
@@ -107,7 +108,7 @@ pub fn read(cx: Context<'_>, reading: Reading<'_>) -> Result<Value, Failure> {
             Outcome::TokenRejected => return Err(bearer.rejected(cx, reading.endpoint)),
             Outcome::Later { why, retry_after } => {
                 tries += 1;
-                let pause = attempts::pause(tries, retry_after, random(cx));
+                let pause = backoff::pause(cx, tries, retry_after);
                 let is_worth_waiting =
                     tries < cx.settings.max_refresh_retries.into() && cx.ports.monotonic_now() + pause < deadline;
                 if !is_worth_waiting {

@@ -101,7 +101,7 @@ fn who_wins_a_claim_below_a_fold_sends_nothing_under_it() {
     app.world.advance(Duration::from_secs(300));
     app.world.answer_with_tokens("A2", "R2");
     let fold = records::encode(&Fold { schema_version: SCHEMA_VERSION, ..Fold::default() });
-    let key = key(&app.user.key(), grant.ticket, block_of(newest + 1));
+    let key = fold_key(&app.user.key(), grant.ticket, block_of(newest + 1));
 
     let world = Arc::clone(&app.world);
     app.world.interrupt_after_raising(claim, move || world.set(Bucket::Store, &key, &fold).unwrap());
@@ -135,7 +135,7 @@ fn a_fold_remembers_what_may_have_spent_the_token_and_buries_nothing_that_may_st
         ticket: Ticket { step, ..Ticket::default() },
         lease_until: Timestamp::default(),
     };
-    let vanished = Try { number: 1, intent: Some(intent(5)), attempt: None };
+    let vanished = Try { number: 1, intent: Some(intent(5)), conclusion: None };
     let lost = Try { intent: Some(intent(6)), ..Fold { may_have_spent: true, ..Fold::default() }.as_try(2) };
     let not_sent = Try { intent: Some(intent(7)), ..Fold::default().as_try(3) };
 
