@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::grant::tokens;
 use crate::item::{Modality, Quantity, Upc};
-use crate::secret::Secret;
+use crate::ports::SendError;
 use crate::settings::Settings;
 use crate::testing::World;
 
@@ -98,7 +99,7 @@ fn tokens_that_are_refreshed_under_a_call_again_and_again_end_it_in_the_end() {
     let failure = app.add().unwrap_err();
 
     assert_eq!(failure.code, Code::TokenRejected);
-    assert_eq!(app.tokens_of_adds().len(), 1 + MOST_REJECTIONS as usize);
+    assert_eq!(app.tokens_of_adds().len(), 1 + call::MOST_REJECTIONS as usize);
 }
 
 #[test]
