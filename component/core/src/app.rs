@@ -1,7 +1,9 @@
 //! Whom tokens are good for.
 
 use serde::{Deserialize, Serialize};
-use url::{Host, Url};
+use url::Url;
+
+use crate::loopback::is_loopback;
 
 /// The app that tokens were given to, and the server that gave them (RFC 6749 § 6: a
 /// refresh token is bound to its client).
@@ -31,15 +33,6 @@ impl App {
     }
 }
 
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -49,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sandbox_is_the_same_server_whatever_its_port_and_no_other_is() {
+    fn a_sandbox_is_one_server_at_any_port_and_others_are_not() {
         let is_same = |one, other| app(one, None).is_same(&app(other, None));
 
         assert!(
@@ -61,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_is_another_only_where_both_are_known() {
+    fn clients_differ_only_if_both_are_known() {
         let of = |client| app("https://api.kroger.com", client);
 
         assert!(of(Some("a")).is_same(&of(Some("a"))) && of(Some("a")).is_same(&of(None)));

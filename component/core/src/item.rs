@@ -107,6 +107,26 @@ pub struct Item {
     pub modality: Modality,
 }
 
+/// A UPC that Kroger does not know, and the product whose barcode it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MistakenBarcode {
+    pub given: Upc,
+    pub meant: Upc,
+    pub description: String,
+}
+
+impl MistakenBarcode {
+    /// `0011110417008 is a barcode with its check digit: did you mean 0001111041700 Kroger 2% Milk?`
+    pub fn question(&self) -> String {
+        format!(
+            "{} is a barcode with its check digit: did you mean {} {}?",
+            self.given.as_str(),
+            self.meant.as_str(),
+            self.description
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn thirteen_digits_that_end_in_their_check_digit_may_be_a_barcode() {
+    fn thirteen_digits_with_a_check_digit_may_be_a_barcode() {
         let meant = |text: &str| Upc::parse(text).unwrap().upc.of_barcode().map(|upc| upc.0);
 
         assert_eq!(meant("0011110417008").as_deref(), Some("0001111041700"));

@@ -9,6 +9,7 @@ pub mod failure;
 pub mod grant;
 pub mod item;
 pub mod kroger;
+mod loopback;
 pub mod ports;
 pub mod secret;
 pub mod service;

@@ -58,12 +58,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_shows_nothing_of_the_secret() {
+    fn debug_shows_no_part_of_the_secret() {
         assert_eq!(format!("{:?}", Secret::new("canary")), "Secret(…)");
     }
 
     #[test]
-    fn a_hash_is_a_fit_part_of_a_key() {
+    fn a_hash_may_be_part_of_a_key() {
         let hash = base32_sha256("user_default");
 
         assert_eq!(hash.len(), 52);

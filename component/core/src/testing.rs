@@ -23,8 +23,8 @@ pub enum StoreMood {
 }
 
 #[derive(Default)]
-pub struct World {
-    state: Mutex<State>,
+pub struct TestWorld {
+    state: Mutex<Contents>,
     interruption: Mutex<Option<(Moment, Interruption)>>,
 }
 
@@ -45,7 +45,7 @@ struct Scripted {
 }
 
 #[derive(Default)]
-struct State {
+struct Contents {
     elapsed: Duration,
     buckets: BTreeMap<(&'static str, String), Vec<u8>>,
     counters: BTreeMap<String, u64>,
@@ -61,7 +61,7 @@ struct State {
     drawn: u64,
 }
 
-impl World {
+impl TestWorld {
     pub fn new() -> Self {
         Self::default()
     }
@@ -84,7 +84,7 @@ impl World {
         self
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Contents> {
         self.state.lock().expect("no test panics while it holds the world")
     }
 
@@ -202,7 +202,7 @@ fn name_of(bucket: Bucket) -> &'static str {
     }
 }
 
-impl State {
+impl Contents {
     /// At the beginning of each key-value operation.
     fn check(&mut self, bucket: Bucket) -> Result<(), StoreError> {
         self.operations += 1;
@@ -216,7 +216,7 @@ impl State {
     }
 }
 
-impl Ports for World {
+impl Ports for TestWorld {
     fn log(&self, event: &Event) {
         self.state().logged.push(event.clone());
     }

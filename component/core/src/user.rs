@@ -13,11 +13,15 @@ use crate::secret::base32_sha256;
 pub struct UserId(String);
 
 impl UserId {
+    pub(crate) const ALLOWED: &'static str = "1 to 256 characters, none of them a control character";
+
+    /// Reads a user id.
+    ///
     /// # Errors
     /// What is allowed, where `text` is not a user id.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         if text.is_empty() || text.chars().count() > 256 || text.chars().any(char::is_control) {
-            return Err("1 to 256 characters, none of them a control character");
+            return Err(Self::ALLOWED);
         }
         Ok(Self(text.to_owned()))
     }

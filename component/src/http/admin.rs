@@ -13,16 +13,18 @@ use super::call::{Call, json, user};
 use super::fields::Fields;
 use super::problem::Problem;
 use super::words::{self, seconds_left};
+use crate::words::OF_ANOTHER_APP;
 use kroger_core::Context;
 use kroger_core::failure::Failure;
 use kroger_core::grant::attempts::AttemptOutcome;
 use kroger_core::grant::lineage::Source;
-use kroger_core::grant::records;
-use kroger_core::grant::tokens::{self, OF_ANOTHER_APP, State, Status};
+use kroger_core::grant::status::{self, Status, TokenState};
+use kroger_core::grant::{on_demand, records};
 use kroger_core::ports::{Bucket, Timestamp};
 use kroger_core::service::maintenance;
 use kroger_core::service::validation::MOST_USERS;
 use kroger_core::settings::EnvironmentPair;
+use kroger_core::sign_in::sign_out;
 use kroger_core::store::health::{self, Persistence};
 use kroger_core::upstream::app_token::{self, Stored};
 
@@ -142,11 +144,11 @@ fn client_entry(stored: &Stored, now: Timestamp) -> Entry {
 /// would be taken on the next call.
 pub(super) fn user_tokens(cx: Context<'_>) -> Result<BTreeMap<String, UserEntry>, Problem> {
     let now = cx.ports.wall_now();
-    let all = tokens::all(cx, MOST_USERS).map_err(|_| Failure::store_unavailable())?;
+    let all = status::all(cx, MOST_USERS).map_err(|_| Failure::store_unavailable())?;
     let id = |status: &Status| status.grant.user_id.as_str().to_owned();
     let mut entries: BTreeMap<_, _> = all.into_iter().map(|status| (id(&status), user_entry(status, now))).collect();
     let default = &cx.settings.default_user;
-    let known = tokens::known(cx, default).map_err(|_| Failure::store_unavailable())?;
+    let known = status::known(cx, default).map_err(|_| Failure::store_unavailable())?;
     if let Some(pair) = &known.outside {
         entries.insert(default.as_str().to_owned(), outside_entry(pair, now));
     }
@@ -158,15 +160,15 @@ fn user_entry(Status { grant, state, last_error, .. }: Status, now: Timestamp) -
     let has_refresh_token = grant.tokens.refresh_token.is_some();
     let will_refresh = if has_refresh_token { AUTOMATICALLY } else { NEVER };
     let entry = match state {
-        State::Valid => Entry::valid("valid", expires_at, now, will_refresh),
-        State::ExpiringSoon => Entry::valid("expiring_soon", expires_at, now, will_refresh),
-        State::Expired => Entry::expired("expired", expires_at, now),
-        State::Reauthorize { probably_spent } => Entry {
+        TokenState::Valid => Entry::valid("valid", expires_at, now, will_refresh),
+        TokenState::ExpiringSoon => Entry::valid("expiring_soon", expires_at, now, will_refresh),
+        TokenState::Expired => Entry::expired("expired", expires_at, now),
+        TokenState::Reauthorize { probably_spent } => Entry {
             reason: Some(reason(has_refresh_token, probably_spent)),
             will_refresh: None,
             ..Entry::expired("reauthorize", expires_at, now)
         },
-        State::OfAnotherApp => Entry { status: Some("invalid"), reason: Some(OF_ANOTHER_APP), ..Entry::default() },
+        TokenState::OfAnotherApp => Entry { status: Some("invalid"), reason: Some(OF_ANOTHER_APP), ..Entry::default() },
     };
     let refreshed_at = grant.tokens.obtained_at.as_secs();
     UserEntry {
@@ -193,7 +195,7 @@ fn reason(has_refresh_token: bool, probably_spent: bool) -> &'static str {
 fn outside_entry(pair: &EnvironmentPair, now: Timestamp) -> UserEntry {
     let expires_at = Timestamp::from_secs(pair.expires_at);
     let has_refresh_token = pair.refresh_token.is_some();
-    let entry = match tokens::outside_left(pair, now) {
+    let entry = match status::outside_left(pair, now) {
         Some(_) => Entry::valid("valid", expires_at, now, if has_refresh_token { AUTOMATICALLY } else { NEVER }),
         None => Entry::expired("expired", expires_at, now),
     };
@@ -253,7 +255,7 @@ pub(super) async fn refresh(call: Call, body: Bytes) -> Result<Response, Problem
     }
     let cx = call.context();
     let user = call.user()?;
-    let grant = tokens::refresh(cx, &user)?;
+    let grant = on_demand::refresh(cx, &user)?;
     let expires_at = grant.tokens.expires_at.as_secs();
     Ok(json(&Refreshed {
         message: "Token refreshed successfully",
@@ -274,6 +276,6 @@ pub(super) struct Forgotten<'a> {
 pub(super) async fn forget(path: Result<Path<String>, PathRejection>, call: Call) -> Result<Response, Problem> {
     let Path(id) = path.map_err(|_| Problem::invalid_argument("user_id", "UTF-8, percent-encoded"))?;
     let user = user("user_id", &id)?;
-    tokens::forget(call.context(), &user)?;
+    sign_out::forget(call.context(), &user)?;
     Ok(json(&Forgotten { message: "Tokens of this user forgotten", user_id: user.as_str() }))
 }

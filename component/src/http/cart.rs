@@ -13,7 +13,7 @@ use super::words;
 use kroger_core::Context;
 use kroger_core::cart::order::{self, Given};
 use kroger_core::cart::{self, Added};
-use kroger_core::grant::tokens;
+use kroger_core::grant::status;
 use kroger_core::item::Modality;
 use kroger_core::user::UserId;
 
@@ -91,7 +91,7 @@ fn token_status(cx: Context<'_>, user: &UserId, added: &Added) -> String {
     match added {
         Added::Now(grant) => words::valid(&grant.tokens, now),
         Added::Before => {
-            let known = tokens::known(cx, user).map(|known| words::user_token(&known, now));
+            let known = status::known(cx, user).map(|known| words::user_token(&known, now));
             known.unwrap_or_else(|_| "unknown: the store cannot be read".to_owned())
         }
     }

@@ -1,4 +1,4 @@
-//! `GET /products/…`, `/locations/…` and `/identity/profile`: Kroger's catalogue
+//! `GET /products/…`, `/locations/…` and `/identity/profile`: Kroger's catalog
 //! as callers of the first system read it.
 //!
 //! The answers keep Kroger's form, `data` and `meta`, cleaned of what trips its
@@ -15,8 +15,8 @@ use super::call::{Call, json};
 use super::problem::Problem;
 use kroger_core::catalog::location::LocationId;
 use kroger_core::catalog::locations::{self, Near, StoreQuery};
-use kroger_core::catalog::page::{Filter, Fulfillment, MOST_PRODUCTS, PageRequest, Term};
-use kroger_core::catalog::{self};
+use kroger_core::catalog::page_request::{Filter, Fulfillment, MOST_PRODUCTS, PageRequest, Term};
+use kroger_core::catalog::{preferred_location, products, profile};
 use kroger_core::item::Upc;
 use kroger_core::upstream::quota::Purpose;
 
@@ -103,9 +103,9 @@ pub(super) async fn search_products(call: Call) -> Result<Response, Problem> {
     let fulfillment = fulfillment(&call)?;
     let limit = number(&call, "limit", 1, MOST_PRODUCTS)?.unwrap_or(10);
     let start = number(&call, "start", 0, 250)?.unwrap_or(0);
-    let location = catalog::store_of(cx, &user, location(&call)?.as_ref())?;
+    let location = preferred_location::or_named(cx, &user, location(&call)?.as_ref())?;
     let request = PageRequest { filter: Filter::Term { term, brand }, location, fulfillment, limit, start };
-    let page = catalog::product_page(cx, &user, &request, Purpose::Browse)?;
+    let page = products::product_page(cx, &user, &request, Purpose::Browse)?;
     Ok(json(&Products {
         data: page.data,
         meta: page.meta,
@@ -121,8 +121,8 @@ pub(super) async fn product(path: Result<Path<String>, PathRejection>, call: Cal
     let cx = call.context();
     let user = call.user()?;
     let read = Upc::parse(&id).map_err(|allowed| Problem::invalid_argument("id", allowed))?;
-    let location = catalog::store_of(cx, &user, location(&call)?.as_ref())?;
-    let data = catalog::product_value(cx, &user, &read.upc, location.as_ref(), Purpose::Browse)?;
+    let location = preferred_location::or_named(cx, &user, location(&call)?.as_ref())?;
+    let data = products::product_value(cx, &user, &read.upc, location.as_ref(), Purpose::Browse)?;
     let location_id = location.map(|location| location.as_str().to_owned());
     Ok(json(&OneProduct { data, location_id, notes: read.note.into_iter().collect() }))
 }
@@ -154,7 +154,7 @@ pub(super) async fn location_by_id(path: Result<Path<String>, PathRejection>, ca
 }
 
 pub(super) async fn profile(call: Call) -> Result<Response, Problem> {
-    let profile = catalog::profile(call.context(), &call.user()?)?;
+    let profile = profile::profile(call.context(), &call.user()?)?;
     Ok(json(&Profile { data: ProfileId { id: profile.id } }))
 }
 

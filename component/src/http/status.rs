@@ -8,8 +8,9 @@ use serde::Serialize;
 use super::call::{Call, json};
 use super::problem::Problem;
 use super::words;
+use crate::words::OF_ANOTHER_APP;
 use kroger_core::Context;
-use kroger_core::grant::tokens::{self, Known, OF_ANOTHER_APP, State};
+use kroger_core::grant::status::{self, Known, TokenState};
 use kroger_core::ports::Bucket;
 use kroger_core::service::maintenance;
 use kroger_core::store::health::{self, Persistence};
@@ -87,15 +88,15 @@ impl Found {
             persistence: health::persistence(cx),
             is_timer_running: maintenance::is_running(cx).unwrap_or(false),
             client_token: app_token::stored(cx).ok().flatten(),
-            user_token: tokens::known(cx, &call.user()?).ok(),
+            user_token: status::known(cx, &call.user()?).ok(),
         })
     }
 
     fn reasons(&self, cx: Context<'_>) -> Vec<&'static str> {
         let client_state = self.client_token.as_ref().map(|stored| &stored.state);
         let user_status = self.user_token.as_ref().and_then(|token| token.status.as_ref());
-        let user_is_dead = user_status.is_some_and(|status| matches!(status.state, State::Reauthorize { .. }));
-        let is_anothers = user_status.is_some_and(|status| status.state == State::OfAnotherApp);
+        let user_is_dead = user_status.is_some_and(|status| matches!(status.state, TokenState::Reauthorize { .. }));
+        let is_anothers = user_status.is_some_and(|status| status.state == TokenState::OfAnotherApp);
         let last_failed = user_status.is_some_and(|status| status.last_error.is_some());
         let is_rescue_waiting = maintenance::rescued(cx).is_ok_and(|rescued| !rescued.is_empty());
         let judged = [
@@ -227,7 +228,7 @@ fn token_management(call: &Call, persistence: Persistence, is_timer_running: boo
 
     let cx = call.context();
     let now = cx.ports.wall_now();
-    let user_token = tokens::known(cx, &call.user()?).map(|known| words::user_token(&known, now));
+    let user_token = status::known(cx, &call.user()?).map(|known| words::user_token(&known, now));
     Ok(TokenManagement {
         client_token: words::client_token(cx).unwrap_or_else(|_| UNKNOWN.to_owned()),
         user_token: user_token.unwrap_or_else(|_| UNKNOWN.to_owned()),

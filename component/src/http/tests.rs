@@ -20,10 +20,11 @@ use serde_json::{Value, json};
 
 use super::*;
 use kroger_core::Context as Cx;
-use kroger_core::grant::{outside_pair, records, tokens};
+use kroger_core::grant::{outside_pair, records};
 use kroger_core::ports::{Bucket, SendError};
 use kroger_core::service::maintenance;
-use kroger_core::testing::{StoreMood, World};
+use kroger_core::sign_in::sign_out;
+use kroger_core::testing::{StoreMood, TestWorld};
 use kroger_core::user::UserId;
 
 const UPC: &str = "0001111041700";
@@ -36,7 +37,7 @@ type KrogersAnswer = Result<(u16, &'static str), SendError>;
 
 /// A server on `localhost:9004`, in a world of its own.
 struct Server {
-    world: Arc<World>,
+    world: Arc<TestWorld>,
     service: Service,
     settings: Arc<Settings>,
 }
@@ -83,7 +84,7 @@ fn server() -> Server {
 fn server_with(variables: &[(&str, &str)]) -> Server {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let settings = Arc::new(Settings::from_variables(variables).unwrap());
-    let world = Arc::new(World::new().with_optional_buckets());
+    let world = Arc::new(TestWorld::new().with_optional_buckets());
     Server { world, service: Service::new(Ok(Arc::clone(&settings))), settings }
 }
 

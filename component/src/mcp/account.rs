@@ -6,15 +6,16 @@ use serde::Serialize;
 use url::{Url, form_urlencoded};
 
 use super::arguments::{Flag, Text, arguments, choices};
-use super::consent::Means;
-use super::tool::{Call, Effect, Reply, Tool};
-use kroger_core::catalog;
-use kroger_core::failure::{Code, Failure};
-use kroger_core::grant::tokens::{self, State};
+use super::call::Call;
+use super::means::Means;
+use super::tool::{Effect, Reply, Tool};
+use kroger_core::catalog::profile;
+use kroger_core::failure::{Cause, Declined, Failure, SignInTrouble};
+use kroger_core::grant::status::{self, TokenState};
 use kroger_core::ports::Timestamp;
 use kroger_core::secret::Secret;
-use kroger_core::sign_in::authorization::{self, Return};
-use kroger_core::sign_in::invitation;
+use kroger_core::sign_in::pending::{self, Return};
+use kroger_core::sign_in::{authorization, browser, exchange, invitation, sign_out};
 use kroger_core::upstream::quota;
 
 arguments! {
@@ -82,11 +83,9 @@ impl Tool for SignIn {
             (_, Means::Words) => here(call),
             // Asked by other means, the repeated call would ask once more.
             _ if is_anew => here(call),
-            (_, Means::InputRequired | Means::UrlError) => Err(Failure::new(
-                Code::Reauthorize,
-                "No Kroger account is connected.",
-                "Open the link and let the user sign in; then repeat the call.",
-            )),
+            (_, Means::InputRequired | Means::UrlError) => {
+                Err(Failure::sign_in_needed(Cause::NotSignedIn, call.user, &call.cx.settings.scope))
+            }
         }
     }
 }
@@ -107,7 +106,7 @@ fn elsewhere(call: &Call<'_>) -> Result<Reply<SignInLink>, Failure> {
 }
 
 fn link(url: String, number: Option<String>) -> SignInLink {
-    SignInLink { signed_in: false, url: Some(url), number, expires_in_minutes: Some(authorization::minutes()) }
+    SignInLink { signed_in: false, url: Some(url), number, expires_in_minutes: Some(pending::minutes()) }
 }
 
 arguments! {
@@ -139,8 +138,8 @@ impl Tool for CompleteSignIn {
 
     fn run(call: &Call<'_>, input: CompleteInput) -> Result<Reply<SignedIn>, Failure> {
         let Redirect { code, state } = redirect(&input.redirect_url.0)?;
-        authorization::check_user(call.cx, &state, call.user)?;
-        let signed_in = authorization::complete(call.cx, &code, &state)?;
+        browser::check_user(call.cx, &state, call.user)?;
+        let signed_in = exchange::complete(call.cx, &code, &state)?;
         let expires_in_seconds = signed_in.grant.tokens.expires_at.since(call.cx.ports.wall_now()).as_secs();
         let text = "The Kroger account is connected. Repeat what needed the sign-in.".to_owned();
         Ok(Reply { value: SignedIn { signed_in: true, expires_in_seconds }, text })
@@ -164,12 +163,8 @@ fn redirect(text: &str) -> Result<Redirect, Failure> {
         let mut pairs = form_urlencoded::parse(query.as_bytes());
         pairs.find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.into_owned())
     };
-    if parameter("error").is_some() {
-        return Err(Failure::new(
-            Code::SignInDeclined,
-            "The user did not agree on Kroger's page, or Kroger refused. Nothing was stored.",
-            "Ask the user whether to try again; if so, call `sign_in` for a new link.",
-        ));
+    if let Some(error) = parameter("error") {
+        return Err(Failure::sign_in(SignInTrouble::Declined(Declined::parse(&error))));
     }
     match (parameter("code"), parameter("state")) {
         (Some(code), Some(state)) => Ok(Redirect { code: Secret::new(code), state }),
@@ -196,7 +191,7 @@ impl Tool for SignOut {
     type Output = SignedOut;
 
     fn run(call: &Call<'_>, _: Nothing) -> Result<Reply<SignedOut>, Failure> {
-        tokens::forget(call.cx, call.user)?;
+        sign_out::forget(call.cx, call.user)?;
         let text = "Signed out: the sign-in is forgotten here. To connect again, call sign_in.".to_owned();
         Ok(Reply { value: SignedOut { signed_out: true }, text })
     }
@@ -258,13 +253,13 @@ impl Tool for TokenStatus {
 
 pub(super) fn report(call: &Call<'_>) -> Result<TokenReport, Failure> {
     let now = call.cx.ports.wall_now();
-    let token = tokens::known(call.cx, call.user).map_err(|_| Failure::store_unavailable())?;
+    let token = status::known(call.cx, call.user).map_err(|_| Failure::store_unavailable())?;
     let state = token.status.as_ref().map(|status| status.state);
     let status = match (token.is_valid(now), state) {
         (true, _) => Standing::SignedIn,
         (false, _) if token.outside.is_some() => Standing::RenewsOnUse,
-        (false, Some(State::Reauthorize { .. })) => Standing::Reauthorize,
-        (false, Some(State::OfAnotherApp)) => Standing::OfAnotherApp,
+        (false, Some(TokenState::Reauthorize { .. })) => Standing::Reauthorize,
+        (false, Some(TokenState::OfAnotherApp)) => Standing::OfAnotherApp,
         (false, Some(_)) => Standing::RenewsOnUse,
         (false, None) => Standing::NotSignedIn,
     };
@@ -364,7 +359,7 @@ impl Tool for GetProfile {
     type Output = Profile;
 
     fn run(call: &Call<'_>, _: Nothing) -> Result<Reply<Profile>, Failure> {
-        let profile_id = catalog::profile(call.cx, call.user)?.id;
+        let profile_id = profile::profile(call.cx, call.user)?.id;
         let text = format!("Profile id: {profile_id}. Do not keep it.\nNext: nothing; the sign-in works.");
         Ok(Reply { value: Profile { profile_id }, text })
     }

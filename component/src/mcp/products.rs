@@ -5,12 +5,17 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::arguments::{Flag, List, Text, Whole, arguments, choices};
+use super::call::Call;
 use super::stores::{StoreArgument, store_argument};
-use super::tool::{Call, Effect, Reply, Tool};
+use super::told::Told;
+use super::tool::{Effect, Reply, Tool};
 use kroger_core::catalog::location::LocationId;
-use kroger_core::catalog::page::Fulfillment;
+use kroger_core::catalog::one_product;
+use kroger_core::catalog::page_request::Fulfillment;
 use kroger_core::catalog::product::{Cents, Product, Stock};
-use kroger_core::catalog::search::{self, Found, Order, ProductQuery, ProductsFound, StockWanted};
+use kroger_core::catalog::search;
+use kroger_core::catalog::search::found::{Found, ProductsFound};
+use kroger_core::catalog::search::query::{Order, ProductQuery, StockWanted};
 use kroger_core::failure::Failure;
 use kroger_core::item::Upc;
 
@@ -218,7 +223,7 @@ impl From<Found> for TermResult {
             total: found.total,
             next_start: found.next_start,
             notes: found.notes,
-            error: found.failure.map(|failure| failure.detail),
+            error: found.failure.map(|failure| Told::from(&failure).detail),
         }
     }
 }
@@ -289,7 +294,7 @@ fn text(query: &ProductQuery, found: &ProductsFound) -> String {
         lines.push(format!("{}: {}{total}{more}", one.searched_for, one.products.len()));
         lines.extend(one.products.iter().map(|product| format!("- {}", line(product))));
         lines.extend(one.notes.iter().cloned());
-        lines.extend(one.failure.iter().map(|failure| format!("Not searched: {}", failure.detail)));
+        lines.extend(one.failure.iter().map(|failure| format!("Not searched: {}", Told::from(failure).detail)));
     }
     lines.extend(found.notes.iter().cloned());
     lines.push(next_step(query, found).to_owned());
@@ -365,7 +370,7 @@ impl Tool for GetProduct {
     fn run(call: &Call<'_>, input: ProductInput) -> Result<Reply<ProductDetails>, Failure> {
         let store = store_argument(call, input.store_id)?;
         let read = Upc::parse(&input.upc.0).map_err(|allowed| Failure::invalid_argument("upc", allowed))?;
-        let (product, store) = search::product(call.cx, call.user, &read.upc, store.as_ref())?;
+        let (product, store) = one_product::product(call.cx, call.user, &read.upc, store.as_ref())?;
         let text = details_text(&product, store.as_ref(), read.note.as_deref());
         let store_id = store.map(|store| store.as_str().to_owned());
         Ok(Reply { value: details(&product, store_id, read.note), text })

@@ -6,10 +6,11 @@ use rmcp::model::{ReadResourceResult, Resource, ResourceContents, ResourceTempla
 use serde::Serialize;
 use serde_json::json;
 
-use super::tool::Call;
-use super::{account, consent, products};
+use super::call::Call;
+use super::told::Told;
+use super::{account, products};
+use kroger_core::catalog::one_product;
 use kroger_core::catalog::preferred_location::{self, Source};
-use kroger_core::catalog::search;
 use kroger_core::failure::{Code, Failure};
 use kroger_core::item::Upc;
 
@@ -48,7 +49,7 @@ pub(super) fn read(call: &Call<'_>, uri: &str) -> Result<ReadResourceResult, Err
             None => return Err(not_found(uri)),
         },
     };
-    let text = text.map_err(|failure| refused(uri, failure))?;
+    let text = text.map_err(|failure| refused(uri, &failure))?;
     Ok(ReadResourceResult::new(vec![ResourceContents::text(text, uri).with_mime_type(JSON)]))
 }
 
@@ -72,21 +73,21 @@ fn preferred_store(call: &Call<'_>) -> Result<String, Failure> {
 
 fn product(call: &Call<'_>, upc: &str) -> Result<String, Failure> {
     let read = Upc::parse(upc).map_err(|allowed| Failure::invalid_argument("upc", allowed))?;
-    let (product, store) = search::product(call.cx, call.user, &read.upc, None)?;
+    let (product, store) = one_product::product(call.cx, call.user, &read.upc, None)?;
     Ok(text(&products::details(&product, store.map(|store| store.as_str().to_owned()), read.note)))
 }
 
-fn refused(uri: &str, failure: Failure) -> ErrorData {
+fn refused(uri: &str, failure: &Failure) -> ErrorData {
     if failure.code == Code::NotFound {
         return not_found(uri);
     }
     let is_argument = failure.code == Code::InvalidArgument;
-    let failure = consent::for_agents(failure);
-    let data = Some(json!({ "code": failure.code.as_str(), "action": failure.next_step }));
+    let told = Told::from(failure);
+    let data = Some(json!({ "code": told.code, "action": told.next_step }));
     if is_argument {
-        ErrorData::invalid_params(failure.detail, data)
+        ErrorData::invalid_params(told.detail, data)
     } else {
-        ErrorData::internal_error(failure.detail, data)
+        ErrorData::internal_error(told.detail, data)
     }
 }
 

@@ -6,9 +6,10 @@ use axum::body::Bytes;
 use http::Request;
 use serde_json::{Value, json};
 
-use crate::http::{Service, SharedPorts, block_on};
+use crate::edge::{SharedPorts, block_on};
+use crate::http::Service;
 use kroger_core::settings::Settings;
-use kroger_core::testing::World;
+use kroger_core::testing::TestWorld;
 
 mod account;
 mod cart;
@@ -22,7 +23,7 @@ const UPC: &str = "0001111041700";
 const STORE: &str = "01400376";
 
 struct Server {
-    world: Arc<World>,
+    world: Arc<TestWorld>,
     service: Service,
 }
 
@@ -35,7 +36,7 @@ fn server_with(variables: &[(&str, &str)]) -> Server {
     let own = [("KROGER_CLIENT_ID", "app"), ("KROGER_CLIENT_SECRET", "canary-secret")];
     let variables = own.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let settings = Arc::new(Settings::from_variables(variables).unwrap());
-    let world = Arc::new(World::new().with_optional_buckets());
+    let world = Arc::new(TestWorld::new().with_optional_buckets());
     Server { world, service: Service::new(Ok(settings)) }
 }
 

@@ -1,19 +1,22 @@
 //! The typed export `catalog`: translates, calls one rule, translates back.
 
-use super::Component;
 use super::bindings::exports::kroger::connector::cart::{Item as WitItem, Modality as WitModality};
 use super::bindings::exports::kroger::connector::catalog as wit;
 use super::bindings::kroger::connector::types::Failure as WitFailure;
+use super::component::Component;
+use super::told::unlinked;
 use super::typed::{answer, user};
+use kroger_core::cart::check::{self, Concern, Line};
 use kroger_core::cart::order::{self, Given};
-use kroger_core::catalog::check::{self, Concern, Line};
 use kroger_core::catalog::location::{Department, Hours, LocationId, Store, WEEK};
 use kroger_core::catalog::locations::{self, Near, StoreQuery};
-use kroger_core::catalog::page::Fulfillment;
+use kroger_core::catalog::page_request::Fulfillment;
 use kroger_core::catalog::preferred_location::{self, Preferred, Source};
 use kroger_core::catalog::product::{Cents, Price, Product, SoldBy, Stock};
-use kroger_core::catalog::search::{self, Found, Order, ProductQuery, StockWanted};
-use kroger_core::catalog::{self};
+use kroger_core::catalog::search;
+use kroger_core::catalog::search::found::Found;
+use kroger_core::catalog::search::query::{Order, ProductQuery, StockWanted};
+use kroger_core::catalog::{one_product, profile};
 use kroger_core::failure::Failure;
 use kroger_core::item::{Item, Modality, Upc};
 
@@ -38,7 +41,7 @@ impl wit::Guest for Component {
             let read = Upc::parse(&upc).map_err(|allowed| Failure::invalid_argument("upc", allowed))?;
             let location = location_id.as_deref().map(location).transpose()?;
             let (product, location) =
-                search::product(cx, &user(cx, user_id.as_deref())?, &read.upc, location.as_ref())?;
+                one_product::product(cx, &user(cx, user_id.as_deref())?, &read.upc, location.as_ref())?;
             Ok(wit::ProductAt { product: product.into(), location_id: location.as_ref().map(id) })
         })
     }
@@ -70,7 +73,7 @@ impl wit::Guest for Component {
     }
 
     fn profile_id(user_id: Option<String>) -> Result<String, WitFailure> {
-        answer(|cx| Ok(catalog::profile(cx, &user(cx, user_id.as_deref())?)?.id))
+        answer(|cx| Ok(profile::profile(cx, &user(cx, user_id.as_deref())?)?.id))
     }
 
     fn preferred_store(user_id: Option<String>) -> Result<Option<wit::StoreChoice>, WitFailure> {
@@ -171,7 +174,7 @@ impl From<Found> for wit::Found {
             total: found.total,
             next_start: found.next_start,
             notes: found.notes,
-            failure: found.failure.map(Into::into),
+            failure: found.failure.as_ref().map(unlinked),
         }
     }
 }

@@ -8,42 +8,33 @@ use super::bindings::exports::kroger::connector::{
     authorization as wit_authorization, cart as wit_cart, maintenance as wit_maintenance, migration as wit_migration,
     quotas as wit_quotas, tokens as wit_tokens,
 };
-use super::bindings::kroger::connector::types::{Failure as WitFailure, FailureCode};
-use super::{Component, with_context};
+use super::bindings::kroger::connector::types::Failure as WitFailure;
+use super::component::Component;
+use super::ports::with_context;
+use super::told::{WAYS, misconfigured, told};
+use crate::words;
 use kroger_core::Context;
 use kroger_core::cart::ledger::IdempotencyKey;
 use kroger_core::cart::order::{self, Given};
 use kroger_core::cart::{self, Added};
-use kroger_core::failure::{Code, Failure};
-use kroger_core::grant::tokens::{self, State, Status};
+use kroger_core::failure::Failure;
+use kroger_core::grant::on_demand;
+use kroger_core::grant::status::{self, Status, TokenState};
 use kroger_core::item::Modality;
+use kroger_core::kroger::limits::Endpoint;
 use kroger_core::ports::Timestamp;
 use kroger_core::secret::Secret;
 use kroger_core::service::maintenance;
 use kroger_core::service::validation::{self, Check, Reach, Validation};
-use kroger_core::settings::{Scope, SettingError};
-use kroger_core::sign_in::{authorization, import};
-use kroger_core::upstream::quota::{self, Endpoint, Standing};
+use kroger_core::settings::Scope;
+use kroger_core::sign_in::{authorization, exchange, import, pending, sign_out};
+use kroger_core::upstream::quota::{self, Standing};
 use kroger_core::user::UserId;
 
 /// Runs `rule`, and sorts what goes wrong before and in it.
 pub(super) fn answer<T>(rule: impl FnOnce(Context<'_>) -> Result<T, Failure>) -> Result<T, WitFailure> {
-    match with_context(rule) {
-        Ok(result) => result.map_err(Into::into),
-        Err(errors) => Err(misconfigured(errors)),
-    }
-}
-
-/// The operator's to correct, as wrong credentials are; no code of the closed
-/// set is nearer.
-fn misconfigured(errors: &[SettingError]) -> WitFailure {
-    WitFailure {
-        code: FailureCode::ClientCredentialsRejected,
-        message: crate::http::misconfiguration(errors),
-        next_step: "Correct the settings and start the component again.".to_owned(),
-        retry_after_seconds: None,
-        authorization_url: None,
-    }
+    let told = with_context(|cx| rule(cx).map_err(|failure| told(cx, &failure)));
+    told.unwrap_or_else(|errors| Err(misconfigured(errors)))
 }
 
 pub(super) fn user(cx: Context<'_>, id: Option<&str>) -> Result<UserId, Failure> {
@@ -71,7 +62,7 @@ impl wit_authorization::Guest for Component {
 
     fn complete(code: String, state: String) -> Result<wit_authorization::SignedIn, WitFailure> {
         answer(|cx| {
-            let signed_in = authorization::complete(cx, &Secret::new(code), &state)?;
+            let signed_in = exchange::complete(cx, &Secret::new(code), &state)?;
             Ok(wit_authorization::SignedIn {
                 user_id: signed_in.grant.user_id.as_str().to_owned(),
                 expires_at: signed_in.grant.tokens.expires_at.as_secs(),
@@ -81,18 +72,18 @@ impl wit_authorization::Guest for Component {
 
     fn progress(state: String) -> Result<wit_authorization::SignInProgress, WitFailure> {
         answer(|cx| {
-            let progress = authorization::progress(cx, &state);
+            let progress = pending::progress(cx, &state);
             progress.map(Into::into).map_err(|_| Failure::store_unavailable())
         })
     }
 }
 
-impl From<authorization::Progress> for wit_authorization::SignInProgress {
-    fn from(progress: authorization::Progress) -> Self {
+impl From<pending::Progress> for wit_authorization::SignInProgress {
+    fn from(progress: pending::Progress) -> Self {
         match progress {
-            authorization::Progress::Open => Self::Open,
-            authorization::Progress::Taken => Self::Taken,
-            authorization::Progress::Over => Self::Over,
+            pending::Progress::Open => Self::Open,
+            pending::Progress::Taken => Self::Taken,
+            pending::Progress::Over => Self::Over,
         }
     }
 }
@@ -105,9 +96,9 @@ impl wit_tokens::Guest for Component {
     fn refresh(user_id: Option<String>) -> Result<wit_tokens::TokenStatus, WitFailure> {
         answer(|cx| {
             let user = user(cx, user_id.as_deref())?;
-            let grant = tokens::refresh(cx, &user)?;
-            let status = tokens::status(cx, &user.key()).ok().flatten();
-            Ok(status.unwrap_or(Status { grant, state: State::Valid, last_error: None }).into())
+            let grant = on_demand::refresh(cx, &user)?;
+            let status = status::status(cx, &user.key()).ok().flatten();
+            Ok(status.unwrap_or(Status { grant, state: TokenState::Valid, last_error: None }).into())
         })
     }
 
@@ -116,12 +107,12 @@ impl wit_tokens::Guest for Component {
     }
 
     fn forget(user_id: String) -> Result<(), WitFailure> {
-        answer(|cx| tokens::forget(cx, &user(cx, Some(&user_id))?))
+        answer(|cx| sign_out::forget(cx, &user(cx, Some(&user_id))?))
     }
 }
 
 fn status(cx: Context<'_>, user: &UserId) -> Result<Option<wit_tokens::TokenStatus>, Failure> {
-    let status = tokens::status(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
+    let status = status::status(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
     Ok(status.map(Into::into))
 }
 
@@ -130,11 +121,11 @@ impl From<Status> for wit_tokens::TokenStatus {
         Self {
             user_id: grant.user_id.as_str().to_owned(),
             state: match state {
-                State::Valid => wit_tokens::TokenState::Valid,
-                State::ExpiringSoon => wit_tokens::TokenState::ExpiringSoon,
-                State::Expired => wit_tokens::TokenState::Expired,
-                State::Reauthorize { .. } => wit_tokens::TokenState::Reauthorize,
-                State::OfAnotherApp => wit_tokens::TokenState::OfAnotherApp,
+                TokenState::Valid => wit_tokens::TokenState::Valid,
+                TokenState::ExpiringSoon => wit_tokens::TokenState::ExpiringSoon,
+                TokenState::Expired => wit_tokens::TokenState::Expired,
+                TokenState::Reauthorize { .. } => wit_tokens::TokenState::Reauthorize,
+                TokenState::OfAnotherApp => wit_tokens::TokenState::OfAnotherApp,
             },
             expires_at: grant.tokens.expires_at.as_secs(),
             has_refresh_token: grant.tokens.refresh_token.is_some(),
@@ -155,7 +146,7 @@ impl From<wit_tokens::Reach> for Reach {
 
 impl From<Validation> for wit_tokens::Validation {
     fn from(found: Validation) -> Self {
-        let issues = found.issues();
+        let issues = words::issues(&found, &WAYS);
         let users = found
             .users
             .into_iter()
@@ -165,7 +156,11 @@ impl From<Validation> for wit_tokens::Validation {
 }
 
 fn checks(list: Vec<Check>) -> Vec<wit_tokens::Check> {
-    let each = |Check { name, ok, detail }| wit_tokens::Check { name: name.to_owned(), ok, detail };
+    let each = |Check { name, ok, finding }| wit_tokens::Check {
+        name: name.to_owned(),
+        ok,
+        detail: words::finding(&finding, &WAYS),
+    };
     list.into_iter().map(each).collect()
 }
 
@@ -283,8 +278,8 @@ impl wit_migration::Guest for Component {
         answer(|cx| {
             let user = user(cx, Some(&user_id))?;
             Ok(match import::import(cx, &user, &tokens.into(), expected.into())? {
-                import::Outcome::Imported => wit_migration::ImportOutcome::Imported,
-                import::Outcome::Declined(standing) => wit_migration::ImportOutcome::Declined(standing.into()),
+                import::ImportOutcome::Imported => wit_migration::ImportOutcome::Imported,
+                import::ImportOutcome::Declined(standing) => wit_migration::ImportOutcome::Declined(standing.into()),
             })
         })
     }
@@ -305,13 +300,13 @@ impl From<wit_migration::TokenPair> for import::Found {
 /// The pairs of two enums that are one: the core's and the interface's.
 macro_rules! same_standings {
     ($($name:ident),*) => {
-        impl From<import::Standing> for wit_migration::Standing {
-            fn from(standing: import::Standing) -> Self {
-                match standing { $(import::Standing::$name => Self::$name),* }
+        impl From<import::PairStanding> for wit_migration::Standing {
+            fn from(standing: import::PairStanding) -> Self {
+                match standing { $(import::PairStanding::$name => Self::$name),* }
             }
         }
 
-        impl From<wit_migration::Standing> for import::Standing {
+        impl From<wit_migration::Standing> for import::PairStanding {
             fn from(standing: wit_migration::Standing) -> Self {
                 match standing { $(wit_migration::Standing::$name => Self::$name),* }
             }
@@ -320,42 +315,3 @@ macro_rules! same_standings {
 }
 
 same_standings!(Absent, Dead, Newer, Older, Forgotten, Known, Useless);
-
-impl From<Failure> for WitFailure {
-    fn from(failure: Failure) -> Self {
-        // Rounded up: one second early is one refusal more.
-        let seconds = |wait: Duration| u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
-        Self {
-            code: code(failure.code),
-            message: failure.detail,
-            next_step: failure.next_step,
-            retry_after_seconds: failure.retry_after.map(seconds),
-            authorization_url: failure.authorization_url,
-        }
-    }
-}
-
-fn code(code: Code) -> FailureCode {
-    match code {
-        Code::Reauthorize => FailureCode::Reauthorize,
-        Code::TokenRejected => FailureCode::TokenRejected,
-        Code::UpstreamUnavailable => FailureCode::UpstreamUnavailable,
-        Code::UpstreamRejected | Code::UpstreamNonsense => FailureCode::UpstreamRejected,
-        Code::ClientCredentialsRejected => FailureCode::ClientCredentialsRejected,
-        Code::OutcomeUnknown => FailureCode::OutcomeUnknown,
-        Code::QuotaExhausted => FailureCode::QuotaExhausted,
-        Code::ScopeMissing => FailureCode::ScopeMissing,
-        Code::InvalidArgument
-        | Code::NoRefreshToken
-        | Code::SignInUnknown
-        | Code::SignInExpired
-        | Code::SignInUsed
-        | Code::SignInPasted
-        | Code::SignInDeclined
-        | Code::SignInRefused => FailureCode::InvalidArgument,
-        Code::IdempotencyConflict => FailureCode::IdempotencyConflict,
-        Code::IdempotencyInFlight => FailureCode::IdempotencyInFlight,
-        Code::StoreUnavailable => FailureCode::StoreUnavailable,
-        Code::NotFound => FailureCode::NotFound,
-    }
-}

@@ -26,7 +26,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
-use crate::failure::{Code, Failure};
+use crate::cart::unknown::Unknown;
+use crate::failure::{Cause, Failure, Undone};
 use crate::grant::lineage::SCHEMA_VERSION;
 use crate::grant::records;
 use crate::item::Item;
@@ -103,18 +104,6 @@ pub(crate) enum End {
     Unknown(Unknown),
     /// Something other than Kroger answered: most likely not added.
     Unintelligible,
-}
-
-/// Why nobody can say whether an add was processed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Unknown {
-    NoAnswer,
-    Status(u16),
-    /// Something that is not Kroger's cart told of success.
-    Foreign,
-    /// The process that sent it ended before it told of an answer.
-    Abandoned,
 }
 
 /// Stored before the add is sent.
@@ -373,29 +362,15 @@ impl AddTry {
 }
 
 fn refusal(state: &EntryState) -> Failure {
-    const NOTHING_SENT: &str = "This call sent nothing.";
+    const LEAST: Duration = Duration::from_secs(1);
+    const MOST: Duration = Duration::from_secs(2);
 
     match state {
-        EntryState::InFlight { left } => Failure::new(
-            Code::IdempotencyInFlight,
-            format!("A call with this Idempotency-Key is still running. {NOTHING_SENT}"),
-            "Repeat the call with the same key and items after `retry_after`; it answers what the first call did.",
-        )
-        .retry_after((*left).clamp(Duration::from_secs(1), Duration::from_secs(2))),
-        EntryState::Expired => Failure::invalid_argument(
-            "Idempotency-Key",
-            "it was used more than 24 hours ago, and nothing was added with it; use a new key",
-        ),
-        EntryState::TriedTooOften => Failure::invalid_argument(
-            "Idempotency-Key",
-            &format!("it was used for {MOST_TRIES} tries, none of which added anything; use a new key"),
-        ),
+        EntryState::InFlight { left } => Failure::from(Cause::KeyInFlight).retry_after((*left).clamp(LEAST, MOST)),
+        EntryState::Expired => Cause::KeyExpired.into(),
+        EntryState::TriedTooOften => Cause::KeyTriedTooOften.into(),
         EntryState::Conflict | EntryState::Free { .. } | EntryState::Claimed { .. } | EntryState::Ended(_) => {
-            Failure::new(
-                Code::IdempotencyConflict,
-                format!("This Idempotency-Key was used before, with other items. {NOTHING_SENT}"),
-                "Use a new key for other items; the same items with this key answer what the first call did.",
-            )
+            Cause::KeyConflict.into()
         }
     }
 }
@@ -403,17 +378,8 @@ fn refusal(state: &EntryState) -> Failure {
 fn obstructed(obstacle: Obstacle) -> Failure {
     match obstacle {
         Obstacle::StoreFailed => Failure::store_unavailable(),
-        Obstacle::StoreForgets => forgets(),
+        Obstacle::StoreForgets => Cause::StoreForgets(Undone::CartAdd).into(),
     }
-}
-
-fn forgets() -> Failure {
-    Failure::new(
-        Code::StoreUnavailable,
-        "The token store forgets what it was told, so a repeat of this cart add could not be told apart. \
-         Nothing was sent, nothing was lost.",
-        "Run the component under a host whose key-value store is durable, or leave the Idempotency-Key out.",
-    )
 }
 
 /// The entry that `key` belongs to.

@@ -104,7 +104,7 @@ mod tests {
     use super::*;
     use crate::cart::order::{self, Given};
     use crate::settings::Settings;
-    use crate::testing::World;
+    use crate::testing::TestWorld;
 
     fn settings(hours: &str) -> Settings {
         Settings::from_variables([("KROGER_RECENT_ADDS_HOURS".to_owned(), hours.to_owned())]).unwrap()
@@ -117,7 +117,7 @@ mod tests {
 
     #[test]
     fn nothing_is_noted_unless_the_operator_turned_the_log_on() {
-        let (world, settings) = (World::new(), settings("0"));
+        let (world, settings) = (TestWorld::new(), settings("0"));
         let cx = Context { settings: &settings, ports: &world };
 
         note(cx, &settings.default_user, &items());
@@ -127,7 +127,7 @@ mod tests {
 
     #[test]
     fn what_is_noted_shows_the_newest_first_until_it_expires() {
-        let (world, settings) = (World::new(), settings("1"));
+        let (world, settings) = (TestWorld::new(), settings("1"));
         let cx = Context { settings: &settings, ports: &world };
         let user = &settings.default_user;
 
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn what_is_forgotten_is_gone_and_the_51st_takes_the_place_of_the_first() {
-        let (world, settings) = (World::new(), settings("1"));
+        let (world, settings) = (TestWorld::new(), settings("1"));
         let cx = Context { settings: &settings, ports: &world };
         let user = &settings.default_user;
 

@@ -3,15 +3,18 @@
 use std::sync::Arc;
 
 use super::*;
-use crate::grant::tokens;
+use crate::failure::Code;
+use crate::grant::on_demand;
 use crate::item::{Modality, Quantity, Upc};
 use crate::ports::SendError;
+use crate::secret::Secret;
 use crate::settings::Settings;
-use crate::testing::World;
+use crate::sign_in::{authorization, exchange};
+use crate::testing::TestWorld;
 
 #[derive(Clone)]
 struct App {
-    world: Arc<World>,
+    world: Arc<TestWorld>,
     settings: Arc<Settings>,
 }
 
@@ -20,10 +23,10 @@ impl App {
         let variables = [("KROGER_CLIENT_ID", "app"), ("KROGER_CLIENT_SECRET", "secret")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let settings = Arc::new(Settings::from_variables(variables).unwrap());
-        let app = Self { world: Arc::new(World::new()), settings };
+        let app = Self { world: Arc::new(TestWorld::new()), settings };
         let link = authorization::authorize(app.cx(), &alice(), None).unwrap();
         app.world.answer_with_tokens("A1", "R1");
-        authorization::complete(app.cx(), &Secret::new("code"), &link.state).unwrap();
+        exchange::complete(app.cx(), &Secret::new("code"), &link.state).unwrap();
         app
     }
 
@@ -44,7 +47,7 @@ impl App {
     fn reject_while_another_refreshes(&self, access_token: &str) {
         let another = self.clone();
         self.world.answer_while(401, "", move || {
-            tokens::refresh(another.cx(), &alice()).unwrap();
+            on_demand::refresh(another.cx(), &alice()).unwrap();
         });
         self.world.answer_with_tokens(access_token, access_token);
     }

@@ -1,4 +1,4 @@
-//! Answers of Kroger's catalogue, kept for a short while so that the same
+//! Answers of Kroger's catalog, kept for a short while so that the same
 //! question does not cost quota twice: in the volatile bucket `cache`, which the
 //! host bounds and which ends with it. A host without that bucket asks Kroger
 //! each time.

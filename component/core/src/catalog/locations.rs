@@ -1,20 +1,22 @@
 //! Stores near a place, one store, and the chains and departments there are.
 
+use crate::failure::Cause;
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
 
 use crate::Context;
 use crate::catalog::cache::Freshness;
+use crate::catalog::cached_read::{CachedRead, without_data};
 use crate::catalog::lenient::list;
 use crate::catalog::location::{Chain, Department, LocationId, Store};
-use crate::catalog::page::spaced;
-use crate::catalog::{Source, without_data};
+use crate::catalog::page_request::spaced;
 use crate::failure::{Code, Failure};
-use crate::upstream::quota::{Endpoint, Purpose};
+use crate::kroger::limits::Endpoint;
+use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
-const LOCATIONS: Source =
-    Source { endpoint: Endpoint::Locations, purpose: Purpose::Browse, freshness: Freshness::Hour };
+const LOCATIONS: CachedRead =
+    CachedRead { endpoint: Endpoint::Locations, purpose: Purpose::Browse, freshness: Freshness::Hour };
 
 /// In miles.
 pub const LARGEST_RADIUS: u32 = 100;
@@ -185,7 +187,7 @@ pub fn store(cx: Context<'_>, user: &UserId, id: &LocationId) -> Result<Store, F
 
 /// Refuses a store that Kroger does not have, where that can be learnt: of such a
 /// one it only says nothing.
-pub(super) fn confirm(cx: Context<'_>, user: &UserId, id: Option<&LocationId>) -> Result<(), Failure> {
+pub(crate) fn confirm(cx: Context<'_>, user: &UserId, id: Option<&LocationId>) -> Result<(), Failure> {
     match id.map(|id| store(cx, user, id)) {
         Some(Err(failure)) if failure.code == Code::NotFound => Err(failure),
         _ => Ok(()),
@@ -207,11 +209,7 @@ pub fn location_value(cx: Context<'_>, user: &UserId, id: &LocationId) -> Result
 }
 
 fn no_such_store(id: &LocationId) -> Failure {
-    Failure::new(
-        Code::NotFound,
-        format!("Kroger has no store {}.", id.as_str()),
-        "Search for stores near a zip code; each has its id.",
-    )
+    Cause::NoSuchLocation(id.as_str().to_owned()).into()
 }
 
 /// All chains that Kroger owns.
@@ -225,7 +223,7 @@ pub fn departments(cx: Context<'_>, user: &UserId) -> Result<Vec<Department>, Fa
 }
 
 fn all(cx: Context<'_>, user: &UserId, endpoint: Endpoint, path: &str) -> Result<Vec<Value>, Failure> {
-    let source = Source { endpoint, purpose: Purpose::Browse, freshness: Freshness::Day };
+    let source = CachedRead { endpoint, purpose: Purpose::Browse, freshness: Freshness::Day };
     let answer = source.answer(cx, user, path)?;
     answer.get("data").map(|_| list(&answer, "data").to_vec()).ok_or_else(|| without_data(endpoint))
 }

@@ -1,58 +1,10 @@
-//! One page of Kroger's products: what is asked, and the answer in Kroger's own
-//! form, cleaned of what trips its readers.
+//! One page of Kroger's products, in Kroger's own form, cleaned of what trips its
+//! readers.
 
 use serde_json::{Map, Value, json};
-use url::form_urlencoded::Serializer;
 
-use crate::catalog::lenient::{list, number};
-use crate::catalog::location::LocationId;
-use crate::failure::Failure;
-use crate::item::Upc;
-
-/// The most products of one page, and of one list of ids.
-pub const MOST_PRODUCTS: u32 = 50;
-const LAST_START: u32 = 250;
-const MOST_WORDS: usize = 8;
-
-/// How a product is brought, as Kroger's search has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fulfillment {
-    InStore,
-    Pickup,
-    Delivery,
-    Shipping,
-}
-
-/// What Kroger finds products by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Filter {
-    Term {
-        term: Term,
-        /// One or several, separated by `|`, in Kroger's case.
-        brand: Option<String>,
-    },
-    Brand(String),
-    /// 1 to [`MOST_PRODUCTS`].
-    Upcs(Vec<Upc>),
-}
-
-/// What is searched for: 3 characters or more, in 8 words or fewer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Term(String);
-
-/// One call to Kroger's products.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PageRequest {
-    pub filter: Filter,
-    /// Without one there is no price, stock, aisle or fulfilment.
-    pub location: Option<LocationId>,
-    /// All of them; empty: however.
-    pub fulfillment: Vec<Fulfillment>,
-    /// 1 to [`MOST_PRODUCTS`].
-    pub limit: u32,
-    /// How many to skip, 250 at most.
-    pub start: u32,
-}
+use crate::catalog::lenient::{count, list, number};
+use crate::catalog::product::Product;
 
 /// A page in Kroger's form: objects that name a product.
 #[derive(Clone, Debug, PartialEq)]
@@ -63,99 +15,6 @@ pub struct Page {
     pub total: Option<u32>,
     /// How many of Kroger's products could not be read.
     pub left_out: usize,
-}
-
-impl Fulfillment {
-    /// Reads Kroger's word, or what people call it.
-    pub fn parse(text: &str) -> Option<Self> {
-        match text.trim().to_ascii_lowercase().replace(['-', '_', ' '], "").as_str() {
-            "ais" | "instore" | "store" => Some(Self::InStore),
-            "csp" | "curbside" | "curbsidepickup" | "pickup" => Some(Self::Pickup),
-            "dth" | "delivery" | "deliverytohome" => Some(Self::Delivery),
-            "sth" | "shipping" | "ship" | "shiptohome" => Some(Self::Shipping),
-            _ => None,
-        }
-    }
-
-    fn code(self) -> &'static str {
-        match self {
-            Self::InStore => "ais",
-            Self::Pickup => "csp",
-            Self::Delivery => "dth",
-            Self::Shipping => "sth",
-        }
-    }
-}
-
-impl Term {
-    /// Reads what someone searches for; of a long text Kroger takes the first
-    /// eight words, and a note says so.
-    ///
-    /// # Errors
-    /// What is allowed.
-    pub fn parse(text: &str) -> Result<(Self, Option<String>), &'static str> {
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let term = words.iter().take(MOST_WORDS).copied().collect::<Vec<_>>().join(" ");
-        let is_term = (3..=200).contains(&term.chars().count()) && !term.chars().any(char::is_control);
-        if !is_term {
-            return Err("3 to 200 characters, 8 words at most, such as `whole milk`");
-        }
-        let note = (words.len() > MOST_WORDS)
-            .then(|| format!("Kroger takes eight words at most, so this was searched for: {term}."));
-        Ok((Self(term), note))
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl PageRequest {
-    /// # Errors
-    /// `invalid_argument`, which names `limit` or `start`.
-    pub fn check(&self) -> Result<(), Failure> {
-        if !(1..=MOST_PRODUCTS).contains(&self.limit) {
-            return Err(Failure::invalid_argument("limit", "a whole number from 1 to 50"));
-        }
-        if self.start > LAST_START {
-            return Err(Failure::invalid_argument("start", "a whole number from 0 to 250"));
-        }
-        Ok(())
-    }
-
-    pub(super) fn path(&self) -> String {
-        let mut query = Serializer::new(String::new());
-        match &self.filter {
-            Filter::Term { term, brand } => {
-                query.append_pair("filter.term", term.as_str());
-                query.extend_pairs(brand.iter().map(|brand| ("filter.brand", brand)));
-            }
-            Filter::Brand(brand) => {
-                query.append_pair("filter.brand", brand);
-            }
-            Filter::Upcs(upcs) => {
-                let upcs: Vec<&str> = upcs.iter().map(Upc::as_str).collect();
-                query.append_pair("filter.productId", &upcs.join(","));
-            }
-        }
-        query.extend_pairs(self.location.iter().map(|location| ("filter.locationId", location.as_str())));
-        if !self.fulfillment.is_empty() {
-            let codes: Vec<&str> = self.fulfillment.iter().map(|one| one.code()).collect();
-            query.append_pair("filter.fulfillment", &codes.join(","));
-        }
-        query.append_pair("filter.limit", &self.limit.to_string());
-        // Kroger's document counts from 1, where skipping none is not asking.
-        if self.start > 0 {
-            query.append_pair("filter.start", &self.start.to_string());
-        }
-        format!("/v1/products?{}", spaced(&query.finish()))
-    }
-}
-
-/// A plus means a space in forms only; whether an API takes it for one is its
-/// own affair.
-pub(super) fn spaced(query: &str) -> String {
-    query.replace('+', "%20")
 }
 
 impl Page {
@@ -175,7 +34,7 @@ impl Page {
                 None => meta["warnings"] = json!([warning]),
             }
         }
-        let total = meta.get("pagination").and_then(|pagination| super::lenient::count(pagination, "total"));
+        let total = meta.get("pagination").and_then(|pagination| count(pagination, "total"));
         Some(Self { data, meta, total, left_out })
     }
 }
@@ -187,7 +46,7 @@ impl Page {
 ///
 /// None: what names no product.
 pub(super) fn cleaned_product(value: &Value) -> Option<Value> {
-    crate::catalog::product::Product::read(value)?;
+    Product::read(value)?;
     let mut product = value.clone();
     for name in ["itemInformation", "temperature"] {
         if product.get(name).is_some_and(|field| !field.is_object()) {
@@ -247,41 +106,6 @@ fn cleaned_price(value: &Value) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn request(filter: Filter) -> PageRequest {
-        PageRequest { filter, location: None, fulfillment: Vec::new(), limit: 10, start: 0 }
-    }
-
-    #[test]
-    fn a_page_is_asked_for_with_each_filter_encoded() {
-        let (term, _) = Term::parse("half & half  milk").unwrap();
-        let searched = PageRequest {
-            location: Some(LocationId::parse("01400376").unwrap()),
-            fulfillment: vec![Fulfillment::Pickup, Fulfillment::Delivery],
-            start: 10,
-            ..request(Filter::Term { term, brand: Some("Kroger|Simple Truth".to_owned()) })
-        };
-        let named = ["0001111041700", "0000000004011"].map(|upc| Upc::parse(upc).unwrap().upc);
-
-        assert_eq!(
-            searched.path(),
-            "/v1/products?filter.term=half%20%26%20half%20milk&filter.brand=Kroger%7CSimple%20Truth\
-             &filter.locationId=01400376&filter.fulfillment=csp%2Cdth&filter.limit=10&filter.start=10"
-        );
-        assert_eq!(
-            request(Filter::Upcs(named.to_vec())).path(),
-            "/v1/products?filter.productId=0001111041700%2C0000000004011&filter.limit=10"
-        );
-    }
-
-    #[test]
-    fn a_term_has_three_characters_and_loses_what_follows_its_eighth_word() {
-        assert!(Term::parse(" mi ").is_err() && Term::parse("").is_err() && Term::parse(&"x".repeat(201)).is_err());
-        let (term, note) = Term::parse("a b c d e f g h i").unwrap();
-        assert_eq!(term.as_str(), "a b c d e f g h");
-        assert!(note.unwrap().contains("a b c d e f g h."));
-        assert_eq!(Term::parse("oat milk").unwrap().1, None);
-    }
 
     #[test]
     fn one_bad_product_is_left_out_and_said_and_the_others_stay() {

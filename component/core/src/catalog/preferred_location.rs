@@ -50,6 +50,15 @@ pub fn of(cx: Context<'_>, user: &UserId) -> Result<Option<Preferred>, Failure> 
     Ok(configured.map(|location| Preferred { location, source: Source::Configured }))
 }
 
+/// The store to look at: the one that is named, else the user's preferred one,
+/// else the configured one.
+pub fn or_named(cx: Context<'_>, user: &UserId, named: Option<&LocationId>) -> Result<Option<LocationId>, Failure> {
+    match named {
+        Some(location) => Ok(Some(location.clone())),
+        None => Ok(of(cx, user)?.map(|preferred| preferred.location)),
+    }
+}
+
 /// Chooses the store, if Kroger has it.
 ///
 /// # Errors

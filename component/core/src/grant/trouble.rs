@@ -1,9 +1,14 @@
-//! Why a call gets no grant with a good access token. Only the type: the words for
-//! it are in [`crate::grant::tokens`].
+//! Why a call gets no grant with a good access token, and which failure that is.
+//! Changes nothing.
 
+use std::time::Duration;
+
+use crate::Context;
 use crate::app::App;
+use crate::failure::{Cause, Failure, Undone};
 use crate::ports::{StoreError, Timestamp};
 use crate::store::claim::Obstacle;
+use crate::user::UserId;
 
 /// Why there is no such grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,5 +49,34 @@ impl From<Obstacle> for Trouble {
             Obstacle::StoreFailed => Self::Store,
             Obstacle::StoreForgets => Self::StoreForgets,
         }
+    }
+}
+
+/// The one place where trouble with a grant becomes a failed call.
+pub fn failure(cx: Context<'_>, user: &UserId, trouble: &Trouble) -> Failure {
+    let sign_in = |cause| Failure::sign_in_needed(cause, user, &cx.settings.scope);
+    match trouble {
+        Trouble::NotSignedIn => sign_in(Cause::NotSignedIn),
+        Trouble::NoRefreshToken => sign_in(Cause::NothingToRenewWith),
+        Trouble::Refused { probably_spent } => sign_in(Cause::RefreshTokenRefused { probably_spent: *probably_spent }),
+        Trouble::Lost => sign_in(Cause::NewTokensLost),
+        Trouble::Unavailable { tries, until } => {
+            let wait = until.since(cx.ports.wall_now()).max(Duration::from_secs(1));
+            unavailable(*tries).retry_after(wait)
+        }
+        Trouble::OfAnotherApp(theirs) => {
+            Cause::OfAnotherApp { theirs: theirs.clone(), ours: cx.settings.app.clone() }.into()
+        }
+        Trouble::ClientMissing => Cause::ClientMissing.into(),
+        Trouble::ClientRefused => Cause::ClientRejected.into(),
+        Trouble::Store => Failure::store_unavailable(),
+        Trouble::StoreForgets => Cause::StoreForgets(Undone::Refresh).into(),
+    }
+}
+
+fn unavailable(tries: u64) -> Failure {
+    match tries {
+        0 => Cause::RefreshUnderWay.into(),
+        tries => Cause::RefreshFailed { tries }.into(),
     }
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::kroger::{self, ApiError};
+use crate::kroger::api_error::ApiError;
+use crate::kroger::retry_after::retry_after;
 use crate::ports::{Response, Timestamp};
 use crate::secret::Secret;
 
@@ -54,8 +55,8 @@ pub enum Verdict {
 /// Reads an answer to any of the three grants.
 pub fn verdict(response: &Response, now: Timestamp) -> Verdict {
     match response.status {
-        429 => Verdict::Busy { retry_after: kroger::retry_after(response, now) },
-        408 | 500..=599 => Verdict::Failed { retry_after: kroger::retry_after(response, now) },
+        429 => Verdict::Busy { retry_after: retry_after(response, now) },
+        408 | 500..=599 => Verdict::Failed { retry_after: retry_after(response, now) },
         200..=299 => token_response(&response.body)
             .map(Verdict::Granted)
             .or_else(|| error_response(&response.body))
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_client_credentials_are_the_operators_to_fix() {
+    fn wrong_client_credentials_are_told_from_a_refused_token() {
         for (status, body) in [
             (400, r#"{"error":"unauthorized","error_description":"invalid credentials"}"#),
             (401, r#"{"error":"unauthorized","error_description":"invalid credentials"}"#),
@@ -178,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lifetime_that_is_missing_or_nonsense_is_assumed_and_a_huge_one_is_bounded() {
+    fn a_missing_lifetime_is_assumed_and_a_huge_one_is_bounded() {
         assert_eq!(lifetime("1800"), 1_800);
         assert_eq!(lifetime("\"3600\""), 3_600);
         assert_eq!(lifetime("1799.9"), 1_799);
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_without_a_refresh_token_is_granted_all_the_same() {
+    fn an_access_token_without_a_refresh_token_is_granted() {
         let Verdict::Granted(response) = read(200, r#"{"access_token":"a","expires_in":10}"#) else {
             panic!("not granted");
         };
@@ -199,13 +200,13 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_no_header_can_carry_is_unintelligible() {
+    fn a_token_that_fits_no_header_is_unintelligible() {
         assert_eq!(read(200, "{\"access_token\":\"a\\r\\nb\"}"), Verdict::Unintelligible);
         assert_eq!(read(200, r#"{"access_token":""}"#), Verdict::Unintelligible);
     }
 
     #[test]
-    fn busy_is_not_processed_and_failed_may_be() {
+    fn a_429_is_busy_and_a_5xx_is_failed() {
         assert_eq!(read(429, ""), Verdict::Busy { retry_after: None });
         for status in [408, 500, 502, 503, 504, 599] {
             assert_eq!(read(status, ""), Verdict::Failed { retry_after: None });

@@ -9,7 +9,7 @@ use crate::failure::Failure;
 use crate::grant::due::{self, Minute};
 use crate::grant::lineage::{Current, SCHEMA_VERSION};
 use crate::grant::refresh::{self, Need, Trouble};
-use crate::grant::{outside_pair, records, tokens};
+use crate::grant::{outside_pair, records, trouble};
 use crate::ports::{Bucket, StoreError, Timestamp};
 use crate::service::sweep;
 use crate::upstream::app_token;
@@ -95,7 +95,7 @@ pub fn refresh_user(cx: Context<'_>, user: &UserId) -> Result<RefreshOutcome, Fa
         Err(Trouble::Refused { .. } | Trouble::Lost) => Ok(RefreshOutcome::Reauthorize),
         Err(Trouble::Unavailable { .. }) => Ok(RefreshOutcome::Postponed),
         Err(trouble @ (Trouble::ClientMissing | Trouble::ClientRefused | Trouble::Store | Trouble::StoreForgets)) => {
-            Err(tokens::failure(cx, user, &trouble))
+            Err(trouble::failure(cx, user, &trouble))
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::grant::due::{self, Minute};
 use crate::grant::lineage::{Current, Grant, Ticket};
 use crate::grant::{records, success_rate};
 use crate::ports::{Bucket, Event, StoreError};
-use crate::sign_in::authorization;
+use crate::sign_in::pending;
 use crate::upstream::quota;
 use crate::user::UserKey;
 
@@ -86,12 +86,12 @@ fn has_served(cx: Context<'_>, key: &str, due_from: Minute) -> Result<bool, Stor
         ["due", minute, ..] => is_before(minute, due_from.saturating_sub(due::DAY)),
         ["lifetimes", hour, _] => is_before(hour, success_rate::hour(now).saturating_sub(DAY_IN_HOURS)),
         ["quota", endpoint, number] => quota::is_over(cx, endpoint, number)?,
-        ["signin", place] if *place != "places" => authorization::is_long_over(cx, key)?,
-        ["signin_link", _] => authorization::is_long_over(cx, key)?,
-        ["invitation", place] if *place != "places" => authorization::is_long_over(cx, key)?,
-        ["invitation_of", _] => authorization::is_long_over(cx, key)?,
+        ["signin", place] if *place != "places" => pending::is_long_over(cx, key)?,
+        ["signin_link", _] => pending::is_long_over(cx, key)?,
+        ["invitation", place] if *place != "places" => pending::is_long_over(cx, key)?,
+        ["invitation_of", _] => pending::is_long_over(cx, key)?,
         ["recent_add", _, _] => recent_adds::is_over(cx, key)?,
-        ["used", slot, hash] => !authorization::is_pending(cx, slot, hash)?,
+        ["used", slot, hash] => !pending::is_pending(cx, slot, hash)?,
         _ => false,
     })
 }

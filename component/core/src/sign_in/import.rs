@@ -53,7 +53,7 @@ impl Found {
 
 /// What a pair is, compared with what the store has for its user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum PairStanding {
     /// Nothing is there to be replaced.
     Absent,
     /// Only a sign-in could bring back the grant that is there.
@@ -70,14 +70,14 @@ pub enum Standing {
 
 /// What became of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ImportOutcome {
     Imported,
     /// It stands otherwise than expected, or is never taken.
-    Declined(Standing),
+    Declined(PairStanding),
 }
 
 /// What `found` would be as the user's grant. Writes nothing.
-pub fn assess(cx: Context<'_>, user: &UserId, found: &Found) -> Result<Standing, Failure> {
+pub fn assess(cx: Context<'_>, user: &UserId, found: &Found) -> Result<PairStanding, Failure> {
     let tokens = tokens(found, cx.settings.app.clone(), cx.ports.wall_now())?;
     let current = records::current(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
     standing(cx, user, &tokens, &current).map_err(|_| Failure::store_unavailable())
@@ -87,22 +87,22 @@ pub fn assess(cx: Context<'_>, user: &UserId, found: &Found) -> Result<Standing,
 ///
 /// The root is taken before the history is read: a sign-in or deletion that
 /// takes its root later outranks this one.
-pub fn import(cx: Context<'_>, user: &UserId, found: &Found, expected: Standing) -> Result<Outcome, Failure> {
+pub fn import(cx: Context<'_>, user: &UserId, found: &Found, expected: PairStanding) -> Result<ImportOutcome, Failure> {
     let seen = assess(cx, user, found)?;
     if seen != expected || !seen.may_be_taken() {
-        return Ok(Outcome::Declined(seen));
+        return Ok(ImportOutcome::Declined(seen));
     }
     let tokens = tokens(found, cx.settings.app.clone(), cx.ports.wall_now())?;
     take(cx, user, tokens, expected).map_err(|_| Failure::store_unavailable())
 }
 
-fn take(cx: Context<'_>, user: &UserId, tokens: Tokens, expected: Standing) -> Result<Outcome, StoreError> {
+fn take(cx: Context<'_>, user: &UserId, tokens: Tokens, expected: PairStanding) -> Result<ImportOutcome, StoreError> {
     let key = user.key();
     let root = records::take_root(cx, &key)?;
     let before = records::current(cx, &key)?;
     let seen = standing(cx, user, &tokens, &before)?;
     if seen != expected {
-        return Ok(Outcome::Declined(seen));
+        return Ok(ImportOutcome::Declined(seen));
     }
     let record = Record::sign_in(user.clone(), tokens, Source::Import, &before);
     records::write(cx, &key, root.ticket(), &record)?;
@@ -110,37 +110,37 @@ fn take(cx: Context<'_>, user: &UserId, tokens: Tokens, expected: Standing) -> R
     due::enter(cx, &grant);
     cx.ports.log(&LogEvent::SignedIn { user: key.short(), ticket: grant.ticket.to_string() });
     outside_pair::export(cx, &grant);
-    Ok(Outcome::Imported)
+    Ok(ImportOutcome::Imported)
 }
 
-impl Standing {
+impl PairStanding {
     fn may_be_taken(self) -> bool {
         !matches!(self, Self::Known | Self::Useless)
     }
 }
 
-fn standing(cx: Context<'_>, user: &UserId, tokens: &Tokens, current: &Current) -> Result<Standing, StoreError> {
+fn standing(cx: Context<'_>, user: &UserId, tokens: &Tokens, current: &Current) -> Result<PairStanding, StoreError> {
     if tokens.refresh_token.is_none() && !tokens.are_usable(cx.ports.wall_now()) {
-        return Ok(Standing::Useless);
+        return Ok(PairStanding::Useless);
     }
     match current {
-        Current::Absent => Ok(Standing::Absent),
+        Current::Absent => Ok(PairStanding::Absent),
         Current::Deleted { root } => {
             let key = records::grant_key(&user.key(), root.ticket());
             let tombstone: Option<Record> = records::read(cx, Bucket::Store, &key)?;
             Ok(beside_tombstone(tokens, tombstone))
         }
-        Current::Grant(grant) if has_had(grant, tokens) => Ok(Standing::Known),
-        Current::Grant(grant) if is_dead(cx, grant)? => Ok(Standing::Dead),
-        Current::Grant(grant) if tokens.obtained_at > grant.tokens.obtained_at => Ok(Standing::Newer),
-        Current::Grant(_) => Ok(Standing::Older),
+        Current::Grant(grant) if has_had(grant, tokens) => Ok(PairStanding::Known),
+        Current::Grant(grant) if is_dead(cx, grant)? => Ok(PairStanding::Dead),
+        Current::Grant(grant) if tokens.obtained_at > grant.tokens.obtained_at => Ok(PairStanding::Newer),
+        Current::Grant(_) => Ok(PairStanding::Older),
     }
 }
 
-fn beside_tombstone(tokens: &Tokens, tombstone: Option<Record>) -> Standing {
+fn beside_tombstone(tokens: &Tokens, tombstone: Option<Record>) -> PairStanding {
     match tombstone.map(|record| record.event) {
-        Some(Event::Deleted { at }) if at < tokens.obtained_at => Standing::Absent,
-        _ => Standing::Forgotten,
+        Some(Event::Deleted { at }) if at < tokens.obtained_at => PairStanding::Absent,
+        _ => PairStanding::Forgotten,
     }
 }
 
@@ -190,9 +190,10 @@ fn check(token: Option<&Secret>, part: &'static str) -> Result<(), Flaw> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grant::{refresh, tokens as grants_of};
+    use crate::grant::{on_demand, refresh, status};
     use crate::settings::Settings;
-    use crate::testing::{BEGINNING, StoreMood, World};
+    use crate::sign_in::sign_out;
+    use crate::testing::{BEGINNING, StoreMood, TestWorld};
 
     const EARLIER: Duration = Duration::from_secs(600);
 
@@ -216,7 +217,7 @@ mod tests {
         }
     }
 
-    fn import_as(cx: Context<'_>, found: &Found, expected: Standing) -> Outcome {
+    fn import_as(cx: Context<'_>, found: &Found, expected: PairStanding) -> ImportOutcome {
         import(cx, &alice(), found, expected).unwrap()
     }
 
@@ -227,26 +228,26 @@ mod tests {
 
     #[test]
     fn a_pair_of_a_user_whom_the_store_does_not_know_is_taken_whole() {
-        let (settings, world) = (settings(), World::new());
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let found = pair("a", BEGINNING - EARLIER);
 
-        assert_eq!(assess(cx, &alice(), &found).unwrap(), Standing::Absent);
-        assert_eq!(import_as(cx, &found, Standing::Absent), Outcome::Imported);
+        assert_eq!(assess(cx, &alice(), &found).unwrap(), PairStanding::Absent);
+        assert_eq!(import_as(cx, &found, PairStanding::Absent), ImportOutcome::Imported);
 
-        let status = grants_of::status(cx, &alice().key()).unwrap().unwrap();
+        let status = status::status(cx, &alice().key()).unwrap().unwrap();
         assert_eq!(status.grant.source, Source::Import);
         assert_eq!(status.grant.tokens.obtained_at, BEGINNING - EARLIER);
         assert_eq!(status.grant.tokens.scope.as_deref(), Some("cart.basic:write"));
-        assert_eq!(status.state, grants_of::State::Valid);
+        assert_eq!(status.state, status::TokenState::Valid);
     }
 
     #[test]
     fn a_refresh_token_survives_a_stale_access_token_and_is_refreshed_on_first_use() {
-        let (settings, world) = (settings(), World::new());
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let stale = pair("a", BEGINNING - Duration::from_secs(86_400));
-        import_as(cx, &stale, Standing::Absent);
+        import_as(cx, &stale, PairStanding::Absent);
         world.answer_with_tokens("access-new", "refresh-new");
 
         let grant = refresh::grant(cx, &alice(), refresh::Need::Usable).unwrap();
@@ -258,11 +259,11 @@ mod tests {
 
     #[test]
     fn a_pair_with_no_more_than_a_refresh_token_is_due_at_once() {
-        let (settings, world) = (settings(), World::new());
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let bare = Found { refresh_token: Some(Secret::new("refresh-a")), ..Found::default() };
 
-        assert_eq!(import_as(cx, &bare, Standing::Absent), Outcome::Imported);
+        assert_eq!(import_as(cx, &bare, PairStanding::Absent), ImportOutcome::Imported);
 
         let due = crate::service::maintenance::due(cx, 10).unwrap();
         assert_eq!(due, [alice()]);
@@ -270,83 +271,83 @@ mod tests {
 
     #[test]
     fn the_newer_pair_is_told_from_the_older_and_each_is_taken_only_by_that_name() {
-        let (settings, world) = (settings(), World::new());
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
-        import_as(cx, &pair("a", BEGINNING - EARLIER), Standing::Absent);
+        import_as(cx, &pair("a", BEGINNING - EARLIER), PairStanding::Absent);
         let older = pair("b", BEGINNING - EARLIER - EARLIER);
         let newer = pair("c", BEGINNING);
 
-        assert_eq!(import_as(cx, &older, Standing::Absent), Outcome::Declined(Standing::Older));
-        assert_eq!(import_as(cx, &newer, Standing::Absent), Outcome::Declined(Standing::Newer));
+        assert_eq!(import_as(cx, &older, PairStanding::Absent), ImportOutcome::Declined(PairStanding::Older));
+        assert_eq!(import_as(cx, &newer, PairStanding::Absent), ImportOutcome::Declined(PairStanding::Newer));
         assert_eq!(access_token(cx), "access-a");
-        assert_eq!(import_as(cx, &newer, Standing::Newer), Outcome::Imported);
+        assert_eq!(import_as(cx, &newer, PairStanding::Newer), ImportOutcome::Imported);
         assert_eq!(access_token(cx), "access-c");
-        assert_eq!(import_as(cx, &older, Standing::Older), Outcome::Imported);
+        assert_eq!(import_as(cx, &older, PairStanding::Older), ImportOutcome::Imported);
         assert_eq!(access_token(cx), "access-b");
     }
 
     #[test]
     fn a_refresh_token_that_the_lineage_has_had_is_never_taken_again() {
-        let (settings, world) = (settings(), World::new());
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let found = pair("a", BEGINNING - EARLIER);
-        import_as(cx, &found, Standing::Absent);
+        import_as(cx, &found, PairStanding::Absent);
         world.answer_with_tokens("access-new", "refresh-new");
-        grants_of::refresh(cx, &alice()).unwrap();
+        on_demand::refresh(cx, &alice()).unwrap();
         let again = Found { obtained_at: Some(BEGINNING), ..found };
 
-        assert_eq!(import_as(cx, &again, Standing::Known), Outcome::Declined(Standing::Known));
-        assert_eq!(import_as(cx, &again, Standing::Newer), Outcome::Declined(Standing::Known));
+        assert_eq!(import_as(cx, &again, PairStanding::Known), ImportOutcome::Declined(PairStanding::Known));
+        assert_eq!(import_as(cx, &again, PairStanding::Newer), ImportOutcome::Declined(PairStanding::Known));
         assert_eq!(access_token(cx), "access-new");
     }
 
     #[test]
     fn whoever_was_forgotten_since_stays_so_unless_that_is_what_is_meant() {
-        let (settings, world) = (settings(), World::new());
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
-        import_as(cx, &pair("a", BEGINNING - EARLIER), Standing::Absent);
+        import_as(cx, &pair("a", BEGINNING - EARLIER), PairStanding::Absent);
         world.advance(EARLIER);
-        grants_of::forget(cx, &alice()).unwrap();
+        sign_out::forget(cx, &alice()).unwrap();
         let before = pair("b", BEGINNING);
         let after = pair("c", BEGINNING + EARLIER + Duration::from_secs(1));
         world.advance(EARLIER);
 
-        assert_eq!(import_as(cx, &before, Standing::Absent), Outcome::Declined(Standing::Forgotten));
+        assert_eq!(import_as(cx, &before, PairStanding::Absent), ImportOutcome::Declined(PairStanding::Forgotten));
         assert!(records::current(cx, &alice().key()).unwrap().grant().is_none());
-        assert_eq!(assess(cx, &alice(), &after).unwrap(), Standing::Absent);
-        assert_eq!(import_as(cx, &before, Standing::Forgotten), Outcome::Imported);
+        assert_eq!(assess(cx, &alice(), &after).unwrap(), PairStanding::Absent);
+        assert_eq!(import_as(cx, &before, PairStanding::Forgotten), ImportOutcome::Imported);
         assert_eq!(access_token(cx), "access-b");
     }
 
     #[test]
     fn a_grant_that_kroger_refused_is_dead_even_beside_an_older_pair() {
-        let (settings, world) = (settings(), World::new());
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
-        import_as(cx, &pair("a", BEGINNING - LIFETIME), Standing::Absent);
+        import_as(cx, &pair("a", BEGINNING - LIFETIME), PairStanding::Absent);
         let refusal = r#"{"error":"invalid_request","error_description":"invalid refresh_token"}"#;
         world.answer(400, refusal);
         assert!(refresh::grant(cx, &alice(), refresh::Need::Usable).is_err());
 
         let older = pair("b", BEGINNING - LIFETIME - EARLIER);
-        assert_eq!(import_as(cx, &older, Standing::Dead), Outcome::Imported);
+        assert_eq!(import_as(cx, &older, PairStanding::Dead), ImportOutcome::Imported);
     }
 
     #[test]
     fn a_pair_in_which_nothing_works_is_never_taken() {
-        let (settings, world) = (settings(), World::new());
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let expired = Found { refresh_token: None, ..pair("a", BEGINNING - LIFETIME - EARLIER) };
         let endless = Found { refresh_token: None, expires_at: Some(Timestamp(u64::MAX)), ..pair("a", BEGINNING) };
 
         for useless in [Found::default(), expired, endless] {
-            assert_eq!(import_as(cx, &useless, Standing::Useless), Outcome::Declined(Standing::Useless));
+            assert_eq!(import_as(cx, &useless, PairStanding::Useless), ImportOutcome::Declined(PairStanding::Useless));
         }
         assert!(world.stored(Bucket::Store).is_empty());
     }
 
     #[test]
     fn a_token_that_no_header_can_carry_is_refused_and_not_shown() {
-        let (settings, world) = (settings(), World::new());
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         for canary in ["canary\r\nX: y".to_owned(), "canary".repeat(4_000)] {
             let found = Found { refresh_token: Some(Secret::new(canary)), ..pair("a", BEGINNING) };
@@ -360,27 +361,27 @@ mod tests {
 
     #[test]
     fn a_sign_in_that_comes_between_look_and_import_is_not_replaced() {
-        let (settings, world) = (settings(), std::sync::Arc::new(World::new()));
+        let (settings, world) = (settings(), std::sync::Arc::new(TestWorld::new()));
         let cx = Context { settings: &settings, ports: &*world };
         let found = pair("a", BEGINNING - EARLIER);
         let other = std::sync::Arc::clone(&world);
         world.interrupt_before(records::roots_key(&alice().key()), move || {
             let settings = self::settings();
             let cx = Context { settings: &settings, ports: &*other };
-            import(cx, &alice(), &pair("sign-in", BEGINNING), Standing::Absent).unwrap();
+            import(cx, &alice(), &pair("sign-in", BEGINNING), PairStanding::Absent).unwrap();
         });
 
-        assert_eq!(import_as(cx, &found, Standing::Absent), Outcome::Declined(Standing::Older));
+        assert_eq!(import_as(cx, &found, PairStanding::Absent), ImportOutcome::Declined(PairStanding::Older));
         assert_eq!(access_token(cx), "access-sign-in");
     }
 
     #[test]
     fn a_store_that_fails_is_said_to_and_nothing_is_sent() {
-        let (settings, world) = (settings(), World::new());
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         world.set_store_mood(StoreMood::Failing);
 
-        let failure = import(cx, &alice(), &pair("a", BEGINNING), Standing::Absent).unwrap_err();
+        let failure = import(cx, &alice(), &pair("a", BEGINNING), PairStanding::Absent).unwrap_err();
 
         assert_eq!(failure.code.as_str(), "store_unavailable");
         assert!(world.sent().is_empty());

@@ -23,13 +23,14 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::Context;
-use crate::failure::{Code, Failure};
+use crate::failure::{Cause, Failure, SignInTrouble};
 use crate::grant::lineage::SCHEMA_VERSION;
 use crate::grant::records;
 use crate::ports::{Bucket, Timestamp};
 use crate::secret::{Secret, base32_sha256};
 use crate::settings::{Scope, Settings};
-use crate::sign_in::authorization::{self, LIFETIME, Return};
+use crate::sign_in::authorization;
+use crate::sign_in::pending::{LIFETIME, Return};
 use crate::user::UserId;
 
 const PLACES: u64 = 1_000;
@@ -83,7 +84,7 @@ fn shared_key(user: &UserId) -> String {
 /// The user's open invitation for `scope`, else a new one.
 pub fn invite(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Invited, Failure> {
     if cx.settings.client.is_none() {
-        return Err(Failure::client_credentials_missing());
+        return Err(Cause::ClientMissing.into());
     }
     let unavailable = |_| Failure::store_unavailable();
     let shared: Option<Shared> = records::read(cx, Bucket::Store, &shared_key(user)).map_err(unavailable)?;
@@ -132,7 +133,7 @@ fn page(settings: &Settings, id: &str) -> Url {
 /// # Errors
 /// It is unknown, was overtaken, or took too long.
 pub fn open(cx: Context<'_>, id: &str) -> Result<Invitation, Failure> {
-    let unknown = || Failure::sign_in(Code::SignInUnknown, "link", "it is incomplete, or a newer one took its place");
+    let unknown = || Failure::sign_in(SignInTrouble::InvitationUnknown);
     let (place, _) = id.split_once('.').ok_or_else(unknown)?;
     let is_place = (1..=3).contains(&place.len()) && place.bytes().all(|byte| byte.is_ascii_digit());
     if !is_place || id.len() > 64 {
@@ -143,7 +144,7 @@ pub fn open(cx: Context<'_>, id: &str) -> Result<Invitation, Failure> {
     let invitation = invitation.filter(|invitation| invitation.id == id).ok_or_else(unknown)?;
     let now = cx.ports.wall_now();
     if now >= invitation.started_at + LIFETIME || now + LIFETIME < invitation.started_at {
-        return Err(Failure::sign_in(Code::SignInExpired, "link", "it was made more than 10 minutes ago"));
+        return Err(Failure::sign_in(SignInTrouble::InvitationExpired));
     }
     Ok(invitation)
 }
@@ -175,7 +176,7 @@ fn number(cx: Context<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::World;
+    use crate::testing::TestWorld;
 
     fn settings(redirect_uri: &str) -> Settings {
         let variables = [("KROGER_CLIENT_ID", "app"), ("KROGER_REDIRECT_URI", redirect_uri)];
@@ -193,7 +194,7 @@ mod tests {
 
     #[test]
     fn calls_within_minutes_share_an_invitation_and_a_later_one_gets_a_new_one() {
-        let (world, settings) = (World::new(), settings("http://localhost:9004/auth/callback"));
+        let (world, settings) = (TestWorld::new(), settings("http://localhost:9004/auth/callback"));
         let cx = Context { settings: &settings, ports: &world };
         let user = &settings.default_user;
 
@@ -209,14 +210,14 @@ mod tests {
 
     #[test]
     fn an_invitation_ends_after_ten_minutes_and_only_its_whole_id_opens_it() {
-        let (world, settings) = (World::new(), settings("http://localhost:9004/auth/callback"));
+        let (world, settings) = (TestWorld::new(), settings("http://localhost:9004/auth/callback"));
         let cx = Context { settings: &settings, ports: &world };
         let invited = invite(cx, &settings.default_user, &settings.scope).unwrap();
 
         for wrong in ["", "1", "1.", "1.AAAA", "x.y", "../1", &format!("{}x", invited.id)] {
-            assert_eq!(open(cx, wrong).unwrap_err().code, Code::SignInUnknown, "{wrong}");
+            assert_eq!(open(cx, wrong).unwrap_err().cause, Cause::SignIn(SignInTrouble::InvitationUnknown), "{wrong}");
         }
         world.advance(LIFETIME);
-        assert_eq!(accept(cx, &invited.id).unwrap_err().code, Code::SignInExpired);
+        assert_eq!(accept(cx, &invited.id).unwrap_err().cause, Cause::SignIn(SignInTrouble::InvitationExpired));
     }
 }

@@ -9,16 +9,17 @@ use std::time::Duration;
 
 use crate::Context;
 use crate::backoff;
-use crate::failure::{Code, Failure};
+use crate::failure::{Cause, Failure};
 use crate::grant::lineage::Grant;
 use crate::grant::refresh::{self, Need};
-use crate::grant::{records, tokens};
-use crate::kroger::{self, ApiError};
+use crate::grant::{records, trouble};
+use crate::kroger::api_error::ApiError;
+use crate::kroger::limits::Endpoint;
+use crate::kroger::retry_after::retry_after;
 use crate::ports::{Request, Response, SendError};
 use crate::secret::Secret;
-use crate::sign_in::authorization;
 use crate::upstream::app_token;
-use crate::upstream::quota::{self, Endpoint, Purpose};
+use crate::upstream::quota::{self, Purpose};
 use crate::user::UserId;
 
 const SEND_TIMEOUT: Duration = Duration::from_secs(15);
@@ -254,7 +255,7 @@ impl Rounds<'_> {
 /// What an answer means, whatever kind of call it answers.
 fn read(cx: Context<'_>, sent: &Result<Response, SendError>) -> Answer {
     match sent {
-        Ok(response) => read_response(response, kroger::retry_after(response, cx.ports.wall_now())),
+        Ok(response) => read_response(response, retry_after(response, cx.ports.wall_now())),
         Err(SendError::NotSent) => Answer::NotProcessed { why: NotProcessed::NotReached, retry_after: None },
         Err(SendError::Unknown) => Answer::Unknown { why: Unknown::NoAnswer, retry_after: None },
     }
@@ -291,14 +292,7 @@ impl Bearer for Grant {
     }
 
     fn rejected(&self, cx: Context<'_>, _endpoint: Endpoint) -> Failure {
-        let mut failure = Failure::new(
-            Code::TokenRejected,
-            "Token expired or invalid. The access token was refreshed and the call repeated once; Kroger rejected it again.\n\n\
-             Recovery: Use /auth/authorize to re-authenticate",
-            "Open the authorization URL and let the user sign in; then repeat the call.",
-        );
-        failure.authorization_url = authorization::shared_link(cx, &self.user_id, &cx.settings.scope);
-        failure
+        Failure::sign_in_needed(Cause::UserTokenRejected, &self.user_id, &cx.settings.scope)
     }
 }
 
@@ -310,7 +304,7 @@ pub(crate) fn users_token(
     deadline: Duration,
 ) -> Result<Grant, Failure> {
     let need = rejected.map_or(Need::Usable, |rejected| Need::NewerThanRejected(rejected.ticket));
-    refresh::grant_by(cx, user, need, deadline).map_err(|trouble| tokens::failure(cx, user, &trouble))
+    refresh::grant_by(cx, user, need, deadline).map_err(|trouble| trouble::failure(cx, user, &trouble))
 }
 
 /// The app's own token, or the user's where the app has none.
@@ -343,16 +337,7 @@ impl Bearer for ReadingToken {
     fn rejected(&self, cx: Context<'_>, endpoint: Endpoint) -> Failure {
         match self {
             Self::User(grant) => grant.rejected(cx, endpoint),
-            Self::App(_) => Failure::new(
-                Code::TokenRejected,
-                format!(
-                    "Token expired or invalid. Kroger's {} rejected the app's own access token, and the one that was \
-                     fetched in its place.",
-                    endpoint.as_str()
-                ),
-                "Whoever runs this server must check that KROGER_CLIENT_ID and KROGER_API_BASE_URL belong to the same \
-                 environment of Kroger's; signing in does not help.",
-            ),
+            Self::App(_) => Cause::AppTokenRejected(endpoint).into(),
         }
     }
 }

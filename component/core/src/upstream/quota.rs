@@ -18,25 +18,16 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Code, Failure};
+use crate::failure::{Cause, Failure};
 use crate::grant::lineage::SCHEMA_VERSION;
 use crate::grant::records;
+use crate::kroger::limits::{Endpoint, Limits};
+use crate::kroger::retry_after::{LONGEST_RETRY_AFTER, retry_after};
 use crate::ports::{Bucket, Event, Response, StoreError, Timestamp};
-use crate::{CLOCK_SKEW, Context, kroger};
+use crate::{CLOCK_SKEW, Context};
 
 /// A window's length, from its first call.
 pub const WINDOW: Duration = Duration::from_secs(24 * 3_600);
-
-/// The kinds of call that Kroger counts separately.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endpoint {
-    Products,
-    Cart,
-    Identity,
-    Locations,
-    Chains,
-    Departments,
-}
 
 /// The purpose of a call decides whether it may use the reserve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,19 +38,6 @@ pub enum Purpose {
     Cart,
     /// Another send of the same call. It leaves the reserve.
     Repeat,
-}
-
-/// The number of calls that a window has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    pub products: u32,
-    pub cart: u32,
-    pub identity: u32,
-    pub locations: u32,
-    pub chains: u32,
-    pub departments: u32,
-    /// The reserve's share of `products` and of `cart`.
-    pub reserve_percent: u32,
 }
 
 /// The state of an endpoint's quota.
@@ -92,42 +70,7 @@ enum Refusal {
     Blocked { until: Timestamp },
 }
 
-impl Endpoint {
-    pub const ALL: [Self; 6] =
-        [Self::Products, Self::Cart, Self::Identity, Self::Locations, Self::Chains, Self::Departments];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Products => "products",
-            Self::Cart => "cart",
-            Self::Identity => "identity",
-            Self::Locations => "locations",
-            Self::Chains => "chains",
-            Self::Departments => "departments",
-        }
-    }
-}
-
 impl Limits {
-    pub fn of(&self, endpoint: Endpoint) -> u64 {
-        let limit = match endpoint {
-            Endpoint::Products => self.products,
-            Endpoint::Cart => self.cart,
-            Endpoint::Identity => self.identity,
-            Endpoint::Locations => self.locations,
-            Endpoint::Chains => self.chains,
-            Endpoint::Departments => self.departments,
-        };
-        limit.into()
-    }
-
-    pub fn reserve(&self, endpoint: Endpoint) -> u64 {
-        match endpoint {
-            Endpoint::Products | Endpoint::Cart => self.of(endpoint) * u64::from(self.reserve_percent) / 100,
-            Endpoint::Identity | Endpoint::Locations | Endpoint::Chains | Endpoint::Departments => 0,
-        }
-    }
-
     fn allowance(&self, endpoint: Endpoint, purpose: Purpose) -> u64 {
         match purpose {
             Purpose::Cart => self.of(endpoint),
@@ -154,7 +97,7 @@ pub fn spend(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose) -> Result<()
 /// Remembers for all processes when Kroger's answer asks them to come back.
 pub fn observe(cx: Context<'_>, endpoint: Endpoint, response: &Response) {
     let now = cx.ports.wall_now();
-    let Some(wait) = kroger::retry_after(response, now).filter(|wait| response.status == 429 && !wait.is_zero()) else {
+    let Some(wait) = retry_after(response, now).filter(|wait| response.status == 429 && !wait.is_zero()) else {
         return;
     };
     if block(cx, endpoint, now, now + wait).is_err() {
@@ -264,44 +207,32 @@ impl Window {
     }
 
     fn blocked(&self, now: Timestamp) -> Option<Timestamp> {
-        let longest = now + kroger::LONGEST_RETRY_AFTER + CLOCK_SKEW;
+        let longest = now + LONGEST_RETRY_AFTER + CLOCK_SKEW;
         self.blocked_until.filter(|until| now < *until && *until <= longest)
     }
 }
 
 impl Refusal {
     fn failure(&self, cx: Context<'_>, endpoint: Endpoint) -> Failure {
-        let (name, limits) = (endpoint.as_str(), &cx.settings.quotas);
-        let (what, until) = match self {
-            Self::UsedUp { resets_at } => {
-                (format!("The app's {} calls a day to Kroger's {name} are used up", limits.of(endpoint)), resets_at)
+        let limits = &cx.settings.quotas;
+        let limit = limits.of(endpoint);
+        let (cause, until) = match *self {
+            Self::UsedUp { resets_at: until } => (Cause::QuotaUsedUp { endpoint, limit, until }, until),
+            Self::OnlyReserveLeft { resets_at: until } => {
+                (Cause::OnlyReserveLeft { endpoint, limit, reserve: limits.reserve(endpoint), until }, until)
             }
-            Self::OnlyReserveLeft { resets_at } => {
-                let reserve = limits.reserve(endpoint);
-                let what = format!(
-                    "Of the app's {} calls a day to Kroger's {name} only the last {reserve} are left, which are kept \
-                     for adding to the cart",
-                    limits.of(endpoint)
-                );
-                (what, resets_at)
-            }
-            Self::Blocked { until } => (format!("Kroger takes no more calls to its {name} for now"), until),
+            Self::Blocked { until } => (Cause::Blocked { endpoint, until }, until),
         };
-        let wait = until.since(cx.ports.wall_now()).max(Duration::from_secs(1));
-        Failure::new(
-            Code::QuotaExhausted,
-            format!("{what}, until {}. Nothing was done.", until.readable()),
-            "Try again after the time that `retry_after` says; GET /admin/rate-limits shows each quota.",
-        )
-        .retry_after(wait)
+        Failure::from(cause).retry_after(until.since(cx.ports.wall_now()).max(Duration::from_secs(1)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Code;
     use crate::settings::Settings;
-    use crate::testing::{BEGINNING, StoreMood, World};
+    use crate::testing::{BEGINNING, StoreMood, TestWorld};
 
     fn settings(variables: &[(&str, &str)]) -> Settings {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -328,7 +259,7 @@ mod tests {
 
     #[test]
     fn browsing_leaves_the_reserve_to_the_cart() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
 
         assert_eq!(let_through(cx, Endpoint::Products, Purpose::Browse), 8);
@@ -339,7 +270,7 @@ mod tests {
 
     #[test]
     fn what_is_refused_says_which_endpoint_and_when_it_resets_and_is_not_counted() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let_through(cx, Endpoint::Cart, Purpose::Cart);
         world.advance(Duration::from_secs(3_600));
@@ -348,16 +279,14 @@ mod tests {
 
         assert_eq!(refused.code, Code::QuotaExhausted);
         assert_eq!(refused.retry_after, Some(Duration::from_secs(23 * 3_600)));
-        assert_eq!(
-            refused.detail,
-            "The app's 10 calls a day to Kroger's cart are used up, until 2025-01-19T12:00:00Z. Nothing was done."
-        );
+        let until = BEGINNING + Duration::from_secs(24 * 3_600);
+        assert_eq!(refused.cause, Cause::QuotaUsedUp { endpoint: Endpoint::Cart, limit: 10, until });
         assert_eq!(status(cx, Endpoint::Cart).unwrap().used, 10);
     }
 
     #[test]
     fn a_window_begins_with_its_first_call_and_ends_a_day_later() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         world.advance(Duration::from_secs(60));
         let_through(cx, Endpoint::Cart, Purpose::Cart);
@@ -379,7 +308,7 @@ mod tests {
 
     #[test]
     fn a_window_from_a_clock_that_was_ahead_locks_nothing() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         open(cx, Endpoint::Cart, 1, BEGINNING + Duration::from_secs(3_600)).unwrap();
         world.increment_by(&counter_key(Endpoint::Cart, 1), 10);
@@ -389,7 +318,7 @@ mod tests {
 
     #[test]
     fn krogers_own_429_is_remembered_for_its_endpoint_as_long_as_it_asks() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
 
         observe(cx, Endpoint::Cart, &answer(503, "7"));
@@ -407,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_store_that_cannot_count_stops_no_call() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         world.set_store_mood(StoreMood::Failing);
 

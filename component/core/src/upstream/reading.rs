@@ -9,16 +9,16 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::Context;
-use crate::failure::{Code, Failure};
-use crate::kroger::{self, ApiError};
+use crate::failure::{Cause, Failure};
+use crate::kroger::limits::Endpoint;
+use crate::kroger::wire;
 use crate::ports::Request;
 use crate::secret::Secret;
-use crate::sign_in::authorization;
 use crate::upstream::app_token;
 use crate::upstream::call::{
     self, Call, FinalAnswer, IfUnknown, IfWithheld, NotProcessed, ReadingToken, Terms, Unknown,
 };
-use crate::upstream::quota::{Endpoint, Purpose};
+use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
 /// Nothing is begun after this: a cart add with a deadline of its own may follow.
@@ -97,17 +97,17 @@ impl Call for Read<'_> {
     }
 
     fn request(&self, access_token: &Secret) -> Request {
-        kroger::read_request(self.reading.path, access_token)
+        wire::read_request(self.reading.path, access_token)
     }
 
     fn end(&self, cx: Context<'_>, bearer: ReadingToken, answer: FinalAnswer) -> Result<Value, Failure> {
         let endpoint = self.reading.endpoint;
         match answer {
-            FinalAnswer::Success(body) => object(&body).ok_or_else(|| nonsense(endpoint)),
+            FinalAnswer::Success(body) => object(&body).ok_or_else(|| Cause::Foreign(endpoint).into()),
             FinalAnswer::ScopeMissing => Err(scope_missing(cx, &bearer, self.reading)),
-            FinalAnswer::NotFound(_) => Err(not_found(endpoint)),
-            FinalAnswer::Rejected(error) => Err(rejected(endpoint, &error)),
-            FinalAnswer::Foreign => Err(nonsense(endpoint)),
+            FinalAnswer::NotFound(_) => Err(Cause::NotThere(endpoint).into()),
+            FinalAnswer::Rejected(error) => Err(Cause::Rejected(endpoint, error).into()),
+            FinalAnswer::Foreign => Err(Cause::Foreign(endpoint).into()),
         }
     }
 
@@ -138,24 +138,12 @@ fn object(body: &[u8]) -> Option<Value> {
 }
 
 fn scope_missing(cx: Context<'_>, bearer: &ReadingToken, reading: Reading<'_>) -> Failure {
-    let name = reading.endpoint.as_str();
-    let missing = reading.scope.map_or_else(String::new, |scope| format!(": the scope `{scope}` is missing"));
+    let Reading { endpoint, scope, .. } = reading;
     match bearer {
-        ReadingToken::App(_) => Failure::new(
-            Code::ScopeMissing,
-            format!("The app may not read Kroger's {name}{missing}."),
-            "Whoever runs this server must register the app for them at developer.kroger.com; signing in does not \
-             help.",
-        ),
+        ReadingToken::App(_) => Cause::AppLacksScope(endpoint, scope).into(),
         ReadingToken::User(grant) => {
-            let mut failure = Failure::new(
-                Code::ScopeMissing,
-                format!("The sign-in does not allow reading Kroger's {name}{missing}."),
-                "Open the authorization URL and let the user agree to it; then repeat the call.",
-            );
-            let wanted = reading.scope.map_or(cx.settings.scope.clone(), |scope| cx.settings.scope.with(scope));
-            failure.authorization_url = authorization::shared_link(cx, &grant.user_id, &wanted);
-            failure
+            let wanted = scope.map_or(cx.settings.scope.clone(), |scope| cx.settings.scope.with(scope));
+            Failure::sign_in_needed(Cause::SignInLacksScope(endpoint, scope), &grant.user_id, &wanted)
         }
     }
 }
@@ -170,43 +158,13 @@ enum Later {
 }
 
 fn later(endpoint: Endpoint, why: Later, pause: Duration) -> Failure {
-    const AFTER: &str = "Try again after the time that `retry_after` says.";
     const A_MINUTE: Duration = Duration::from_secs(60);
 
-    let name = endpoint.as_str();
     let pause = pause.max(Duration::from_secs(1));
-    let unavailable = |what: String| Failure::new(Code::UpstreamUnavailable, what, AFTER).retry_after(pause);
     match why {
-        Later::NotReached => unavailable(format!("Kroger's {name} could not be reached.")),
-        Later::NoAnswer => unavailable(format!("Kroger's {name} did not answer in time.")),
-        Later::Status(status) => unavailable(format!("Kroger's {name} are not available: the answer was {status}.")),
-        Later::OverQuota => {
-            let detail = format!("Kroger takes no more calls to its {name} for now.");
-            Failure::new(Code::QuotaExhausted, detail, AFTER).retry_after(pause.max(A_MINUTE))
-        }
+        Later::NotReached => Failure::from(Cause::NotReached(endpoint)).retry_after(pause),
+        Later::NoAnswer => Failure::from(Cause::NoAnswer(endpoint)).retry_after(pause),
+        Later::Status(status) => Failure::from(Cause::Unavailable(endpoint, status)).retry_after(pause),
+        Later::OverQuota => Failure::from(Cause::OverQuota(endpoint, None)).retry_after(pause.max(A_MINUTE)),
     }
-}
-
-fn not_found(endpoint: Endpoint) -> Failure {
-    Failure::new(
-        Code::NotFound,
-        format!("Kroger's {} do not have what the call names.", endpoint.as_str()),
-        "Check the id, or search for it.",
-    )
-}
-
-fn rejected(endpoint: Endpoint, error: &ApiError) -> Failure {
-    Failure::new(
-        Code::UpstreamRejected,
-        format!("Kroger's {} refused the call: {} ({}).", endpoint.as_str(), error.reason, error.code),
-        "Correct the arguments and send the call again.",
-    )
-}
-
-fn nonsense(endpoint: Endpoint) -> Failure {
-    Failure::new(
-        Code::UpstreamNonsense,
-        format!("Something other than Kroger's API answered for its {}.", endpoint.as_str()),
-        "Check KROGER_API_BASE_URL and whether a proxy or a sign-in page of the network stands between.",
-    )
 }

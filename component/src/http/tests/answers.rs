@@ -97,7 +97,7 @@ fn read_answering(given: &Given) -> Answer {
     first
 }
 
-/// The catalogue gives this answer, however often it is asked; the app gets a new
+/// The catalog gives this answer, however often it is asked; the app gets a new
 /// token after a 401.
 fn shop_answering(given: &Given) -> Server {
     let server = super::catalog::shop();

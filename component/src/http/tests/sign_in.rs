@@ -281,7 +281,7 @@ fn a_first_sign_in_does_not_outlive_a_deletion_that_overtakes_it() {
 
     let (world, settings, user) = (Arc::clone(&server.world), Arc::clone(&server.settings), ann.clone());
     server.world.interrupt_before(records::roots_key(&ann.key()), move || {
-        tokens::forget(Cx { settings: &settings, ports: &*world }, &user).unwrap();
+        sign_out::forget(Cx { settings: &settings, ports: &*world }, &user).unwrap();
     });
     let late = server.get(&format!("/auth/callback?code=c&state={state}"));
 

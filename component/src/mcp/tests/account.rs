@@ -204,7 +204,7 @@ fn get_profile_tells_the_id_and_keeps_it_nowhere() {
 #[test]
 fn without_credentials_the_operator_is_told_which_are_missing() {
     let settings = Arc::new(Settings::from_variables(Vec::<(String, String)>::new()).unwrap());
-    let server = Server { world: Arc::new(World::new()), service: Service::new(Ok(settings)) };
+    let server = Server { world: Arc::new(TestWorld::new()), service: Service::new(Ok(settings)) };
 
     for (tool, arguments) in [("sign_in", json!({})), ("search_products", json!({ "terms": ["milk"] }))] {
         let refused = server.call(tool, &arguments);

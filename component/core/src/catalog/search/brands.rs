@@ -3,10 +3,10 @@
 
 use crate::Context;
 use crate::catalog::location::LocationId;
-use crate::catalog::page::{Filter, Term};
+use crate::catalog::page_request::{Filter, MOST_PRODUCTS, PageRequest, Term};
 use crate::catalog::product::Product;
-use crate::catalog::product_page;
-use crate::catalog::search::{MOST_PRODUCTS, PageRequest, ProductQuery, page};
+use crate::catalog::products::product_page;
+use crate::catalog::search::query::{ProductQuery, page};
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 

@@ -4,11 +4,14 @@
 use crate::Context;
 use crate::catalog::location::LocationId;
 use crate::catalog::lookup::{self, Lookup};
-use crate::catalog::page::MOST_PRODUCTS;
+use crate::catalog::page_request::Fulfillment;
+use crate::catalog::page_request::MOST_PRODUCTS;
 use crate::catalog::product::Product;
-use crate::catalog::search::{Found, Fulfillment, ProductQuery, StockWanted, sort};
+use crate::catalog::search::found::Found;
+use crate::catalog::search::query::{ProductQuery, StockWanted};
+use crate::catalog::search::sort::sort;
 use crate::failure::Failure;
-use crate::item::Upc;
+use crate::item::{MistakenBarcode, Upc};
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
@@ -56,7 +59,7 @@ impl ByUpc {
         let missing = lookup::missing(&upcs, &products);
         notes.extend(missing.iter().map(|upc| unknown(upc, location)));
         let mistaken = lookup::mistaken_barcodes(cx, user, &missing);
-        notes.extend(mistaken.iter().map(lookup::Mistaken::question));
+        notes.extend(mistaken.iter().map(MistakenBarcode::question));
         let untold = products.iter().filter(|product| !product.knows_store()).count();
         if location.is_some() && untold > 0 {
             notes.push(format!("Price and stock of {untold} are not told in a list: get_product tells them."));

@@ -7,13 +7,13 @@ use crate::ports::{Ports as _, SendError};
 use crate::secret::Secret;
 use crate::service::maintenance::{self, RefreshOutcome};
 use crate::settings::Settings;
-use crate::sign_in::authorization;
-use crate::testing::World;
+use crate::sign_in::{authorization, exchange};
+use crate::testing::TestWorld;
 use crate::user::UserId;
 
 /// A signed-in user, and how many operations a look at the grant costs.
 struct App {
-    world: Arc<World>,
+    world: Arc<TestWorld>,
     settings: Settings,
     user: UserId,
 }
@@ -23,10 +23,10 @@ impl App {
         let variables = [("KROGER_CLIENT_ID", "app"), ("KROGER_CLIENT_SECRET", "secret")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let settings = Settings::from_variables(variables).unwrap();
-        let app = Self { world: Arc::new(World::new()), settings, user: UserId::parse("alice").unwrap() };
+        let app = Self { world: Arc::new(TestWorld::new()), settings, user: UserId::parse("alice").unwrap() };
         let link = authorization::authorize(app.cx(), &app.user, None).unwrap();
         app.world.answer_with_tokens("A1", "R1");
-        authorization::complete(app.cx(), &Secret::new("code"), &link.state).unwrap();
+        exchange::complete(app.cx(), &Secret::new("code"), &link.state).unwrap();
         app
     }
 

@@ -5,6 +5,7 @@
 
 use std::time::Duration;
 
+use crate::Context;
 use crate::backoff;
 use crate::grant::attempts::{Attempt, AttemptOutcome, Intent};
 use crate::grant::lineage::{Grant, Record, SCHEMA_VERSION, Ticket, Tokens};
@@ -13,13 +14,13 @@ use crate::grant::success_rate::{self, Lifetime};
 use crate::grant::trouble::Trouble;
 use crate::grant::{folded, refreshed};
 use crate::kroger::token_response::{TokenResponse, Verdict, verdict};
+use crate::kroger::wire;
 use crate::ports::{Event, SendError, StoreError};
 use crate::settings::Client;
 use crate::stopwatch::Stopwatch;
 use crate::store::claim::{self, Deed, LEASE, Withdrawal};
 use crate::upstream::busy;
 use crate::user::UserKey;
-use crate::{Context, kroger};
 
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// An operator must correct the settings: the pause until the next try.
@@ -91,7 +92,7 @@ impl<'a> Owner<'a> {
     /// try failed; look again.
     pub(super) fn send_once(&self, ticket: Ticket, deadline: Duration) -> Result<Option<Grant>, Trouble> {
         let refresh_token = self.grant.tokens.refresh_token.as_ref().ok_or(Trouble::NoRefreshToken)?;
-        let request = kroger::refresh_request(&self.cx.settings.token_path, self.client, refresh_token);
+        let request = wire::refresh_request(&self.cx.settings.token_path, self.client, refresh_token);
         let stopwatch = Stopwatch::start(self.cx);
         let answer = self.cx.ports.send(&request, SEND_TIMEOUT);
         let verdict = answer.map(|response| verdict(&response, self.cx.ports.wall_now()));

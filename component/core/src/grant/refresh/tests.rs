@@ -4,20 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::failure::Failure;
+use crate::failure::{Failure, NextStep};
 use crate::grant::attempts::Intent;
 use crate::grant::lineage::{Record, SCHEMA_VERSION, Tokens};
 use crate::ports::{Bucket, Ports as _};
 use crate::secret::Secret;
 use crate::service::maintenance::{self, RefreshOutcome};
 use crate::settings::Settings;
-use crate::sign_in::authorization;
-use crate::testing::World;
+use crate::sign_in::{authorization, exchange, links, sign_out};
+use crate::testing::TestWorld;
 
 const HALF_AN_HOUR: Duration = Duration::from_secs(1_800);
 
 struct App {
-    world: Arc<World>,
+    world: Arc<TestWorld>,
     settings: Arc<Settings>,
 }
 
@@ -27,13 +27,13 @@ impl App {
         let variables = [("KROGER_CLIENT_ID", "app"), ("KROGER_CLIENT_SECRET", "secret")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let app = Self {
-            world: Arc::new(World::new().with_optional_buckets()),
+            world: Arc::new(TestWorld::new().with_optional_buckets()),
             settings: Arc::new(Settings::from_variables(variables).unwrap()),
         };
         for user in users {
             let link = authorization::authorize(app.cx(), &id(user), None).unwrap();
             app.world.answer_with_tokens("A1", &format!("{user}-R1"));
-            authorization::complete(app.cx(), &Secret::new("code"), &link.state).unwrap();
+            exchange::complete(app.cx(), &Secret::new("code"), &link.state).unwrap();
         }
         app
     }
@@ -366,10 +366,10 @@ fn a_deletion_is_newer_than_whatever_came_while_it_was_written() {
     let (world, settings) = (Arc::clone(&app.world), Arc::clone(&app.settings));
     app.world.interrupt_after_raising(records::roots_key(&id("alice").key()), move || {
         let cx = Context { settings: &settings, ports: &*world };
-        authorization::complete(cx, &Secret::new("code"), &link.state).unwrap();
+        exchange::complete(cx, &Secret::new("code"), &link.state).unwrap();
     });
 
-    crate::grant::tokens::forget(app.cx(), &id("alice")).unwrap();
+    sign_out::forget(app.cx(), &id("alice")).unwrap();
 
     let current = records::current(app.cx(), &id("alice").key()).unwrap();
     assert!(matches!(current, Current::Deleted { .. }), "{current:?}");
@@ -408,7 +408,7 @@ fn a_sign_in_is_sent_to_no_other_server_and_for_no_other_app_and_is_good_afterwa
 
         assert_eq!(refused, Ok(RefreshOutcome::NothingToRefresh), "{other:?}");
         assert_eq!(used, Err(Trouble::OfAnotherApp(app.settings.app.clone())), "{other:?}");
-        assert!(begun.next_step.contains("KROGER_STORE"), "{begun:?}");
+        assert_eq!(begun.next, NextStep::UseItsSettings, "{other:?}");
         assert_eq!((app.world.sent().len(), app.world.stored(Bucket::Store)), (sent, stored), "{other:?}");
         app.world.answer_with_tokens("A2", "alice-R2");
         assert_eq!(app.keep("alice").0, Ok(RefreshOutcome::Refreshed), "{other:?}");
@@ -456,7 +456,7 @@ fn a_link_is_not_shared_any_more_once_the_settings_that_it_was_made_with_are_cor
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let settings = Settings::from_variables(variables).unwrap();
     let before = Context { settings: &settings, ports: &*app.world };
-    let link = |cx: Context<'_>| authorization::shared_link(cx, &id("alice"), &cx.settings.scope).unwrap();
+    let link = |cx: Context<'_>| links::shared_link(cx, &id("alice"), &cx.settings.scope).unwrap();
 
     let misspelt = link(before);
 

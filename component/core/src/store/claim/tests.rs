@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::*;
 use crate::grant::lineage::SCHEMA_VERSION;
 use crate::settings::Settings;
-use crate::testing::{StoreMood, World};
+use crate::testing::{StoreMood, TestWorld};
 
 const NOW: Timestamp = Timestamp::from_secs(1_000);
 
@@ -49,14 +49,14 @@ impl TryRecords for Ring {
 
 /// Ringing a bell, with a store, a clock and other callers.
 struct Bell<'a> {
-    world: &'a World,
+    world: &'a TestWorld,
     others: Result<bool, StoreError>,
     takes: Duration,
     withdrawn: RefCell<Vec<Withdrawal>>,
 }
 
 impl<'a> Bell<'a> {
-    fn new(world: &'a World) -> Self {
+    fn new(world: &'a TestWorld) -> Self {
         Self { world, others: Ok(true), takes: Duration::ZERO, withdrawn: RefCell::default() }
     }
 
@@ -102,7 +102,7 @@ fn a_lease_counts_while_it_runs_and_ends_little_more_than_a_lease_ahead() {
 
 #[test]
 fn one_caller_may_act_and_the_next_has_lost_the_claim() {
-    let world = World::new();
+    let world = TestWorld::new();
     let bell = Bell::new(&world);
 
     assert!(matches!(bell.admit(), Ok(Admission::Act(_))));
@@ -112,7 +112,7 @@ fn one_caller_may_act_and_the_next_has_lost_the_claim() {
 
 #[test]
 fn an_owner_that_took_two_seconds_withdraws() {
-    let world = World::new();
+    let world = TestWorld::new();
     let bell = Bell { takes: CLAIM_LIFE, ..Bell::new(&world) };
 
     assert_eq!(bell.admit(), Ok(Admission::Withdrawn));
@@ -121,7 +121,7 @@ fn an_owner_that_took_two_seconds_withdraws() {
 
 #[test]
 fn an_owner_that_is_not_alone_withdraws() {
-    let world = World::new();
+    let world = TestWorld::new();
     let bell = Bell { others: Ok(false), ..Bell::new(&world) };
 
     assert_eq!(bell.admit(), Ok(Admission::Withdrawn));
@@ -130,7 +130,7 @@ fn an_owner_that_is_not_alone_withdraws() {
 
 #[test]
 fn an_owner_that_cannot_look_for_others_withdraws() {
-    let world = World::new();
+    let world = TestWorld::new();
     let bell = Bell { others: Err(StoreError::Failed), ..Bell::new(&world) };
 
     assert_eq!(bell.admit(), Err(Obstacle::StoreFailed));
@@ -139,7 +139,7 @@ fn an_owner_that_cannot_look_for_others_withdraws() {
 
 #[test]
 fn a_store_that_forgets_admits_nobody() {
-    let world = World::new();
+    let world = TestWorld::new();
     world.set_store_mood(StoreMood::Forgetful);
 
     assert_eq!(Bell::new(&world).admit(), Err(Obstacle::StoreForgets));
@@ -147,7 +147,7 @@ fn a_store_that_forgets_admits_nobody() {
 
 #[test]
 fn silence_counts_from_the_end_of_the_first_look_to_the_beginning_of_the_last() {
-    let (settings, world) = (Settings::from_variables([]).unwrap(), World::new());
+    let (settings, world) = (Settings::from_variables([]).unwrap(), TestWorld::new());
     let cx = Context { settings: &settings, ports: &world };
     let mut silent = Watch::default();
     // The first look takes four seconds.

@@ -45,7 +45,7 @@ pub(super) fn put(path: &str, body: &Value) -> Value {
 }
 
 /// What `GET path` answers where Kroger has what it names.
-pub(super) fn catalogue(path: &str) -> Value {
+pub(super) fn catalog(path: &str) -> Value {
     let server = running();
     let store = json!({
         "locationId": "01400376", "chain": "KROGER", "name": "Kroger Landen", "phone": "5551234567",

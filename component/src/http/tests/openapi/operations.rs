@@ -38,7 +38,7 @@ pub(super) fn generated() -> Value {
     });
     let tags = json!([
         { "name": "cart", "description": "Adding to a signed-in user's cart." },
-        { "name": "catalogue", "description": "Kroger's products and stores, in Kroger's own form." },
+        { "name": "catalog", "description": "Kroger's products and stores, in Kroger's own form." },
         { "name": "sign-in", "description": "Letting a user sign in at Kroger." },
         { "name": "tokens", "description": "Where tokens stand, and mending them. No answer shows a token." },
         { "name": "server", "description": "How the server is." },
@@ -93,7 +93,7 @@ fn catalog_operations() -> Vec<Operation> {
     let number = |least: u32, most: u32, default: u32| json!({ "type": "integer", "minimum": least, "maximum": most, "default": default });
     let location_id = || json!({ "type": "string", "pattern": "^[0-9A-Za-z]{8}$", "examples": ["01400376"] });
     vec![
-        from_catalogue(operation("GET", "/products/search", "search_products", "catalogue"))
+        from_catalog(operation("GET", "/products/search", "search_products", "catalog"))
             .says(
                 "Find products by words, with prices at a store",
                 "What Kroger sells under `term`, the most relevant first. Prices, stock and aisles are those of `locationId`, \
@@ -107,8 +107,8 @@ fn catalog_operations() -> Vec<Operation> {
             .parameter("query", "fulfillment", FULFILLMENT, json!({ "type": "string", "pattern": "^(ais|csp|dth|sth)(,(ais|csp|dth|sth))*$" }))
             .parameter("query", "limit", "How many.", number(1, 50, 10))
             .parameter("query", "start", "How many to skip.", number(0, 250, 0))
-            .answers::<catalog::Products>("The products.", examples::catalogue("/products/search?term=2%25+milk&locationId=01400376")),
-        from_catalogue(operation("GET", "/products/{id}", "get_product", "catalogue"))
+            .answers::<catalog::Products>("The products.", examples::catalog("/products/search?term=2%25+milk&locationId=01400376")),
+        from_catalog(operation("GET", "/products/{id}", "get_product", "catalog"))
             .says(
                 "Show one product, with its price at a store",
                 "The product with the UPC `id`, at `locationId`, else at the user's preferred store, else at the configured \
@@ -116,9 +116,9 @@ fn catalog_operations() -> Vec<Operation> {
             )
             .parameter("path", "id", "The UPC: 13 digits, without the barcode's check digit.", schema_of_upc())
             .parameter("query", "locationId", "The store, by its id from `find_stores`.", location_id())
-            .answers::<catalog::OneProduct>("The product.", examples::catalogue("/products/0001111041700?locationId=01400376"))
+            .answers::<catalog::OneProduct>("The product.", examples::catalog("/products/0001111041700?locationId=01400376"))
             .fails(&[NO_SUCH_THING]),
-        from_catalogue(operation("GET", "/locations/search", "find_stores", "catalogue"))
+        from_catalog(operation("GET", "/locations/search", "find_stores", "catalog"))
             .says(
                 "Find stores near a zip code or a place",
                 "Kroger's stores, of all its chains, nearest first. Near `zipCode`, or `lat` and `lon`, else the configured \
@@ -131,21 +131,21 @@ fn catalog_operations() -> Vec<Operation> {
             .parameter("query", "chain", "Only of this chain, such as `RALPHS`.", text(1, 64))
             .parameter("query", "department", DEPARTMENT, json!({ "type": "string", "pattern": "^[0-9]{2}(,[0-9]{2})*$" }))
             .parameter("query", "limit", "How many.", number(1, 200, 10))
-            .answers::<catalog::Locations>("The stores.", examples::catalogue("/locations/search?zipCode=45039")),
-        from_catalogue(operation("GET", "/locations/{id}", "get_store", "catalogue"))
+            .answers::<catalog::Locations>("The stores.", examples::catalog("/locations/search?zipCode=45039")),
+        from_catalog(operation("GET", "/locations/{id}", "get_store", "catalog"))
             .says(
                 "Show one store: address, hours, departments",
                 "The store with the id `id`, from `find_stores`. Answers are up to an hour old.",
             )
             .parameter("path", "id", "The store's id: 8 letters or digits.", location_id())
-            .answers::<catalog::OneLocation>("The store.", examples::catalogue("/locations/01400376"))
+            .answers::<catalog::OneLocation>("The store.", examples::catalog("/locations/01400376"))
             .fails(&[NO_SUCH_THING]),
-        from_catalogue(operation("GET", "/identity/profile", "get_profile", "catalogue"))
+        from_catalog(operation("GET", "/identity/profile", "get_profile", "catalog"))
             .says(
                 "Show the user's profile id at Kroger",
                 "Kroger tells nothing else of a customer. Nothing may be stored under that id.",
             )
-            .answers::<catalog::Profile>("The profile.", examples::catalogue("/identity/profile"))
+            .answers::<catalog::Profile>("The profile.", examples::catalog("/identity/profile"))
             .fails(&[NO_SUCH_THING]),
     ]
 }
@@ -157,7 +157,7 @@ const DEPARTMENT: &str =
 /// Something to see at both ends, and no control character.
 const PLAIN: &str = r"^[^\s\u0000-\u001f\u007f-\u009f\ufffd]([^\s\u0000-\u001f\u007f-\u009f\ufffd]| (?! ))*[^\s\u0000-\u001f\u007f-\u009f\ufffd]$|^[^\s\u0000-\u001f\u007f-\u009f\ufffd]$";
 
-fn from_catalogue(operation: Operation) -> Operation {
+fn from_catalog(operation: Operation) -> Operation {
     for_user(operation).fails(&WITH_A_TOKEN).fails(&WITH_A_CALL).fails(&[INVALID_ARGUMENT, SCOPE_MISSING])
 }
 

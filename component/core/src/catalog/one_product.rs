@@ -1,0 +1,37 @@
+//! One product, as a person asks for it.
+
+use crate::Context;
+use crate::catalog::location::LocationId;
+use crate::catalog::product::Product;
+use crate::catalog::products::{no_such_product, product_value};
+use crate::catalog::{locations, lookup, preferred_location};
+use crate::failure::{Cause, Code, Failure};
+use crate::item::Upc;
+use crate::upstream::quota::Purpose;
+use crate::user::UserId;
+
+/// One product, at the store where one is named, preferred or configured.
+///
+/// # Errors
+/// `not_found` where Kroger has no such product.
+pub fn product(
+    cx: Context<'_>,
+    user: &UserId,
+    upc: &Upc,
+    location: Option<&LocationId>,
+) -> Result<(Product, Option<LocationId>), Failure> {
+    let location = preferred_location::or_named(cx, user, location)?;
+    let value = product_value(cx, user, upc, location.as_ref(), Purpose::Browse)
+        .map_err(|failure| if failure.code == Code::NotFound { unknown(cx, user, upc) } else { failure })?;
+    let product = Product::read(&value).ok_or_else(|| no_such_product(upc))?;
+    if !product.knows_store() {
+        locations::confirm(cx, user, location.as_ref())?;
+    }
+    Ok((product, location))
+}
+
+/// What may have been meant is asked, and never taken.
+fn unknown(cx: Context<'_>, user: &UserId, upc: &Upc) -> Failure {
+    let mistaken = lookup::mistaken_barcodes(cx, user, std::slice::from_ref(upc)).into_iter().next();
+    Cause::NoSuchProduct(upc.clone(), mistaken).into()
+}

@@ -1,0 +1,118 @@
+//! Looking at grants.
+
+use std::time::Duration;
+
+use crate::Context;
+use crate::grant::attempts::{AttemptOutcome, Step, next_step};
+use crate::grant::lineage::{Current, Grant};
+use crate::grant::{due, outside_pair, records};
+use crate::ports::{Bucket, StoreError, Timestamp};
+use crate::settings::EnvironmentPair;
+use crate::user::{UserId, UserKey};
+
+/// Where a grant stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenState {
+    Valid,
+    ExpiringSoon,
+    Expired,
+    Reauthorize {
+        probably_spent: bool,
+    },
+    /// Nothing is done with it, and nothing is lost.
+    OfAnotherApp,
+}
+
+/// A grant and where it stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    pub grant: Grant,
+    pub state: TokenState,
+    /// How the last try at refreshing it ended, if that failed.
+    pub last_error: Option<AttemptOutcome>,
+}
+
+/// The status of one user's grant; none: never signed in, or forgotten.
+pub fn status(cx: Context<'_>, user: &UserKey) -> Result<Option<Status>, StoreError> {
+    let Current::Grant(grant) = records::current(cx, user)? else { return Ok(None) };
+    let now = cx.ports.wall_now();
+    let tries = records::tries(cx, &grant)?;
+    let state = match next_step(&tries, now) {
+        _ if !grant.is_of(&cx.settings.app) => TokenState::OfAnotherApp,
+        // However long the access token may still be good: nothing comes after it.
+        Step::Refused { probably_spent } => TokenState::Reauthorize { probably_spent },
+        _ if grant.tokens.are_usable(now) && now < due::refresh_at(cx, &grant) => TokenState::Valid,
+        _ if grant.tokens.are_usable(now) => TokenState::ExpiringSoon,
+        _ if grant.tokens.refresh_token.is_none() => TokenState::Reauthorize { probably_spent: false },
+        _ => TokenState::Expired,
+    };
+    let last_error = tries.last().and_then(|last| Some(last.conclusion.as_ref()?.outcome));
+    Ok(Some(Status { grant, state, last_error }))
+}
+
+/// What is known of a user's token: the grant in the store, and the pair from
+/// outside that the next call would take in its place.
+pub struct Known {
+    pub status: Option<Status>,
+    pub outside: Option<EnvironmentPair>,
+}
+
+/// Looks, and takes nothing.
+pub fn known(cx: Context<'_>, user: &UserId) -> Result<Known, StoreError> {
+    let status = status(cx, &user.key())?;
+    let has_need = status.as_ref().is_none_or(|status| matches!(status.state, TokenState::Reauthorize { .. }));
+    let outside = if has_need { outside(cx, user)? } else { None };
+    Ok(Known { status, outside })
+}
+
+/// A pair without a refresh token is of use only while it is valid.
+fn outside(cx: Context<'_>, user: &UserId) -> Result<Option<EnvironmentPair>, StoreError> {
+    let current = records::current(cx, &user.key())?;
+    let now = cx.ports.wall_now();
+    let pair = outside_pair::adoptable(cx, user, &current);
+    Ok(pair.filter(|pair| pair.refresh_token.is_some() || outside_left(pair, now).is_some()))
+}
+
+/// For how long the pair's access token is still valid.
+pub fn outside_left(pair: &EnvironmentPair, now: Timestamp) -> Option<Duration> {
+    const LEAST_LEFT: Duration = Duration::from_secs(10);
+
+    let left = Timestamp::from_secs(pair.expires_at).since(now);
+    (pair.access_token.is_some() && left > LEAST_LEFT).then_some(left)
+}
+
+impl TokenState {
+    /// Whether a call finds a valid access token without refreshing.
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Valid | Self::ExpiringSoon)
+    }
+}
+
+impl Known {
+    /// Whether a call finds a valid access token without refreshing.
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        let outside = self.outside.as_ref().and_then(|pair| outside_left(pair, now));
+        outside.is_some() || self.status.as_ref().is_some_and(|status| status.state.is_good())
+    }
+}
+
+/// The status of each user in the store, `limit` at most, in the order of ids.
+pub fn all(cx: Context<'_>, limit: usize) -> Result<Vec<Status>, StoreError> {
+    let mut found = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = cx.ports.list_keys(Bucket::Store, cursor)?;
+        for user in page.keys.iter().filter_map(|key| key.strip_prefix("head.")) {
+            if found.len() < limit {
+                // One whose record cannot be read must not hide the others.
+                found.extend(status(cx, &UserKey::from_stored(user)).ok().flatten());
+            }
+        }
+        cursor = page.cursor;
+        if cursor.is_none() || found.len() >= limit {
+            break;
+        }
+    }
+    found.sort_by(|a, b| a.grant.user_id.as_str().cmp(b.grant.user_id.as_str()));
+    Ok(found)
+}

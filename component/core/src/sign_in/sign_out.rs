@@ -1,0 +1,55 @@
+//! Forgetting grants.
+
+use crate::Context;
+use crate::failure::Failure;
+use crate::grant::lineage::{Current, Record, Root};
+use crate::grant::{outside_pair, records};
+use crate::ports::{Event, StoreError};
+use crate::sign_in::pending;
+use crate::user::UserId;
+
+/// Forgets the user's grant: a tombstone, which no refresh under way undoes.
+/// Of a user who never signed in nothing is written: anyone can make up names.
+pub fn forget(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
+    if is_without_history(cx, user).map_err(|_| Failure::store_unavailable())? {
+        return Ok(());
+    }
+    let root = bury(cx, user).map_err(|_| Failure::store_unavailable())?;
+    cx.ports.log(&Event::Forgotten { user: user.key().short(), ticket: root.ticket().to_string() });
+    if *user == cx.settings.default_user {
+        outside_pair::clear(cx);
+    }
+    Ok(())
+}
+
+/// Whether there is nothing to bury; sign-ins under way are ended first. The
+/// default user's pairs may lie outside.
+///
+/// Looked at once more after that: a sign-in that was not found had taken its
+/// root by then, or finds itself ended.
+fn is_without_history(cx: Context<'_>, user: &UserId) -> Result<bool, StoreError> {
+    let key = user.key();
+    let has_no_root = || records::is_newest_root(cx, &key, Root::default());
+    if *user == cx.settings.default_user || !has_no_root()? {
+        return Ok(false);
+    }
+    pending::end(cx, user)?;
+    Ok(has_no_root()? && records::current(cx, &key)? == Current::Absent)
+}
+
+/// Who takes a root after ours may not have seen our tombstone; so it is written
+/// again until none did, and who comes later sees it.
+fn bury(cx: Context<'_>, user: &UserId) -> Result<Root, StoreError> {
+    const TRIES: usize = 8;
+
+    let key = user.key();
+    for _ in 0..TRIES {
+        let root = records::take_root(cx, &key)?;
+        let record = Record::deleted(user.clone(), cx.ports.wall_now());
+        records::write(cx, &key, root.ticket(), &record)?;
+        if records::is_newest_root(cx, &key, root)? {
+            return Ok(root);
+        }
+    }
+    Err(StoreError::Failed)
+}
