@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn each_field_may_be_missing_null_or_nonsense_and_the_product_is_still_read() {
+    fn a_product_is_read_whatever_one_field_holds() {
         let names: Vec<String> = milk().as_object().unwrap().keys().cloned().collect();
         for name in names.iter().filter(|name| *name != "upc") {
             for odd in [Value::Null, json!([]), json!({}), json!("x"), json!(5), json!([[]]), json!([null])] {
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_promotion_of_nothing_or_that_is_no_lower_is_no_sale() {
+    fn a_promotion_of_zero_or_no_lower_price_is_no_sale() {
         let read = |price: Value| {
             let mut value = milk();
             value["items"][0]["price"] = price;
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_one_says_is_not_taken_for_no() {
+    fn an_absent_field_does_not_mean_no() {
         let mut value = milk();
         value["items"][0]["inventory"] = json!({});
         value["items"][0]["fulfillment"] = json!({ "instore": true, "shiptohome": true });

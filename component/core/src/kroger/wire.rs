@@ -1,4 +1,4 @@
-//! Requests to Kroger, as bytes. Sends nothing.
+//! Builds requests to Kroger. Sends nothing.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -13,7 +13,8 @@ use crate::settings::{Client, Scope, Settings};
 
 const CART_ADD_PATH: &str = "/v1/cart/add";
 
-/// The page on which a person agrees (RFC 6749 § 4.1.1, RFC 7636 § 4.3).
+/// The URL of the page on which the user agrees (RFC 6749 § 4.1.1, RFC 7636
+/// § 4.3).
 pub fn authorization_url(settings: &Settings, client: &Client, scope: &Scope, state: &str, challenge: &str) -> Url {
     let mut url = settings.api_base_url.clone();
     url.set_path(&settings.authorize_path);
@@ -28,7 +29,7 @@ pub fn authorization_url(settings: &Settings, client: &Client, scope: &Scope, st
     url
 }
 
-/// RFC 6749 § 4.1.3 with RFC 7636 § 4.5.
+/// Exchanges an authorization code for tokens (RFC 6749 § 4.1.3, RFC 7636 § 4.5).
 pub fn code_request(
     token_path: &str,
     client: &Client,
@@ -48,18 +49,21 @@ pub fn code_request(
     )
 }
 
-/// RFC 6749 § 6.
+/// Refreshes an access token (RFC 6749 § 6).
 pub fn refresh_request(token_path: &str, client: &Client, refresh_token: &Secret) -> Request {
     token_request(token_path, client, &[("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())])
 }
 
-/// RFC 6749 § 4.4.2, with the one scope that an app has without a customer.
+/// Asks for the app's own token (RFC 6749 § 4.4.2), with the only scope that Kroger
+/// grants an app by itself.
 pub fn client_credentials_request(token_path: &str, client: &Client) -> Request {
     token_request(token_path, client, &[("grant_type", "client_credentials"), ("scope", "product.compact")])
 }
 
-/// A confidential client authenticates by Basic on every grant; a public one
-/// names itself in the body and sends no `Authorization`.
+/// A request to the token endpoint.
+///
+/// A confidential client authenticates with HTTP Basic. A public client names
+/// itself in the body and sends no `Authorization` (RFC 6749 § 3.2.1).
 fn token_request(token_path: &str, client: &Client, parameters: &[(&str, &str)]) -> Request {
     let mut form = Serializer::new(String::new());
     form.extend_pairs(parameters);
@@ -79,7 +83,7 @@ fn token_request(token_path: &str, client: &Client, parameters: &[(&str, &str)])
     Request { method: Method::Post, path: token_path.to_owned(), headers, body: form.finish().into_bytes() }
 }
 
-/// All `items` in one request: Kroger adds all or none.
+/// Adds `items` to the cart of the user of `access_token`. Kroger adds all or none.
 pub fn cart_add_request(access_token: &Secret, items: &[Item]) -> Request {
     let items: Vec<Value> = items
         .iter()
@@ -103,7 +107,7 @@ pub fn cart_add_request(access_token: &Secret, items: &[Item]) -> Request {
     }
 }
 
-/// A read of `path` with `access_token`.
+/// Reads `path`, which includes the query, with `access_token`.
 pub fn read_request(path: &str, access_token: &Secret) -> Request {
     Request {
         method: Method::Get,

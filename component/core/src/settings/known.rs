@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn the_document_tells_the_default_of_each_setting_that_the_core_reads() {
+    fn the_document_tells_each_default_of_the_core() {
         for (names, defaults) in rows() {
             let defaults: Vec<&str> = defaults.split(", ").map(|default| default.trim_matches('`')).collect();
             for (index, name) in names.into_iter().enumerate() {

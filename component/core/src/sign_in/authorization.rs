@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_in_is_open_until_its_redirect_comes_or_its_time_is_over() {
+    fn a_sign_in_is_open_until_its_redirect_or_its_end() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let alice = UserId::parse("alice").unwrap();

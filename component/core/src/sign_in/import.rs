@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_of_a_user_whom_the_store_does_not_know_is_taken_whole() {
+    fn a_pair_of_an_unknown_user_is_imported_whole() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let found = pair("a", BEGINNING - EARLIER);
@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_token_survives_a_stale_access_token_and_is_refreshed_on_first_use() {
+    fn a_pair_with_a_stale_access_token_is_refreshed_on_first_use() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let stale = pair("a", BEGINNING - Duration::from_secs(86_400));
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_with_no_more_than_a_refresh_token_is_due_at_once() {
+    fn a_refresh_token_alone_is_due_at_once() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let bare = Found { refresh_token: Some(Secret::new("refresh-a")), ..Found::default() };
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newer_pair_is_told_from_the_older_and_each_is_taken_only_by_that_name() {
+    fn a_newer_or_older_pair_is_imported_only_if_expected_so() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         import_as(cx, &pair("a", BEGINNING - EARLIER), PairStanding::Absent);
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_token_that_the_lineage_has_had_is_never_taken_again() {
+    fn a_known_refresh_token_is_never_imported_again() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let found = pair("a", BEGINNING - EARLIER);
@@ -302,7 +302,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_was_forgotten_since_stays_so_unless_that_is_what_is_meant() {
+    fn a_forgotten_user_stays_forgotten_unless_expected_so() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         import_as(cx, &pair("a", BEGINNING - EARLIER), PairStanding::Absent);
@@ -320,7 +320,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_that_kroger_refused_is_dead_even_beside_an_older_pair() {
+    fn a_refused_grant_is_dead_even_beside_an_older_pair() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         import_as(cx, &pair("a", BEGINNING - LIFETIME), PairStanding::Absent);
@@ -333,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_in_which_nothing_works_is_never_taken() {
+    fn a_useless_pair_is_never_imported() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let expired = Found { refresh_token: None, ..pair("a", BEGINNING - LIFETIME - EARLIER) };
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_no_header_can_carry_is_refused_and_not_shown() {
+    fn a_token_that_fits_no_header_is_refused_and_never_shown() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         for canary in ["canary\r\nX: y".to_owned(), "canary".repeat(4_000)] {
@@ -360,7 +360,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_in_that_comes_between_look_and_import_is_not_replaced() {
+    fn a_sign_in_between_assess_and_import_is_not_replaced() {
         let (settings, world) = (settings(), std::sync::Arc::new(TestWorld::new()));
         let cx = Context { settings: &settings, ports: &*world };
         let found = pair("a", BEGINNING - EARLIER);
@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_fails_is_said_to_and_nothing_is_sent() {
+    fn a_failing_store_is_told_and_nothing_is_sent() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         world.set_store_mood(StoreMood::Failing);
