@@ -1,4 +1,5 @@
-//! Which trouble with a grant becomes which failure.
+//! Turns trouble with a grant into the failure that a caller sees. Tries nothing
+//! again.
 
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use crate::grant::refresh::Trouble;
 use crate::sign_in::links;
 use crate::user::UserId;
 
-/// The one place where trouble with a grant becomes what a caller is told.
+/// The failure for `trouble`. No other place turns one into the other.
 pub fn failure(cx: Context<'_>, user: &UserId, trouble: &Trouble) -> Failure {
     match trouble {
         Trouble::NotSignedIn => reauthorize(cx, user, "User not authenticated."),

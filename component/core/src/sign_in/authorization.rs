@@ -1,5 +1,5 @@
-//! Signing a person in: authorization code with PKCE (RFC 6749 § 4.1, RFC 7636)
-//! and a `state` that is used once.
+//! Starts a sign-in: authorization code with PKCE (RFC 6749 § 4.1, RFC 7636) and a
+//! `state` that works once. Sends nothing: the user's browser opens the URL.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -26,12 +26,13 @@ pub struct AuthorizationRequest {
     pub state: String,
 }
 
-/// Starts a sign-in.
+/// Starts a sign-in for `scope`, else for the configured one. The user may come back
+/// in any browser.
 pub fn authorize(cx: Context<'_>, user: &UserId, scope: Option<&Scope>) -> Result<AuthorizationRequest, Failure> {
     authorize_for(cx, user, scope.unwrap_or(&cx.settings.scope), Return::Anywhere)
 }
 
-/// Starts a sign-in that must come back as `returns` says.
+/// Starts a sign-in. The user must come back by the way `returns`.
 pub fn authorize_for(
     cx: Context<'_>,
     user: &UserId,
@@ -44,7 +45,7 @@ pub fn authorize_for(
     start(cx, client, user, scope, returns, current.root()).map_err(|_| Failure::store_unavailable())
 }
 
-/// A sign-in of another app's that is alive is nobody's to replace here.
+/// Refuses to replace a live sign-in that another app obtained.
 pub(super) fn refuse_over_anothers(cx: Context<'_>, current: &Current) -> Result<(), Failure> {
     let Current::Grant(grant) = current else { return Ok(()) };
     let Some(other) = grant.of_another(&cx.settings.app) else { return Ok(()) };
@@ -88,7 +89,7 @@ fn start(
     })
 }
 
-/// 256 random bits in 43 characters: a `state`, and a PKCE verifier (RFC 7636
+/// 256 random bits in 43 characters, for a `state` or a PKCE verifier (RFC 7636
 /// § 4.1).
 fn random_text(cx: Context<'_>) -> String {
     let mut bytes = [0; 32];

@@ -1,9 +1,10 @@
-//! Moving in: a pair of tokens that another program obtained becomes a grant.
+//! Imports a pair of tokens that another program obtained, as a grant.
 //!
-//! The newer wins, and nothing is replaced that the caller did not know of: who
-//! imports names the standing that it expects. A refresh token that a lineage
-//! has had is never taken again, and nothing is ever sent from here: whether
-//! the token still works is found out by the refresh that comes next.
+//! The caller names the standing that it expects, so an import never replaces a
+//! grant that the caller did not know of. A refresh token that the lineage has had
+//! is never imported again.
+//!
+//! Sends nothing: the next refresh finds out whether the token still works.
 
 use std::time::Duration;
 
@@ -17,14 +18,15 @@ use crate::ports::{Bucket, Event as LogEvent, StoreError, Timestamp};
 use crate::secret::Secret;
 use crate::user::UserId;
 
-/// What Kroger gives.
+/// The lifetime of Kroger's access tokens.
 const LIFETIME: Duration = Duration::from_secs(1_800);
-/// An expiry further ahead is nonsense, such as milliseconds for seconds.
+/// The furthest believable expiry. A later one is nonsense, such as milliseconds
+/// for seconds.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
 const LONGEST_TOKEN: usize = 16 * 1024;
 const LONGEST_SCOPE: usize = 1_024;
 
-/// A pair as it was found in a file.
+/// A pair of tokens as a file has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     pub access_token: Option<Secret>,
@@ -34,7 +36,7 @@ pub struct Found {
     pub scope: Option<String>,
 }
 
-/// What of a pair nobody could send.
+/// A token that no request could carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flaw {
     /// `access-token` or `refresh-token`.
@@ -43,6 +45,8 @@ pub struct Flaw {
 }
 
 impl Found {
+    /// Checks that headers can carry the tokens.
+    ///
     /// # Errors
     /// The token that does not fit into a header.
     pub fn check(&self) -> Result<(), Flaw> {
@@ -51,42 +55,42 @@ impl Found {
     }
 }
 
-/// What a pair is, compared with what the store has for its user.
+/// A pair, compared with what the store has for its user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PairStanding {
-    /// Nothing is there to be replaced.
+    /// The store has no grant to replace.
     Absent,
-    /// Only a sign-in could bring back the grant that is there.
+    /// The grant in the store is dead: only a new sign-in would help.
     Dead,
     Newer,
     Older,
-    /// The user was forgotten since.
+    /// The user was forgotten after the pair was obtained.
     Forgotten,
     /// The lineage has, or once had, this refresh token.
     Known,
-    /// There is nothing in it that works, or could be made to.
+    /// The pair has no refresh token, and no valid access token.
     Useless,
 }
 
-/// What became of an import.
+/// The outcome of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportOutcome {
     Imported,
-    /// It stands otherwise than expected, or is never taken.
+    /// The standing is not the expected one, or is never imported.
     Declined(PairStanding),
 }
 
-/// What `found` would be as the user's grant. Writes nothing.
+/// Compares `found` with what the store has for the user. Writes nothing.
 pub fn assess(cx: Context<'_>, user: &UserId, found: &Found) -> Result<PairStanding, Failure> {
     let tokens = tokens(found, cx.settings.app.clone(), cx.ports.wall_now())?;
     let current = records::current(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
     standing(cx, user, &tokens, &current).map_err(|_| Failure::store_unavailable())
 }
 
-/// Makes `found` the user's grant, if it still stands as `expected`.
+/// Makes `found` the user's grant, if its standing is still `expected`.
 ///
-/// The root is taken before the history is read: a sign-in or deletion that
-/// takes its root later outranks this one.
+/// Takes the root before it reads the history, so a sign-in or deletion that takes
+/// its root later outranks this import.
 pub fn import(cx: Context<'_>, user: &UserId, found: &Found, expected: PairStanding) -> Result<ImportOutcome, Failure> {
     let seen = assess(cx, user, found)?;
     if seen != expected || !seen.may_be_taken() {
@@ -151,7 +155,7 @@ fn has_had(grant: &Grant, tokens: &Tokens) -> bool {
     }
 }
 
-/// Whether only a person could bring this grant back.
+/// True if only a new sign-in could renew this grant.
 fn is_dead(cx: Context<'_>, grant: &Grant) -> Result<bool, StoreError> {
     let now = cx.ports.wall_now();
     if grant.tokens.are_usable(now) {

@@ -1,14 +1,14 @@
-//! The sign-ins that are under way.
+//! The sign-ins that are under way. Sends nothing.
 //!
-//! A started sign-in is kept in the store, so it outlives a restart. There are
-//! 1,000 places for them, taken in turn: who starts more pushes out the oldest.
-//! What is long over is swept.
+//! The store keeps a started sign-in, so it outlives a restart. There are 1,000
+//! places, taken in turn: one sign-in more pushes out the oldest. The sweep deletes
+//! sign-ins that are long over.
 //!
 //! | key | value |
 //! |---|---|
 //! | `signin.places` | counter; its remainder by 1,000 is the next place |
 //! | `signin.<place>` | a `Pending` sign-in |
-//! | `used.<place>.<hash of state>` | counter; who raises it to 1 may go on |
+//! | `used.<place>.<hash of state>` | counter; the caller that raises it to 1 may complete the sign-in |
 
 use std::time::Duration;
 
@@ -22,12 +22,12 @@ use crate::ports::{Bucket, StoreError, Timestamp};
 use crate::secret::{Secret, base32_sha256};
 use crate::user::UserId;
 
-/// How long a person may take to agree.
+/// How long the user may take to agree.
 pub const LIFETIME: Duration = Duration::from_secs(600);
 pub(super) const PLACES: u64 = 1_000;
 pub(super) const PLACES_KEY: &str = "signin.places";
-/// What was started this long ago is over for everyone, whatever their clock
-/// says and however slow they are.
+/// The age at which a sign-in is over for every process, however wrong its clock
+/// and however slow it is.
 const LONG_OVER: Duration = Duration::from_secs(2 * LIFETIME.as_secs());
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -38,27 +38,27 @@ pub(super) struct Pending {
     pub(super) user_id: UserId,
     pub(super) scope: String,
     pub(super) redirect_uri: String,
-    /// The root that was current when it was started.
+    /// The user's root when the sign-in started.
     pub(super) root: Option<Root>,
     pub(super) started_at: Timestamp,
     #[serde(default)]
     pub(super) returns: Return,
 }
 
-/// By which way a person may come back from Kroger.
+/// The way by which the user must come back from Kroger.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Return {
     /// In any browser.
     #[default]
     Anywhere,
-    /// In the one that shows what hashes to this.
+    /// In the browser that shows a text with this hash.
     Browser(String),
-    /// In none: the caller who began it is given the address.
+    /// In no browser: the user gives the address to the caller that began.
     Pasted,
 }
 
-/// What is asked of a sign-in: for whom, and for what.
+/// The user and the scope of a sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     pub user_id: UserId,
@@ -70,7 +70,7 @@ pub struct Subject {
 pub enum Progress {
     /// The person has not come back from Kroger.
     Open,
-    /// The redirect came: it was completed, declined, or is just being so.
+    /// The redirect came: the sign-in was completed or declined, or just is.
     Taken,
     /// Nobody can complete it any more.
     Over,
@@ -84,20 +84,21 @@ pub(super) fn used_key(place: &str, state_hash: &str) -> String {
     format!("used.{place}.{state_hash}")
 }
 
-/// The place that `state` names.
+/// The place that `state` names. None: it is no state of ours.
 pub(super) fn place_of(state: &str) -> Option<&str> {
     let (place, _) = state.split_once('.')?;
     let is_place = (1..=3).contains(&place.len()) && place.bytes().all(|byte| byte.is_ascii_digit());
     (is_place && state.len() <= 64).then_some(place)
 }
 
-/// The sign-in at `place`, if it is the one of that hash.
+/// The sign-in at `place`, if its state has this hash.
 pub(super) fn pending(cx: Context<'_>, place: &str, state_hash: &str) -> Result<Option<Pending>, StoreError> {
     let pending: Option<Pending> = records::read(cx, Bucket::Store, &pending_key(place))?;
     Ok(pending.filter(|pending| pending.state_hash == state_hash))
 }
 
-/// The sign-in of `state`, and its place, which must still be its own.
+/// The sign-in of `state` and its place. Fails if another sign-in has taken the
+/// place since.
 pub(super) fn taken<'a>(cx: Context<'_>, state: &'a str) -> Result<(&'a str, Pending), Failure> {
     const UNKNOWN: &str = "the sign-in is unknown or was overtaken; start again at /auth/authorize";
 
@@ -107,12 +108,12 @@ pub(super) fn taken<'a>(cx: Context<'_>, state: &'a str) -> Result<(&'a str, Pen
     pending.map(|pending| (place, pending)).ok_or_else(unknown)
 }
 
-/// Whether `used.<place>.<hash>` still guards a pending sign-in.
+/// True if `used.<place>.<hash>` still guards a pending sign-in.
 pub fn is_pending(cx: Context<'_>, place: &str, state_hash: &str) -> Result<bool, StoreError> {
     Ok(pending(cx, place, state_hash)?.is_some())
 }
 
-/// What the sign-in of `state` asks for, be it open, used or expired.
+/// The user and the scope of the sign-in of `state`, even if it is used or expired.
 pub fn subject(cx: Context<'_>, state: &str) -> Option<Subject> {
     let pending = pending(cx, place_of(state)?, &base32_sha256(state)).ok()??;
     Some(Subject { user_id: pending.user_id, scope: pending.scope })
@@ -133,8 +134,10 @@ pub fn progress(cx: Context<'_>, state: &str) -> Result<Progress, StoreError> {
     })
 }
 
-/// Ends the user's sign-ins that are under way, without a trace. Whoever has
-/// taken one already finds it gone once their root is taken, see [`complete`].
+/// Ends the user's sign-ins that are under way, without a trace.
+///
+/// A caller that is completing one looks again after it has taken its root, and
+/// finds it gone.
 pub fn end(cx: Context<'_>, user: &UserId) -> Result<(), StoreError> {
     let newest = cx.ports.increment(PLACES_KEY, 0)?;
     let numbers = newest.saturating_sub(PLACES - 1)..=newest;
@@ -147,7 +150,8 @@ pub fn end(cx: Context<'_>, user: &UserId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether `key`, a sign-in or a shared link, is of no use any more.
+/// True if `key`, a sign-in or a shared link, started so long ago that it is of no
+/// use.
 pub fn is_long_over(cx: Context<'_>, key: &str) -> Result<bool, StoreError> {
     #[derive(Deserialize)]
     struct Started {
@@ -159,7 +163,7 @@ pub fn is_long_over(cx: Context<'_>, key: &str) -> Result<bool, StoreError> {
     Ok(now.since(started_at).max(started_at.since(now)) >= LONG_OVER)
 }
 
-/// What is left of a sign-in's time, for people to read.
+/// The lifetime of a sign-in in minutes, for people to read.
 pub fn minutes() -> u64 {
     LIFETIME.as_secs() / 60
 }
