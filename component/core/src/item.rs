@@ -19,7 +19,7 @@ impl Upc {
     /// barcode (UPC-A). Pads shorter input with zeros.
     ///
     /// # Errors
-    /// What is allowed.
+    /// The allowed values, in words.
     pub fn parse(text: &str) -> Result<ReadUpc, &'static str> {
         const ALLOWED: &str = "a UPC of 13 digits, such as 0001111041700; shorter ones are padded with zeros";
         let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
@@ -69,7 +69,7 @@ impl Quantity {
     /// Checks a number.
     ///
     /// # Errors
-    /// What is allowed.
+    /// The allowed values, in words.
     pub fn new(number: u32) -> Result<Self, &'static str> {
         if (1..=999).contains(&number) { Ok(Self(number)) } else { Err("a whole number from 1 to 999") }
     }

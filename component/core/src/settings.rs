@@ -90,7 +90,7 @@ impl Scope {
     /// Reads scope tokens and drops superfluous spaces.
     ///
     /// # Errors
-    /// What is allowed, where `text` is not a scope.
+    /// The allowed values in words, if `text` is not a scope.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let is_scope_character = |c: char| matches!(c, '!' | '#'..='[' | ']'..='~');
         let tokens: Vec<&str> = text.split(' ').filter(|token| !token.is_empty()).collect();

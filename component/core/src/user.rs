@@ -20,7 +20,7 @@ impl UserId {
     /// Reads a user id.
     ///
     /// # Errors
-    /// What is allowed, where `text` is not a user id.
+    /// The allowed values in words, if `text` is not a user id.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         if text.is_empty() || text.chars().count() > 256 || text.chars().any(char::is_control) {
             return Err(Self::ALLOWED);

@@ -9,7 +9,7 @@ use serde_json::json;
 use super::tool::Call;
 use super::{account, consent, products};
 use kroger_core::catalog::one_product;
-use kroger_core::catalog::preferred_location::{self, Source};
+use kroger_core::catalog::preferred_location::{self, PreferredBy};
 use kroger_core::failure::{Code, Failure};
 use kroger_core::item::Upc;
 
@@ -62,8 +62,8 @@ fn preferred_store(call: &Call<'_>) -> Result<String, Failure> {
         || json!({ "store_id": null }),
         |preferred| {
             let source = match preferred.source {
-                Source::Chosen => "chosen by the user",
-                Source::Configured => "configured",
+                PreferredBy::Chosen => "chosen by the user",
+                PreferredBy::Configured => "configured",
             };
             json!({ "store_id": preferred.location.as_str(), "source": source })
         },

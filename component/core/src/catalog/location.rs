@@ -73,7 +73,7 @@ impl LocationId {
     /// Reads an id.
     ///
     /// # Errors
-    /// What is allowed.
+    /// The allowed values, in words.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let text = text.trim();
         let is_id = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());

@@ -86,7 +86,7 @@ impl Term {
     /// takes. A note tells if words were dropped.
     ///
     /// # Errors
-    /// What is allowed.
+    /// The allowed values, in words.
     pub fn parse(text: &str) -> Result<(Self, Option<String>), &'static str> {
         let words: Vec<&str> = text.split_whitespace().collect();
         let term = words.iter().take(MOST_WORDS).copied().collect::<Vec<_>>().join(" ");

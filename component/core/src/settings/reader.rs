@@ -10,7 +10,7 @@ use crate::item::Modality;
 use crate::kroger::limits::Limits;
 use crate::loopback::is_loopback;
 use crate::secret::Secret;
-use crate::settings::known::{Allowed, IGNORED, KNOWN, known};
+use crate::settings::known::{Allowed, IGNORED, KNOWN, setting};
 use crate::settings::{Client, DefaultLocation, EnvironmentPair, Scope, SettingError, Settings, unix_seconds};
 use crate::user::UserId;
 
@@ -199,11 +199,11 @@ impl Reader {
         if let Some(value) = self.given(name, &parse) {
             return value;
         }
-        known(name).default.and_then(parse).unwrap_or_else(|| unreachable!("{name} has a default that parses"))
+        setting(name).default.and_then(parse).unwrap_or_else(|| unreachable!("{name} has a default that parses"))
     }
 
     fn number(&mut self, name: &str) -> u32 {
-        let Allowed::Number { least, most } = known(name).allowed else { unreachable!("{name} is a number") };
+        let Allowed::Number { least, most } = setting(name).allowed else { unreachable!("{name} is a number") };
         self.parsed(name, |text| text.parse().ok().filter(|number| (least..=most).contains(number)))
     }
 
@@ -233,9 +233,9 @@ impl Reader {
     /// Notes that `value` is not allowed. The note shows no secret, and no value
     /// with an `@`: a URL may carry a password before it.
     fn refuse(&mut self, name: &str, value: Option<String>) {
-        let known = known(name);
-        let value = value.filter(|value| !known.is_secret && !value.contains('@'));
-        self.errors.push(SettingError { name: name.to_owned(), value, allowed: known.allowed.to_string() });
+        let setting = setting(name);
+        let value = value.filter(|value| !setting.is_secret && !value.contains('@'));
+        self.errors.push(SettingError { name: name.to_owned(), value, allowed: setting.allowed.to_string() });
     }
 }
 

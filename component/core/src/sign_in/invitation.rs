@@ -1,19 +1,19 @@
-//! Asking a person to sign in through an agent: a link of ours, and the page
-//! behind it, which makes sure that whoever signs in is the one who asked.
+//! Invites a person to sign in through an agent: a link of ours, and the page behind
+//! it. Grants nothing: the page only leads on to Kroger.
 //!
-//! A link can be passed on, and who opens it would connect their own account for
-//! somebody else. So the page shows a number that the agent shows too, and asks
-//! the person to compare them; and the browser in which they agree is the only
-//! one that may come back from Kroger.
+//! The attack: a link is passed on, and the person who opens it connects their
+//! account for somebody else. The answer: the page shows a number that the agent
+//! shows too, and asks the person to compare them. Only the browser in which the
+//! person agrees may come back from Kroger.
 //!
-//! There are 1,000 places for invitations, taken in turn; what is long over is
-//! swept.
+//! There are 1,000 places for invitations, taken in turn. The sweep deletes
+//! invitations that are long over.
 //!
 //! | key | value |
 //! |---|---|
 //! | `invitation.places` | counter; its remainder by 1,000 is the next place |
 //! | `invitation.<place>` | an `Invitation` |
-//! | `invitation_of.<user>` | the id of the user's last one, which later calls share |
+//! | `invitation_of.<user>` | the id of the user's last invitation, which later calls share |
 
 use std::time::Duration;
 
@@ -35,15 +35,15 @@ use crate::user::UserId;
 
 const PLACES: u64 = 1_000;
 const PLACES_KEY: &str = "invitation.places";
-/// A shared one is given out while it has this long left.
+/// The least time left for an invitation to be shared.
 const LEFT: Duration = Duration::from_secs(300);
 
-/// What an agent hands to the person.
+/// An invitation as an agent hands it to the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invited {
     pub id: String,
     pub url: String,
-    /// The page shows it, and the agent does.
+    /// Four digits that both the page and the agent show.
     pub number: String,
 }
 
@@ -58,11 +58,11 @@ pub struct Invitation {
     started_at: Timestamp,
 }
 
-/// A person who agreed to go on, in one browser.
+/// The consent of a person, in one browser.
 #[derive(Debug)]
 pub struct Accepted {
     pub authorization_url: String,
-    /// What that browser shows when it comes back.
+    /// The secret that the browser shows when it comes back.
     pub browser: Secret,
 }
 
@@ -81,7 +81,7 @@ fn shared_key(user: &UserId) -> String {
     format!("invitation_of.{}", user.key())
 }
 
-/// The user's open invitation for `scope`, else a new one.
+/// Returns the user's open invitation for `scope`, else a new one.
 pub fn invite(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Invited, Failure> {
     if cx.settings.client.is_none() {
         return Err(Failure::client_credentials_missing());
@@ -118,8 +118,7 @@ fn invited(settings: &Settings, invitation: &Invitation) -> Invited {
     Invited { id: invitation.id.clone(), url, number: invitation.number.clone() }
 }
 
-/// The page stands beside the one that Kroger sends people back to, whatever
-/// stands before both.
+/// The URL of the page. It lies beside the redirect URI, below the same prefix.
 fn page(settings: &Settings, id: &str) -> Url {
     let mut url = settings.redirect_uri.clone();
     url.set_query(None);
@@ -128,10 +127,10 @@ fn page(settings: &Settings, id: &str) -> Url {
     url
 }
 
-/// The invitation of `id`, if it can still be accepted.
+/// Reads the invitation of `id`, if it can still be accepted.
 ///
 /// # Errors
-/// It is unknown, was overtaken, or took too long.
+/// It is unknown, a newer one has its place, or it is older than 10 minutes.
 pub fn open(cx: Context<'_>, id: &str) -> Result<Invitation, Failure> {
     let unknown = || Failure::sign_in(Code::SignInUnknown, "link", "it is incomplete, or a newer one took its place");
     let (place, _) = id.split_once('.').ok_or_else(unknown)?;
@@ -149,8 +148,8 @@ pub fn open(cx: Context<'_>, id: &str) -> Result<Invitation, Failure> {
     Ok(invitation)
 }
 
-/// The person goes on to Kroger. Whoever accepts once more starts once more: the
-/// page may have been closed.
+/// Starts the sign-in that a person agreed to. A second consent starts a second
+/// sign-in, because the first page may have been closed.
 pub fn accept(cx: Context<'_>, id: &str) -> Result<Accepted, Failure> {
     let invitation = open(cx, id)?;
     let scope = Scope::parse(&invitation.scope).map_err(|allowed| Failure::invalid_argument("scope", allowed))?;
@@ -166,7 +165,7 @@ fn random_text(cx: Context<'_>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Four digits: to compare, not to guard.
+/// Four random digits. They serve to compare, not to guard.
 fn number(cx: Context<'_>) -> String {
     let mut bytes = [0; 4];
     cx.ports.random_bytes(&mut bytes);

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::{LANDEN, Shop};
 use crate::catalog::location::LocationId;
 use crate::catalog::locations::{LocationQuery, Near, find_locations};
-use crate::catalog::preferred_location::{self, Source as PreferredBy};
+use crate::catalog::preferred_location::{self, PreferredBy};
 use crate::failure::Code;
 
 #[test]
