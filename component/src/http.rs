@@ -20,12 +20,11 @@ mod sign_in;
 mod status;
 #[cfg(test)]
 mod tests;
+mod told;
 mod validation;
 mod words;
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -35,17 +34,11 @@ use http::header::{ALLOW, CONTENT_LENGTH, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request};
 use tower::ServiceExt as _;
 
+use crate::edge::{LARGEST_REQUEST, SharedPorts, block_on, misconfiguration};
 use crate::mcp::Mcp;
-use kroger_core::ports::Ports;
 use kroger_core::settings::{SettingError, Settings};
 use origin::{Admitted, Known};
 use problem::Problem;
-
-/// The largest request body that is read, in bytes.
-pub const LARGEST_REQUEST: usize = 1024 * 1024;
-
-/// Ports that a handler may hold on to.
-pub type SharedPorts = Arc<dyn Ports + Send + Sync>;
 
 /// A request that could not be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +53,7 @@ pub struct Service {
 struct Routes {
     router: Router,
     known: Known,
+    settings: Arc<Settings>,
 }
 
 impl Service {
@@ -67,7 +61,7 @@ impl Service {
     /// wrong with them.
     pub fn new(settings: Result<Arc<Settings>, Vec<SettingError>>) -> Self {
         let routes = settings
-            .map(|settings| Routes { known: Known::new(&settings), router: router(settings) })
+            .map(|settings| Routes { known: Known::new(&settings), router: router(Arc::clone(&settings)), settings })
             .map_err(|errors| Problem::misconfigured(misconfiguration(&errors)));
         Self { routes }
     }
@@ -92,13 +86,14 @@ impl Service {
             Ok(admitted) => admitted,
             Err(problem) => return problem.into_response(),
         };
-        request.extensions_mut().insert(ports);
+        request.extensions_mut().insert(Arc::clone(&ports));
         let mut response = if request.method() == Method::OPTIONS {
             routes.options(request, &admitted).await
         } else if request.body().len() > LARGEST_REQUEST {
             Problem::too_large().into_response()
         } else {
-            routes.ask(request).await
+            let cx = kroger_core::Context { settings: &routes.settings, ports: &*ports };
+            problem::linked(routes.ask(request).await, cx)
         };
         admitted.sign(response.headers_mut());
         response
@@ -157,13 +152,6 @@ async fn get_only() -> impl IntoResponse {
     ([(ALLOW, HeaderValue::from_static("GET"))], Problem::method_not_allowed())
 }
 
-/// Names each setting that is wrong and what is allowed, never its value: an
-/// URL may carry a password.
-pub fn misconfiguration(errors: &[SettingError]) -> String {
-    let each: Vec<String> = errors.iter().map(|error| format!("{}: {}", error.name, error.allowed)).collect();
-    format!("The settings cannot be used. {}", each.join("; "))
-}
-
 async fn whole(response: Response) -> http::Response<Bytes> {
     let (mut parts, body) = response.into_parts();
     parts.headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
@@ -175,15 +163,4 @@ async fn whole(response: Response) -> http::Response<Bytes> {
         parts.headers.remove(CONTENT_LENGTH);
     }
     http::Response::from_parts(parts, bytes)
-}
-
-/// Runs `call` to its end on this thread. The rules block where they wait, so
-/// there is nothing that could wake it, and one look is enough.
-pub fn block_on<F: Future>(call: F) -> F::Output {
-    let mut call = pin!(call);
-    loop {
-        if let Poll::Ready(output) = call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return output;
-        }
-    }
 }

@@ -5,7 +5,9 @@
 //! component whose boundary `wit/world.wit` describes, and `wasi` is where it
 //! meets its host.
 
+mod edge;
 pub mod http;
 mod mcp;
 #[cfg(target_family = "wasm")]
 mod wasi;
+mod words;

@@ -16,11 +16,13 @@
 
 mod account;
 mod arguments;
+mod call;
 mod cart;
 mod consent;
 #[cfg(feature = "conformance")]
 mod fixtures;
 mod items;
+mod means;
 mod message;
 mod products;
 mod prompts;
@@ -30,6 +32,7 @@ mod server;
 mod stores;
 #[cfg(test)]
 mod tests;
+mod told;
 mod tool;
 
 use std::sync::Arc;
@@ -42,20 +45,12 @@ use rmcp::transport::streamable_http_server::session::never::NeverSessionManager
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::Value;
 
-use crate::http::{LARGEST_REQUEST, SharedPorts};
+use crate::edge::{Caller, LARGEST_REQUEST};
 #[cfg(feature = "conformance")]
 use fixtures::Server;
 use kroger_core::settings::Settings;
-use kroger_core::user::UserId;
 #[cfg(not(feature = "conformance"))]
 use server::Server;
-
-/// Who calls, and through what: a request's extension.
-#[derive(Clone)]
-pub(crate) struct Caller {
-    pub(crate) ports: SharedPorts,
-    pub(crate) user: UserId,
-}
 
 /// The endpoint, built once and asked many times.
 pub(crate) struct Mcp {
@@ -93,7 +88,7 @@ impl Mcp {
             Response::from_parts(parts, bytes)
         });
         if let Some(session) = session.filter(|_| response.status().is_success()) {
-            response.headers_mut().insert(consent::SESSION, session);
+            response.headers_mut().insert(means::SESSION, session);
         }
         response
     }
@@ -112,7 +107,7 @@ fn session(request: &Request<Bytes>, handshake: &Value) -> Option<HeaderValue> {
     let mut bytes = [0; 16];
     request.extensions().get::<Caller>()?.ports.random_bytes(&mut bytes);
     let id = HEXLOWER.encode(&bytes);
-    HeaderValue::from_str(&format!("{}{id}", consent::OPENS_LINKS)).ok()
+    HeaderValue::from_str(&format!("{}{id}", means::OPENS_LINKS)).ok()
 }
 
 /// The SDK wants both forms of an answer named, and takes no wildcard for them.

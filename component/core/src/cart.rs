@@ -5,12 +5,14 @@ pub mod check;
 pub mod ledger;
 pub mod order;
 pub mod recent_adds;
+pub mod unknown;
 
 use std::time::Duration;
 
 use crate::Context;
-use crate::cart::ledger::{Admission, End, Entry, IdempotencyKey, Unknown};
-use crate::failure::{Code, Failure};
+use crate::cart::ledger::{Admission, End, Entry, IdempotencyKey};
+use crate::cart::unknown::Unknown;
+use crate::failure::{Cause, Failure};
 use crate::grant::lineage::{Current, Grant};
 use crate::grant::refresh::{self, CALL_DEADLINE, Need, random};
 use crate::grant::{attempts, records, trouble};
@@ -20,7 +22,6 @@ use crate::kroger::limits::Endpoint;
 use crate::kroger::retry_after::retry_after;
 use crate::kroger::wire;
 use crate::ports::{Event, Response, SendError};
-use crate::sign_in::links;
 use crate::upstream::quota::{self, Purpose};
 use crate::user::UserId;
 
@@ -122,10 +123,10 @@ pub fn add(cx: Context<'_>, user: &UserId, items: &[Item], key: Option<&Idempote
             Outcome::ScopeMissing => return Err(scope_missing(cx, user)),
             Outcome::Unknown(why) => {
                 cx.ports.log(&Event::AddUnknown { user: user.key().short(), items: items.len() });
-                return Err(outcome_unknown(why));
+                return Err(Cause::AddUnknown(why).into());
             }
-            Outcome::Rejected(error) => return Err(rejected(&error)),
-            Outcome::Nonsense => return Err(nonsense()),
+            Outcome::Rejected(error) => return Err(Cause::Rejected(Endpoint::Cart, error).into()),
+            Outcome::Nonsense => return Err(Cause::Foreign(Endpoint::Cart).into()),
         }
     }
 }
@@ -162,8 +163,8 @@ fn wait(cx: Context<'_>, tries: u64, asked_for: Option<Duration>, deadline: Dura
 fn replay(end: End) -> Result<Added, Failure> {
     match end {
         End::Added => Ok(Added::Before),
-        End::Unknown(why) => Err(outcome_unknown(why).replayed()),
-        End::Unintelligible => Err(nonsense().replayed()),
+        End::Unknown(why) => Err(Failure::from(Cause::AddUnknown(why)).replayed()),
+        End::Unintelligible => Err(Failure::from(Cause::Foreign(Endpoint::Cart)).replayed()),
     }
 }
 
@@ -225,87 +226,31 @@ fn is_confirmation(body: &[u8]) -> bool {
 }
 
 pub(super) fn token_rejected(cx: Context<'_>, user: &UserId) -> Failure {
-    let mut failure = Failure::new(
-        Code::TokenRejected,
-        "Token expired or invalid. The access token was refreshed and the call repeated once; Kroger rejected it again.\n\n\
-         Recovery: Use /auth/authorize to re-authenticate",
-        "Open the authorization URL and let the user sign in; then repeat the call.",
-    );
-    failure.authorization_url = links::shared_link(cx, user, &cx.settings.scope);
-    failure
+    Failure::sign_in_needed(Cause::UserTokenRejected, user, &cx.settings.scope)
 }
 
 fn not_processed(why: NotProcessed, asked_for: Option<Duration>, pause: Duration) -> Failure {
-    const LATER: &str = "Try again after the time that `retry_after` says.";
     const A_SECOND: Duration = Duration::from_secs(1);
     const A_MINUTE: Duration = Duration::from_secs(60);
 
     match why {
-        NotProcessed::OverQuota => Failure::new(Code::QuotaExhausted, over_quota(asked_for), LATER)
-            .retry_after(asked_for.unwrap_or(A_MINUTE).max(A_SECOND)),
-        NotProcessed::NotReached => {
-            let detail = "Kroger's cart (PUT /v1/cart/add) could not be reached. Nothing was added.";
-            Failure::new(Code::UpstreamUnavailable, detail, LATER).retry_after(pause.max(A_SECOND))
+        NotProcessed::OverQuota => {
+            let wait = asked_for.unwrap_or(A_MINUTE).max(A_SECOND);
+            Failure::from(Cause::OverQuota(Endpoint::Cart, asked_for)).retry_after(wait)
         }
-        NotProcessed::Busy => {
-            let detail = "Kroger's cart (PUT /v1/cart/add) is not available: it answered 503. Nothing was added.";
-            Failure::new(Code::UpstreamUnavailable, detail, LATER).retry_after(pause.max(A_SECOND))
-        }
+        NotProcessed::NotReached => Failure::from(Cause::NotReached(Endpoint::Cart)).retry_after(pause.max(A_SECOND)),
+        NotProcessed::Busy => Failure::from(Cause::Unavailable(Endpoint::Cart, 503)).retry_after(pause.max(A_SECOND)),
     }
 }
 
 /// A refresh took all of the time. What is sent now might be cut off by the host.
 fn too_late() -> Failure {
-    let detail = "The sign-in was renewed, and that took too long to go on with the call. Nothing was added.";
-    Failure::new(Code::UpstreamUnavailable, detail, "Send the call again.").retry_after(Duration::from_secs(1))
-}
-
-fn over_quota(asked_for: Option<Duration>) -> String {
-    let until = match asked_for {
-        Some(wait) => format!("and asks to come back in {} seconds", wait.as_secs().max(1)),
-        None => "and does not say until when; an app has 5,000 calls a day".to_owned(),
-    };
-    format!("Kroger accepts no more cart adds for now (PUT /v1/cart/add) {until}. Nothing was added.")
+    Failure::from(Cause::RefreshTookTooLong).retry_after(Duration::from_secs(1))
 }
 
 fn scope_missing(cx: Context<'_>, user: &UserId) -> Failure {
-    let mut failure = Failure::new(
-        Code::ScopeMissing,
-        "The sign-in does not allow adding to the cart: the scope `cart.basic:write` is missing. Nothing was added.",
-        "Open the authorization URL and let the user agree to cart access; then repeat the call.",
-    );
-    failure.authorization_url = links::shared_link(cx, user, &cx.settings.scope.with(SCOPE));
-    failure
-}
-
-fn outcome_unknown(why: Unknown) -> Failure {
-    let what = match why {
-        Unknown::NoAnswer => "Kroger's answer did not arrive".to_owned(),
-        Unknown::Status(status) => format!("Kroger answered {status}, which does not say whether it was done"),
-        Unknown::Abandoned => "the process that sent it ended before it told of an answer".to_owned(),
-        Unknown::Foreign => "what confirmed it is not Kroger's cart, perhaps a proxy's page".to_owned(),
-    };
-    Failure::new(
-        Code::OutcomeUnknown,
-        format!("The cart add was sent and {what}, so the items may be in the cart."),
-        "Do not send the items again; look at the cart in the Kroger app first.",
-    )
-}
-
-fn rejected(error: &ApiError) -> Failure {
-    Failure::new(
-        Code::UpstreamRejected,
-        format!("Kroger refused the cart add: {} ({}). Nothing was added.", error.reason, error.code),
-        "Correct the items and send the call again.",
-    )
-}
-
-fn nonsense() -> Failure {
-    Failure::new(
-        Code::UpstreamNonsense,
-        "Something other than Kroger's API answered the cart add, so it was most likely not added.",
-        "Check KROGER_API_BASE_URL and whether a proxy or a sign-in page of the network stands between; then look at the cart in the Kroger app.",
-    )
+    let wanted = cx.settings.scope.with(SCOPE);
+    Failure::sign_in_needed(Cause::SignInLacksScope(Endpoint::Cart, Some(SCOPE)), user, &wanted)
 }
 
 #[cfg(test)]

@@ -112,6 +112,26 @@ pub struct Item {
     pub modality: Modality,
 }
 
+/// A UPC that Kroger does not know, and the product whose barcode it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MistakenBarcode {
+    pub given: Upc,
+    pub meant: Upc,
+    pub description: String,
+}
+
+impl MistakenBarcode {
+    /// `0011110417008 is a barcode with its check digit: did you mean 0001111041700 Kroger 2% Milk?`
+    pub fn question(&self) -> String {
+        format!(
+            "{} is a barcode with its check digit: did you mean {} {}?",
+            self.given.as_str(),
+            self.meant.as_str(),
+            self.description
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,8 +12,8 @@ use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 use url::form_urlencoded;
 
-use super::SharedPorts;
 use super::problem::Problem;
+use crate::edge::SharedPorts;
 use kroger_core::Context;
 use kroger_core::cart::ledger::IdempotencyKey;
 use kroger_core::settings::Settings;

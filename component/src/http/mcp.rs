@@ -7,10 +7,10 @@ use axum::body::Body;
 use axum::response::Response;
 use http::Request;
 
-use super::LARGEST_REQUEST;
 use super::call::Call;
 use super::problem::Problem;
-use crate::mcp::{Caller, Mcp};
+use crate::edge::{Caller, LARGEST_REQUEST};
+use crate::mcp::Mcp;
 
 pub(super) async fn answer(mcp: Arc<Mcp>, call: Call, request: Request<Body>) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();

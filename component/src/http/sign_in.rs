@@ -12,7 +12,7 @@ use super::page;
 use super::problem::Problem;
 use super::words;
 use kroger_core::Context;
-use kroger_core::failure::{Code, Failure};
+use kroger_core::failure::{Cause, Declined, Failure, SignInTrouble};
 use kroger_core::grant::outside_pair::Exported;
 use kroger_core::secret::Secret;
 use kroger_core::settings::Scope;
@@ -95,7 +95,9 @@ pub(super) async fn callback(call: Call) -> Response {
         (Ok(signed_in), false) => json(&callback_answer(cx, &signed_in)),
         (Ok(signed_in), true) => page::signed_in(signed_in.grant.user_id.as_str(), signed_in.is_stored),
         (Err(problem), false) => problem.into_response(),
-        (Err(problem), true) if problem.cause() == Some(Code::SignInPasted) => page::pasted(&problem),
+        (Err(problem), true) if problem.cause() == Some(&Cause::SignIn(SignInTrouble::Pasted)) => {
+            page::pasted(&problem)
+        }
         (Err(problem), true) => page::failed(&problem, subject(&call).as_ref()),
     };
     // The address of this page holds the code and the state.
@@ -117,25 +119,10 @@ fn complete(call: &Call) -> Result<SignedIn, Problem> {
     browser::check_browser(call.context(), &state, invitation::browser(call).as_deref())?;
     if let Some(error) = parameter("error")? {
         exchange::decline(call.context(), &state)?;
-        return Err(declined(&error).into());
+        return Err(Failure::sign_in(SignInTrouble::Declined(Declined::parse(&error))).into());
     }
     let code = parameter("code")?.ok_or_else(|| missing("code"))?;
     Ok(exchange::complete(call.context(), &Secret::new(code), &state)?)
-}
-
-/// In our words: the redirect's own could be anyone's.
-fn declined(error: &str) -> Failure {
-    let detail = match error {
-        "access_denied" => "The sign-in was declined on Kroger's page.",
-        "invalid_scope" => "Kroger does not give this app the scope that was asked for.",
-        "server_error" | "temporarily_unavailable" => "Kroger could not complete the sign-in just now.",
-        _ => "Kroger reported an error instead of completing the sign-in.",
-    };
-    Failure::new(
-        Code::SignInDeclined,
-        format!("{detail} Nothing was stored."),
-        "Start again at /auth/authorize, and agree on Kroger's page.",
-    )
 }
 
 fn callback_answer(cx: Context<'_>, signed_in: &SignedIn) -> Callback {

@@ -10,7 +10,9 @@ use serde::Serialize;
 use super::admin::{self, ClientCredentials, UserEntry};
 use super::call::{Call, json};
 use super::problem::Problem;
-use super::words;
+use super::told::WAYS;
+use super::words::store_name;
+use crate::words;
 use kroger_core::ports::Bucket;
 use kroger_core::service::maintenance;
 use kroger_core::service::validation::{self, Check, Reach};
@@ -51,7 +53,8 @@ struct Checked {
 impl From<Vec<Check>> for Validated {
     fn from(checks: Vec<Check>) -> Self {
         let valid = validation::are_good(&checks);
-        let checks = checks.into_iter().map(|Check { name, ok, detail }| Checked { name, ok, detail }).collect();
+        let told = |Check { name, ok, finding }| Checked { name, ok, detail: words::finding(&finding, &WAYS) };
+        let checks = checks.into_iter().map(told).collect();
         Self { valid, checks }
     }
 }
@@ -59,7 +62,7 @@ impl From<Vec<Check>> for Validated {
 pub(super) async fn validate(call: Call) -> Result<Response, Problem> {
     let reach = if call.flag("online")? { Reach::Online } else { Reach::Offline };
     let found = validation::validate(call.context(), reach);
-    let issues = found.issues();
+    let issues = words::issues(&found, &WAYS);
     let users = found.users.into_iter().map(|(user, checks)| (user.as_str().to_owned(), checks.into()));
     Ok(json(&ValidationPage {
         healthy: issues.is_empty(),
@@ -109,7 +112,7 @@ struct StoreNow<'a> {
 
 pub(super) async fn status(call: Call) -> Result<Response, Problem> {
     let cx = call.context();
-    let issues = validation::validate(cx, Reach::Offline).issues();
+    let issues = words::issues(&validation::validate(cx, Reach::Offline), &WAYS);
     let persistence = health::persistence(cx);
     Ok(json(&StatusPage {
         healthy: issues.is_empty(),
@@ -125,7 +128,7 @@ pub(super) async fn status(call: Call) -> Result<Response, Problem> {
         },
         persistence: StoreNow {
             enabled: persistence == Persistence::Kept,
-            store: words::store_name(cx.settings),
+            store: store_name(cx.settings),
             readable: cx.ports.get(Bucket::Store, "tick").is_ok(),
             writable: persistence != Persistence::Failed,
             waiting_to_be_saved: maintenance::rescued(cx).map_or(0, |keys| keys.len()),

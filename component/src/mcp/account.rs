@@ -6,16 +6,16 @@ use serde::Serialize;
 use url::{Url, form_urlencoded};
 
 use super::arguments::{Flag, Text, arguments, choices};
-use super::consent::Means;
-use super::tool::{Call, Effect, Reply, Tool};
+use super::call::Call;
+use super::means::Means;
+use super::tool::{Effect, Reply, Tool};
 use kroger_core::catalog::profile;
-use kroger_core::failure::{Code, Failure};
+use kroger_core::failure::{Cause, Declined, Failure, SignInTrouble};
 use kroger_core::grant::status::{self, TokenState};
 use kroger_core::ports::Timestamp;
 use kroger_core::secret::Secret;
-use kroger_core::sign_in::invitation;
 use kroger_core::sign_in::pending::{self, Return};
-use kroger_core::sign_in::{authorization, browser, exchange, sign_out};
+use kroger_core::sign_in::{authorization, browser, exchange, invitation, sign_out};
 use kroger_core::upstream::quota;
 
 arguments! {
@@ -83,11 +83,9 @@ impl Tool for SignIn {
             (_, Means::Words) => here(call),
             // Asked by other means, the repeated call would ask once more.
             _ if is_anew => here(call),
-            (_, Means::InputRequired | Means::UrlError) => Err(Failure::new(
-                Code::Reauthorize,
-                "No Kroger account is connected.",
-                "Open the link and let the user sign in; then repeat the call.",
-            )),
+            (_, Means::InputRequired | Means::UrlError) => {
+                Err(Failure::sign_in_needed(Cause::NotSignedIn, call.user, &call.cx.settings.scope))
+            }
         }
     }
 }
@@ -165,12 +163,8 @@ fn redirect(text: &str) -> Result<Redirect, Failure> {
         let mut pairs = form_urlencoded::parse(query.as_bytes());
         pairs.find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.into_owned())
     };
-    if parameter("error").is_some() {
-        return Err(Failure::new(
-            Code::SignInDeclined,
-            "The user did not agree on Kroger's page, or Kroger refused. Nothing was stored.",
-            "Ask the user whether to try again; if so, call `sign_in` for a new link.",
-        ));
+    if let Some(error) = parameter("error") {
+        return Err(Failure::sign_in(SignInTrouble::Declined(Declined::parse(&error))));
     }
     match (parameter("code"), parameter("state")) {
         (Some(code), Some(state)) => Ok(Redirect { code: Secret::new(code), state }),

@@ -315,7 +315,7 @@ mod tests {
     }
 
     fn read(value: Value) -> Result<Given, String> {
-        Given::read(Some(value), "").map_err(|failure| failure.detail)
+        Given::read(Some(value), "").map_err(|failure| super::super::told::Told::from(&failure).detail)
     }
 
     #[test]

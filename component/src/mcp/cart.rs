@@ -4,10 +4,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::arguments::{Flag, List, Text, arguments};
+use super::call::Call;
 use super::items::{self, ItemInput};
 use super::products::at_store;
 use super::stores::{StoreArgument, store_argument};
-use super::tool::{Call, Effect, Reply, Tool};
+use super::tool::{Effect, Reply, Tool};
 use kroger_core::cart;
 use kroger_core::cart::check::{self, CartCheck, Concern, Line};
 use kroger_core::cart::ledger::IdempotencyKey;

@@ -2,21 +2,19 @@
 //! a UPC is asked, and never taken.
 
 use super::arguments::{List, Text, Whole, arguments, choices};
+use super::call::Call;
 use super::products;
-use super::tool::Call;
 use kroger_core::cart::order::{self, Given, Order};
-use kroger_core::catalog::lookup::{self, Mistaken};
+use kroger_core::catalog::lookup;
 use kroger_core::catalog::search;
 use kroger_core::catalog::search::query::ProductQuery;
-use kroger_core::failure::{Code, Failure};
-use kroger_core::item::{Modality, Upc};
+use kroger_core::failure::{Failure, NextStep};
+use kroger_core::item::{MistakenBarcode, Modality, Upc};
 
 /// What more than these is of no use for a choice.
 const CANDIDATES: u32 = 5;
 /// The most searches for what was meant by words: each is a call to Kroger.
 const MOST_SEARCHES: usize = 3;
-
-const ASK: &str = "Ask the user which is meant, then call again with its UPC.";
 
 choices! {
     /// How the person gets an item.
@@ -70,7 +68,7 @@ fn not_upcs(call: &Call<'_>, words: &[(usize, &str)]) -> Failure {
         let places: Vec<String> = others.iter().map(|(index, _)| format!("`items[{index}].upc`")).collect();
         told.push(format!("{} are no UPCs either; search_products finds products by words.", places.join(", ")));
     }
-    Failure::new(Code::InvalidArgument, told.join("\n"), ASK)
+    which_one(told.join("\n"))
 }
 
 fn candidates(call: &Call<'_>, index: usize, words: &str) -> String {
@@ -90,7 +88,12 @@ pub(super) fn refuse_barcodes(call: &Call<'_>, order: &Order) -> Result<(), Fail
     if mistaken.is_empty() {
         return Ok(());
     }
-    let questions: Vec<String> = mistaken.iter().map(Mistaken::question).collect();
+    let questions: Vec<String> = mistaken.iter().map(MistakenBarcode::question).collect();
     let detail = format!("Kroger knows no such UPCs. {}", questions.join("\n"));
-    Err(Failure::new(Code::InvalidArgument, detail, ASK))
+    Err(which_one(detail))
+}
+
+/// Only the person can say which product is meant.
+fn which_one(question: String) -> Failure {
+    Failure { next: NextStep::AskWhich, ..Failure::invalid_argument("items", &question) }
 }

@@ -5,8 +5,10 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::arguments::{Flag, List, Text, Whole, arguments, choices};
+use super::call::Call;
 use super::stores::{StoreArgument, store_argument};
-use super::tool::{Call, Effect, Reply, Tool};
+use super::told::Told;
+use super::tool::{Effect, Reply, Tool};
 use kroger_core::catalog::location::LocationId;
 use kroger_core::catalog::one_product;
 use kroger_core::catalog::page_request::Fulfillment;
@@ -221,7 +223,7 @@ impl From<Found> for TermResult {
             total: found.total,
             next_start: found.next_start,
             notes: found.notes,
-            error: found.failure.map(|failure| failure.detail),
+            error: found.failure.map(|failure| Told::from(&failure).detail),
         }
     }
 }
@@ -292,7 +294,7 @@ fn text(query: &ProductQuery, found: &ProductsFound) -> String {
         lines.push(format!("{}: {}{total}{more}", one.searched_for, one.products.len()));
         lines.extend(one.products.iter().map(|product| format!("- {}", line(product))));
         lines.extend(one.notes.iter().cloned());
-        lines.extend(one.failure.iter().map(|failure| format!("Not searched: {}", failure.detail)));
+        lines.extend(one.failure.iter().map(|failure| format!("Not searched: {}", Told::from(failure).detail)));
     }
     lines.extend(found.notes.iter().cloned());
     lines.push(next_step(query, found).to_owned());

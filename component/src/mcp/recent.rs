@@ -5,7 +5,8 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::account::Nothing;
-use super::tool::{Call, Effect, Reply, Tool};
+use super::call::Call;
+use super::tool::{Effect, Reply, Tool};
 use kroger_core::cart::recent_adds;
 use kroger_core::failure::Failure;
 use kroger_core::ports::Timestamp;

@@ -6,8 +6,9 @@ use rmcp::model::{ReadResourceResult, Resource, ResourceContents, ResourceTempla
 use serde::Serialize;
 use serde_json::json;
 
-use super::tool::Call;
-use super::{account, consent, products};
+use super::call::Call;
+use super::told::Told;
+use super::{account, products};
 use kroger_core::catalog::one_product;
 use kroger_core::catalog::preferred_location::{self, PreferredBy};
 use kroger_core::failure::{Code, Failure};
@@ -48,7 +49,7 @@ pub(super) fn read(call: &Call<'_>, uri: &str) -> Result<ReadResourceResult, Err
             None => return Err(not_found(uri)),
         },
     };
-    let text = text.map_err(|failure| refused(uri, failure))?;
+    let text = text.map_err(|failure| refused(uri, &failure))?;
     Ok(ReadResourceResult::new(vec![ResourceContents::text(text, uri).with_mime_type(JSON)]))
 }
 
@@ -76,17 +77,17 @@ fn product(call: &Call<'_>, upc: &str) -> Result<String, Failure> {
     Ok(text(&products::details(&product, store.map(|store| store.as_str().to_owned()), read.note)))
 }
 
-fn refused(uri: &str, failure: Failure) -> ErrorData {
+fn refused(uri: &str, failure: &Failure) -> ErrorData {
     if failure.code == Code::NotFound {
         return not_found(uri);
     }
     let is_argument = failure.code == Code::InvalidArgument;
-    let failure = consent::for_agents(failure);
-    let data = Some(json!({ "code": failure.code.as_str(), "action": failure.next_step }));
+    let told = Told::from(failure);
+    let data = Some(json!({ "code": told.code, "action": told.next_step }));
     if is_argument {
-        ErrorData::invalid_params(failure.detail, data)
+        ErrorData::invalid_params(told.detail, data)
     } else {
-        ErrorData::internal_error(failure.detail, data)
+        ErrorData::internal_error(told.detail, data)
     }
 }
 

@@ -13,9 +13,13 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
-use super::consent::{self, Deed, Means};
-use super::tool::{Call, Entry, entry, failed};
-use super::{Caller, account, cart, products, prompts, recent, resources, stores};
+use super::call::Call;
+use super::consent::{self, Deed};
+use super::means::Means;
+use super::told::Told;
+use super::tool::{Entry, entry, failed};
+use super::{account, cart, products, prompts, recent, resources, stores};
+use crate::edge::Caller;
 use kroger_core::Context;
 use kroger_core::settings::Settings;
 
@@ -72,11 +76,11 @@ impl Server {
         let call = Call { cx, user: &caller.user, means: Means::of(context) };
         let deed = Deed::of(&request);
         if let Some(refusal) = consent::resume(&call, &deed, &request)? {
-            return Ok(failed(&refusal).into());
+            return Ok(failed(&Told::from(&refusal)).into());
         }
         match (tool.run)(&call, request.arguments) {
             Ok(result) => Ok(result.into()),
-            Err(failure) => consent::answer(&call, &deed, failure),
+            Err(failure) => consent::answer(&call, &deed, &failure),
         }
     }
 }

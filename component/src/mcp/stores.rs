@@ -6,11 +6,12 @@ use serde::Serialize;
 
 use super::account::Nothing;
 use super::arguments::{Degrees, List, Text, Whole, arguments};
-use super::tool::{Call, Effect, Reply, Tool};
+use super::call::Call;
+use super::tool::{Effect, Reply, Tool};
 use kroger_core::catalog::location::{Day, Hours, Location, LocationId, WEEK};
 use kroger_core::catalog::locations::{self, LARGEST_RADIUS, LocationQuery, LocationsFound, Near};
 use kroger_core::catalog::preferred_location;
-use kroger_core::failure::Failure;
+use kroger_core::failure::{Failure, NextStep};
 
 /// A store as a model names it; only an id names one.
 pub(super) type StoreArgument = Text;
@@ -36,17 +37,14 @@ fn store_id(call: &Call<'_>, text: &str) -> Result<LocationId, Failure> {
         Err(allowed) => allowed,
     };
     let Ok(near) = Near::zip_code(text) else {
-        return Err(Failure { next_step: FIND.to_owned(), ..Failure::invalid_argument("store_id", allowed) });
+        return Err(Failure { next: NextStep::SearchLocations, ..Failure::invalid_argument("store_id", allowed) });
     };
     let query = LocationQuery { near: Some(near), limit: Some(CANDIDATES), ..LocationQuery::default() };
     let found = locations::find_locations(call.cx, call.user, &query)?;
     let listed: Vec<String> = found.locations.iter().map(|store| format!("\n- {}", line(store))).collect();
-    let detail = format!("`store_id` is a zip code, not a store. Stores near it: {}", listed.concat());
-    Err(Failure { detail, next_step: CHOOSE.to_owned(), ..Failure::invalid_argument("store_id", allowed) })
+    let question = format!("it is a zip code, not a store. Stores near it: {}", listed.concat());
+    Err(Failure { next: NextStep::AskWhich, ..Failure::invalid_argument("store_id", &question) })
 }
-
-const FIND: &str = "Call find_stores with a zip code; each store has its id.";
-const CHOOSE: &str = "Ask the user which store is meant, then call again with its id.";
 
 arguments! {
     /// What `find_stores` takes.

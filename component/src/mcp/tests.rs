@@ -6,7 +6,8 @@ use axum::body::Bytes;
 use http::Request;
 use serde_json::{Value, json};
 
-use crate::http::{Service, SharedPorts, block_on};
+use crate::edge::{SharedPorts, block_on};
+use crate::http::Service;
 use kroger_core::settings::Settings;
 use kroger_core::testing::TestWorld;
 

@@ -1,9 +1,10 @@
 //! The typed export `catalog`: translates, calls one rule, translates back.
 
-use super::Component;
 use super::bindings::exports::kroger::connector::cart::{Item as WitItem, Modality as WitModality};
 use super::bindings::exports::kroger::connector::catalog as wit;
 use super::bindings::kroger::connector::types::Failure as WitFailure;
+use super::component::Component;
+use super::told::unlinked;
 use super::typed::{answer, user};
 use kroger_core::cart::check::{self, Concern, Line};
 use kroger_core::cart::order::{self, Given};
@@ -173,7 +174,7 @@ impl From<Found> for wit::Found {
             total: found.total,
             next_start: found.next_start,
             notes: found.notes,
-            failure: found.failure.map(Into::into),
+            failure: found.failure.as_ref().map(unlinked),
         }
     }
 }

@@ -11,8 +11,11 @@ use super::bindings::wasi::http::types::{
     Fields, IncomingBody, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam, Scheme,
 };
 use super::bindings::wasi::io::streams::{OutputStream, StreamError};
-use super::{Component, Wasi, instance};
-use crate::http::{LARGEST_REQUEST, Malformed, block_on};
+use super::component::Component;
+use super::instance::instance;
+use super::ports::Wasi;
+use crate::edge::{LARGEST_REQUEST, block_on};
+use crate::http::Malformed;
 
 const CHUNK: u64 = 64 * 1024;
 

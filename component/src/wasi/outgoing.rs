@@ -15,7 +15,7 @@ use super::bindings::wasi::http::types::{
 };
 use super::bindings::wasi::io::poll::{Pollable, poll};
 use super::bindings::wasi::io::streams::{InputStream, OutputStream, StreamError};
-use super::{monotonic_now, nanos};
+use super::clock::{monotonic_now, nanos};
 use kroger_core::ports::{Method, Request, Response, SendError};
 
 /// No answer of Kroger's comes near.

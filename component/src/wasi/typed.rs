@@ -8,13 +8,16 @@ use super::bindings::exports::kroger::connector::{
     authorization as wit_authorization, cart as wit_cart, maintenance as wit_maintenance, migration as wit_migration,
     quotas as wit_quotas, tokens as wit_tokens,
 };
-use super::bindings::kroger::connector::types::{Failure as WitFailure, FailureCode};
-use super::{Component, with_context};
+use super::bindings::kroger::connector::types::Failure as WitFailure;
+use super::component::Component;
+use super::ports::with_context;
+use super::told::{WAYS, misconfigured, told};
+use crate::words;
 use kroger_core::Context;
 use kroger_core::cart::ledger::IdempotencyKey;
 use kroger_core::cart::order::{self, Given};
 use kroger_core::cart::{self, Added};
-use kroger_core::failure::{Code, Failure};
+use kroger_core::failure::Failure;
 use kroger_core::grant::on_demand;
 use kroger_core::grant::status::{self, Status, TokenState};
 use kroger_core::item::Modality;
@@ -23,29 +26,15 @@ use kroger_core::ports::Timestamp;
 use kroger_core::secret::Secret;
 use kroger_core::service::maintenance;
 use kroger_core::service::validation::{self, Check, Reach, Validation};
-use kroger_core::settings::{Scope, SettingError};
+use kroger_core::settings::Scope;
 use kroger_core::sign_in::{authorization, exchange, import, pending, sign_out};
 use kroger_core::upstream::quota::{self, Standing};
 use kroger_core::user::UserId;
 
 /// Runs `rule`, and sorts what goes wrong before and in it.
 pub(super) fn answer<T>(rule: impl FnOnce(Context<'_>) -> Result<T, Failure>) -> Result<T, WitFailure> {
-    match with_context(rule) {
-        Ok(result) => result.map_err(Into::into),
-        Err(errors) => Err(misconfigured(errors)),
-    }
-}
-
-/// The operator's to correct, as wrong credentials are; no code of the closed
-/// set is nearer.
-fn misconfigured(errors: &[SettingError]) -> WitFailure {
-    WitFailure {
-        code: FailureCode::ClientCredentialsRejected,
-        message: crate::http::misconfiguration(errors),
-        next_step: "Correct the settings and start the component again.".to_owned(),
-        retry_after_seconds: None,
-        authorization_url: None,
-    }
+    let told = with_context(|cx| rule(cx).map_err(|failure| told(cx, &failure)));
+    told.unwrap_or_else(|errors| Err(misconfigured(errors)))
 }
 
 pub(super) fn user(cx: Context<'_>, id: Option<&str>) -> Result<UserId, Failure> {
@@ -157,7 +146,7 @@ impl From<wit_tokens::Reach> for Reach {
 
 impl From<Validation> for wit_tokens::Validation {
     fn from(found: Validation) -> Self {
-        let issues = found.issues();
+        let issues = words::issues(&found, &WAYS);
         let users = found
             .users
             .into_iter()
@@ -167,7 +156,11 @@ impl From<Validation> for wit_tokens::Validation {
 }
 
 fn checks(list: Vec<Check>) -> Vec<wit_tokens::Check> {
-    let each = |Check { name, ok, detail }| wit_tokens::Check { name: name.to_owned(), ok, detail };
+    let each = |Check { name, ok, finding }| wit_tokens::Check {
+        name: name.to_owned(),
+        ok,
+        detail: words::finding(&finding, &WAYS),
+    };
     list.into_iter().map(each).collect()
 }
 
@@ -322,42 +315,3 @@ macro_rules! same_standings {
 }
 
 same_standings!(Absent, Dead, Newer, Older, Forgotten, Known, Useless);
-
-impl From<Failure> for WitFailure {
-    fn from(failure: Failure) -> Self {
-        // Rounded up: one second early is one refusal more.
-        let seconds = |wait: Duration| u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
-        Self {
-            code: code(failure.code),
-            message: failure.detail,
-            next_step: failure.next_step,
-            retry_after_seconds: failure.retry_after.map(seconds),
-            authorization_url: failure.authorization_url,
-        }
-    }
-}
-
-fn code(code: Code) -> FailureCode {
-    match code {
-        Code::Reauthorize => FailureCode::Reauthorize,
-        Code::TokenRejected => FailureCode::TokenRejected,
-        Code::UpstreamUnavailable => FailureCode::UpstreamUnavailable,
-        Code::UpstreamRejected | Code::UpstreamNonsense => FailureCode::UpstreamRejected,
-        Code::ClientCredentialsRejected => FailureCode::ClientCredentialsRejected,
-        Code::OutcomeUnknown => FailureCode::OutcomeUnknown,
-        Code::QuotaExhausted => FailureCode::QuotaExhausted,
-        Code::ScopeMissing => FailureCode::ScopeMissing,
-        Code::InvalidArgument
-        | Code::NoRefreshToken
-        | Code::SignInUnknown
-        | Code::SignInExpired
-        | Code::SignInUsed
-        | Code::SignInPasted
-        | Code::SignInDeclined
-        | Code::SignInRefused => FailureCode::InvalidArgument,
-        Code::IdempotencyConflict => FailureCode::IdempotencyConflict,
-        Code::IdempotencyInFlight => FailureCode::IdempotencyInFlight,
-        Code::StoreUnavailable => FailureCode::StoreUnavailable,
-        Code::NotFound => FailureCode::NotFound,
-    }
-}

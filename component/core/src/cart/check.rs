@@ -4,11 +4,11 @@
 
 use crate::Context;
 use crate::catalog::location::LocationId;
-use crate::catalog::lookup::{self, Lookup, Mistaken};
+use crate::catalog::lookup::{self, Lookup};
 use crate::catalog::product::{Cents, Product, SoldBy, Stock};
 use crate::catalog::{locations, preferred_location};
 use crate::failure::Failure;
-use crate::item::{Item, Modality, Upc};
+use crate::item::{Item, MistakenBarcode, Modality, Upc};
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
@@ -42,7 +42,7 @@ pub struct Line {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Concern {
     /// Kroger knows no such product. The UPC may be the barcode of one.
-    UnknownUpc(Option<Mistaken>),
+    UnknownUpc(Option<MistakenBarcode>),
     /// No location is chosen, so offer and stock are unknown.
     NoLocation,
     /// The location does not sell it.
@@ -192,7 +192,7 @@ fn known(cx: Context<'_>, user: &UserId, upcs: &[Upc], location: Option<&Locatio
     Ok(known)
 }
 
-fn unknown(item: &Item, mistaken: Option<&Mistaken>) -> Line {
+fn unknown(item: &Item, mistaken: Option<&MistakenBarcode>) -> Line {
     let concerns = vec![Concern::UnknownUpc(mistaken.cloned())];
     Line { item: item.clone(), product: None, estimate: None, concerns }
 }

@@ -25,7 +25,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Code, Failure};
+use crate::cart::unknown::Unknown;
+use crate::failure::{Cause, Failure, Undone};
 use crate::grant::attempts::{CLAIM_DEATH, CLAIM_LIFE, LEASE};
 use crate::grant::lineage::SCHEMA_VERSION;
 use crate::grant::records;
@@ -99,18 +100,6 @@ pub enum End {
     Unknown(Unknown),
     /// Something other than Kroger answered: most likely not added.
     Unintelligible,
-}
-
-/// Why nobody can say whether an add was processed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unknown {
-    NoAnswer,
-    Status(u16),
-    /// Success, told by something that is not Kroger's cart.
-    Foreign,
-    /// Who sent it ended before it told of an answer.
-    Abandoned,
 }
 
 /// Stored before the add is sent.
@@ -425,38 +414,21 @@ fn read_try(cx: Context<'_>, entry: &str, number: u64) -> Result<Option<Try>, St
 }
 
 fn refusal(standing: &Standing) -> Failure {
-    const NOTHING_SENT: &str = "This call sent nothing.";
+    const LEAST: Duration = Duration::from_secs(1);
+    const MOST: Duration = Duration::from_secs(2);
 
     match standing {
-        Standing::InFlight { left } => Failure::new(
-            Code::IdempotencyInFlight,
-            format!("A call with this Idempotency-Key is still running. {NOTHING_SENT}"),
-            "Repeat the call with the same key and items after `retry_after`; it answers what the first call did.",
-        )
-        .retry_after((*left).clamp(Duration::from_secs(1), Duration::from_secs(2))),
-        Standing::Expired => Failure::invalid_argument(
-            "Idempotency-Key",
-            "it was used more than 24 hours ago, and nothing was added with it; use a new key",
-        ),
-        Standing::TriedTooOften => Failure::invalid_argument(
-            "Idempotency-Key",
-            &format!("it was used for {MOST_TRIES} tries, none of which added anything; use a new key"),
-        ),
-        Standing::Conflict | Standing::Free { .. } | Standing::Claimed { .. } | Standing::Ended(_) => Failure::new(
-            Code::IdempotencyConflict,
-            format!("This Idempotency-Key was used before, with other items. {NOTHING_SENT}"),
-            "Use a new key for other items; the same items with this key answer what the first call did.",
-        ),
+        Standing::InFlight { left } => Failure::from(Cause::KeyInFlight).retry_after((*left).clamp(LEAST, MOST)),
+        Standing::Expired => Cause::KeyExpired.into(),
+        Standing::TriedTooOften => Cause::KeyTriedTooOften.into(),
+        Standing::Conflict | Standing::Free { .. } | Standing::Claimed { .. } | Standing::Ended(_) => {
+            Cause::KeyConflict.into()
+        }
     }
 }
 
 fn forgets() -> Failure {
-    Failure::new(
-        Code::StoreUnavailable,
-        "The token store forgets what it was told, so a repeat of this cart add could not be told apart. \
-         Nothing was sent, nothing was lost.",
-        "Run the component under a host whose key-value store is durable, or leave the Idempotency-Key out.",
-    )
+    Cause::StoreForgets(Undone::CartAdd).into()
 }
 
 /// The entry that `key` belongs to.

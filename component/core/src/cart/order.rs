@@ -79,7 +79,7 @@ mod tests {
     fn an_error_names_the_wrong_field_of_the_item() {
         let wrong = many(&[given("0001111041700", 1), given("0001111041700", 0)], Modality::Pickup).unwrap_err();
 
-        assert_eq!(wrong.detail, "`items[1].quantity` is not valid: a whole number from 1 to 999.");
+        assert_eq!(wrong, Failure::invalid_argument("items[1].quantity", "a whole number from 1 to 999"));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::failure::Code;
 use crate::grant::on_demand;
 use crate::item::{Modality, Quantity, Upc};
 use crate::secret::Secret;

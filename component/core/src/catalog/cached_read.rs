@@ -1,10 +1,11 @@
 //! Reads of the catalog: from the cache, else from Kroger. Never keeps a failure.
 
+use crate::failure::Cause;
 use serde_json::Value;
 
 use crate::Context;
 use crate::catalog::cache::{self, Freshness};
-use crate::failure::{Code, Failure};
+use crate::failure::Failure;
 use crate::kroger::limits::Endpoint;
 use crate::upstream::quota::Purpose;
 use crate::upstream::reading::{self, Reading, TokenOf};
@@ -43,9 +44,5 @@ impl CachedRead {
 }
 
 pub(super) fn without_data(endpoint: Endpoint) -> Failure {
-    Failure::new(
-        Code::UpstreamNonsense,
-        format!("What answered for Kroger's {} has no data in it.", endpoint.as_str()),
-        "Check KROGER_API_BASE_URL and whether a proxy stands between; then try again.",
-    )
+    Cause::WithoutData(endpoint).into()
 }

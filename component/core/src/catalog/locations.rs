@@ -1,6 +1,7 @@
 //! Finds locations near a place, one location by its id, and all chains and
 //! departments. The cache may answer.
 
+use crate::failure::Cause;
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
 
@@ -216,11 +217,7 @@ pub fn location_value(cx: Context<'_>, user: &UserId, id: &LocationId) -> Result
 }
 
 fn no_such_location(id: &LocationId) -> Failure {
-    Failure::new(
-        Code::NotFound,
-        format!("Kroger has no store {}.", id.as_str()),
-        "Search for stores near a zip code; each has its id.",
-    )
+    Cause::NoSuchLocation(id.as_str().to_owned()).into()
 }
 
 /// Reads all chains that Kroger owns.

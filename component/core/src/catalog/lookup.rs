@@ -7,7 +7,7 @@ use crate::catalog::page_request::{Filter, MOST_PRODUCTS, PageRequest, Selection
 use crate::catalog::product::Product;
 use crate::catalog::products::{product_page, product_value};
 use crate::failure::{Code, Failure};
-use crate::item::Upc;
+use crate::item::{MistakenBarcode, Upc};
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
@@ -63,20 +63,12 @@ pub(crate) fn missing(upcs: &[Upc], products: &[Product]) -> Vec<Upc> {
     upcs.iter().filter(|upc| !products.iter().any(|product| product.upc == **upc)).cloned().collect()
 }
 
-/// An unknown UPC that is the barcode of a product.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistaken {
-    pub given: Upc,
-    pub meant: Upc,
-    pub description: String,
-}
-
 /// Finds the UPCs that Kroger does not know, and that are whole barcodes, with
 /// check digit, of products that it knows.
 ///
 /// One call to Kroger serves 25 UPCs that look like a barcode; the others cost
 /// nothing. Empty if Kroger does not answer.
-pub fn mistaken_barcodes(cx: Context<'_>, user: &UserId, upcs: &[Upc]) -> Vec<Mistaken> {
+pub fn mistaken_barcodes(cx: Context<'_>, user: &UserId, upcs: &[Upc]) -> Vec<MistakenBarcode> {
     let pairs: Vec<(&Upc, Upc)> = upcs.iter().filter_map(|upc| Some((upc, upc.of_barcode()?))).collect();
     let lookup = Lookup { location: None, purpose: Purpose::Cart, most_alone: 0 };
     let both = pairs.iter().flat_map(|(given, meant)| [(*given).clone(), meant.clone()]).collect::<Vec<_>>();
@@ -88,19 +80,7 @@ pub fn mistaken_barcodes(cx: Context<'_>, user: &UserId, upcs: &[Upc]) -> Vec<Mi
     let unknown = pairs.into_iter().filter(|(given, _)| find(given).is_none());
     let mistaken = unknown.filter_map(|(given, meant)| {
         let description = find(&meant)?.description.clone();
-        Some(Mistaken { given: given.clone(), meant, description })
+        Some(MistakenBarcode { given: given.clone(), meant, description })
     });
     mistaken.collect()
-}
-
-impl Mistaken {
-    /// `0011110417008 is a barcode with its check digit: did you mean 0001111041700 Kroger 2% Milk?`
-    pub fn question(&self) -> String {
-        format!(
-            "{} is a barcode with its check digit: did you mean {} {}?",
-            self.given.as_str(),
-            self.meant.as_str(),
-            self.description
-        )
-    }
 }

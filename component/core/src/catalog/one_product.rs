@@ -5,7 +5,7 @@ use crate::catalog::location::LocationId;
 use crate::catalog::product::Product;
 use crate::catalog::products::{no_such_product, product_value};
 use crate::catalog::{locations, lookup, preferred_location};
-use crate::failure::{Code, Failure};
+use crate::failure::{Cause, Code, Failure};
 use crate::item::Upc;
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
@@ -34,9 +34,6 @@ pub fn product(
 /// Asks whether the UPC is the barcode of a product; never takes that product
 /// instead.
 fn unknown(cx: Context<'_>, user: &UserId, upc: &Upc) -> Failure {
-    let failure = no_such_product(upc);
-    match lookup::mistaken_barcodes(cx, user, std::slice::from_ref(upc)).first() {
-        Some(mistaken) => Failure { detail: format!("{} {}", failure.detail, mistaken.question()), ..failure },
-        None => failure,
-    }
+    let mistaken = lookup::mistaken_barcodes(cx, user, std::slice::from_ref(upc)).into_iter().next();
+    Cause::NoSuchProduct(upc.clone(), mistaken).into()
 }

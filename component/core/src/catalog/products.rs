@@ -1,5 +1,6 @@
 //! Products in Kroger's own form: a page of them, or one. The cache may answer.
 
+use crate::failure::Cause;
 use serde_json::Value;
 
 use crate::Context;
@@ -52,9 +53,5 @@ pub fn product_value(
 }
 
 pub(super) fn no_such_product(upc: &Upc) -> Failure {
-    Failure::new(
-        Code::NotFound,
-        format!("Kroger knows no product {}.", upc.as_str()),
-        "Check the UPC, which has no check digit, or search for the product by name.",
-    )
+    Cause::NoSuchProduct(upc.clone(), None).into()
 }

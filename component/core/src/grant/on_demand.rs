@@ -1,10 +1,10 @@
 //! Refreshes a grant because a caller asks for it, not because it is due.
 
 use crate::Context;
-use crate::failure::Failure;
+use crate::failure::{Cause, Failure};
 use crate::grant::lineage::{Current, Grant};
 use crate::grant::refresh::{self, Need};
-use crate::grant::trouble::{failure, no_refresh_token, unknown_user};
+use crate::grant::trouble::failure;
 use crate::grant::{outside_pair, records};
 use crate::user::UserId;
 
@@ -13,12 +13,12 @@ pub fn refresh(cx: Context<'_>, user: &UserId) -> Result<Grant, Failure> {
     let current = records::current(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
     let grant = match current {
         Current::Grant(grant) => grant,
-        other => {
-            outside_pair::adopt(cx, user, &other).map_err(|_| Failure::store_unavailable())?.ok_or_else(unknown_user)?
-        }
+        other => outside_pair::adopt(cx, user, &other)
+            .map_err(|_| Failure::store_unavailable())?
+            .ok_or(Cause::UnknownUser)?,
     };
     if grant.tokens.refresh_token.is_none() {
-        return Err(no_refresh_token());
+        return Err(Cause::NoRefreshToken.into());
     }
     refresh::grant(cx, user, Need::NewerThan(grant.ticket)).map_err(|trouble| failure(cx, user, &trouble))
 }

@@ -10,10 +10,6 @@ use crate::ports::{Bucket, StoreError, Timestamp};
 use crate::settings::EnvironmentPair;
 use crate::user::{UserId, UserKey};
 
-/// The trouble of a grant that is [`TokenState::OfAnotherApp`], in words.
-pub const OF_ANOTHER_APP: &str =
-    "it is of another app or server: run with the settings that it was made with, or with another KROGER_STORE";
-
 /// The state of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenState {

@@ -6,10 +6,9 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
 
 use crate::Context;
-use crate::failure::Failure;
-use crate::grant::due;
+use crate::failure::{Cause, Failure};
 use crate::grant::lineage::{Current, Root, SCHEMA_VERSION};
-use crate::grant::records;
+use crate::grant::{due, records};
 use crate::kroger::wire;
 use crate::ports::{Bucket, StoreError};
 use crate::secret::{Secret, base32_sha256};
@@ -50,11 +49,15 @@ pub(super) fn refuse_over_anothers(cx: Context<'_>, current: &Current) -> Result
     let Current::Grant(grant) = current else { return Ok(()) };
     let Some(other) = grant.of_another(&cx.settings.app) else { return Ok(()) };
     let is_dead = due::is_refused(cx, grant).map_err(|_| Failure::store_unavailable())?;
-    if is_dead { Ok(()) } else { Err(Failure::of_another_app(other, &cx.settings.app)) }
+    if is_dead {
+        Ok(())
+    } else {
+        Err(Cause::OfAnotherApp { theirs: other.clone(), ours: cx.settings.app.clone() }.into())
+    }
 }
 
 pub(super) fn client(cx: Context<'_>) -> Result<&Client, Failure> {
-    cx.settings.client.as_ref().ok_or_else(Failure::client_credentials_missing)
+    cx.settings.client.as_ref().ok_or_else(|| Cause::ClientMissing.into())
 }
 
 fn start(

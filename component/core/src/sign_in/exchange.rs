@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::Context;
-use crate::failure::{Code, Failure};
+use crate::failure::{Cause, Failure, SignInTrouble};
 use crate::grant::due;
 use crate::grant::lineage::{Current, Grant, Record, Root, Source, Tokens};
 use crate::grant::outside_pair::{self, Exported};
@@ -19,7 +19,6 @@ use crate::sign_in::pending::{LIFETIME, Pending, taken, used_key};
 use crate::stopwatch::Stopwatch;
 
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
-const START_AGAIN: &str = "Start again at /auth/authorize.";
 
 const _: () = assert!(refresh::CALL_DEADLINE.as_secs() < LIFETIME.as_secs());
 
@@ -48,7 +47,7 @@ pub fn complete(cx: Context<'_>, code: &Secret, state: &str) -> Result<SignedIn,
     let user = pending.user_id.key();
     let root = records::take_root(cx, &user).map_err(|_| spent_for_nothing())?;
     // A deletion before this root ended the sign-in; a later one sees this root.
-    taken(cx, state).map_err(|failure| Failure { retry_after: None, next_step: START_AGAIN.to_owned(), ..failure })?;
+    taken(cx, state).map_err(Failure::ending_the_sign_in)?;
     let before = records::current(cx, &user).map_err(|_| spent_for_nothing())?;
     refuse_if_deleted_since(&pending, &before)?;
     refuse_over_anothers(cx, &before)?;
@@ -71,17 +70,14 @@ pub fn complete(cx: Context<'_>, code: &Secret, state: &str) -> Result<SignedIn,
 
 /// Takes the pending sign-in of `state`. Only one caller succeeds.
 fn take(cx: Context<'_>, state: &str) -> Result<Pending, Failure> {
-    const EXPIRED: &str = "the sign-in took longer than 10 minutes; start again at /auth/authorize";
-    const USED: &str = "this sign-in was used before; start again at /auth/authorize if you are not signed in";
-
     let (place, pending) = taken(cx, state)?;
     let now = cx.ports.wall_now();
     if now >= pending.started_at + LIFETIME || now + LIFETIME < pending.started_at {
-        return Err(Failure::sign_in(Code::SignInExpired, "state", EXPIRED));
+        return Err(Failure::sign_in(SignInTrouble::Expired));
     }
     match cx.ports.increment(&used_key(place, &pending.state_hash), 1) {
         Ok(1) => Ok(pending),
-        Ok(_) => Err(Failure::sign_in(Code::SignInUsed, "state", USED)),
+        Ok(_) => Err(Failure::sign_in(SignInTrouble::Used)),
         // The counter may have been raised, so the state may be spent.
         Err(_) => Err(spent_for_nothing()),
     }
@@ -89,11 +85,7 @@ fn take(cx: Context<'_>, state: &str) -> Result<Pending, Failure> {
 
 /// The store failed after the `state` was used, so the same call cannot succeed.
 fn spent_for_nothing() -> Failure {
-    Failure::new(
-        Code::StoreUnavailable,
-        "The token store cannot be read or written, so the sign-in came to nothing. Nothing was stored.",
-        "Check the store's disk space and permissions, then start again at /auth/authorize.",
-    )
+    Cause::SignInSpent.into()
 }
 
 /// Refuses if the user was deleted since the sign-in began. A deletion ends the
@@ -102,38 +94,21 @@ fn refuse_if_deleted_since(pending: &Pending, current: &Current) -> Result<(), F
     if current.buried() <= pending.root {
         return Ok(());
     }
-    Err(Failure::new(
-        Code::Reauthorize,
-        "The user was forgotten while this sign-in was under way, so nothing was stored; re-authenticate.",
-        START_AGAIN,
-    ))
+    Err(Cause::ForgottenMeanwhile.into())
 }
 
 fn granted(answer: Result<Verdict, SendError>) -> Result<TokenResponse, Failure> {
     match answer {
         Ok(Verdict::Granted(response)) => Ok(response),
-        Ok(Verdict::Refused) => Err(Failure::sign_in(
-            Code::SignInRefused,
-            "code",
-            "Kroger refused it as invalid, expired or used; start again at /auth/authorize",
-        )),
-        Ok(Verdict::ClientRefused) => Err(Failure::client_credentials_rejected()),
-        Ok(Verdict::RequestRefused(error)) => Err(Failure::new(
-            Code::UpstreamRejected,
-            format!("Kroger refused the sign-in: {} ({}). Nothing was stored.", error.reason, error.code),
-            "Check that KROGER_REDIRECT_URI and KROGER_SCOPE are those registered with Kroger, then start again.",
-        )),
+        Ok(Verdict::Refused) => Err(Failure::sign_in(SignInTrouble::CodeRefused)),
+        Ok(Verdict::ClientRefused) => Err(Cause::ClientRejected.into()),
+        Ok(Verdict::RequestRefused(error)) => Err(Cause::ExchangeRejected(error).into()),
+        // Never with a time to wait: the `state` is used, so the same call is of no use.
         Ok(Verdict::Busy { .. } | Verdict::Failed { .. } | Verdict::Unintelligible) | Err(SendError::NotSent) => {
-            Err(unanswered("Kroger did not complete the sign-in."))
+            Err(Cause::ExchangeFailed.into())
         }
-        Err(SendError::Unknown) => Err(unanswered("Kroger's answer to the sign-in was lost.")),
+        Err(SendError::Unknown) => Err(Cause::ExchangeAnswerLost.into()),
     }
-}
-
-/// Names no time to wait: the `state` is used, so the same call cannot succeed.
-fn unanswered(what: &str) -> Failure {
-    let detail = format!("{what} Nothing was stored, and the link works once: a new sign-in is needed.");
-    Failure::new(Code::UpstreamUnavailable, detail, START_AGAIN)
 }
 
 fn store(cx: Context<'_>, pending: &Pending, root: Root, record: Record) -> Result<SignedIn, Failure> {
@@ -153,9 +128,5 @@ fn store(cx: Context<'_>, pending: &Pending, root: Root, record: Record) -> Resu
 }
 
 fn unsaved() -> Failure {
-    Failure::new(
-        Code::StoreUnavailable,
-        "The sign-in succeeded and could not be saved, so it is lost.",
-        "Check the store's disk space and permissions, then start again at /auth/authorize.",
-    )
+    Cause::SignInLost.into()
 }

@@ -23,7 +23,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::Context;
-use crate::failure::{Code, Failure};
+use crate::failure::{Cause, Failure, SignInTrouble};
 use crate::grant::lineage::SCHEMA_VERSION;
 use crate::grant::records;
 use crate::ports::{Bucket, Timestamp};
@@ -84,7 +84,7 @@ fn shared_key(user: &UserId) -> String {
 /// Returns the user's open invitation for `scope`, else a new one.
 pub fn invite(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Invited, Failure> {
     if cx.settings.client.is_none() {
-        return Err(Failure::client_credentials_missing());
+        return Err(Cause::ClientMissing.into());
     }
     let unavailable = |_| Failure::store_unavailable();
     let shared: Option<Shared> = records::read(cx, Bucket::Store, &shared_key(user)).map_err(unavailable)?;
@@ -132,7 +132,7 @@ fn page(settings: &Settings, id: &str) -> Url {
 /// # Errors
 /// It is unknown, a newer one has its place, or it is older than 10 minutes.
 pub fn open(cx: Context<'_>, id: &str) -> Result<Invitation, Failure> {
-    let unknown = || Failure::sign_in(Code::SignInUnknown, "link", "it is incomplete, or a newer one took its place");
+    let unknown = || Failure::sign_in(SignInTrouble::InvitationUnknown);
     let (place, _) = id.split_once('.').ok_or_else(unknown)?;
     let is_place = (1..=3).contains(&place.len()) && place.bytes().all(|byte| byte.is_ascii_digit());
     if !is_place || id.len() > 64 {
@@ -143,7 +143,7 @@ pub fn open(cx: Context<'_>, id: &str) -> Result<Invitation, Failure> {
     let invitation = invitation.filter(|invitation| invitation.id == id).ok_or_else(unknown)?;
     let now = cx.ports.wall_now();
     if now >= invitation.started_at + LIFETIME || now + LIFETIME < invitation.started_at {
-        return Err(Failure::sign_in(Code::SignInExpired, "link", "it was made more than 10 minutes ago"));
+        return Err(Failure::sign_in(SignInTrouble::InvitationExpired));
     }
     Ok(invitation)
 }
@@ -214,9 +214,9 @@ mod tests {
         let invited = invite(cx, &settings.default_user, &settings.scope).unwrap();
 
         for wrong in ["", "1", "1.", "1.AAAA", "x.y", "../1", &format!("{}x", invited.id)] {
-            assert_eq!(open(cx, wrong).unwrap_err().code, Code::SignInUnknown, "{wrong}");
+            assert_eq!(open(cx, wrong).unwrap_err().cause, Cause::SignIn(SignInTrouble::InvitationUnknown), "{wrong}");
         }
         world.advance(LIFETIME);
-        assert_eq!(accept(cx, &invited.id).unwrap_err().code, Code::SignInExpired);
+        assert_eq!(accept(cx, &invited.id).unwrap_err().cause, Cause::SignIn(SignInTrouble::InvitationExpired));
     }
 }

@@ -15,7 +15,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
-use crate::failure::{Code, Failure};
+use crate::failure::{Failure, SignInTrouble};
 use crate::grant::lineage::Root;
 use crate::grant::records;
 use crate::ports::{Bucket, StoreError, Timestamp};
@@ -100,9 +100,7 @@ pub(super) fn pending(cx: Context<'_>, place: &str, state_hash: &str) -> Result<
 /// The sign-in of `state` and its place. Fails if another sign-in has taken the
 /// place since.
 pub(super) fn taken<'a>(cx: Context<'_>, state: &'a str) -> Result<(&'a str, Pending), Failure> {
-    const UNKNOWN: &str = "the sign-in is unknown or was overtaken; start again at /auth/authorize";
-
-    let unknown = || Failure::sign_in(Code::SignInUnknown, "state", UNKNOWN);
+    let unknown = || Failure::sign_in(SignInTrouble::Unknown);
     let place = place_of(state).ok_or_else(unknown)?;
     let pending = pending(cx, place, &base32_sha256(state)).map_err(|_| Failure::store_unavailable())?;
     pending.map(|pending| (place, pending)).ok_or_else(unknown)

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use crate::Context;
-use crate::failure::{Code, Failure};
+use crate::failure::{Cause, Failure, Undone};
 use crate::grant::lineage::SCHEMA_VERSION;
 use crate::grant::records;
 use crate::ports::{Bucket, StoreError, Timestamp};
@@ -66,20 +66,9 @@ pub fn readiness(cx: Context<'_>) -> Result<(), Failure> {
 }
 
 fn forgets() -> Failure {
-    Failure::new(
-        Code::StoreUnavailable,
-        "The token store forgets what it was told, so no refresh token is spent here.",
-        "Run the component under a host whose key-value store is durable.",
-    )
+    Cause::StoreForgets(Undone::Nothing).into()
 }
 
 fn waiting(count: usize) -> Failure {
-    Failure::new(
-        Code::StoreUnavailable,
-        format!(
-            "The store could not take {count} of the refreshed tokens; they wait in memory and would be lost by a stop."
-        ),
-        "Check the store's disk space and permissions; do not stop the server before this is ready again.",
-    )
-    .retry_after(Duration::from_secs(60))
+    Failure::from(Cause::Unsaved(count)).retry_after(Duration::from_secs(60))
 }

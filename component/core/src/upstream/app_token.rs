@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
-use crate::failure::{Code, Failure};
+use crate::failure::{Cause, Failure};
 use crate::grant::lineage::SCHEMA_VERSION;
 use crate::grant::records;
 use crate::kroger::token_response::{TokenResponse, Verdict, verdict};
@@ -56,7 +56,7 @@ impl Stored {
 
 /// A valid token of the app's own, from the store or from Kroger.
 pub fn access_token(cx: Context<'_>) -> Result<Secret, Failure> {
-    let Some(client) = &cx.settings.client else { return Err(Failure::client_credentials_missing()) };
+    let Some(client) = &cx.settings.client else { return Err(Cause::ClientMissing.into()) };
     let now = cx.ports.wall_now();
     let stored = stored(cx).map_err(|_| Failure::store_unavailable())?;
     if let Some(stored) = stored.filter(|stored| stored.is_valid(now))
@@ -70,7 +70,7 @@ pub fn access_token(cx: Context<'_>) -> Result<Secret, Failure> {
 /// A token of the app's own that is not `rejected`: one that another call fetched
 /// since, or a new one.
 pub fn other_than(cx: Context<'_>, rejected: &Secret) -> Result<Secret, Failure> {
-    let Some(client) = &cx.settings.client else { return Err(Failure::client_credentials_missing()) };
+    let Some(client) = &cx.settings.client else { return Err(Cause::ClientMissing.into()) };
     let current = access_token(cx)?;
     if current == *rejected { fetch(cx, client) } else { Ok(current) }
 }
@@ -106,17 +106,12 @@ fn fetch(cx: Context<'_>, client: &Client) -> Result<Secret, Failure> {
                 cx.ports.log(&Event::CredentialsRejected);
             }
             note(cx, State::CredentialsRejected);
-            Err(Failure::client_credentials_rejected())
+            Err(Cause::ClientRejected.into())
         }
         Ok(Verdict::Busy { .. } | Verdict::Failed { .. } | Verdict::Unintelligible)
         | Err(SendError::NotSent | SendError::Unknown) => {
             note(cx, State::Unavailable);
-            Err(Failure::new(
-                Code::UpstreamUnavailable,
-                "Kroger did not give the app an access token.",
-                "Check network connectivity, then try again.",
-            )
-            .retry_after(Duration::from_secs(5)))
+            Err(Failure::from(Cause::AppTokenUnavailable).retry_after(Duration::from_secs(5)))
         }
     }
 }

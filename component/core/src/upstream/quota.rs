@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Code, Failure};
+use crate::failure::{Cause, Failure};
 use crate::grant::lineage::SCHEMA_VERSION;
 use crate::grant::records;
 use crate::kroger::limits::{Endpoint, Limits};
@@ -212,35 +212,23 @@ impl Window {
 
 impl Refusal {
     fn failure(&self, cx: Context<'_>, endpoint: Endpoint) -> Failure {
-        let (name, limits) = (endpoint.as_str(), &cx.settings.quotas);
-        let (what, until) = match self {
-            Self::UsedUp { resets_at } => {
-                (format!("The app's {} calls a day to Kroger's {name} are used up", limits.of(endpoint)), resets_at)
+        let limits = &cx.settings.quotas;
+        let limit = limits.of(endpoint);
+        let (cause, until) = match *self {
+            Self::UsedUp { resets_at: until } => (Cause::QuotaUsedUp { endpoint, limit, until }, until),
+            Self::OnlyReserveLeft { resets_at: until } => {
+                (Cause::OnlyReserveLeft { endpoint, limit, reserve: limits.reserve(endpoint), until }, until)
             }
-            Self::OnlyReserveLeft { resets_at } => {
-                let reserve = limits.reserve(endpoint);
-                let what = format!(
-                    "Of the app's {} calls a day to Kroger's {name} only the last {reserve} are left, which are kept \
-                     for adding to the cart",
-                    limits.of(endpoint)
-                );
-                (what, resets_at)
-            }
-            Self::Blocked { until } => (format!("Kroger takes no more calls to its {name} for now"), until),
+            Self::Blocked { until } => (Cause::Blocked { endpoint, until }, until),
         };
-        let wait = until.since(cx.ports.wall_now()).max(Duration::from_secs(1));
-        Failure::new(
-            Code::QuotaExhausted,
-            format!("{what}, until {}. Nothing was done.", until.readable()),
-            "Try again after the time that `retry_after` says; GET /admin/rate-limits shows each quota.",
-        )
-        .retry_after(wait)
+        Failure::from(cause).retry_after(until.since(cx.ports.wall_now()).max(Duration::from_secs(1)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Code;
     use crate::settings::Settings;
     use crate::testing::{BEGINNING, StoreMood, TestWorld};
 
@@ -289,10 +277,8 @@ mod tests {
 
         assert_eq!(refused.code, Code::QuotaExhausted);
         assert_eq!(refused.retry_after, Some(Duration::from_secs(23 * 3_600)));
-        assert_eq!(
-            refused.detail,
-            "The app's 10 calls a day to Kroger's cart are used up, until 2025-01-19T12:00:00Z. Nothing was done."
-        );
+        let until = BEGINNING + Duration::from_secs(24 * 3_600);
+        assert_eq!(refused.cause, Cause::QuotaUsedUp { endpoint: Endpoint::Cart, limit: 10, until });
         assert_eq!(standing(cx, Endpoint::Cart).unwrap().used, 10);
     }
 

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::failure::{Code, Failure};
+use crate::failure::{Cause, Failure};
 use crate::grant::refresh::{self, Need, random};
 use crate::grant::{attempts, trouble};
 use crate::kroger::api_error::ApiError;
@@ -17,7 +17,6 @@ use crate::kroger::retry_after::retry_after;
 use crate::kroger::wire;
 use crate::ports::{Response, SendError};
 use crate::secret::Secret;
-use crate::sign_in::links;
 use crate::upstream::app_token;
 use crate::upstream::quota::{self, Purpose};
 use crate::user::UserId;
@@ -119,9 +118,9 @@ pub fn read(cx: Context<'_>, reading: Reading<'_>) -> Result<Value, Failure> {
                 cx.ports.sleep(pause);
             }
             Outcome::ScopeMissing => return Err(bearer.scope_missing(cx, reading)),
-            Outcome::NotFound => return Err(not_found(reading.endpoint)),
-            Outcome::Rejected(error) => return Err(rejected(reading.endpoint, &error)),
-            Outcome::Nonsense => return Err(nonsense(reading.endpoint)),
+            Outcome::NotFound => return Err(Cause::NotThere(reading.endpoint).into()),
+            Outcome::Rejected(error) => return Err(Cause::Rejected(reading.endpoint, error).into()),
+            Outcome::Nonsense => return Err(Cause::Foreign(reading.endpoint).into()),
         }
     }
 }
@@ -191,81 +190,30 @@ impl<'a> Bearer<'a> {
     fn rejected(&self, cx: Context<'_>, endpoint: Endpoint) -> Failure {
         match self.renewal {
             Renewal::User(user, _) => cart::token_rejected(cx, user),
-            Renewal::App => Failure::new(
-                Code::TokenRejected,
-                format!(
-                    "Token expired or invalid. Kroger's {} rejected the app's own access token, and the one that was \
-                     fetched in its place.",
-                    endpoint.as_str()
-                ),
-                "Whoever runs this server must check that KROGER_CLIENT_ID and KROGER_API_BASE_URL belong to the same \
-                 environment of Kroger's; signing in does not help.",
-            ),
+            Renewal::App => Cause::AppTokenRejected(endpoint).into(),
         }
     }
 
     fn scope_missing(&self, cx: Context<'_>, reading: Reading<'_>) -> Failure {
-        let name = reading.endpoint.as_str();
-        let missing = reading.scope.map_or_else(String::new, |scope| format!(": the scope `{scope}` is missing"));
+        let Reading { endpoint, scope, .. } = reading;
         match self.renewal {
-            Renewal::App => Failure::new(
-                Code::ScopeMissing,
-                format!("The app may not read Kroger's {name}{missing}."),
-                "Whoever runs this server must register the app for them at developer.kroger.com; signing in does not \
-                 help.",
-            ),
+            Renewal::App => Cause::AppLacksScope(endpoint, scope).into(),
             Renewal::User(user, _) => {
-                let mut failure = Failure::new(
-                    Code::ScopeMissing,
-                    format!("The sign-in does not allow reading Kroger's {name}{missing}."),
-                    "Open the authorization URL and let the user agree to it; then repeat the call.",
-                );
-                let wanted = reading.scope.map_or(cx.settings.scope.clone(), |scope| cx.settings.scope.with(scope));
-                failure.authorization_url = links::shared_link(cx, user, &wanted);
-                failure
+                let wanted = scope.map_or(cx.settings.scope.clone(), |scope| cx.settings.scope.with(scope));
+                Failure::sign_in_needed(Cause::SignInLacksScope(endpoint, scope), user, &wanted)
             }
         }
     }
 }
 
 fn later(endpoint: Endpoint, why: Later, pause: Duration) -> Failure {
-    const AFTER: &str = "Try again after the time that `retry_after` says.";
     const A_MINUTE: Duration = Duration::from_secs(60);
 
-    let name = endpoint.as_str();
     let pause = pause.max(Duration::from_secs(1));
-    let unavailable = |what: String| Failure::new(Code::UpstreamUnavailable, what, AFTER).retry_after(pause);
     match why {
-        Later::NotReached => unavailable(format!("Kroger's {name} could not be reached.")),
-        Later::NoAnswer => unavailable(format!("Kroger's {name} did not answer in time.")),
-        Later::Status(status) => unavailable(format!("Kroger's {name} are not available: the answer was {status}.")),
-        Later::OverQuota => {
-            let detail = format!("Kroger takes no more calls to its {name} for now.");
-            Failure::new(Code::QuotaExhausted, detail, AFTER).retry_after(pause.max(A_MINUTE))
-        }
+        Later::NotReached => Failure::from(Cause::NotReached(endpoint)).retry_after(pause),
+        Later::NoAnswer => Failure::from(Cause::NoAnswer(endpoint)).retry_after(pause),
+        Later::Status(status) => Failure::from(Cause::Unavailable(endpoint, status)).retry_after(pause),
+        Later::OverQuota => Failure::from(Cause::OverQuota(endpoint, None)).retry_after(pause.max(A_MINUTE)),
     }
-}
-
-fn not_found(endpoint: Endpoint) -> Failure {
-    Failure::new(
-        Code::NotFound,
-        format!("Kroger's {} do not have what the call names.", endpoint.as_str()),
-        "Check the id, or search for it.",
-    )
-}
-
-fn rejected(endpoint: Endpoint, error: &ApiError) -> Failure {
-    Failure::new(
-        Code::UpstreamRejected,
-        format!("Kroger's {} refused the call: {} ({}).", endpoint.as_str(), error.reason, error.code),
-        "Correct the arguments and send the call again.",
-    )
-}
-
-fn nonsense(endpoint: Endpoint) -> Failure {
-    Failure::new(
-        Code::UpstreamNonsense,
-        format!("Something other than Kroger's API answered for its {}.", endpoint.as_str()),
-        "Check KROGER_API_BASE_URL and whether a proxy or a sign-in page of the network stands between.",
-    )
 }

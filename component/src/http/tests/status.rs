@@ -1,6 +1,7 @@
 //! `/livez`, `/readyz`, `/health` and `/config`.
 
 use super::*;
+use kroger_core::ports::Ports as _;
 
 #[test]
 fn liveness_is_answered_without_a_look_at_the_store() {

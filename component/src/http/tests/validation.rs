@@ -1,6 +1,7 @@
 //! `/admin/tokens/validate` and `/admin/tokens/status`.
 
 use super::*;
+use kroger_core::ports::Ports as _;
 
 /// Signed in, after a periodic refresh that got the app's own token.
 fn running() -> Server {

@@ -105,7 +105,7 @@ fn each_revision_shakes_hands_or_needs_none() {
         let hands = json_of(&server.post(&[], &handshake(version)));
         assert_eq!(hands["result"]["protocolVersion"], version);
         assert_eq!(hands["result"]["serverInfo"]["name"], "kroger-mcp");
-        assert!(hands["result"]["instructions"].as_str().unwrap().contains("Never invent one"));
+        assert!(hands["result"]["instructions"].as_str().unwrap().contains("Never invent a UPC"));
         let call = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": { "name": "token_status" } });
         let status = json_of(&server.post(&[("mcp-protocol-version", version)], &call));
         assert_eq!(status["result"]["structuredContent"]["status"], "not_signed_in");

@@ -107,7 +107,7 @@ fn a_zip_code_in_place_of_a_store_is_answered_with_the_stores_near_it() {
 
     assert_eq!(refused.error(), "invalid_argument");
     assert!(refused.text().contains("- 01400376 Kroger Landen"), "{}", refused.text());
-    assert!(refused.text().contains("Next: Ask the user which store is meant"), "{}", refused.text());
+    assert!(refused.text().contains("Next: Ask the user which is meant"), "{}", refused.text());
 }
 
 #[test]

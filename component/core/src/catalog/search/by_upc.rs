@@ -11,7 +11,7 @@ use crate::catalog::search::found::Found;
 use crate::catalog::search::query::{ProductQuery, StockWanted};
 use crate::catalog::search::sort::sort;
 use crate::failure::Failure;
-use crate::item::Upc;
+use crate::item::{MistakenBarcode, Upc};
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
@@ -59,7 +59,7 @@ impl ByUpc {
         let missing = lookup::missing(&upcs, &products);
         notes.extend(missing.iter().map(|upc| unknown(upc, location)));
         let mistaken = lookup::mistaken_barcodes(cx, user, &missing);
-        notes.extend(mistaken.iter().map(lookup::Mistaken::question));
+        notes.extend(mistaken.iter().map(MistakenBarcode::question));
         let untold = products.iter().filter(|product| !product.knows_location()).count();
         if location.is_some() && untold > 0 {
             notes.push(format!("Price and stock of {untold} are not told in a list: get_product tells them."));

@@ -1,5 +1,6 @@
 //! Kroger's failures, the tokens that read, and the quota.
 
+use crate::failure::Cause;
 use serde_json::json;
 
 use super::{Shop, query};
@@ -27,7 +28,8 @@ fn a_lost_answer_is_asked_for_again_up_to_the_configured_tries() {
     }
     let failure = chains(shop.cx(), &shop.user).unwrap_err();
     assert_eq!(failure.code, Code::UpstreamUnavailable);
-    assert!(failure.detail.contains("500") && failure.retry_after.is_some());
+    assert_eq!(failure.cause, Cause::Unavailable(Endpoint::Chains, 500));
+    assert!(failure.retry_after.is_some());
     assert_eq!(shop.asked().len(), 6);
 }
 
@@ -48,7 +50,7 @@ fn a_rejected_app_token_is_replaced_once() {
     shop.world.answer(401, "");
     let failure = chains(shop.cx(), &shop.user).unwrap_err();
     assert_eq!(failure.code, Code::TokenRejected);
-    assert_eq!(failure.authorization_url, None);
+    assert_eq!(failure.mended_by_sign_in(), None);
 }
 
 #[test]
@@ -70,7 +72,9 @@ fn a_public_client_reads_with_the_users_token_and_asks_for_scope() {
 
     assert!(world.sent()[0].headers.contains(&("authorization", "Bearer users-own".to_owned())));
     assert_eq!(failure.code, Code::ScopeMissing);
-    assert!(failure.authorization_url.unwrap().contains("product.compact"));
+    let (user, scope) = failure.mended_by_sign_in().unwrap();
+    assert_eq!(*user, settings.default_user);
+    assert!(scope.as_str().contains("product.compact"));
 }
 
 #[test]

@@ -1,0 +1,14 @@
+//! The monotonic clock of WASI.
+
+use std::time::Duration;
+
+use super::bindings::wasi::clocks::monotonic_clock;
+
+pub(super) fn monotonic_now() -> Duration {
+    Duration::from_nanos(monotonic_clock::now())
+}
+
+/// Nanoseconds, as WASI counts a duration.
+pub(super) fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,27 @@
+//! Keeps what lasts as long as the instance: its settings, the routes, and the
+//! names of its bucket. Never keeps anything from one call to the next.
+
+use std::sync::{Arc, OnceLock};
+
+use crate::http::Service;
+use kroger_core::settings::{SettingError, Settings};
+
+/// What an instance is told at its start and keeps.
+pub(super) struct Instance {
+    pub(super) settings: Result<Arc<Settings>, Vec<SettingError>>,
+    pub(super) service: Service,
+    /// The names to try for the durable bucket.
+    pub(super) bucket_names: Vec<String>,
+}
+
+pub(super) fn instance() -> &'static Instance {
+    static INSTANCE: OnceLock<Instance> = OnceLock::new();
+    INSTANCE.get_or_init(|| {
+        let settings = Settings::from_variables(std::env::vars()).map(Arc::new);
+        Instance {
+            service: Service::new(settings.clone()),
+            settings,
+            bucket_names: Settings::bucket_names(|name| std::env::var(name).ok()),
+        }
+    })
+}
