@@ -8,7 +8,7 @@
 //!
 //! The catalog keeps no data of a customer, except the choice of a location.
 
-mod cache;
+pub(crate) mod cache;
 mod cached_read;
 mod lenient;
 pub mod location;

@@ -8,6 +8,8 @@ pub mod on_demand;
 pub mod outside_pair;
 pub mod records;
 pub mod refresh;
+pub(crate) mod served;
 pub mod status;
 pub mod success_rate;
+pub(crate) mod tries;
 pub mod trouble;

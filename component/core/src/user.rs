@@ -39,7 +39,7 @@ impl UserId {
 
 /// A user as part of a key of the store: the SHA-256 of the id, in 52 characters of
 /// lower-case base32.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UserKey(String);
 
 impl UserKey {

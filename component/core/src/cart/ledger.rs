@@ -28,11 +28,12 @@ use serde::{Deserialize, Serialize};
 use crate::cart::unknown::Unknown;
 use crate::failure::{Cause, Failure, Undone};
 use crate::grant::attempts::{CLAIM_DEATH, CLAIM_LIFE, LEASE};
-use crate::grant::lineage::SCHEMA_VERSION;
 use crate::grant::records;
 use crate::item::Item;
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
 use crate::secret::{Fingerprint, Secret, base32_sha256};
+use crate::store::codec::{self, Stored};
+use crate::store::keys::{Key, Kind};
 use crate::user::UserId;
 use crate::{CLOCK_SKEW, Context};
 
@@ -104,8 +105,7 @@ pub enum End {
 
 /// Stored before the add is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Intent {
-    schema_version: u32,
+pub(crate) struct Intent {
     items: Fingerprint,
     at: Timestamp,
     lease_until: Timestamp,
@@ -113,10 +113,19 @@ struct Intent {
 
 /// Stored when its outcome is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Record {
-    schema_version: u32,
+pub(crate) struct Record {
     outcome: Outcome,
     at: Timestamp,
+}
+
+impl Stored for Intent {
+    const KIND: Kind = Kind::AddIntent;
+    const VERSION: u32 = 1;
+}
+
+impl Stored for Record {
+    const KIND: Kind = Kind::AddOutcome;
+    const VERSION: u32 = 1;
 }
 
 /// A claimed try, as far as its owner got.
@@ -227,8 +236,8 @@ impl<'a> Entry<'a> {
 
     /// Stores what became of the one send.
     pub fn conclude(&self, permit: &Permit, outcome: Outcome) {
-        let record = Record { schema_version: SCHEMA_VERSION, outcome, at: self.cx.ports.wall_now() };
-        let (key, value) = (outcome_key(&self.name, permit.number), records::encode(&record));
+        let record = Record { outcome, at: self.cx.ports.wall_now() };
+        let (key, value) = (outcome_key(&self.name, permit.number), codec::encode(&record));
         let deadline = self.cx.ports.monotonic_now() + SAVE_TIME;
         while self.cx.ports.set(Bucket::Store, &key, &value).is_err() {
             if self.cx.ports.monotonic_now() >= deadline {
@@ -283,8 +292,8 @@ impl<'a> Entry<'a> {
     /// add it again.
     fn store_intent(&self, number: u64) -> Result<(), Failure> {
         let at = self.cx.ports.wall_now();
-        let intent = Intent { schema_version: SCHEMA_VERSION, items: self.items.clone(), at, lease_until: at + LEASE };
-        let (key, value) = (intent_key(&self.name, number), records::encode(&intent));
+        let intent = Intent { items: self.items.clone(), at, lease_until: at + LEASE };
+        let (key, value) = (intent_key(&self.name, number), codec::encode(&intent));
         let stored = self.cx.ports.set(Bucket::Store, &key, &value).and_then(|()| self.cx.ports.read_back(&key));
         match stored {
             Ok(Some(stored)) if stored == value => Ok(()),
@@ -384,15 +393,15 @@ impl Intent {
 }
 
 fn claim_key(entry: &str, number: u64) -> String {
-    format!("add_claim.{entry}.{number}")
+    Key::AddClaim { entry: entry.to_owned(), number }.to_string()
 }
 
 fn intent_key(entry: &str, number: u64) -> String {
-    format!("add_intent.{entry}.{number}")
+    Key::AddIntent { entry: entry.to_owned(), number }.to_string()
 }
 
 fn outcome_key(entry: &str, number: u64) -> String {
-    format!("add_outcome.{entry}.{number}")
+    Key::AddOutcome { entry: entry.to_owned(), number }.to_string()
 }
 
 /// All tries, in order.
@@ -407,8 +416,8 @@ fn tries(cx: Context<'_>, entry: &str) -> Result<Vec<Try>, StoreError> {
 
 /// Read backwards: an outcome that was found has its intent.
 fn read_try(cx: Context<'_>, entry: &str, number: u64) -> Result<Option<Try>, StoreError> {
-    let record: Option<Record> = records::read(cx, Bucket::Store, &outcome_key(entry, number))?;
-    let intent: Option<Intent> = records::read(cx, Bucket::Store, &intent_key(entry, number))?;
+    let record: Option<Record> = codec::read(cx, Bucket::Store, &outcome_key(entry, number))?;
+    let intent: Option<Intent> = codec::read(cx, Bucket::Store, &intent_key(entry, number))?;
     let is_claimed = record.is_some() || intent.is_some() || cx.ports.increment(&claim_key(entry, number), 0)? > 0;
     Ok(is_claimed.then_some(Try { intent, record }))
 }
@@ -429,13 +438,6 @@ fn refusal(standing: &Standing) -> Failure {
 
 fn forgets() -> Failure {
     Cause::StoreForgets(Undone::CartAdd).into()
-}
-
-/// The entry that `key` belongs to.
-pub fn entry_of(key: &str) -> Option<&str> {
-    let (kind, rest) = key.split_once('.')?;
-    let (entry, _) = rest.split_once('.')?;
-    matches!(kind, "add_claim" | "add_intent" | "add_outcome").then_some(entry)
 }
 
 /// Deletes `entry` if it has served; answers the number of keys deleted. From
@@ -468,6 +470,6 @@ fn date(cx: Context<'_>, entry: &str, number: u64, now: Timestamp) -> Result<(),
     if cx.ports.increment(&claim_key(entry, number), 1)? != 1 {
         return Ok(());
     }
-    let record = Record { schema_version: SCHEMA_VERSION, outcome: Outcome::NothingDone, at: now };
-    cx.ports.set(Bucket::Store, &outcome_key(entry, number), &records::encode(&record))
+    let record = Record { outcome: Outcome::NothingDone, at: now };
+    cx.ports.set(Bucket::Store, &outcome_key(entry, number), &codec::encode(&record))
 }

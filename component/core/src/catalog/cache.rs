@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Context;
-use crate::grant::lineage::SCHEMA_VERSION;
-use crate::grant::records;
 use crate::ports::{Bucket, Timestamp};
 use crate::secret::base32_sha256;
+use crate::store::codec::{self, Stored};
+use crate::store::keys::{Key, Kind};
 
 /// How long an answer stays fresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,15 +41,19 @@ impl Freshness {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Kept {
-    schema_version: u32,
+pub(crate) struct Kept {
     at: Timestamp,
     answer: Value,
 }
 
+impl Stored for Kept {
+    const KIND: Kind = Kind::Catalog;
+    const VERSION: u32 = 1;
+}
+
 /// The kept answer to a `GET` of `path`. None: there is no fresh one.
 pub(super) fn get(cx: Context<'_>, path: &str, freshness: Freshness) -> Option<Value> {
-    let kept: Kept = records::read(cx, Bucket::Cache, &key(path)).ok()??;
+    let kept: Kept = codec::read(cx, Bucket::Cache, &key(path)).ok()??;
     let now = cx.ports.wall_now();
     let is_fresh = kept.at <= now && now < kept.at + freshness.duration();
     is_fresh.then_some(kept.answer)
@@ -57,10 +61,10 @@ pub(super) fn get(cx: Context<'_>, path: &str, freshness: Freshness) -> Option<V
 
 /// Keeps `answer`. On failure nothing is kept, and Kroger is asked again.
 pub(super) fn put(cx: Context<'_>, path: &str, answer: &Value) {
-    let kept = Kept { schema_version: SCHEMA_VERSION, at: cx.ports.wall_now(), answer: answer.clone() };
-    let _ = cx.ports.set(Bucket::Cache, &key(path), &records::encode(&kept));
+    let kept = Kept { at: cx.ports.wall_now(), answer: answer.clone() };
+    let _ = cx.ports.set(Bucket::Cache, &key(path), &codec::encode(&kept));
 }
 
 fn key(path: &str) -> String {
-    format!("catalog.{}", base32_sha256(path))
+    Key::Catalog { path_hash: base32_sha256(path) }.to_string()
 }

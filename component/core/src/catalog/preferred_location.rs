@@ -1,9 +1,5 @@
 //! The location where a user shops: chosen by the user, else configured.
 //!
-//! | key | value |
-//! |---|---|
-//! | `preferred_store.<user>` | the `Choice` |
-//!
 //! Each choice overwrites the one before. Never forgets one by itself.
 
 use serde::{Deserialize, Serialize};
@@ -12,16 +8,20 @@ use crate::Context;
 use crate::catalog::location::{Location, LocationId};
 use crate::catalog::locations;
 use crate::failure::Failure;
-use crate::grant::lineage::SCHEMA_VERSION;
-use crate::grant::records;
 use crate::ports::{Bucket, Timestamp};
+use crate::store::codec::{self, Stored};
+use crate::store::keys::{Key, Kind};
 use crate::user::UserId;
 
 #[derive(Serialize, Deserialize)]
-struct Choice {
-    schema_version: u32,
+pub(crate) struct Choice {
     location: LocationId,
     chosen_at: Timestamp,
+}
+
+impl Stored for Choice {
+    const KIND: Kind = Kind::PreferredStore;
+    const VERSION: u32 = 1;
 }
 
 /// A location, and the reason for it.
@@ -43,7 +43,7 @@ pub enum PreferredBy {
 /// The user's location. None: nobody chose or configured one.
 pub fn of(cx: Context<'_>, user: &UserId) -> Result<Option<Preferred>, Failure> {
     let choice: Option<Choice> =
-        records::read(cx, Bucket::Store, &key(user)).map_err(|_| Failure::store_unavailable())?;
+        codec::read(cx, Bucket::Store, &key(user)).map_err(|_| Failure::store_unavailable())?;
     if let Some(Choice { location, .. }) = choice {
         return Ok(Some(Preferred { location, source: PreferredBy::Chosen }));
     }
@@ -66,8 +66,8 @@ pub fn or_named(cx: Context<'_>, user: &UserId, named: Option<&LocationId>) -> R
 /// `not_found` if Kroger has no such location; the choice stays as it was.
 pub fn set(cx: Context<'_>, user: &UserId, location: &LocationId) -> Result<Location, Failure> {
     let store = locations::location(cx, user, location)?;
-    let choice = Choice { schema_version: SCHEMA_VERSION, location: location.clone(), chosen_at: cx.ports.wall_now() };
-    cx.ports.set(Bucket::Store, &key(user), &records::encode(&choice)).map_err(|_| Failure::store_unavailable())?;
+    let choice = Choice { location: location.clone(), chosen_at: cx.ports.wall_now() };
+    cx.ports.set(Bucket::Store, &key(user), &codec::encode(&choice)).map_err(|_| Failure::store_unavailable())?;
     Ok(store)
 }
 
@@ -77,5 +77,5 @@ pub fn clear(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
 }
 
 fn key(user: &UserId) -> String {
-    format!("preferred_store.{}", user.key())
+    Key::PreferredStore { user: user.key() }.to_string()
 }

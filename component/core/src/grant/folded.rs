@@ -5,10 +5,6 @@
 //! reads for each look at the grant, and in the end more than an owner has time
 //! for.
 //!
-//! | key | value |
-//! |---|---|
-//! | `fold.<user>.<parent>.<k>` | a [`Fold`] of the tries 1 to 16·k |
-//!
 //! A fold tells what was written once and does not change, so whoever folds writes
 //! what is true; and nobody writes one that is there. It is stored before the tries are deleted: who
 //! misses a try looks for the fold, and who won a claim below one, since its
@@ -20,9 +16,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::Context;
 use crate::grant::attempts::{Attempt, LEASE, Outcome, Try};
-use crate::grant::lineage::{SCHEMA_VERSION, Ticket};
-use crate::grant::records;
+use crate::grant::tries;
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
+use crate::store::codec::{self, Stored};
+use crate::store::keys::{Key, Kind};
+use crate::store::ticket::Ticket;
 use crate::user::UserKey;
 
 /// As many tries are folded at once.
@@ -36,15 +34,19 @@ const VANISHED: Duration = Duration::from_secs(3_600);
 /// The tries 1 to 16·k at one grant, all of them over.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fold {
-    schema_version: u32,
     /// Whether one of them may have spent the token.
     may_have_spent: bool,
     /// First and last of each run of steps that no record will ever have.
     dead: Vec<(u64, u64)>,
 }
 
+impl Stored for Fold {
+    const KIND: Kind = Kind::Fold;
+    const VERSION: u32 = 1;
+}
+
 fn key(user: &UserKey, parent: Ticket, block: u64) -> String {
-    format!("fold.{user}.{parent}.{block}")
+    Key::Fold { user: user.clone(), parent, block }.to_string()
 }
 
 /// The block of the try `number`, from 1 on.
@@ -66,7 +68,7 @@ pub fn over(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Res
 
 /// Each fold includes those before it, so the newest is found by leaps.
 fn newest(cx: Context<'_>, user: &UserKey, parent: Ticket, from: u64) -> Result<Option<(u64, Fold)>, StoreError> {
-    let fold = |block| records::read::<Fold>(cx, Bucket::Store, &key(user, parent, block));
+    let fold = |block| codec::read::<Fold>(cx, Bucket::Store, &key(user, parent, block));
     let Some(mut newest) = fold(from)? else { return Ok(None) };
     let (mut block, mut leap) = (from, 1);
     while leap > 0 {
@@ -92,19 +94,19 @@ fn fold_to(cx: Context<'_>, user: &UserKey, parent: Ticket, last: u64) -> Result
         let Some(tries) = ended(cx, user, parent, block * BLOCK + 1)? else { return Ok(()) };
         block += 1;
         let key = key(user, parent, block);
-        if let Some(others) = records::read(cx, Bucket::Store, &key)? {
+        if let Some(others) = codec::read(cx, Bucket::Store, &key)? {
             // Whoever wrote it saw the tries whole, and may be deleting them.
             fold = others;
             continue;
         }
         fold = fold.with(&tries);
-        let value = records::encode(&fold);
+        let value = codec::encode(&fold);
         cx.ports.set(Bucket::Store, &key, &value)?;
         if cx.ports.read_back(&key)?.as_ref() != Some(&value) {
             return Err(StoreError::Failed);
         }
         for each in &tries {
-            records::delete_try(cx, user, parent, each.number)?;
+            tries::delete_try(cx, user, parent, each.number)?;
         }
     }
     Ok(())
@@ -116,7 +118,7 @@ fn ended(cx: Context<'_>, user: &UserKey, parent: Ticket, first: u64) -> Result<
     let now = cx.ports.wall_now();
     let mut tries = Vec::new();
     for number in first..first + BLOCK {
-        match records::read_try(cx, user, parent, number)? {
+        match tries::read_try(cx, user, parent, number)? {
             Some(each) if is_over(&each, now) => tries.push(each),
             _ => return Ok(None),
         }
@@ -138,7 +140,7 @@ impl Fold {
     pub fn as_try(&self, number: u64) -> Try {
         let outcome = if self.may_have_spent { Outcome::Unknown } else { Outcome::NotSent };
         let (at, not_before) = <(Timestamp, Timestamp)>::default();
-        let attempt = Attempt { schema_version: SCHEMA_VERSION, outcome, at, not_before, token: None, client: None };
+        let attempt = Attempt { outcome, at, not_before, token: None, client: None };
         Try { number, intent: None, attempt: Some(attempt) }
     }
 
@@ -150,7 +152,6 @@ impl Fold {
     /// Only whose owner concluded it without a child leaves a dead ticket: who
     /// vanished may come back with one.
     fn with(mut self, tries: &[Try]) -> Self {
-        self.schema_version = SCHEMA_VERSION;
         self.may_have_spent |= tries.iter().any(Try::may_have_spent);
         let concluded = tries.iter().filter(|each| each.attempt.is_some());
         let steps = concluded.filter_map(|each| Some(each.intent.as_ref()?.ticket.step));

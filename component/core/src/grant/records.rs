@@ -1,28 +1,17 @@
 //! A user's records in the key-value store: reading the current grant, writing
-//! a new record, and the tries at refreshing one.
-//!
-//! Keys, `<user>` being [`UserKey`]:
-//!
-//! | key | value |
-//! |---|---|
-//! | `roots.<user>` | counter of sign-ins and deletions, never deleted |
-//! | `seq.<user>.<root>` | counter of tickets of what descends from that root |
-//! | `head.<user>` | a ticket that there was, at or before the current grant's: a hint |
-//! | `grant.<user>.<ticket>` | a [`Record`], written once |
-//! | `claim.<user>.<parent>.<n>` | counter; who raises it to 1 owns try `n` |
-//! | `intent.<user>.<parent>.<n>` | an [`Intent`], written once by the owner |
-//! | `attempt.<user>.<parent>.<n>` | an [`Attempt`], written once by the owner |
+//! a new record, and all tries at refreshing it.
 
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use crate::Context;
-use crate::grant::attempts::{Attempt, Intent, Try};
+use crate::grant::attempts::Try;
 use crate::grant::folded;
-use crate::grant::lineage::{self, Current, Grant, Record, Root, SCHEMA_VERSION, Ticket};
+use crate::grant::lineage::{self, Current, Grant, Record};
+use crate::grant::tries::{delete_try, read_try};
 use crate::ports::{Bucket, Event, StoreError};
+use crate::store::codec::{encode, read};
+use crate::store::keys::Key;
+use crate::store::ticket::{Root, Ticket};
 use crate::user::UserKey;
 
 /// How often a reader starts again when the records that it was led to were
@@ -30,37 +19,19 @@ use crate::user::UserKey;
 const READS: usize = 4;
 
 pub fn roots_key(user: &UserKey) -> String {
-    format!("roots.{user}")
+    Key::Roots { user: user.clone() }.to_string()
 }
 
-pub fn seq_key(user: &UserKey, root: Root) -> String {
-    format!("seq.{user}.{root}")
+pub(crate) fn seq_key(user: &UserKey, root: Root) -> String {
+    Key::Seq { user: user.clone(), root }.to_string()
 }
 
-pub fn head_key(user: &UserKey) -> String {
-    format!("head.{user}")
+pub(crate) fn head_key(user: &UserKey) -> String {
+    Key::Head { user: user.clone() }.to_string()
 }
 
-pub fn grant_key(user: &UserKey, ticket: Ticket) -> String {
-    format!("grant.{user}.{ticket}")
-}
-
-/// The user and the ticket of a grant's key.
-pub fn parse_grant_key(key: &str) -> Option<(UserKey, Ticket)> {
-    let (user, ticket) = key.strip_prefix("grant.")?.split_once('.')?;
-    Some((UserKey::from_stored(user), ticket.parse().ok()?))
-}
-
-pub fn claim_key(user: &UserKey, parent: Ticket, number: u64) -> String {
-    format!("claim.{user}.{parent}.{number}")
-}
-
-pub fn intent_key(user: &UserKey, parent: Ticket, number: u64) -> String {
-    format!("intent.{user}.{parent}.{number}")
-}
-
-pub fn attempt_key(user: &UserKey, parent: Ticket, number: u64) -> String {
-    format!("attempt.{user}.{parent}.{number}")
+pub(crate) fn grant_key(user: &UserKey, ticket: Ticket) -> String {
+    Key::Grant { user: user.clone(), ticket }.to_string()
 }
 
 /// Reads the user's current grant: the newest root, and of what descends from
@@ -276,23 +247,6 @@ fn read_tries(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<Vec<Try
     }
 }
 
-/// None: nobody has claimed it, or it was folded.
-pub fn read_try(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Result<Option<Try>, StoreError> {
-    let attempt: Option<Attempt> = read(cx, Bucket::Store, &attempt_key(user, parent, number))?;
-    let intent: Option<Intent> = read(cx, Bucket::Store, &intent_key(user, parent, number))?;
-    let is_claimed =
-        attempt.is_some() || intent.is_some() || cx.ports.increment(&claim_key(user, parent, number), 0)? > 0;
-    Ok(is_claimed.then_some(Try { number, intent, attempt }))
-}
-
-/// The claim goes last: a try is never half there and unclaimed.
-pub fn delete_try(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Result<(), StoreError> {
-    for key in [intent_key, attempt_key, claim_key] {
-        cx.ports.delete(Bucket::Store, &key(user, parent, number))?;
-    }
-    Ok(())
-}
-
 /// Deletes the grant of `parent` and the tries at it, once `child` and its own
 /// child are stored: nobody asks for them any more.
 pub fn sweep_parent(cx: Context<'_>, user: &UserKey, child: &Grant) -> Result<(), StoreError> {
@@ -313,24 +267,4 @@ pub fn sweep_parent(cx: Context<'_>, user: &UserKey, child: &Grant) -> Result<()
 /// there is no newer one.
 pub fn is_signpost(ticket: Ticket) -> bool {
     ticket.step == 0
-}
-
-pub fn encode(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("records have string keys and no failing parts")
-}
-
-/// Reads one stored value. What does not parse, or was written by a newer
-/// version, is a failure of the store, never an absence.
-pub fn read<T: DeserializeOwned>(cx: Context<'_>, bucket: Bucket, key: &str) -> Result<Option<T>, StoreError> {
-    let Some(bytes) = cx.ports.get(bucket, key)? else { return Ok(None) };
-    decode(&bytes).map(Some).ok_or(StoreError::Failed)
-}
-
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    #[derive(serde::Deserialize)]
-    struct Versioned {
-        schema_version: u32,
-    }
-    let Versioned { schema_version } = serde_json::from_slice(bytes).ok()?;
-    (schema_version <= SCHEMA_VERSION).then(|| serde_json::from_slice(bytes).ok())?
 }

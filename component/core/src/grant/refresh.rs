@@ -16,9 +16,10 @@ use std::time::Duration;
 use crate::Context;
 use crate::app::App;
 use crate::grant::attempts::{self, CLAIM_DEATH, LEASE, Outcome, Step, Try};
-use crate::grant::lineage::{Current, Grant, Ticket};
-use crate::grant::{due, outside_pair, records};
+use crate::grant::lineage::{Current, Grant};
+use crate::grant::{due, outside_pair, records, tries};
 use crate::ports::{StoreError, Timestamp};
+use crate::store::ticket::Ticket;
 use crate::upstream::busy;
 use crate::user::{UserId, UserKey};
 use owner::Owner;
@@ -354,7 +355,7 @@ impl Caller<'_> {
             claimed_at: self.cx.ports.monotonic_now(),
             claimed_at_wall: self.cx.ports.wall_now(),
         };
-        if self.cx.ports.increment(&records::claim_key(&self.user, grant.ticket, number), 1)? != 1 {
+        if self.cx.ports.increment(&tries::claim_key(&self.user, grant.ticket, number), 1)? != 1 {
             return Ok(self.wait_a_little());
         }
         owner.refresh(self.deadline)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::grant::records;
 use crate::ports::{Ports as _, SendError};
 use crate::secret::Secret;
 use crate::service::maintenance::{self, RefreshOutcome};
@@ -97,17 +98,17 @@ fn who_wins_a_claim_below_a_fold_sends_nothing_under_it() {
     app.outage(12, SendError::NotSent);
     let grant = records::current(app.cx(), &app.user.key()).unwrap().grant().unwrap();
     let newest = records::tries(app.cx(), &grant).unwrap().last().unwrap().number;
-    let claim = records::claim_key(&app.user.key(), grant.ticket, newest + 1);
+    let claim = tries::claim_key(&app.user.key(), grant.ticket, newest + 1);
     app.world.advance(Duration::from_secs(300));
     app.world.answer_with_tokens("A2", "R2");
-    let fold = records::encode(&Fold { schema_version: SCHEMA_VERSION, ..Fold::default() });
+    let fold = codec::encode(&Fold::default());
     let key = key(&app.user.key(), grant.ticket, block_of(newest + 1));
 
     let world = Arc::clone(&app.world);
     app.world.interrupt_after_raising(claim, move || world.set(Bucket::Store, &key, &fold).unwrap());
     let refreshed = maintenance::refresh_user(app.cx(), &app.user);
 
-    let intent = records::intent_key(&app.user.key(), grant.ticket, newest + 1);
+    let intent = tries::intent_key(&app.user.key(), grant.ticket, newest + 1);
     assert!(!app.world.stored(Bucket::Store).contains_key(&intent));
     assert_eq!(refreshed, Ok(RefreshOutcome::Refreshed), "under the next claim above the fold");
 }
@@ -116,7 +117,6 @@ fn who_wins_a_claim_below_a_fold_sends_nothing_under_it() {
 fn runs_of_dead_steps_are_kept_as_runs() {
     let concluded = |number, step| Try {
         intent: Some(crate::grant::attempts::Intent {
-            schema_version: 1,
             ticket: Ticket { step, ..Ticket::default() },
             lease_until: Timestamp::default(),
         }),
@@ -131,7 +131,6 @@ fn runs_of_dead_steps_are_kept_as_runs() {
 #[test]
 fn a_fold_remembers_what_may_have_spent_the_token_and_buries_nothing_that_may_still_come() {
     let intent = |step| crate::grant::attempts::Intent {
-        schema_version: 1,
         ticket: Ticket { step, ..Ticket::default() },
         lease_until: Timestamp::default(),
     };

@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use crate::Context;
 use crate::grant::attempts::{self, Attempt, CLAIM_LIFE, Intent, LEASE, Outcome};
-use crate::grant::lineage::{self, Grant, Record, SCHEMA_VERSION, Ticket, Tokens};
+use crate::grant::lineage::{self, Grant, Record, Tokens};
 use crate::grant::refresh::{LONGEST_POLL, SAVE_TIME, Trouble, random};
 use crate::grant::success_rate::{self, Lifetime};
-use crate::grant::{folded, outside_pair, records};
+use crate::grant::{folded, outside_pair, records, tries};
 use crate::kroger::token_response::{TokenResponse, Verdict, verdict};
 use crate::kroger::wire;
 use crate::ports::{Bucket, Event, SendError, Timestamp};
 use crate::service::maintenance;
 use crate::settings::Client;
 use crate::stopwatch::Stopwatch;
+use crate::store::codec;
+use crate::store::ticket::Ticket;
 use crate::upstream::busy;
 use crate::user::UserKey;
 
@@ -63,7 +65,7 @@ impl Owner<'_> {
         }
         // No token is spent whose own record could be lost with the host.
         records::settle(self.cx, self.user, self.grant.ticket)?;
-        let intent = Intent { schema_version: SCHEMA_VERSION, ticket, lease_until: self.cx.ports.wall_now() + LEASE };
+        let intent = Intent { ticket, lease_until: self.cx.ports.wall_now() + LEASE };
         self.store_intent(&intent)?;
         if self.is_too_late() {
             // Not at once again: a store that is slow would never do better.
@@ -76,8 +78,8 @@ impl Owner<'_> {
     /// Durable, and really there: a store that forgets would let the next
     /// caller spend the token again.
     fn store_intent(&self, intent: &Intent) -> Result<(), Trouble> {
-        let key = records::intent_key(self.user, self.grant.ticket, self.number);
-        let value = records::encode(intent);
+        let key = tries::intent_key(self.user, self.grant.ticket, self.number);
+        let value = codec::encode(intent);
         if self.cx.ports.set(Bucket::Store, &key, &value).is_err() {
             self.record(Outcome::NotSent, Duration::ZERO);
             return Err(Trouble::Store);
@@ -151,15 +153,14 @@ impl Owner<'_> {
     fn record(&self, outcome: Outcome, pause: Duration) {
         let now = self.cx.ports.wall_now();
         let attempt = Attempt {
-            schema_version: SCHEMA_VERSION,
             outcome,
             at: now,
             not_before: now + pause,
             token: self.grant.fingerprint(),
             client: self.cx.settings.credentials(),
         };
-        let key = records::attempt_key(self.user, self.grant.ticket, self.number);
-        if self.cx.ports.set(Bucket::Store, &key, &records::encode(&attempt)).is_err() {
+        let key = tries::attempt_key(self.user, self.grant.ticket, self.number);
+        if self.cx.ports.set(Bucket::Store, &key, &codec::encode(&attempt)).is_err() {
             self.cx.ports.log(&Event::StoreTrouble { doing: "recording the outcome of a refresh" });
         }
         folded::fold(self.cx, self.user, self.grant.ticket, self.number);
