@@ -1,6 +1,5 @@
 //! Looks at grants. Writes and refreshes nothing.
 
-use crate::store::keys::Key;
 use std::time::Duration;
 
 use crate::Context;
@@ -9,6 +8,7 @@ use crate::grant::lineage::{Current, Grant};
 use crate::grant::{due, outside_pair, records};
 use crate::ports::{Bucket, StoreError, Timestamp};
 use crate::settings::EnvironmentPair;
+use crate::store::keys::Key;
 use crate::user::{UserId, UserKey};
 
 /// The state of a grant.

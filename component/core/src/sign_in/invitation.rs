@@ -9,7 +9,6 @@
 //! There are 1,000 places for invitations, taken in turn. The sweep deletes
 //! invitations that are long over.
 
-use crate::sign_in::pending;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -23,7 +22,7 @@ use crate::ports::{Bucket, StoreError, Timestamp};
 use crate::secret::{Secret, base32_sha256};
 use crate::settings::{Scope, Settings};
 use crate::sign_in::authorization;
-use crate::sign_in::pending::{LIFETIME, Return};
+use crate::sign_in::pending::{self, LIFETIME, Return};
 use crate::store::codec::{self, Stored};
 use crate::store::keys::{Key, Kind};
 use crate::store::ring::Ring;
