@@ -6,27 +6,34 @@ use serde_json::{Value, json};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
+use crate::client::Client;
 use crate::item::Item;
 use crate::ports::{Method, Request};
+use crate::scope::Scope;
 use crate::secret::Secret;
-use crate::settings::{Client, Scope, Settings};
 
 const CART_ADD_PATH: &str = "/v1/cart/add";
 
 /// The URL of the page on which the user agrees (RFC 6749 § 4.1.1, RFC 7636
 /// § 4.3).
-pub fn authorization_url(settings: &Settings, client: &Client, scope: &Scope, state: &str, challenge: &str) -> Url {
-    let mut url = settings.api_base_url.clone();
-    url.set_path(&settings.authorize_path);
-    url.query_pairs_mut()
+pub(crate) fn authorization_url(
+    mut endpoint: Url,
+    redirect_uri: &Url,
+    client: &Client,
+    scope: &Scope,
+    state: &str,
+    challenge: &str,
+) -> Url {
+    endpoint
+        .query_pairs_mut()
         .append_pair("response_type", "code")
         .append_pair("client_id", &client.id)
-        .append_pair("redirect_uri", settings.redirect_uri.as_str())
+        .append_pair("redirect_uri", redirect_uri.as_str())
         .append_pair("scope", scope.as_str())
         .append_pair("state", state)
         .append_pair("code_challenge", challenge)
         .append_pair("code_challenge_method", "S256");
-    url
+    endpoint
 }
 
 /// Exchanges an authorization code for tokens (RFC 6749 § 4.1.3, RFC 7636 § 4.5).

@@ -5,7 +5,7 @@
 
 use std::fmt;
 
-use crate::settings::Scope;
+use crate::scope::Scope;
 use crate::user::UserId;
 
 /// One environment variable that sets something.

@@ -6,12 +6,14 @@ use std::time::Duration;
 use url::Url;
 
 use crate::app::App;
+use crate::client::Client;
 use crate::item::Modality;
 use crate::kroger::limits::Limits;
 use crate::loopback::is_loopback;
+use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::settings::known::{Allowed, IGNORED, KNOWN, setting};
-use crate::settings::{Client, DefaultLocation, EnvironmentPair, Scope, SettingError, Settings, unix_seconds};
+use crate::settings::{DefaultLocation, EnvironmentPair, SettingError, Settings, unix_seconds};
 use crate::user::UserId;
 
 impl Settings {

@@ -4,15 +4,17 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
+use url::Url;
 
 use crate::Context;
+use crate::client::Client;
 use crate::failure::{Cause, Failure};
 use crate::grant::lineage::Current;
 use crate::grant::{due, records};
 use crate::kroger::wire;
 use crate::ports::{Bucket, StoreError};
+use crate::scope::Scope;
 use crate::secret::{Secret, base32_sha256};
-use crate::settings::{Client, Scope};
 use crate::sign_in::pending::{Pending, RING, Return, pending_key};
 use crate::store::codec;
 use crate::store::ticket::Root;
@@ -86,11 +88,17 @@ fn start(
     };
     cx.ports.set(Bucket::Store, &pending_key(place), &codec::encode(&pending))?;
     Ok(AuthorizationRequest {
-        authorization_url: wire::authorization_url(cx.settings, client, scope, &state, &challenge).into(),
+        authorization_url: url(cx, client, scope, &state, &challenge).into(),
         redirect_uri: pending.redirect_uri,
         scope: pending.scope,
         state,
     })
+}
+
+/// The URL of the page on which the user agrees.
+pub(super) fn url(cx: Context<'_>, client: &Client, scope: &Scope, state: &str, challenge: &str) -> Url {
+    let endpoint = cx.settings.authorization_endpoint();
+    wire::authorization_url(endpoint, &cx.settings.redirect_uri, client, scope, state, challenge)
 }
 
 /// 256 random bits in 43 characters, for a `state` or a PKCE verifier (RFC 7636

@@ -7,11 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::Context;
 use crate::grant::records;
-use crate::kroger::wire;
 use crate::ports::{Bucket, StoreError, Timestamp};
+use crate::scope::Scope;
 use crate::secret::base32_sha256;
-use crate::settings::Scope;
-use crate::sign_in::authorization::{AuthorizationRequest, authorize};
+use crate::sign_in::authorization::{self, AuthorizationRequest, authorize};
 use crate::sign_in::pending::{LIFETIME, RING, is_long_over, pending, used_key};
 use crate::store::codec::{self, Stored};
 use crate::store::keys::{Key, Kind};
@@ -83,5 +82,5 @@ pub(crate) fn is_over(cx: Context<'_>, user: &UserKey) -> Result<bool, StoreErro
 
 fn made_of(cx: Context<'_>, scope: &Scope) -> Option<String> {
     let client = cx.settings.client.as_ref()?;
-    Some(base32_sha256(wire::authorization_url(cx.settings, client, scope, "", "").as_str()))
+    Some(base32_sha256(authorization::url(cx, client, scope, "", "").as_str()))
 }

@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use crate::Context;
+use crate::client::Client;
 use crate::grant::attempts::{self, Attempt, CLAIM_LIFE, Intent, LEASE, Outcome};
 use crate::grant::lineage::{self, Grant, Record, Tokens};
 use crate::grant::refresh::{LONGEST_POLL, SAVE_TIME, Trouble, random};
@@ -13,7 +14,6 @@ use crate::kroger::token_response::{TokenResponse, Verdict, verdict};
 use crate::kroger::wire;
 use crate::ports::{Bucket, Event, SendError, Timestamp};
 use crate::service::maintenance;
-use crate::settings::Client;
 use crate::stopwatch::Stopwatch;
 use crate::store::codec;
 use crate::store::ticket::Ticket;
