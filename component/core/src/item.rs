@@ -48,7 +48,7 @@ impl Upc {
     ///
     /// One UPC in ten looks like a barcode by chance. So ask the user about this
     /// UPC, and never put it in place of the given one.
-    pub fn of_barcode(&self) -> Option<Self> {
+    pub(crate) fn of_barcode(&self) -> Option<Self> {
         has_check_digit(&self.0).then(|| Self(format!("0{}", &self.0[..12])))
     }
 }

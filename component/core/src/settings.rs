@@ -112,7 +112,7 @@ impl Settings {
 
 /// Reads Unix seconds, with or without a fraction: the first system wrote them
 /// with one.
-pub fn unix_seconds(text: &str) -> Option<u64> {
+pub(crate) fn unix_seconds(text: &str) -> Option<u64> {
     let seconds: f64 = text.parse().ok()?;
     let is_in_range = (0.0..=253_402_300_799.0).contains(&seconds);
     #[expect(

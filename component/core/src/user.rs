@@ -44,7 +44,7 @@ pub struct UserKey(String);
 
 impl UserKey {
     /// Takes the user's part of a key that was found in the store.
-    pub fn from_stored(part: &str) -> Self {
+    pub(crate) fn from_stored(part: &str) -> Self {
         Self(part.to_owned())
     }
 

@@ -131,13 +131,13 @@ impl Product {
     }
 
     /// True if Kroger told anything about a location.
-    pub fn knows_location(&self) -> bool {
+    pub(crate) fn knows_location(&self) -> bool {
         self.price.is_some() || self.stock != Stock::Unknown || self.offered != Offered::default()
     }
 
     /// True if the location sells the product in any way. If Kroger does not say, a
     /// price counts as an offer.
-    pub fn is_sold(&self) -> bool {
+    pub(crate) fn is_sold(&self) -> bool {
         let said = [self.offered.in_store, self.offered.pickup, self.offered.delivery, self.offered.shipping];
         match said.into_iter().flatten().reduce(|any, one| any || one) {
             Some(any) => any,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::ports::{Response, Timestamp};
 
 /// The longest wait to believe. A longer `Retry-After` counts as this.
-pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3_600);
+pub(crate) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 
 /// The wait that `Retry-After` asks for (RFC 9110 § 10.2.3), in seconds or as a
 /// date. A date counts from the `Date` of the answer, else from `now`.

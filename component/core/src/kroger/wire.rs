@@ -37,7 +37,7 @@ pub(crate) fn authorization_url(
 }
 
 /// Exchanges an authorization code for tokens (RFC 6749 § 4.1.3, RFC 7636 § 4.5).
-pub fn code_request(
+pub(crate) fn code_request(
     token_path: &str,
     client: &Client,
     code: &Secret,
@@ -57,7 +57,7 @@ pub fn code_request(
 }
 
 /// Refreshes an access token (RFC 6749 § 6).
-pub fn refresh_request(token_path: &str, client: &Client, refresh_token: &Secret) -> Request {
+pub(crate) fn refresh_request(token_path: &str, client: &Client, refresh_token: &Secret) -> Request {
     token_request(token_path, client, &[("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())])
 }
 
@@ -91,7 +91,7 @@ fn token_request(token_path: &str, client: &Client, parameters: &[(&str, &str)])
 }
 
 /// Adds `items` to the cart of the user of `access_token`. Kroger adds all or none.
-pub fn cart_add_request(access_token: &Secret, items: &[Item]) -> Request {
+pub(crate) fn cart_add_request(access_token: &Secret, items: &[Item]) -> Request {
     let items: Vec<Value> = items
         .iter()
         .map(|item| {
@@ -115,7 +115,7 @@ pub fn cart_add_request(access_token: &Secret, items: &[Item]) -> Request {
 }
 
 /// Reads `path`, which includes the query, with `access_token`.
-pub fn read_request(path: &str, access_token: &Secret) -> Request {
+pub(crate) fn read_request(path: &str, access_token: &Secret) -> Request {
     Request {
         method: Method::Get,
         path: path.to_owned(),

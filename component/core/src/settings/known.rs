@@ -77,7 +77,7 @@ const MODALITY: &str = "PICKUP or DELIVERY";
 const MOST_CALLS: u32 = 1_000_000_000;
 
 /// All settings.
-pub static KNOWN: [Setting; 32] = [
+pub(crate) static KNOWN: [Setting; 32] = [
     Setting::new("KROGER_CLIENT_ID", "the id of the app's page at developer.kroger.com"),
     Setting::secret("KROGER_CLIENT_SECRET"),
     Setting::new(
@@ -127,6 +127,11 @@ pub(super) const IGNORED: [(&str, &str); 3] = [
     ("KROGER_FORCE_KROGER_DELIVERY", "set KROGER_DEFAULT_MODALITY=DELIVERY"),
     ("KROGER_DEV_MODE", "start with --sandbox"),
 ];
+
+/// True if `name` is the name of a setting.
+pub fn is_known(name: &str) -> bool {
+    KNOWN.iter().any(|setting| setting.name == name)
+}
 
 /// Finds the setting called `name`.
 ///

@@ -12,7 +12,7 @@ use crate::kroger::limits::Limits;
 use crate::loopback::is_loopback;
 use crate::scope::Scope;
 use crate::secret::Secret;
-use crate::settings::known::{Allowed, IGNORED, KNOWN, setting};
+use crate::settings::known::{Allowed, IGNORED, KNOWN, is_known, setting};
 use crate::settings::{DefaultLocation, EnvironmentPair, SettingError, Settings, unix_seconds};
 use crate::user::UserId;
 
@@ -180,8 +180,7 @@ impl Reader {
 
     fn unknown(&self) -> impl Iterator<Item = &str> {
         let names = self.variables.iter().map(|(name, _)| name.as_str());
-        let is_known = |name: &str| KNOWN.iter().any(|known| known.name == name);
-        names.filter(move |name| !is_known(name) && !IGNORED.iter().any(|(old, _)| old == name))
+        names.filter(|name| !is_known(name) && !IGNORED.iter().any(|(old, _)| old == name))
     }
 
     /// Refuses each name that is nearly one of ours. The setting that was meant
