@@ -22,7 +22,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use kroger_core::settings::Scope;
+use kroger_core::scope::Scope;
 use kroger_core::user::UserId;
 
 use crate::settings::{Given, Purpose, Refused, Settings, StoreLocation, cache_directory};

@@ -13,7 +13,7 @@ use crate::item::{MistakenBarcode, Upc};
 use crate::kroger::api_error::ApiError;
 use crate::kroger::limits::Endpoint;
 use crate::ports::Timestamp;
-use crate::settings::Scope;
+use crate::scope::Scope;
 use crate::user::UserId;
 
 /// A failed call.

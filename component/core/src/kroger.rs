@@ -1,4 +1,4 @@
-//! Kroger's wire forms: pure builders of requests and readers of answers.
+//! Kroger's wire forms: builders of requests and readers of answers. Sends nothing.
 
 pub mod api_error;
 pub mod limits;

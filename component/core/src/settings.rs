@@ -14,8 +14,10 @@ use std::time::Duration;
 use url::Url;
 
 use crate::app::App;
+use crate::client::Client;
 use crate::item::Modality;
 use crate::kroger::limits::Limits;
+use crate::scope::Scope;
 use crate::secret::{Fingerprint, Secret};
 use crate::user::UserId;
 
@@ -54,14 +56,6 @@ pub struct Settings {
     pub ignored: Vec<String>,
 }
 
-/// The app's credentials. An app without a secret is a public client (RFC 6749
-/// § 2.1); PKCE protects its sign-ins.
-#[derive(Debug, Clone)]
-pub struct Client {
-    pub id: String,
-    pub secret: Option<Secret>,
-}
-
 /// `KROGER_USER_ACCESS_TOKEN` and its companions.
 #[derive(Debug, Clone)]
 pub struct EnvironmentPair {
@@ -78,37 +72,6 @@ pub struct DefaultLocation {
     pub location_id: Option<String>,
     pub zip_code: Option<String>,
     pub radius_miles: u32,
-}
-
-/// Space-separated OAuth scope tokens (RFC 6749 § 3.3), at least one.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Scope(String);
-
-impl Scope {
-    pub(crate) const ALLOWED: &'static str = "space-separated scopes, such as `profile.compact cart.basic:write`";
-
-    /// Reads scope tokens and drops superfluous spaces.
-    ///
-    /// # Errors
-    /// What is allowed, where `text` is not a scope.
-    pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let is_scope_character = |c: char| matches!(c, '!' | '#'..='[' | ']'..='~');
-        let tokens: Vec<&str> = text.split(' ').filter(|token| !token.is_empty()).collect();
-        if tokens.is_empty() || text.len() > 512 || !tokens.concat().chars().all(is_scope_character) {
-            return Err(Self::ALLOWED);
-        }
-        Ok(Self(tokens.join(" ")))
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// This scope, and `token` where it is not part of it.
-    #[must_use]
-    pub fn with(&self, token: &str) -> Self {
-        if self.0.split(' ').any(|own| own == token) { self.clone() } else { Self(format!("{} {token}", self.0)) }
-    }
 }
 
 /// A setting that cannot be used.
@@ -131,6 +94,13 @@ impl fmt::Display for SettingError {
 }
 
 impl Settings {
+    /// The URL of the page on which users agree, without a query.
+    pub(crate) fn authorization_endpoint(&self) -> Url {
+        let mut url = self.api_base_url.clone();
+        url.set_path(&self.authorize_path);
+        url
+    }
+
     /// A fingerprint of the app's credentials and of their server. It does not
     /// reveal them.
     pub fn credentials(&self) -> Option<Fingerprint> {
@@ -142,7 +112,7 @@ impl Settings {
 
 /// Reads Unix seconds, with or without a fraction: the first system wrote them
 /// with one.
-pub fn unix_seconds(text: &str) -> Option<u64> {
+pub(crate) fn unix_seconds(text: &str) -> Option<u64> {
     let seconds: f64 = text.parse().ok()?;
     let is_in_range = (0.0..=253_402_300_799.0).contains(&seconds);
     #[expect(

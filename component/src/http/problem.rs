@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use kroger_core::Context;
 use kroger_core::failure::{Cause, Code, Failure};
-use kroger_core::settings::Scope;
+use kroger_core::scope::Scope;
 use kroger_core::sign_in::links;
 use kroger_core::user::UserId;
 

@@ -10,7 +10,7 @@ use super::call::Call;
 use super::told::Told;
 use super::{account, products};
 use kroger_core::catalog::one_product;
-use kroger_core::catalog::preferred_location::{self, Source};
+use kroger_core::catalog::preferred_location::{self, PreferredBy};
 use kroger_core::failure::{Code, Failure};
 use kroger_core::item::Upc;
 
@@ -63,8 +63,8 @@ fn preferred_store(call: &Call<'_>) -> Result<String, Failure> {
         || json!({ "store_id": null }),
         |preferred| {
             let source = match preferred.source {
-                Source::Chosen => "chosen by the user",
-                Source::Configured => "configured",
+                PreferredBy::Chosen => "chosen by the user",
+                PreferredBy::Configured => "configured",
             };
             json!({ "store_id": preferred.location.as_str(), "source": source })
         },

@@ -11,7 +11,7 @@ use kroger_core::cart::order::{self, Given};
 use kroger_core::catalog::location::{Department, Hours, Location, LocationId, WEEK};
 use kroger_core::catalog::locations::{self, LocationQuery, Near};
 use kroger_core::catalog::page_request::Fulfillment;
-use kroger_core::catalog::preferred_location::{self, Preferred, Source};
+use kroger_core::catalog::preferred_location::{self, Preferred, PreferredBy};
 use kroger_core::catalog::product::{Cents, Price, Product, SoldBy, Stock};
 use kroger_core::catalog::search;
 use kroger_core::catalog::search::found::Found;
@@ -261,7 +261,7 @@ impl From<Department> for wit::Department {
 
 impl From<Preferred> for wit::StoreChoice {
     fn from(preferred: Preferred) -> Self {
-        Self { location_id: id(&preferred.location), chosen: preferred.source == Source::Chosen }
+        Self { location_id: id(&preferred.location), chosen: preferred.source == PreferredBy::Chosen }
     }
 }
 

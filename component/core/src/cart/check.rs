@@ -1,6 +1,6 @@
-//! Looking at what a cart add would do before it is done: which items Kroger
-//! knows, sells at the store, has in stock, and what they cost. Adds nothing;
-//! and what Kroger does not say it does not guess.
+//! Previews a cart add: which items Kroger knows, sells at the location and has in
+//! stock, and what they cost. Adds nothing, and never guesses what Kroger does not
+//! say.
 
 use crate::Context;
 use crate::catalog::location::LocationId;
@@ -12,78 +12,79 @@ use crate::item::{Item, MistakenBarcode, Modality, Upc};
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
-/// What is known of an order.
+/// The preview of a cart add.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CartCheck {
-    /// The store that was asked about; none: none is chosen, so there are no
-    /// prices and no stock.
+    /// The location of the prices and the stock. None: no location is chosen, so
+    /// there are neither.
     pub location: Option<LocationId>,
-    /// In the order of the items.
+    /// One line for each item, in the order of the items.
     pub lines: Vec<Line>,
-    /// Of the lines that are ready and have a price.
+    /// The sum of the lines that are ready and have a price.
     pub estimated_total: Cents,
-    /// How many lines are not in the total.
+    /// How many lines the total leaves out.
     pub not_in_total: usize,
 }
 
-/// What is known of one item.
+/// The preview of one item.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     pub item: Item,
-    /// None: Kroger does not know it.
+    /// None: Kroger does not know the product.
     pub product: Option<Product>,
-    /// What all of it is expected to cost now; none: not known.
+    /// The expected price now, of the whole quantity. None: unknown.
     pub estimate: Option<Cents>,
-    /// Empty: nothing speaks against it.
+    /// Empty: nothing speaks against the item.
     pub concerns: Vec<Concern>,
 }
 
-/// What speaks against an item, or should be known.
+/// A reason against an item, or a fact that the user should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Concern {
-    /// Kroger knows no such product; it may be the barcode of one.
+    /// Kroger knows no such product. The UPC may be the barcode of one.
     UnknownUpc(Option<MistakenBarcode>),
-    /// No store is chosen, so it cannot be told whether it is sold.
+    /// No location is chosen, so offer and stock are unknown.
     NoLocation,
-    /// The store does not sell it.
+    /// The location does not sell it.
     NotSold,
     OutOfStock,
-    /// The store has it, but not that way.
+    /// The location sells it, but not for this modality.
     NotOffered(Modality),
-    /// More than one order may have.
+    /// The quantity is above the limit of one order.
     TooMany {
         most: u32,
     },
-    /// Fewer than one order must have.
+    /// The quantity is below the limit of one order.
     TooFew {
         least: u32,
     },
     LowStock,
     StockUnknown,
     PriceUnknown,
-    /// Weighed at the store, so that the price is an estimate.
+    /// It is sold by weight, so the price is an estimate.
     SoldByWeight,
-    /// A person's age is checked.
+    /// The person who receives it must show their age.
     AgeRestricted,
-    /// Kroger does not say whether the store brings it that way.
+    /// Kroger does not say whether the location offers it for this modality.
     OfferUnknown(Modality),
 }
 
 impl CartCheck {
-    /// Whether nothing stands in the way of adding all of it.
+    /// True if nothing stands in the way of any item.
     pub fn is_ready(&self) -> bool {
         self.lines.iter().all(Line::is_ready)
     }
 }
 
 impl Line {
+    /// True if nothing stands in the way of the item.
     pub fn is_ready(&self) -> bool {
         !self.concerns.iter().any(Concern::stands_in_the_way)
     }
 }
 
 impl Concern {
-    /// Whether adding it makes no sense; else it is only to be known.
+    /// True if adding the item makes no sense. Otherwise the concern only informs.
     pub fn stands_in_the_way(&self) -> bool {
         match self {
             Self::UnknownUpc(_)
@@ -120,7 +121,7 @@ impl Concern {
         }
     }
 
-    /// One sentence, without the product's name.
+    /// One sentence, without the name of the product.
     pub fn sentence(&self) -> String {
         match self {
             Self::UnknownUpc(None) => "Kroger knows no product with this UPC.".to_owned(),
@@ -143,12 +144,12 @@ impl Concern {
     }
 }
 
-/// Checks `items` at the store that is named, preferred or configured.
+/// Checks `items` at the location that is named, else preferred, else configured.
 ///
-/// It may use the quota that is kept for adding to the cart.
+/// A check may use the quota that is reserved for adding to the cart.
 ///
 /// # Errors
-/// `not_found` where there is no such store, among others.
+/// `not_found` if there is no such location, among others.
 pub fn check_cart_items(
     cx: Context<'_>,
     user: &UserId,
@@ -178,8 +179,9 @@ pub fn check_cart_items(
     Ok(CartCheck { location, estimated_total: in_total.into_iter().sum(), not_in_total, lines })
 }
 
-/// What Kroger knows of `upcs`: of the store, and for what the store does not
-/// list without it, so that "not sold here" is told from "no such product".
+/// The products among `upcs` that Kroger knows. A UPC that is not listed at the
+/// location is asked for without it, to tell "not sold here" from "no such
+/// product".
 fn known(cx: Context<'_>, user: &UserId, upcs: &[Upc], location: Option<&LocationId>) -> Result<Vec<Product>, Failure> {
     let at_store = Lookup { location, purpose: Purpose::Cart, most_alone: upcs.len() };
     let mut known = at_store.products(cx, user, upcs)?;
@@ -195,7 +197,8 @@ fn unknown(item: &Item, mistaken: Option<&MistakenBarcode>) -> Line {
     Line { item: item.clone(), product: None, estimate: None, concerns }
 }
 
-/// `ordered` is how many of the product all lines together have.
+/// Previews one item. `ordered` is the quantity of the product in all lines
+/// together.
 fn line(item: &Item, product: &Product, ordered: u32, has_location: bool) -> Line {
     let estimate = product.price.map(|price| price.estimate.unwrap_or(price.current()).times(item.quantity.get()));
     let mut concerns = limits(product, ordered);

@@ -74,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_of_the_wrong_type_is_not_there_and_a_number_may_be_a_string() {
+    fn a_field_of_the_wrong_type_is_absent_and_a_number_may_be_a_string() {
         let value = json!({
             "a": " milk\u{1b} ", "b": 35, "c": null, "d": {}, "e": "1.99", "f": "$2", "g": -1, "h": "TRUE",
             "i": ["x", 5, null, {}], "j": "", "k": "10", "l": 1.5,

@@ -73,7 +73,7 @@ impl LocationId {
     /// Reads an id.
     ///
     /// # Errors
-    /// What is allowed.
+    /// The allowed values, in words.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let text = text.trim();
         let is_id = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_is_read_whole() {
+    fn a_location_is_read_whole() {
         let store = Location::read(&landen()).unwrap();
 
         assert_eq!(store.id.as_str(), "01400376");
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn each_field_may_be_missing_null_or_nonsense_and_the_store_is_still_read() {
+    fn a_location_is_read_whatever_one_field_holds() {
         let names: Vec<String> = landen().as_object().unwrap().keys().cloned().collect();
         for name in names.iter().filter(|name| *name != "locationId") {
             for odd in [Value::Null, json!([]), json!({}), json!("x"), json!(5), json!([[]]), json!([null])] {
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn a_place_may_be_told_as_one_text_or_as_texts_and_must_be_on_earth() {
+    fn a_place_is_numbers_or_texts_and_lies_on_earth() {
         let read = |geolocation: Value| {
             let mut value = landen();
             value["geolocation"] = geolocation;

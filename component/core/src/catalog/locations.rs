@@ -70,7 +70,7 @@ impl Near {
     /// Reads a zip code of 5 digits, or a ZIP+4.
     ///
     /// # Errors
-    /// What is allowed.
+    /// The allowed values, in words.
     pub fn zip_code(text: &str) -> Result<Self, &'static str> {
         // The first five digits of a ZIP+4 are the place.
         let zip = text.trim().split('-').next().unwrap_or_default();
@@ -81,7 +81,7 @@ impl Near {
     /// Checks a latitude and a longitude, in degrees.
     ///
     /// # Errors
-    /// What is allowed.
+    /// The allowed values, in words.
     pub fn place(latitude: f64, longitude: f64) -> Result<Self, &'static str> {
         let is_on_earth = latitude.abs() <= 90.0 && longitude.abs() <= 180.0;
         if is_on_earth {

@@ -111,7 +111,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_bad_product_is_left_out_and_said_and_the_others_stay() {
+    fn an_unreadable_product_is_left_out_and_counted() {
         let answer = json!({ "data": [{ "upc": "0001111041700" }, null, { "upc": [] }, "x"], "meta": [] });
 
         let page = Page::read(&answer).unwrap();
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_product_keeps_krogers_form_and_loses_what_trips_its_readers() {
+    fn a_product_keeps_krogers_form_except_for_repaired_fields() {
         let odd = json!({
             "upc": "0001111041700", "new": { "x": 1 }, "itemInformation": [], "images": null,
             "items": [

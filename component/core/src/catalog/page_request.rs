@@ -86,7 +86,7 @@ impl Term {
     /// takes. A note tells if words were dropped.
     ///
     /// # Errors
-    /// What is allowed.
+    /// The allowed values, in words.
     pub fn parse(text: &str) -> Result<(Self, Option<String>), &'static str> {
         let words: Vec<&str> = text.split_whitespace().collect();
         let term = words.iter().take(MOST_WORDS).copied().collect::<Vec<_>>().join(" ");
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn a_page_is_asked_for_with_each_filter_encoded() {
+    fn a_page_request_encodes_each_filter() {
         let (term, _) = Term::parse("half & half  milk").unwrap();
         let selection = Selection {
             location: Some(LocationId::parse("01400376").unwrap()),
@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_term_has_three_characters_and_loses_what_follows_its_eighth_word() {
+    fn a_term_has_three_characters_and_eight_words_at_most() {
         assert!(Term::parse(" mi ").is_err() && Term::parse("").is_err() && Term::parse(&"x".repeat(201)).is_err());
         let (term, note) = Term::parse("a b c d e f g h i").unwrap();
         assert_eq!(term.as_str(), "a b c d e f g h");

@@ -28,12 +28,12 @@ impl Stored for Choice {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Preferred {
     pub location: LocationId,
-    pub source: Source,
+    pub source: PreferredBy,
 }
 
 /// The reason for a preferred location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Source {
+pub enum PreferredBy {
     /// The user chose it.
     Chosen,
     /// `KROGER_DEFAULT_STORE_ID` names it.
@@ -45,10 +45,10 @@ pub fn of(cx: Context<'_>, user: &UserId) -> Result<Option<Preferred>, Failure> 
     let choice: Option<Choice> =
         codec::read(cx, Bucket::Store, &key(user)).map_err(|_| Failure::store_unavailable())?;
     if let Some(Choice { location, .. }) = choice {
-        return Ok(Some(Preferred { location, source: Source::Chosen }));
+        return Ok(Some(Preferred { location, source: PreferredBy::Chosen }));
     }
     let configured = cx.settings.default_location.location_id.as_deref().and_then(|id| LocationId::parse(id).ok());
-    Ok(configured.map(|location| Preferred { location, source: Source::Configured }))
+    Ok(configured.map(|location| Preferred { location, source: PreferredBy::Configured }))
 }
 
 /// The location to look at: the one named, else the user's preferred one, else the

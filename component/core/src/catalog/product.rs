@@ -131,13 +131,13 @@ impl Product {
     }
 
     /// True if Kroger told anything about a location.
-    pub fn knows_location(&self) -> bool {
+    pub(crate) fn knows_location(&self) -> bool {
         self.price.is_some() || self.stock != Stock::Unknown || self.offered != Offered::default()
     }
 
     /// True if the location sells the product in any way. If Kroger does not say, a
     /// price counts as an offer.
-    pub fn is_sold(&self) -> bool {
+    pub(crate) fn is_sold(&self) -> bool {
         let said = [self.offered.in_store, self.offered.pickup, self.offered.delivery, self.offered.shipping];
         match said.into_iter().flatten().reduce(|any, one| any || one) {
             Some(any) => any,
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn each_field_may_be_missing_null_or_nonsense_and_the_product_is_still_read() {
+    fn a_product_is_read_whatever_one_field_holds() {
         let names: Vec<String> = milk().as_object().unwrap().keys().cloned().collect();
         for name in names.iter().filter(|name| *name != "upc") {
             for odd in [Value::Null, json!([]), json!({}), json!("x"), json!(5), json!([[]]), json!([null])] {
@@ -348,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_promotion_of_nothing_or_that_is_no_lower_is_no_sale() {
+    fn a_promotion_of_zero_or_no_lower_price_is_no_sale() {
         let read = |price: Value| {
             let mut value = milk();
             value["items"][0]["price"] = price;
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_one_says_is_not_taken_for_no() {
+    fn an_absent_field_does_not_mean_no() {
         let mut value = milk();
         value["items"][0]["inventory"] = json!({});
         value["items"][0]["fulfillment"] = json!({ "instore": true, "shiptohome": true });

@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_as_kroger_writes_them_are_understood() {
+    fn sizes_are_read_as_kroger_writes_them() {
         let read = |size: &str| amount(size).map(|amount| ((amount.number * 100.0).round() / 100.0, amount.unit));
         for (size, number, unit) in [
             ("1 gal", 128.0, Unit::FluidOunce),
@@ -130,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_certain_is_not_known() {
+    fn an_ambiguous_size_is_unknown() {
         for size in ["", "family size", "0 oz", "1/0 gal", "12 / 16 oz", "6 pk / 2 pk", "3 rolls", "1 2 3", "a / b / c"]
         {
             assert_eq!(amount(size), None, "{size}");

@@ -19,7 +19,7 @@ use crate::user::UserId;
 
 pub(crate) const MILK: &str = "0001111041700";
 pub(crate) const EGGS: &str = "0001111041910";
-pub(crate) const STORE: &str = "01400376";
+pub(crate) const LANDEN: &str = "01400376";
 
 /// An app with a secret, whose token was just granted.
 pub(crate) struct Shop {
@@ -34,7 +34,7 @@ impl Shop {
     }
 
     pub(crate) fn at_landen() -> Self {
-        Self::with(&[("KROGER_DEFAULT_STORE_ID", STORE)])
+        Self::with(&[("KROGER_DEFAULT_STORE_ID", LANDEN)])
     }
 
     fn with(variables: &[(&str, &str)]) -> Self {

@@ -1,4 +1,4 @@
-//! Refreshing a grant because someone asks for it.
+//! Refreshes a grant because a caller asks for it, not because it is due.
 
 use crate::Context;
 use crate::failure::{Cause, Failure};
@@ -8,7 +8,7 @@ use crate::grant::trouble::failure;
 use crate::grant::{outside_pair, records};
 use crate::user::UserId;
 
-/// Refreshes the user's grant now. Callers at the same time share one refresh.
+/// Refreshes the user's grant now. Simultaneous callers share one refresh.
 pub fn refresh(cx: Context<'_>, user: &UserId) -> Result<Grant, Failure> {
     let current = records::current(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
     let grant = match current {

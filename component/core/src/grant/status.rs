@@ -1,6 +1,5 @@
-//! Looking at grants.
+//! Looks at grants. Writes and refreshes nothing.
 
-use crate::store::keys::Key;
 use std::time::Duration;
 
 use crate::Context;
@@ -9,9 +8,10 @@ use crate::grant::lineage::{Current, Grant};
 use crate::grant::{due, outside_pair, records};
 use crate::ports::{Bucket, StoreError, Timestamp};
 use crate::settings::EnvironmentPair;
+use crate::store::keys::Key;
 use crate::user::{UserId, UserKey};
 
-/// Where a grant stands.
+/// The state of a grant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenState {
     Valid,
@@ -20,27 +20,27 @@ pub enum TokenState {
     Reauthorize {
         probably_spent: bool,
     },
-    /// Nothing is done with it, and nothing is lost.
+    /// Another app or server granted it. It is not used, and not lost.
     OfAnotherApp,
 }
 
-/// A grant and where it stands.
+/// A grant and its state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Status {
     pub grant: Grant,
     pub state: TokenState,
-    /// How the last try at refreshing it ended, if that failed.
+    /// The outcome of the last refresh, if it failed.
     pub last_error: Option<AttemptOutcome>,
 }
 
-/// The status of one user's grant; none: never signed in, or forgotten.
+/// The status of one user's grant. None: the user never signed in, or was forgotten.
 pub fn status(cx: Context<'_>, user: &UserKey) -> Result<Option<Status>, StoreError> {
     let Current::Grant(grant) = records::current(cx, user)? else { return Ok(None) };
     let now = cx.ports.wall_now();
     let tries = records::tries(cx, &grant)?;
     let state = match next_step(&tries, now) {
         _ if !grant.is_of(&cx.settings.app) => TokenState::OfAnotherApp,
-        // However long the access token may still be good: nothing comes after it.
+        // Even while the access token is still valid: no other will follow it.
         Step::Refused { probably_spent } => TokenState::Reauthorize { probably_spent },
         _ if grant.tokens.are_usable(now) && now < due::refresh_at(cx, &grant) => TokenState::Valid,
         _ if grant.tokens.are_usable(now) => TokenState::ExpiringSoon,
@@ -51,14 +51,14 @@ pub fn status(cx: Context<'_>, user: &UserKey) -> Result<Option<Status>, StoreEr
     Ok(Some(Status { grant, state, last_error }))
 }
 
-/// What is known of a user's token: the grant in the store, and the pair from
-/// outside that the next call would take in its place.
+/// A user's grant in the store, and the pair from outside that the next call would
+/// take in its place.
 pub struct Known {
     pub status: Option<Status>,
     pub outside: Option<EnvironmentPair>,
 }
 
-/// Looks, and takes nothing.
+/// Looks at a user's grant and at the pair from outside.
 pub fn known(cx: Context<'_>, user: &UserId) -> Result<Known, StoreError> {
     let status = status(cx, &user.key())?;
     let has_need = status.as_ref().is_none_or(|status| matches!(status.state, TokenState::Reauthorize { .. }));
@@ -66,7 +66,8 @@ pub fn known(cx: Context<'_>, user: &UserId) -> Result<Known, StoreError> {
     Ok(Known { status, outside })
 }
 
-/// A pair without a refresh token is of use only while it is valid.
+/// The pair that the next call would adopt. A pair without a refresh token counts
+/// only while its access token is valid.
 fn outside(cx: Context<'_>, user: &UserId) -> Result<Option<EnvironmentPair>, StoreError> {
     let current = records::current(cx, &user.key())?;
     let now = cx.ports.wall_now();
@@ -74,7 +75,8 @@ fn outside(cx: Context<'_>, user: &UserId) -> Result<Option<EnvironmentPair>, St
     Ok(pair.filter(|pair| pair.refresh_token.is_some() || outside_left(pair, now).is_some()))
 }
 
-/// For how long the pair's access token is still valid.
+/// How long the pair's access token is still valid. None: it is not, or only for a
+/// few seconds.
 pub fn outside_left(pair: &EnvironmentPair, now: Timestamp) -> Option<Duration> {
     const LEAST_LEFT: Duration = Duration::from_secs(10);
 
@@ -83,21 +85,21 @@ pub fn outside_left(pair: &EnvironmentPair, now: Timestamp) -> Option<Duration> 
 }
 
 impl TokenState {
-    /// Whether a call finds a valid access token without refreshing.
+    /// True if a call finds a valid access token without a refresh.
     pub fn is_good(self) -> bool {
         matches!(self, Self::Valid | Self::ExpiringSoon)
     }
 }
 
 impl Known {
-    /// Whether a call finds a valid access token without refreshing.
+    /// True if a call finds a valid access token without a refresh.
     pub fn is_valid(&self, now: Timestamp) -> bool {
         let outside = self.outside.as_ref().and_then(|pair| outside_left(pair, now));
         outside.is_some() || self.status.as_ref().is_some_and(|status| status.state.is_good())
     }
 }
 
-/// The status of each user in the store, `limit` at most, in the order of ids.
+/// The status of each user in the store, at most `limit`, ordered by user id.
 pub fn all(cx: Context<'_>, limit: usize) -> Result<Vec<Status>, StoreError> {
     let mut found = Vec::new();
     let mut cursor = None;
@@ -107,7 +109,7 @@ pub fn all(cx: Context<'_>, limit: usize) -> Result<Vec<Status>, StoreError> {
             if let Key::Head { user } = key
                 && found.len() < limit
             {
-                // One whose record cannot be read must not hide the others.
+                // An unreadable record must not hide the others.
                 found.extend(status(cx, &user).ok().flatten());
             }
         }

@@ -1,20 +1,20 @@
-//! What Kroger says is wrong. Decides nothing.
+//! Reads the body of Kroger's error answers. Decides nothing.
 
 use serde_json::Value;
 
-/// What Kroger says is wrong, in whichever of its shapes it says it.
+/// An error as Kroger describes it, from any of its shapes. Cleaned of control
+/// characters, and cut to 200 characters each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApiError {
-    /// `code`, or OAuth's `error`.
+    /// Kroger's `code`, or OAuth's `error` (RFC 6749 § 5.2).
     pub code: String,
-    /// `reason`, or OAuth's `error_description`.
+    /// Kroger's `reason`, or OAuth's `error_description`.
     pub reason: String,
 }
 
 impl ApiError {
-    /// Reads `{"errors":{code,reason}}`, the same bare, and OAuth's
-    /// `{"error","error_description"}` bare or nested. None: not of Kroger's
-    /// making.
+    /// Reads `{code, reason}` or OAuth's `{error, error_description}`, bare or below
+    /// `errors`. None: the body has none of these shapes, so it is not Kroger's.
     pub fn parse(body: &[u8]) -> Option<Self> {
         let value: Value = serde_json::from_slice(body).ok()?;
         let inner = match value.get("errors") {
@@ -31,7 +31,7 @@ impl ApiError {
     }
 }
 
-/// What may be shown of a text that a peer sent.
+/// The part of a peer's text that may be shown.
 fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(200).collect()
 }

@@ -1,6 +1,6 @@
-//! What Kroger counts, and how many calls of each kind the app may make. Counts nothing.
+//! The daily limits of Kroger's endpoints. Counts no call.
 
-/// What Kroger counts apart.
+/// An endpoint whose calls Kroger counts separately.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Endpoint {
     Products,
@@ -11,7 +11,7 @@ pub enum Endpoint {
     Departments,
 }
 
-/// How many calls a window has.
+/// The most calls of the app in 24 hours, for each endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     pub products: u32,
@@ -20,7 +20,8 @@ pub struct Limits {
     pub locations: u32,
     pub chains: u32,
     pub departments: u32,
-    /// Of `products` and of `cart`.
+    /// The part of `products` and of `cart` that is reserved for adding to the cart,
+    /// in percent.
     pub reserve_percent: u32,
 }
 
@@ -41,6 +42,7 @@ impl Endpoint {
 }
 
 impl Limits {
+    /// The most calls to `endpoint`.
     pub fn of(&self, endpoint: Endpoint) -> u64 {
         let limit = match endpoint {
             Endpoint::Products => self.products,
@@ -53,6 +55,7 @@ impl Limits {
         limit.into()
     }
 
+    /// The number of calls that only cart adds may use.
     pub fn reserve(&self, endpoint: Endpoint) -> u64 {
         match endpoint {
             Endpoint::Products | Endpoint::Cart => self.of(endpoint) * u64::from(self.reserve_percent) / 100,

@@ -1,14 +1,14 @@
-//! How long Kroger asks to wait. Waits for nothing.
+//! Reads how long Kroger asks to wait. Never waits.
 
 use std::time::Duration;
 
 use crate::ports::{Response, Timestamp};
 
-/// The longest a `Retry-After` is believed.
-pub const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3_600);
+/// The longest wait to believe. A longer `Retry-After` counts as this.
+pub(crate) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 
-/// `Retry-After` (RFC 9110 § 10.2.3), as seconds or as a date, which counts
-/// from the answer's own `Date` where it has one.
+/// The wait that `Retry-After` asks for (RFC 9110 § 10.2.3), in seconds or as a
+/// date. A date counts from the `Date` of the answer, else from `now`.
 pub fn retry_after(response: &Response, now: Timestamp) -> Option<Duration> {
     let text = response.retry_after.as_deref()?.trim();
     let wait = if let Ok(seconds) = text.parse() {
@@ -20,7 +20,7 @@ pub fn retry_after(response: &Response, now: Timestamp) -> Option<Duration> {
     Some(wait.min(LONGEST_RETRY_AFTER))
 }
 
-/// A date of HTTP (RFC 9110 § 5.6.7).
+/// Reads a date of HTTP (RFC 9110 § 5.6.7).
 pub fn http_date(text: &str) -> Option<Timestamp> {
     let zoned = jiff::fmt::rfc2822::parse(text.trim()).ok()?;
     u64::try_from(zoned.timestamp().as_second()).ok().map(Timestamp::from_secs)

@@ -1,4 +1,4 @@
-//! Requests to Kroger, as bytes. Sends nothing.
+//! Builds requests to Kroger. Sends nothing.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -6,30 +6,38 @@ use serde_json::{Value, json};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
+use crate::client::Client;
 use crate::item::Item;
 use crate::ports::{Method, Request};
+use crate::scope::Scope;
 use crate::secret::Secret;
-use crate::settings::{Client, Scope, Settings};
 
 const CART_ADD_PATH: &str = "/v1/cart/add";
 
-/// The page on which a person agrees (RFC 6749 § 4.1.1, RFC 7636 § 4.3).
-pub fn authorization_url(settings: &Settings, client: &Client, scope: &Scope, state: &str, challenge: &str) -> Url {
-    let mut url = settings.api_base_url.clone();
-    url.set_path(&settings.authorize_path);
-    url.query_pairs_mut()
+/// The URL of the page on which the user agrees (RFC 6749 § 4.1.1, RFC 7636
+/// § 4.3).
+pub(crate) fn authorization_url(
+    mut endpoint: Url,
+    redirect_uri: &Url,
+    client: &Client,
+    scope: &Scope,
+    state: &str,
+    challenge: &str,
+) -> Url {
+    endpoint
+        .query_pairs_mut()
         .append_pair("response_type", "code")
         .append_pair("client_id", &client.id)
-        .append_pair("redirect_uri", settings.redirect_uri.as_str())
+        .append_pair("redirect_uri", redirect_uri.as_str())
         .append_pair("scope", scope.as_str())
         .append_pair("state", state)
         .append_pair("code_challenge", challenge)
         .append_pair("code_challenge_method", "S256");
-    url
+    endpoint
 }
 
-/// RFC 6749 § 4.1.3 with RFC 7636 § 4.5.
-pub fn code_request(
+/// Exchanges an authorization code for tokens (RFC 6749 § 4.1.3, RFC 7636 § 4.5).
+pub(crate) fn code_request(
     token_path: &str,
     client: &Client,
     code: &Secret,
@@ -48,18 +56,21 @@ pub fn code_request(
     )
 }
 
-/// RFC 6749 § 6.
-pub fn refresh_request(token_path: &str, client: &Client, refresh_token: &Secret) -> Request {
+/// Refreshes an access token (RFC 6749 § 6).
+pub(crate) fn refresh_request(token_path: &str, client: &Client, refresh_token: &Secret) -> Request {
     token_request(token_path, client, &[("grant_type", "refresh_token"), ("refresh_token", refresh_token.expose())])
 }
 
-/// RFC 6749 § 4.4.2, with the one scope that an app has without a customer.
+/// Asks for the app's own token (RFC 6749 § 4.4.2), with the only scope that Kroger
+/// grants an app by itself.
 pub fn client_credentials_request(token_path: &str, client: &Client) -> Request {
     token_request(token_path, client, &[("grant_type", "client_credentials"), ("scope", "product.compact")])
 }
 
-/// A confidential client authenticates by Basic on every grant; a public one
-/// names itself in the body and sends no `Authorization`.
+/// A request to the token endpoint.
+///
+/// A confidential client authenticates with HTTP Basic. A public client names
+/// itself in the body and sends no `Authorization` (RFC 6749 § 3.2.1).
 fn token_request(token_path: &str, client: &Client, parameters: &[(&str, &str)]) -> Request {
     let mut form = Serializer::new(String::new());
     form.extend_pairs(parameters);
@@ -79,8 +90,8 @@ fn token_request(token_path: &str, client: &Client, parameters: &[(&str, &str)])
     Request { method: Method::Post, path: token_path.to_owned(), headers, body: form.finish().into_bytes() }
 }
 
-/// All `items` in one request: Kroger adds all or none.
-pub fn cart_add_request(access_token: &Secret, items: &[Item]) -> Request {
+/// Adds `items` to the cart of the user of `access_token`. Kroger adds all or none.
+pub(crate) fn cart_add_request(access_token: &Secret, items: &[Item]) -> Request {
     let items: Vec<Value> = items
         .iter()
         .map(|item| {
@@ -103,8 +114,8 @@ pub fn cart_add_request(access_token: &Secret, items: &[Item]) -> Request {
     }
 }
 
-/// A read of `path` with `access_token`.
-pub fn read_request(path: &str, access_token: &Secret) -> Request {
+/// Reads `path`, which includes the query, with `access_token`.
+pub(crate) fn read_request(path: &str, access_token: &Secret) -> Request {
     Request {
         method: Method::Get,
         path: path.to_owned(),

@@ -5,12 +5,12 @@
 
 use std::fmt;
 
-use crate::settings::Scope;
+use crate::scope::Scope;
 use crate::user::UserId;
 
 /// One environment variable that sets something.
 #[derive(Debug)]
-pub struct Known {
+pub struct Setting {
     pub name: &'static str,
     /// As an operator would write it. None: the variable may be absent.
     pub default: Option<&'static str>,
@@ -39,7 +39,7 @@ pub enum ReadBy {
     Host,
 }
 
-impl Known {
+impl Setting {
     /// A setting without a default.
     const fn new(name: &'static str, allowed: &'static str) -> Self {
         let allowed = Allowed::Described(allowed);
@@ -77,48 +77,48 @@ const MODALITY: &str = "PICKUP or DELIVERY";
 const MOST_CALLS: u32 = 1_000_000_000;
 
 /// All settings.
-pub static KNOWN: [Known; 32] = [
-    Known::new("KROGER_CLIENT_ID", "the id of the app's page at developer.kroger.com"),
-    Known::secret("KROGER_CLIENT_SECRET"),
-    Known::new(
+pub(crate) static KNOWN: [Setting; 32] = [
+    Setting::new("KROGER_CLIENT_ID", "the id of the app's page at developer.kroger.com"),
+    Setting::secret("KROGER_CLIENT_SECRET"),
+    Setting::new(
         "KROGER_REDIRECT_URI",
         "an http or https URL without user and password, exactly as registered with Kroger",
     )
     .or("http://localhost:9004/auth/callback"),
-    Known::new(
+    Setting::new(
         "KROGER_API_BASE_URL",
         "an https URL without a path, such as https://api.kroger.com; http only for this machine",
     )
     .or("https://api.kroger.com"),
-    Known::new("KROGER_AUTHORIZE_PATH", PATH).or("/v1/connect/oauth2/authorize"),
-    Known::new("KROGER_TOKEN_PATH", PATH).or("/v1/connect/oauth2/token"),
-    Known::new("KROGER_SCOPE", Scope::ALLOWED).or("profile.compact cart.basic:write"),
-    Known::secret("KROGER_USER_ACCESS_TOKEN"),
-    Known::secret("KROGER_USER_REFRESH_TOKEN"),
-    Known::new("KROGER_USER_TOKEN_EXPIRES_AT", "Unix seconds, such as 1755496304"),
-    Known::new("KROGER_HARDCODED_USER_ID", UserId::ALLOWED).or("user_default"),
-    Known::number("KROGER_TOKEN_REFRESH_BUFFER", "300", 10, 86_400),
-    Known::number("KROGER_TOKEN_CHECK_INTERVAL", "60", 1, 3_600),
-    Known::number("KROGER_MAX_REFRESH_RETRIES", "3", 1, 10),
-    Known::new("KROGER_DEFAULT_STORE_ID", "8 letters or digits, such as 01400376"),
-    Known::new("KROGER_DEFAULT_ZIP_CODE", "5 digits"),
-    Known::number("KROGER_DEFAULT_RADIUS_MILES", "10", 1, 100),
-    Known::new("KROGER_DEFAULT_MODALITY", MODALITY).or("PICKUP"),
-    Known::new("KROGER_DEFAULT_FULFILLMENT", MODALITY),
-    Known::new("KROGER_ALLOWED_ORIGINS", "origins separated by commas, such as https://app.example.com"),
-    Known::number("KROGER_RECENT_ADDS_HOURS", "0", 0, 168),
-    Known::number("KROGER_QUOTA_PRODUCTS", "10000", 1, MOST_CALLS),
-    Known::number("KROGER_QUOTA_CART", "5000", 1, MOST_CALLS),
-    Known::number("KROGER_QUOTA_IDENTITY", "5000", 1, MOST_CALLS),
-    Known::number("KROGER_QUOTA_LOCATIONS", "1600", 1, MOST_CALLS),
-    Known::number("KROGER_QUOTA_CHAINS", "1600", 1, MOST_CALLS),
-    Known::number("KROGER_QUOTA_DEPARTMENTS", "1600", 1, MOST_CALLS),
-    Known::number("KROGER_QUOTA_RESERVE_PERCENT", "5", 0, 50),
+    Setting::new("KROGER_AUTHORIZE_PATH", PATH).or("/v1/connect/oauth2/authorize"),
+    Setting::new("KROGER_TOKEN_PATH", PATH).or("/v1/connect/oauth2/token"),
+    Setting::new("KROGER_SCOPE", Scope::ALLOWED).or("profile.compact cart.basic:write"),
+    Setting::secret("KROGER_USER_ACCESS_TOKEN"),
+    Setting::secret("KROGER_USER_REFRESH_TOKEN"),
+    Setting::new("KROGER_USER_TOKEN_EXPIRES_AT", "Unix seconds, such as 1755496304"),
+    Setting::new("KROGER_HARDCODED_USER_ID", UserId::ALLOWED).or("user_default"),
+    Setting::number("KROGER_TOKEN_REFRESH_BUFFER", "300", 10, 86_400),
+    Setting::number("KROGER_TOKEN_CHECK_INTERVAL", "60", 1, 3_600),
+    Setting::number("KROGER_MAX_REFRESH_RETRIES", "3", 1, 10),
+    Setting::new("KROGER_DEFAULT_STORE_ID", "8 letters or digits, such as 01400376"),
+    Setting::new("KROGER_DEFAULT_ZIP_CODE", "5 digits"),
+    Setting::number("KROGER_DEFAULT_RADIUS_MILES", "10", 1, 100),
+    Setting::new("KROGER_DEFAULT_MODALITY", MODALITY).or("PICKUP"),
+    Setting::new("KROGER_DEFAULT_FULFILLMENT", MODALITY),
+    Setting::new("KROGER_ALLOWED_ORIGINS", "origins separated by commas, such as https://app.example.com"),
+    Setting::number("KROGER_RECENT_ADDS_HOURS", "0", 0, 168),
+    Setting::number("KROGER_QUOTA_PRODUCTS", "10000", 1, MOST_CALLS),
+    Setting::number("KROGER_QUOTA_CART", "5000", 1, MOST_CALLS),
+    Setting::number("KROGER_QUOTA_IDENTITY", "5000", 1, MOST_CALLS),
+    Setting::number("KROGER_QUOTA_LOCATIONS", "1600", 1, MOST_CALLS),
+    Setting::number("KROGER_QUOTA_CHAINS", "1600", 1, MOST_CALLS),
+    Setting::number("KROGER_QUOTA_DEPARTMENTS", "1600", 1, MOST_CALLS),
+    Setting::number("KROGER_QUOTA_RESERVE_PERCENT", "5", 0, 50),
     // The host chooses the directory; the core only shows its name.
-    Known::of_host("KROGER_STORE", "a directory"),
-    Known::new("KROGER_BUCKET", "the name of a key-value bucket").or("default"),
-    Known::of_host("KROGER_LOG", "a level, or target=level pairs"),
-    Known::of_host("PORT", "a port"),
+    Setting::of_host("KROGER_STORE", "a directory"),
+    Setting::new("KROGER_BUCKET", "the name of a key-value bucket").or("default"),
+    Setting::of_host("KROGER_LOG", "a level, or target=level pairs"),
+    Setting::of_host("PORT", "a port"),
 ];
 
 /// Settings of the first system that mean nothing here, each with what to use.
@@ -128,11 +128,16 @@ pub(super) const IGNORED: [(&str, &str); 3] = [
     ("KROGER_DEV_MODE", "start with --sandbox"),
 ];
 
+/// True if `name` is the name of a setting.
+pub fn is_known(name: &str) -> bool {
+    KNOWN.iter().any(|setting| setting.name == name)
+}
+
 /// Finds the setting called `name`.
 ///
 /// # Panics
 /// The table has no such setting: the caller's name is misspelt.
-pub(super) fn known(name: &str) -> &'static Known {
+pub(super) fn setting(name: &str) -> &'static Setting {
     let found = KNOWN.iter().find(|known| known.name == name);
     found.unwrap_or_else(|| unreachable!("{name} is in the table"))
 }
@@ -166,14 +171,14 @@ mod tests {
     }
 
     #[test]
-    fn the_document_tells_the_default_of_each_setting_that_the_core_reads() {
+    fn the_document_tells_each_default_of_the_core() {
         for (names, defaults) in rows() {
             let defaults: Vec<&str> = defaults.split(", ").map(|default| default.trim_matches('`')).collect();
             for (index, name) in names.into_iter().enumerate() {
-                let known = known(name);
+                let setting = setting(name);
                 let told = defaults.get(index).or(defaults.last()).copied();
-                if known.read_by == ReadBy::Core {
-                    assert_eq!(told, Some(known.default.unwrap_or("none")), "{name}");
+                if setting.read_by == ReadBy::Core {
+                    assert_eq!(told, Some(setting.default.unwrap_or("none")), "{name}");
                 }
             }
         }

@@ -6,12 +6,14 @@ use std::time::Duration;
 use url::Url;
 
 use crate::app::App;
+use crate::client::Client;
 use crate::item::Modality;
 use crate::kroger::limits::Limits;
 use crate::loopback::is_loopback;
+use crate::scope::Scope;
 use crate::secret::Secret;
-use crate::settings::known::{Allowed, IGNORED, KNOWN, known};
-use crate::settings::{Client, DefaultLocation, EnvironmentPair, Scope, SettingError, Settings, unix_seconds};
+use crate::settings::known::{Allowed, IGNORED, KNOWN, is_known, setting};
+use crate::settings::{DefaultLocation, EnvironmentPair, SettingError, Settings, unix_seconds};
 use crate::user::UserId;
 
 impl Settings {
@@ -178,8 +180,7 @@ impl Reader {
 
     fn unknown(&self) -> impl Iterator<Item = &str> {
         let names = self.variables.iter().map(|(name, _)| name.as_str());
-        let is_known = |name: &str| KNOWN.iter().any(|known| known.name == name);
-        names.filter(move |name| !is_known(name) && !IGNORED.iter().any(|(old, _)| old == name))
+        names.filter(|name| !is_known(name) && !IGNORED.iter().any(|(old, _)| old == name))
     }
 
     /// Refuses each name that is nearly one of ours. The setting that was meant
@@ -199,11 +200,11 @@ impl Reader {
         if let Some(value) = self.given(name, &parse) {
             return value;
         }
-        known(name).default.and_then(parse).unwrap_or_else(|| unreachable!("{name} has a default that parses"))
+        setting(name).default.and_then(parse).unwrap_or_else(|| unreachable!("{name} has a default that parses"))
     }
 
     fn number(&mut self, name: &str) -> u32 {
-        let Allowed::Number { least, most } = known(name).allowed else { unreachable!("{name} is a number") };
+        let Allowed::Number { least, most } = setting(name).allowed else { unreachable!("{name} is a number") };
         self.parsed(name, |text| text.parse().ok().filter(|number| (least..=most).contains(number)))
     }
 
@@ -233,9 +234,9 @@ impl Reader {
     /// Notes that `value` is not allowed. The note shows no secret, and no value
     /// with an `@`: a URL may carry a password before it.
     fn refuse(&mut self, name: &str, value: Option<String>) {
-        let known = known(name);
-        let value = value.filter(|value| !known.is_secret && !value.contains('@'));
-        self.errors.push(SettingError { name: name.to_owned(), value, allowed: known.allowed.to_string() });
+        let setting = setting(name);
+        let value = value.filter(|value| !setting.is_secret && !value.contains('@'));
+        self.errors.push(SettingError { name: name.to_owned(), value, allowed: setting.allowed.to_string() });
     }
 }
 

@@ -1,18 +1,20 @@
-//! Signing a person in: authorization code with PKCE (RFC 6749 § 4.1, RFC 7636)
-//! and a `state` that is used once.
+//! Starts a sign-in: authorization code with PKCE (RFC 6749 § 4.1, RFC 7636) and a
+//! `state` that works once. Sends nothing: the user's browser opens the URL.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use sha2::{Digest, Sha256};
+use url::Url;
 
 use crate::Context;
+use crate::client::Client;
 use crate::failure::{Cause, Failure};
 use crate::grant::lineage::Current;
 use crate::grant::{due, records};
 use crate::kroger::wire;
 use crate::ports::{Bucket, StoreError};
+use crate::scope::Scope;
 use crate::secret::{Secret, base32_sha256};
-use crate::settings::{Client, Scope};
 use crate::sign_in::pending::{Pending, RING, Return, pending_key};
 use crate::store::codec;
 use crate::store::ticket::Root;
@@ -27,12 +29,13 @@ pub struct AuthorizationRequest {
     pub state: String,
 }
 
-/// Starts a sign-in.
+/// Starts a sign-in for `scope`, else for the configured one. The user may come back
+/// in any browser.
 pub fn authorize(cx: Context<'_>, user: &UserId, scope: Option<&Scope>) -> Result<AuthorizationRequest, Failure> {
     authorize_for(cx, user, scope.unwrap_or(&cx.settings.scope), Return::Anywhere)
 }
 
-/// Starts a sign-in that must come back as `returns` says.
+/// Starts a sign-in. The user must come back by the way `returns`.
 pub fn authorize_for(
     cx: Context<'_>,
     user: &UserId,
@@ -45,7 +48,7 @@ pub fn authorize_for(
     start(cx, client, user, scope, returns, current.root()).map_err(|_| Failure::store_unavailable())
 }
 
-/// A sign-in of another app's that is alive is nobody's to replace here.
+/// Refuses to replace a live sign-in that another app obtained.
 pub(super) fn refuse_over_anothers(cx: Context<'_>, current: &Current) -> Result<(), Failure> {
     let Current::Grant(grant) = current else { return Ok(()) };
     let Some(other) = grant.of_another(&cx.settings.app) else { return Ok(()) };
@@ -85,14 +88,20 @@ fn start(
     };
     cx.ports.set(Bucket::Store, &pending_key(place), &codec::encode(&pending))?;
     Ok(AuthorizationRequest {
-        authorization_url: wire::authorization_url(cx.settings, client, scope, &state, &challenge).into(),
+        authorization_url: url(cx, client, scope, &state, &challenge).into(),
         redirect_uri: pending.redirect_uri,
         scope: pending.scope,
         state,
     })
 }
 
-/// 256 random bits in 43 characters: a `state`, and a PKCE verifier (RFC 7636
+/// The URL of the page on which the user agrees.
+pub(super) fn url(cx: Context<'_>, client: &Client, scope: &Scope, state: &str, challenge: &str) -> Url {
+    let endpoint = cx.settings.authorization_endpoint();
+    wire::authorization_url(endpoint, &cx.settings.redirect_uri, client, scope, state, challenge)
+}
+
+/// 256 random bits in 43 characters, for a `state` or a PKCE verifier (RFC 7636
 /// § 4.1).
 fn random_text(cx: Context<'_>) -> String {
     let mut bytes = [0; 32];
@@ -114,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_in_is_open_until_its_redirect_comes_or_its_time_is_over() {
+    fn a_sign_in_is_open_until_its_redirect_or_its_end() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let alice = UserId::parse("alice").unwrap();

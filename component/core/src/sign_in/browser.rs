@@ -1,4 +1,5 @@
-//! Whether the person who comes back from Kroger is the one who began.
+//! Checks that the person who comes back from Kroger is the one who began. Uses up
+//! nothing.
 
 use crate::Context;
 use crate::failure::{Failure, SignInTrouble};
@@ -6,8 +7,8 @@ use crate::secret::base32_sha256;
 use crate::sign_in::pending::{Return, taken};
 use crate::user::UserId;
 
-/// Refuses where the sign-in of `state` may not come back in this browser, which
-/// shows `shown`. Nothing is used up: the right way is still open.
+/// Refuses a browser in which the sign-in of `state` may not come back. `shown` is
+/// the text that the browser shows. The right browser may still complete it.
 pub fn check_browser(cx: Context<'_>, state: &str, shown: Option<&str>) -> Result<(), Failure> {
     let (_, pending) = taken(cx, state)?;
     match pending.returns {
@@ -19,8 +20,7 @@ pub fn check_browser(cx: Context<'_>, state: &str, shown: Option<&str>) -> Resul
     }
 }
 
-/// Refuses where the sign-in of `state` was begun for another than `user`.
-/// Nothing is used up.
+/// Refuses a user other than the one for whom the sign-in of `state` began.
 pub fn check_user(cx: Context<'_>, state: &str, user: &UserId) -> Result<(), Failure> {
     let (_, pending) = taken(cx, state)?;
     if pending.user_id == *user { Ok(()) } else { Err(Failure::sign_in(SignInTrouble::OtherUser)) }

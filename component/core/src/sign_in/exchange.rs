@@ -1,4 +1,5 @@
-//! What the redirect brings: the code, exchanged for tokens, or a refusal.
+//! The end of a sign-in: exchanges the code of the redirect for tokens, or notes
+//! that the user declined. Never sends a code twice.
 
 use std::time::Duration;
 
@@ -26,28 +27,27 @@ const _: () = assert!(refresh::CALL_DEADLINE.as_secs() < LIFETIME.as_secs());
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedIn {
     pub grant: Grant,
-    /// What became of the `.env` mirror.
+    /// The state of the `.env` mirror.
     pub exported: Exported,
-    /// False where the grant waits in memory for the store to recover.
+    /// False if the grant waits in memory until the store recovers.
     pub is_stored: bool,
 }
 
-/// Ends the sign-in that `state` names without a grant: the person declined.
+/// Ends the sign-in of `state` without a grant: the user declined.
 pub fn decline(cx: Context<'_>, state: &str) -> Result<(), Failure> {
     take(cx, state).map(|_| ())
 }
 
 /// Exchanges the `code` of the redirect for tokens and stores the grant.
 ///
-/// The root is taken, and the user's history read, before the code is spent:
-/// after that, nothing but the one write stands between the person's consent
-/// and its being kept.
+/// Takes the root and reads the user's history before it spends the code. After
+/// that only one write remains, so little can lose the user's consent.
 pub fn complete(cx: Context<'_>, code: &Secret, state: &str) -> Result<SignedIn, Failure> {
     let client = client(cx)?;
     let pending = take(cx, state)?;
     let user = pending.user_id.key();
     let root = records::take_root(cx, &user).map_err(|_| spent_for_nothing())?;
-    // A deletion that came before this root ended the sign-in, or will see it.
+    // A deletion before this root ended the sign-in; a later one sees this root.
     taken(cx, state).map_err(Failure::ending_the_sign_in)?;
     let before = records::current(cx, &user).map_err(|_| spent_for_nothing())?;
     refuse_if_deleted_since(&pending, &before)?;
@@ -69,7 +69,7 @@ pub fn complete(cx: Context<'_>, code: &Secret, state: &str) -> Result<SignedIn,
     store(cx, &pending, root, record)
 }
 
-/// The pending sign-in of `state`, for the one caller that takes it.
+/// Takes the pending sign-in of `state`. Only one caller succeeds.
 fn take(cx: Context<'_>, state: &str) -> Result<Pending, Failure> {
     let (place, pending) = taken(cx, state)?;
     let now = cx.ports.wall_now();
@@ -79,17 +79,18 @@ fn take(cx: Context<'_>, state: &str) -> Result<Pending, Failure> {
     match cx.ports.increment(&used_key(place, &pending.state_hash), 1) {
         Ok(1) => Ok(pending),
         Ok(_) => Err(Failure::sign_in(SignInTrouble::Used)),
-        // It may have been raised, and then this state is spent.
+        // The counter may have been raised, so the state may be spent.
         Err(_) => Err(spent_for_nothing()),
     }
 }
 
-/// The store failed after the `state` was used, so the same call is of no use.
+/// The store failed after the `state` was used, so the same call cannot succeed.
 fn spent_for_nothing() -> Failure {
     Cause::SignInSpent.into()
 }
 
-/// Whoever deletes a user means the sign-ins under way, too.
+/// Refuses if the user was deleted since the sign-in began. A deletion ends the
+/// sign-ins under way, too.
 fn refuse_if_deleted_since(pending: &Pending, current: &Current) -> Result<(), Failure> {
     if current.buried() <= pending.root {
         return Ok(());
@@ -116,7 +117,7 @@ fn store(cx: Context<'_>, pending: &Pending, root: Root, record: Record) -> Resu
     let ticket = root.ticket();
     let deadline = cx.ports.monotonic_now() + SAVE_TIME;
     let kept = records::keep(cx, &user, ticket, &record, deadline).map_err(|_| unsaved())?;
-    // A deletion since then outranks this root; its caller is told so.
+    // A later deletion outranks this root, and this caller must know.
     if let Ok(current) = records::current(cx, &user) {
         refuse_if_deleted_since(pending, &current)?;
     }

@@ -1,9 +1,10 @@
-//! Moving in: a pair of tokens that another program obtained becomes a grant.
+//! Imports a pair of tokens that another program obtained, as a grant.
 //!
-//! The newer wins, and nothing is replaced that the caller did not know of: who
-//! imports names the standing that it expects. A refresh token that a lineage
-//! has had is never taken again, and nothing is ever sent from here: whether
-//! the token still works is found out by the refresh that comes next.
+//! The caller names the standing that it expects, so an import never replaces a
+//! grant that the caller did not know of. A refresh token that the lineage has had
+//! is never imported again.
+//!
+//! Sends nothing: the next refresh finds out whether the token still works.
 
 use std::time::Duration;
 
@@ -18,14 +19,15 @@ use crate::secret::Secret;
 use crate::store::codec;
 use crate::user::UserId;
 
-/// What Kroger gives.
+/// The lifetime of Kroger's access tokens.
 const LIFETIME: Duration = Duration::from_secs(1_800);
-/// An expiry further ahead is nonsense, such as milliseconds for seconds.
+/// The furthest believable expiry. A later one is nonsense, such as milliseconds
+/// for seconds.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
 const LONGEST_TOKEN: usize = 16 * 1024;
 const LONGEST_SCOPE: usize = 1_024;
 
-/// A pair as it was found in a file.
+/// A pair of tokens as a file has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     pub access_token: Option<Secret>,
@@ -35,7 +37,7 @@ pub struct Found {
     pub scope: Option<String>,
 }
 
-/// What of a pair nobody could send.
+/// A token that no request could carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flaw {
     /// `access-token` or `refresh-token`.
@@ -44,6 +46,8 @@ pub struct Flaw {
 }
 
 impl Found {
+    /// Checks that headers can carry the tokens.
+    ///
     /// # Errors
     /// The token that does not fit into a header.
     pub fn check(&self) -> Result<(), Flaw> {
@@ -52,42 +56,42 @@ impl Found {
     }
 }
 
-/// What a pair is, compared with what the store has for its user.
+/// A pair, compared with what the store has for its user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PairStanding {
-    /// Nothing is there to be replaced.
+    /// The store has no grant to replace.
     Absent,
-    /// Only a sign-in could bring back the grant that is there.
+    /// The grant in the store is dead: only a new sign-in would help.
     Dead,
     Newer,
     Older,
-    /// The user was forgotten since.
+    /// The user was forgotten after the pair was obtained.
     Forgotten,
     /// The lineage has, or once had, this refresh token.
     Known,
-    /// There is nothing in it that works, or could be made to.
+    /// The pair has no refresh token, and no valid access token.
     Useless,
 }
 
-/// What became of an import.
+/// The outcome of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ImportOutcome {
     Imported,
-    /// It stands otherwise than expected, or is never taken.
+    /// The standing is not the expected one, or is never imported.
     Declined(PairStanding),
 }
 
-/// What `found` would be as the user's grant. Writes nothing.
+/// Compares `found` with what the store has for the user. Writes nothing.
 pub fn assess(cx: Context<'_>, user: &UserId, found: &Found) -> Result<PairStanding, Failure> {
     let tokens = tokens(found, cx.settings.app.clone(), cx.ports.wall_now())?;
     let current = records::current(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
     standing(cx, user, &tokens, &current).map_err(|_| Failure::store_unavailable())
 }
 
-/// Makes `found` the user's grant, if it still stands as `expected`.
+/// Makes `found` the user's grant, if its standing is still `expected`.
 ///
-/// The root is taken before the history is read: a sign-in or deletion that
-/// takes its root later outranks this one.
+/// Takes the root before it reads the history, so a sign-in or deletion that takes
+/// its root later outranks this import.
 pub fn import(cx: Context<'_>, user: &UserId, found: &Found, expected: PairStanding) -> Result<ImportOutcome, Failure> {
     let seen = assess(cx, user, found)?;
     if seen != expected || !seen.may_be_taken() {
@@ -152,7 +156,7 @@ fn has_had(grant: &Grant, tokens: &Tokens) -> bool {
     }
 }
 
-/// Whether only a person could bring this grant back.
+/// True if only a new sign-in could renew this grant.
 fn is_dead(cx: Context<'_>, grant: &Grant) -> Result<bool, StoreError> {
     let now = cx.ports.wall_now();
     if grant.tokens.are_usable(now) {
@@ -228,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_of_a_user_whom_the_store_does_not_know_is_taken_whole() {
+    fn a_pair_of_an_unknown_user_is_imported_whole() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let found = pair("a", BEGINNING - EARLIER);
@@ -244,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_token_survives_a_stale_access_token_and_is_refreshed_on_first_use() {
+    fn a_pair_with_a_stale_access_token_is_refreshed_on_first_use() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let stale = pair("a", BEGINNING - Duration::from_secs(86_400));
@@ -259,7 +263,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_with_no_more_than_a_refresh_token_is_due_at_once() {
+    fn a_refresh_token_alone_is_due_at_once() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let bare = Found { refresh_token: Some(Secret::new("refresh-a")), ..Found::default() };
@@ -271,7 +275,7 @@ mod tests {
     }
 
     #[test]
-    fn the_newer_pair_is_told_from_the_older_and_each_is_taken_only_by_that_name() {
+    fn a_newer_or_older_pair_is_imported_only_if_expected_so() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         import_as(cx, &pair("a", BEGINNING - EARLIER), PairStanding::Absent);
@@ -288,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refresh_token_that_the_lineage_has_had_is_never_taken_again() {
+    fn a_known_refresh_token_is_never_imported_again() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let found = pair("a", BEGINNING - EARLIER);
@@ -303,7 +307,7 @@ mod tests {
     }
 
     #[test]
-    fn whoever_was_forgotten_since_stays_so_unless_that_is_what_is_meant() {
+    fn a_forgotten_user_stays_forgotten_unless_expected_so() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         import_as(cx, &pair("a", BEGINNING - EARLIER), PairStanding::Absent);
@@ -321,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn a_grant_that_kroger_refused_is_dead_even_beside_an_older_pair() {
+    fn a_refused_grant_is_dead_even_beside_an_older_pair() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         import_as(cx, &pair("a", BEGINNING - LIFETIME), PairStanding::Absent);
@@ -334,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_in_which_nothing_works_is_never_taken() {
+    fn a_useless_pair_is_never_imported() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let expired = Found { refresh_token: None, ..pair("a", BEGINNING - LIFETIME - EARLIER) };
@@ -347,7 +351,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_no_header_can_carry_is_refused_and_not_shown() {
+    fn a_token_that_fits_no_header_is_refused_and_never_shown() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         for canary in ["canary\r\nX: y".to_owned(), "canary".repeat(4_000)] {
@@ -361,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_in_that_comes_between_look_and_import_is_not_replaced() {
+    fn a_sign_in_between_assess_and_import_is_not_replaced() {
         let (settings, world) = (settings(), std::sync::Arc::new(TestWorld::new()));
         let cx = Context { settings: &settings, ports: &*world };
         let found = pair("a", BEGINNING - EARLIER);
@@ -377,7 +381,7 @@ mod tests {
     }
 
     #[test]
-    fn a_store_that_fails_is_said_to_and_nothing_is_sent() {
+    fn a_failing_store_is_told_and_nothing_is_sent() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         world.set_store_mood(StoreMood::Failing);

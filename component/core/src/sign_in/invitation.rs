@@ -1,15 +1,14 @@
-//! Asking a person to sign in through an agent: a link of ours, and the page
-//! behind it, which makes sure that whoever signs in is the one who asked.
+//! Invites a person to sign in through an agent: a link of ours, and the page behind
+//! it. Grants nothing: the page only leads on to Kroger.
 //!
-//! A link can be passed on, and who opens it would connect their own account for
-//! somebody else. So the page shows a number that the agent shows too, and asks
-//! the person to compare them; and the browser in which they agree is the only
-//! one that may come back from Kroger.
+//! The attack: a link is passed on, and the person who opens it connects their
+//! account for somebody else. The answer: the page shows a number that the agent
+//! shows too, and asks the person to compare them. Only the browser in which the
+//! person agrees may come back from Kroger.
 //!
-//! There are 1,000 places for invitations, taken in turn; what is long over is
-//! swept.
+//! There are 1,000 places for invitations, taken in turn. The sweep deletes
+//! invitations that are long over.
 
-use crate::sign_in::pending;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -20,25 +19,26 @@ use url::Url;
 use crate::Context;
 use crate::failure::{Cause, Failure, SignInTrouble};
 use crate::ports::{Bucket, StoreError, Timestamp};
+use crate::scope::Scope;
 use crate::secret::{Secret, base32_sha256};
-use crate::settings::{Scope, Settings};
+use crate::settings::Settings;
 use crate::sign_in::authorization;
-use crate::sign_in::pending::{LIFETIME, Return};
+use crate::sign_in::pending::{self, LIFETIME, Return};
 use crate::store::codec::{self, Stored};
 use crate::store::keys::{Key, Kind};
 use crate::store::ring::Ring;
 use crate::user::{UserId, UserKey};
 
 const RING: Ring = Ring { counter: Key::InvitationPlaces, places: 1_000 };
-/// A shared one is given out while it has this long left.
+/// The least time left for an invitation to be shared.
 const LEFT: Duration = Duration::from_secs(300);
 
-/// What an agent hands to the person.
+/// An invitation as an agent hands it to the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invited {
     pub id: String,
     pub url: String,
-    /// The page shows it, and the agent does.
+    /// Four digits that both the page and the agent show.
     pub number: String,
 }
 
@@ -57,11 +57,11 @@ impl Stored for Invitation {
     const VERSION: u32 = 1;
 }
 
-/// A person who agreed to go on, in one browser.
+/// The consent of a person, in one browser.
 #[derive(Debug)]
 pub struct Accepted {
     pub authorization_url: String,
-    /// What that browser shows when it comes back.
+    /// The secret that the browser shows when it comes back.
     pub browser: Secret,
 }
 
@@ -85,7 +85,7 @@ fn shared_key(user: &UserKey) -> String {
     Key::InvitationOf { user: user.clone() }.to_string()
 }
 
-/// The user's open invitation for `scope`, else a new one.
+/// Returns the user's open invitation for `scope`, else a new one.
 pub fn invite(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Invited, Failure> {
     if cx.settings.client.is_none() {
         return Err(Cause::ClientMissing.into());
@@ -120,8 +120,7 @@ fn invited(settings: &Settings, invitation: &Invitation) -> Invited {
     Invited { id: invitation.id.clone(), url, number: invitation.number.clone() }
 }
 
-/// The page stands beside the one that Kroger sends people back to, whatever
-/// stands before both.
+/// The URL of the page. It lies beside the redirect URI, below the same prefix.
 fn page(settings: &Settings, id: &str) -> Url {
     let mut url = settings.redirect_uri.clone();
     url.set_query(None);
@@ -130,10 +129,10 @@ fn page(settings: &Settings, id: &str) -> Url {
     url
 }
 
-/// The invitation of `id`, if it can still be accepted.
+/// Reads the invitation of `id`, if it can still be accepted.
 ///
 /// # Errors
-/// It is unknown, was overtaken, or took too long.
+/// It is unknown, a newer one has its place, or it is older than 10 minutes.
 pub fn open(cx: Context<'_>, id: &str) -> Result<Invitation, Failure> {
     let unknown = || Failure::sign_in(SignInTrouble::InvitationUnknown);
     let place = RING.place_of(id).ok_or_else(unknown)?;
@@ -147,20 +146,20 @@ pub fn open(cx: Context<'_>, id: &str) -> Result<Invitation, Failure> {
     Ok(invitation)
 }
 
-/// Whether the invitation at `place` is of no use any more.
+/// True if the invitation at `place` is of no use any more.
 pub(crate) fn is_over(cx: Context<'_>, place: u64) -> Result<bool, StoreError> {
     let invitation: Option<Invitation> = codec::read(cx, Bucket::Store, &key(place))?;
     Ok(invitation.is_some_and(|invitation| pending::is_long_over(cx, invitation.started_at)))
 }
 
-/// Whether the id of the user's last invitation is of no use any more.
+/// True if the id of the user's last invitation is of no use any more.
 pub(crate) fn is_shared_over(cx: Context<'_>, user: &UserKey) -> Result<bool, StoreError> {
     let shared: Option<Shared> = codec::read(cx, Bucket::Store, &shared_key(user))?;
     Ok(shared.is_some_and(|shared| pending::is_long_over(cx, shared.started_at)))
 }
 
-/// The person goes on to Kroger. Whoever accepts once more starts once more: the
-/// page may have been closed.
+/// Starts the sign-in that a person agreed to. A second consent starts a second
+/// sign-in, because the first page may have been closed.
 pub fn accept(cx: Context<'_>, id: &str) -> Result<Accepted, Failure> {
     let invitation = open(cx, id)?;
     let scope = Scope::parse(&invitation.scope).map_err(|allowed| Failure::invalid_argument("scope", allowed))?;
@@ -176,7 +175,7 @@ fn random_text(cx: Context<'_>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Four digits: to compare, not to guard.
+/// Four random digits. They serve to compare, not to guard.
 fn number(cx: Context<'_>) -> String {
     let mut bytes = [0; 4];
     cx.ports.random_bytes(&mut bytes);

@@ -1,4 +1,5 @@
-//! The link that failed calls share.
+//! The sign-in link that failed calls share, so that a user who is signed out does
+//! not fill all places. Never fails a call: there is a link, or there is none.
 
 use std::time::Duration;
 
@@ -6,24 +7,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::Context;
 use crate::grant::records;
-use crate::kroger::wire;
 use crate::ports::{Bucket, StoreError, Timestamp};
+use crate::scope::Scope;
 use crate::secret::base32_sha256;
-use crate::settings::Scope;
-use crate::sign_in::authorization::{AuthorizationRequest, authorize};
+use crate::sign_in::authorization::{self, AuthorizationRequest, authorize};
 use crate::sign_in::pending::{LIFETIME, RING, is_long_over, pending, used_key};
 use crate::store::codec::{self, Stored};
 use crate::store::keys::{Key, Kind};
 use crate::user::{UserId, UserKey};
 
-/// A shared link is given out while it has this long left.
+/// The least time left for a link to be shared.
 const LINK_LEFT: Duration = Duration::from_secs(300);
 
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Link {
     authorization_url: String,
-    /// Hash of what the link is made of besides its secrets: with other settings it
-    /// leads nowhere.
+    /// Hash of the link without its secrets. With other settings the hash differs, and
+    /// the link leads nowhere.
     #[serde(default)]
     made_of: String,
     place: String,
@@ -40,8 +40,8 @@ fn link_key(user: &UserKey) -> String {
     Key::SignInLink { user: user.clone() }.to_string()
 }
 
-/// A link for a call that failed because `scope` was not granted; calls that
-/// fail within minutes share it. None where no link can be made.
+/// A link for a call that failed because `scope` was not granted. Calls that fail
+/// within minutes share it. None if no link can be made.
 pub fn shared_link(cx: Context<'_>, user: &UserId, scope: &Scope) -> Option<String> {
     let key = link_key(&user.key());
     let link: Option<Link> = codec::read(cx, Bucket::Store, &key).ok().flatten();
@@ -58,12 +58,12 @@ pub fn shared_link(cx: Context<'_>, user: &UserId, scope: &Scope) -> Option<Stri
         state_hash: base32_sha256(&state),
         started_at: cx.ports.wall_now(),
     };
-    // Unshared, it still works.
+    // A link that is not shared still works.
     let _ = cx.ports.set(Bucket::Store, &key, &codec::encode(&link));
     Some(link.authorization_url)
 }
 
-/// Whether whoever opens `link` now can sign `user` in with it.
+/// True if `link` can still sign `user` in.
 fn is_open(cx: Context<'_>, user: &UserId, scope: &Scope, link: &Link) -> Result<bool, StoreError> {
     let Some(place) = RING.place(&link.place) else { return Ok(false) };
     let Some(pending) = pending(cx, place, &link.state_hash)? else { return Ok(false) };
@@ -82,5 +82,5 @@ pub(crate) fn is_over(cx: Context<'_>, user: &UserKey) -> Result<bool, StoreErro
 
 fn made_of(cx: Context<'_>, scope: &Scope) -> Option<String> {
     let client = cx.settings.client.as_ref()?;
-    Some(base32_sha256(wire::authorization_url(cx.settings, client, scope, "", "").as_str()))
+    Some(base32_sha256(authorization::url(cx, client, scope, "", "").as_str()))
 }

@@ -1,8 +1,8 @@
-//! The sign-ins that are under way.
+//! The sign-ins that are under way. Sends nothing.
 //!
-//! A started sign-in is kept in the store, so it outlives a restart. There are
-//! 1,000 places for them, taken in turn: who starts more pushes out the oldest.
-//! What is long over is swept.
+//! The store keeps a started sign-in, so it outlives a restart. There are 1,000
+//! places, taken in turn: one sign-in more pushes out the oldest. The sweep deletes
+//! sign-ins that are long over.
 
 use std::time::Duration;
 
@@ -18,11 +18,11 @@ use crate::store::ring::Ring;
 use crate::store::ticket::Root;
 use crate::user::UserId;
 
-/// How long a person may take to agree.
+/// How long the user may take to agree.
 pub const LIFETIME: Duration = Duration::from_secs(600);
 pub(super) const RING: Ring = Ring { counter: Key::SignInPlaces, places: 1_000 };
-/// What was started this long ago is over for everyone, whatever their clock
-/// says and however slow they are.
+/// The age at which a sign-in is over for every process, however wrong its clock
+/// and however slow it is.
 const LONG_OVER: Duration = Duration::from_secs(2 * LIFETIME.as_secs());
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -32,7 +32,7 @@ pub(crate) struct Pending {
     pub(super) user_id: UserId,
     pub(super) scope: String,
     pub(super) redirect_uri: String,
-    /// The root that was current when it was started.
+    /// The user's root when the sign-in started.
     pub(super) root: Option<Root>,
     pub(super) started_at: Timestamp,
     #[serde(default)]
@@ -44,20 +44,20 @@ impl Stored for Pending {
     const VERSION: u32 = 1;
 }
 
-/// By which way a person may come back from Kroger.
+/// The way by which the user must come back from Kroger.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Return {
     /// In any browser.
     #[default]
     Anywhere,
-    /// In the one that shows what hashes to this.
+    /// In the browser that shows a text with this hash.
     Browser(String),
-    /// In none: the caller who began it is given the address.
+    /// In no browser: the user gives the address to the caller that began.
     Pasted,
 }
 
-/// What is asked of a sign-in: for whom, and for what.
+/// The user and the scope of a sign-in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
     pub user_id: UserId,
@@ -69,7 +69,7 @@ pub struct Subject {
 pub enum Progress {
     /// The person has not come back from Kroger.
     Open,
-    /// The redirect came: it was completed, declined, or is just being so.
+    /// The redirect came: the sign-in was completed or declined, or just is.
     Taken,
     /// Nobody can complete it any more.
     Over,
@@ -83,13 +83,14 @@ pub(super) fn used_key(place: u64, state_hash: &str) -> String {
     Key::UsedSignIn { place, state_hash: state_hash.to_owned() }.to_string()
 }
 
-/// The sign-in at `place`, if it is the one of that hash.
+/// The sign-in at `place`, if its state has this hash.
 pub(super) fn pending(cx: Context<'_>, place: u64, state_hash: &str) -> Result<Option<Pending>, StoreError> {
     let pending: Option<Pending> = codec::read(cx, Bucket::Store, &pending_key(place))?;
     Ok(pending.filter(|pending| pending.state_hash == state_hash))
 }
 
-/// The sign-in of `state`, and its place, which must still be its own.
+/// The sign-in of `state` and its place. Fails if another sign-in has taken the
+/// place since.
 pub(super) fn taken(cx: Context<'_>, state: &str) -> Result<(u64, Pending), Failure> {
     let unknown = || Failure::sign_in(SignInTrouble::Unknown);
     let place = RING.place_of(state).ok_or_else(unknown)?;
@@ -97,12 +98,12 @@ pub(super) fn taken(cx: Context<'_>, state: &str) -> Result<(u64, Pending), Fail
     pending.map(|pending| (place, pending)).ok_or_else(unknown)
 }
 
-/// Whether the sign-in at `place` is still the one of that hash: then its counter is needed.
+/// True if the sign-in at `place` still has this hash. Then its counter is needed.
 pub(crate) fn is_pending(cx: Context<'_>, place: u64, state_hash: &str) -> Result<bool, StoreError> {
     Ok(pending(cx, place, state_hash)?.is_some())
 }
 
-/// What the sign-in of `state` asks for, be it open, used or expired.
+/// The user and the scope of the sign-in of `state`, even if it is used or expired.
 pub fn subject(cx: Context<'_>, state: &str) -> Option<Subject> {
     let pending = pending(cx, RING.place_of(state)?, &base32_sha256(state)).ok()??;
     Some(Subject { user_id: pending.user_id, scope: pending.scope })
@@ -123,8 +124,10 @@ pub fn progress(cx: Context<'_>, state: &str) -> Result<Progress, StoreError> {
     })
 }
 
-/// Ends the user's sign-ins that are under way, without a trace. Whoever has
-/// taken one already finds it gone once their root is taken, see [`complete`].
+/// Ends the user's sign-ins that are under way, without a trace.
+///
+/// A caller that is completing one looks again after it has taken its root, and
+/// finds it gone.
 pub fn end(cx: Context<'_>, user: &UserId) -> Result<(), StoreError> {
     for key in RING.live(cx)?.map(pending_key) {
         let pending: Option<Pending> = codec::read(cx, Bucket::Store, &key)?;
@@ -135,19 +138,20 @@ pub fn end(cx: Context<'_>, user: &UserId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether the sign-in at `place` is of no use any more.
+/// True if the sign-in at `place` is of no use any more.
 pub(crate) fn is_over(cx: Context<'_>, place: u64) -> Result<bool, StoreError> {
     let pending: Option<Pending> = codec::read(cx, Bucket::Store, &pending_key(place))?;
     Ok(pending.is_some_and(|pending| is_long_over(cx, pending.started_at)))
 }
 
-/// Whether a sign-in or a link that began at `started_at` is over for everybody.
+/// True if a sign-in or a link that began at `started_at` is over for every
+/// process.
 pub(super) fn is_long_over(cx: Context<'_>, started_at: Timestamp) -> bool {
     let now = cx.ports.wall_now();
     now.since(started_at).max(started_at.since(now)) >= LONG_OVER
 }
 
-/// What is left of a sign-in's time, for people to read.
+/// The lifetime of a sign-in in minutes, for people to read.
 pub fn minutes() -> u64 {
     LIFETIME.as_secs() / 60
 }

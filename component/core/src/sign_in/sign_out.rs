@@ -1,4 +1,4 @@
-//! Forgetting grants.
+//! Forgets a user's grant. Sends nothing.
 
 use crate::Context;
 use crate::failure::Failure;
@@ -9,8 +9,10 @@ use crate::sign_in::pending;
 use crate::store::ticket::Root;
 use crate::user::UserId;
 
-/// Forgets the user's grant: a tombstone, which no refresh under way undoes.
-/// Of a user who never signed in nothing is written: anyone can make up names.
+/// Forgets the user's grant.
+///
+/// Writes a tombstone, which no refresh under way undoes. Writes nothing for a user
+/// who never signed in: anyone can make up names, and each would cost space.
 pub fn forget(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
     if is_without_history(cx, user).map_err(|_| Failure::store_unavailable())? {
         return Ok(());
@@ -23,11 +25,11 @@ pub fn forget(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether there is nothing to bury; sign-ins under way are ended first. The
-/// default user's pairs may lie outside.
+/// True if there is nothing to bury. Ends the user's sign-ins under way before it
+/// says so. Always false for the default user, whose tokens may lie in `.env`.
 ///
-/// Looked at once more after that: a sign-in that was not found had taken its
-/// root by then, or finds itself ended.
+/// Reads the roots once more after it has ended the sign-ins: one that is being
+/// completed has taken its root by then, or finds itself ended.
 fn is_without_history(cx: Context<'_>, user: &UserId) -> Result<bool, StoreError> {
     let key = user.key();
     let has_no_root = || records::is_newest_root(cx, &key, Root::default());
@@ -38,8 +40,8 @@ fn is_without_history(cx: Context<'_>, user: &UserId) -> Result<bool, StoreError
     Ok(has_no_root()? && records::current(cx, &key)? == Current::Absent)
 }
 
-/// Who takes a root after ours may not have seen our tombstone; so it is written
-/// again until none did, and who comes later sees it.
+/// Writes the tombstone until no other root was taken meanwhile. A process that
+/// took a root after ours may not have seen the tombstone; a later one does.
 fn bury(cx: Context<'_>, user: &UserId) -> Result<Root, StoreError> {
     const TRIES: usize = 8;
 

@@ -9,12 +9,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
+use crate::client::Client;
 use crate::failure::{Cause, Failure};
 use crate::kroger::token_response::{TokenResponse, Verdict, verdict};
 use crate::kroger::wire;
 use crate::ports::{Bucket, Event, SendError, StoreError, Timestamp};
 use crate::secret::{Fingerprint, Secret};
-use crate::settings::Client;
 use crate::store::codec;
 use crate::store::keys::{Key, Kind};
 

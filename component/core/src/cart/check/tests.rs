@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::cart::check::{Concern, check_cart_items};
 use crate::catalog::product::Cents;
-use crate::catalog::tests::{EGGS, MILK, STORE, Shop, product_json};
+use crate::catalog::tests::{EGGS, LANDEN, MILK, Shop, product_json};
 use crate::item::{Item, Modality, Quantity, Upc};
 
 fn item(upc: &str, quantity: u32, modality: Modality) -> Item {
@@ -12,7 +12,7 @@ fn item(upc: &str, quantity: u32, modality: Modality) -> Item {
 }
 
 #[test]
-fn a_check_says_of_each_item_what_stands_in_its_way_and_what_it_costs() {
+fn a_check_tells_the_concerns_and_the_cost_of_each_item() {
     let shop = Shop::at_landen();
     let mut limited = product_json("0000000000003", "6 ct", 5.0, "LOW");
     limited["retstrictions"] = json!({ "maximumOrderQuantity": 2 });
@@ -53,7 +53,7 @@ fn a_check_says_of_each_item_what_stands_in_its_way_and_what_it_costs() {
 }
 
 #[test]
-fn where_a_list_tells_nothing_of_the_store_each_product_is_asked_for() {
+fn a_list_without_prices_makes_the_check_ask_for_each_product() {
     let shop = Shop::at_landen();
     shop.answer(&json!([{ "upc": MILK, "description": "Milk" }]));
     shop.answer(&product_json(MILK, "1 gal", 1.99, "HIGH"));
@@ -61,11 +61,11 @@ fn where_a_list_tells_nothing_of_the_store_each_product_is_asked_for() {
     let check = check_cart_items(shop.cx(), &shop.user, &[item(MILK, 1, Modality::Pickup)], None).unwrap();
 
     assert_eq!(check.estimated_total, Cents(199));
-    assert_eq!(shop.asked()[1], format!("/v1/products/{MILK}?filter.locationId={STORE}"));
+    assert_eq!(shop.asked()[1], format!("/v1/products/{MILK}?filter.locationId={LANDEN}"));
 }
 
 #[test]
-fn a_check_without_a_store_says_only_what_kroger_knows_anywhere() {
+fn a_check_without_a_location_tells_only_unknown_upcs() {
     let shop = Shop::open();
     shop.answer(&json!([{ "upc": MILK, "description": "Milk" }]));
     let items = [item(MILK, 1, Modality::Pickup), item(EGGS, 1, Modality::Pickup)];

@@ -5,7 +5,7 @@ use crate::catalog::page_request::{Fulfillment, MOST_PRODUCTS, Selection};
 use crate::failure::Failure;
 
 /// The most terms of one search: each is a call to Kroger.
-pub const MOST_TERMS: usize = 10;
+pub(crate) const MOST_TERMS: usize = 10;
 
 /// A search for products.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

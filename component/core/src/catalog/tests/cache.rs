@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use serde_json::json;
 
-use super::{MILK, STORE, Shop, product_json, query};
+use super::{LANDEN, MILK, Shop, product_json, query};
 use crate::catalog::location::LocationId;
 use crate::catalog::locations::location;
 use crate::failure::Code;
 
 #[test]
-fn the_same_question_within_a_minute_is_asked_once_and_later_again() {
+fn a_question_is_asked_once_a_minute() {
     let shop = Shop::at_landen();
     let shop = Shop { world: shop.world.with_cache(), ..shop };
     let milk = json!([product_json(MILK, "1 gal", 1.99, "HIGH")]);
@@ -30,12 +30,12 @@ fn the_same_question_within_a_minute_is_asked_once_and_later_again() {
 }
 
 #[test]
-fn an_answer_that_failed_is_not_kept() {
+fn a_failed_answer_is_not_kept() {
     let shop = Shop::open();
     let shop = Shop { world: shop.world.with_cache(), ..shop };
     shop.world.answer(404, "");
-    shop.answer(&json!({ "locationId": STORE }));
-    let id = LocationId::parse(STORE).unwrap();
+    shop.answer(&json!({ "locationId": LANDEN }));
+    let id = LocationId::parse(LANDEN).unwrap();
 
     assert_eq!(location(shop.cx(), &shop.user, &id).unwrap_err().code, Code::NotFound);
     assert_eq!(location(shop.cx(), &shop.user, &id).unwrap().id, id);

@@ -3,17 +3,17 @@
 use crate::failure::NextStep;
 use serde_json::json;
 
-use super::{STORE, Shop};
+use super::{LANDEN, Shop};
 use crate::catalog::location::LocationId;
 use crate::catalog::locations::{LocationQuery, Near, find_locations};
-use crate::catalog::preferred_location::{self, Source as PreferredBy};
+use crate::catalog::preferred_location::{self, PreferredBy};
 use crate::failure::Code;
 
 #[test]
-fn stores_are_looked_for_near_the_configured_zip_code_unless_told_otherwise() {
+fn locations_are_near_the_configured_zip_code_by_default() {
     let shop = Shop::with(&[("KROGER_DEFAULT_ZIP_CODE", "45202"), ("KROGER_DEFAULT_RADIUS_MILES", "25")]);
     for _ in 0..3 {
-        shop.answer(&json!([{ "locationId": STORE, "name": "Kroger Landen" }, { "locationId": "?" }]));
+        shop.answer(&json!([{ "locationId": LANDEN, "name": "Kroger Landen" }, { "locationId": "?" }]));
     }
     let find = |query: LocationQuery| find_locations(shop.cx(), &shop.user, &query).unwrap();
 
@@ -41,7 +41,7 @@ fn stores_are_looked_for_near_the_configured_zip_code_unless_told_otherwise() {
 }
 
 #[test]
-fn a_search_for_stores_near_nothing_or_beyond_a_bound_is_refused() {
+fn a_search_for_locations_needs_a_place_and_valid_bounds() {
     let shop = Shop::open();
     let near = Near::zip_code("45202").ok();
     for (wrong, field) in [
@@ -57,13 +57,13 @@ fn a_search_for_stores_near_nothing_or_beyond_a_bound_is_refused() {
 }
 
 #[test]
-fn a_preferred_store_counts_before_the_configured_one_until_it_is_cleared() {
+fn a_preferred_location_counts_until_it_is_cleared() {
     let shop = Shop::at_landen();
     shop.answer(&json!({ "locationId": "70300022", "name": "Ralphs Downtown LA" }));
     let ralphs = LocationId::parse("70300022").unwrap();
     let of = || preferred_location::of(shop.cx(), &shop.user).unwrap().unwrap();
 
-    assert_eq!((of().location.as_str(), of().source), (STORE, PreferredBy::Configured));
+    assert_eq!((of().location.as_str(), of().source), (LANDEN, PreferredBy::Configured));
     preferred_location::set(shop.cx(), &shop.user, &ralphs).unwrap();
     assert_eq!((of().location.as_str(), of().source), ("70300022", PreferredBy::Chosen));
     shop.world.answer(404, "");

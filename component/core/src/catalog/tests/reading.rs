@@ -16,7 +16,7 @@ use crate::testing::TestWorld;
 use crate::upstream::quota;
 
 #[test]
-fn a_lost_answer_is_asked_for_anew_and_given_up_after_the_configured_tries() {
+fn a_lost_answer_is_asked_for_again_up_to_the_configured_tries() {
     let shop = Shop::open();
     shop.world.lose_answer(SendError::Unknown);
     shop.world.answer(503, "");
@@ -34,7 +34,7 @@ fn a_lost_answer_is_asked_for_anew_and_given_up_after_the_configured_tries() {
 }
 
 #[test]
-fn a_rejected_app_token_is_fetched_anew_and_one_rejected_again_is_told() {
+fn a_rejected_app_token_is_replaced_once() {
     let shop = Shop::open();
     shop.world.answer(401, r#"{"error":"invalid_token"}"#);
     shop.world.answer(200, r#"{"access_token":"second","expires_in":1800}"#);
@@ -54,7 +54,7 @@ fn a_rejected_app_token_is_fetched_anew_and_one_rejected_again_is_told() {
 }
 
 #[test]
-fn an_app_without_a_secret_reads_with_the_users_token_and_asks_for_the_scope_it_lacks() {
+fn a_public_client_reads_with_the_users_token_and_asks_for_scope() {
     let variables = [
         ("KROGER_CLIENT_ID", "app"),
         ("KROGER_USER_ACCESS_TOKEN", "users-own"),
@@ -78,7 +78,7 @@ fn an_app_without_a_secret_reads_with_the_users_token_and_asks_for_the_scope_it_
 }
 
 #[test]
-fn a_page_of_somebody_elses_is_no_answer() {
+fn an_answer_that_is_not_krogers_is_refused() {
     for (status, body) in [(200, "<html>"), (200, "[]"), (404, "<html>"), (302, ""), (200, r#"{"meta":{}}"#)] {
         let shop = Shop::open();
         shop.world.answer(status, body);
@@ -88,7 +88,7 @@ fn a_page_of_somebody_elses_is_no_answer() {
 }
 
 #[test]
-fn a_used_up_quota_is_told_and_nothing_is_sent() {
+fn a_used_up_quota_sends_nothing() {
     let shop = Shop::with(&[("KROGER_QUOTA_CHAINS", "1")]);
     shop.answer(&json!([]));
     chains(shop.cx(), &shop.user).unwrap();
@@ -102,7 +102,7 @@ fn a_used_up_quota_is_told_and_nothing_is_sent() {
 }
 
 #[test]
-fn the_profile_is_read_with_the_users_token_and_kept_nowhere() {
+fn the_profile_is_read_with_the_users_token_and_never_kept() {
     let variables = [
         ("KROGER_CLIENT_ID", "app"),
         ("KROGER_CLIENT_SECRET", "s"),

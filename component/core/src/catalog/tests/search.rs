@@ -3,20 +3,20 @@
 use crate::failure::{Cause, NextStep};
 use serde_json::{Value, json};
 
-use super::{EGGS, MILK, STORE, Shop, product_json, query, upcs};
+use super::{EGGS, LANDEN, MILK, Shop, product_json, query, upcs};
 use crate::catalog::location::LocationId;
 use crate::catalog::search::query::{Order, ProductQuery, StockWanted};
 use crate::failure::Code;
 
 #[test]
-fn each_term_is_a_search_of_its_own_at_the_configured_store() {
+fn each_term_is_one_search_at_the_configured_location() {
     let shop = Shop::at_landen();
     shop.answer(&json!([product_json(MILK, "1 gal", 1.99, "HIGH")]));
     shop.answer(&json!([]));
 
     let found = shop.search(&query(&["whole milk", "unicorn steak"])).unwrap();
 
-    assert_eq!(found.location, LocationId::parse(STORE).ok());
+    assert_eq!(found.location, LocationId::parse(LANDEN).ok());
     assert_eq!(found.found[0].searched_for, "whole milk");
     assert_eq!(upcs(&found.found[0]), [MILK]);
     assert!(found.found[1].products.is_empty() && found.found[1].failure.is_none());
@@ -30,7 +30,7 @@ fn each_term_is_a_search_of_its_own_at_the_configured_store() {
 }
 
 #[test]
-fn a_search_that_fails_does_not_take_the_others_with_it() {
+fn a_failed_term_leaves_the_others_alone() {
     let shop = Shop::at_landen();
     shop.world.answer(400, r#"{"code":"API-4101-400","reason":"Invalid parameters"}"#);
     shop.answer(&json!([product_json(MILK, "1 gal", 1.99, "HIGH")]));
@@ -44,7 +44,7 @@ fn a_search_that_fails_does_not_take_the_others_with_it() {
 }
 
 #[test]
-fn the_cheapest_come_first_by_price_or_by_unit_and_what_is_not_known_last() {
+fn the_cheapest_come_first_and_unknown_prices_last() {
     let products = json!([
         product_json("0000000000001", "1 gal", 4.00, "HIGH"),
         product_json("0000000000002", "1/2 gal", 3.00, "LOW"),
@@ -65,7 +65,7 @@ fn the_cheapest_come_first_by_price_or_by_unit_and_what_is_not_known_last() {
 }
 
 #[test]
-fn a_sorted_search_says_of_how_many_only_where_there_are_others() {
+fn a_sorted_search_tells_if_products_are_unseen() {
     let note = |total: u32, limit: u32| {
         let shop = Shop::at_landen();
         let products = json!([product_json(MILK, "1 gal", 2.0, "HIGH"), product_json(EGGS, "12 ct", 1.0, "HIGH")]);
@@ -81,7 +81,7 @@ fn a_sorted_search_says_of_how_many_only_where_there_are_others() {
 }
 
 #[test]
-fn a_search_says_where_it_goes_on_whatever_was_left_out() {
+fn the_next_start_counts_products_that_were_left_out() {
     let shop = Shop::at_landen();
     let all: Vec<Value> = (1..=50)
         .map(|n: u32| {
@@ -102,7 +102,7 @@ fn a_search_says_where_it_goes_on_whatever_was_left_out() {
 }
 
 #[test]
-fn upcs_are_looked_up_in_one_call_and_what_is_missing_is_said() {
+fn upcs_are_looked_up_in_one_call_and_missing_ones_are_noted() {
     let shop = Shop::at_landen();
     shop.answer(&json!([product_json(MILK, "1 gal", 1.99, "HIGH")]));
 
@@ -116,7 +116,7 @@ fn upcs_are_looked_up_in_one_call_and_what_is_missing_is_said() {
 }
 
 #[test]
-fn a_upc_that_kroger_does_not_know_and_is_a_barcode_is_asked_about() {
+fn an_unknown_upc_that_is_a_barcode_is_asked_about() {
     let shop = Shop::at_landen();
     shop.answer(&json!([product_json(EGGS, "12 ct", 1.99, "HIGH")]));
     shop.answer(&json!([product_json(MILK, "1 gal", 1.99, "HIGH")]));
@@ -129,7 +129,7 @@ fn a_upc_that_kroger_does_not_know_and_is_a_barcode_is_asked_about() {
 }
 
 #[test]
-fn what_cannot_be_searched_for_is_refused_and_nothing_is_sent() {
+fn an_invalid_search_is_refused_and_sends_nothing() {
     let shop = Shop::open();
     let none = query(&[]);
     for (wrong, field) in [
@@ -151,7 +151,7 @@ fn what_cannot_be_searched_for_is_refused_and_nothing_is_sent() {
 }
 
 #[test]
-fn without_a_store_there_is_no_price_and_the_search_says_why() {
+fn without_a_location_the_search_tells_why_prices_are_missing() {
     let shop = Shop::open();
     shop.answer(&json!([{ "upc": MILK, "description": "Milk" }]));
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::Context;
 use crate::backoff;
+use crate::client::Client;
 use crate::grant::attempts::{Attempt, AttemptOutcome, Intent};
 use crate::grant::lineage::{Grant, Record, Tokens};
 use crate::grant::records::{self, SAVE_TIME};
@@ -17,7 +18,6 @@ use crate::grant::{folded, refreshed};
 use crate::kroger::token_response::{TokenResponse, Verdict, verdict};
 use crate::kroger::wire;
 use crate::ports::{Event, SendError, StoreError};
-use crate::settings::Client;
 use crate::stopwatch::Stopwatch;
 use crate::store::claim::{self, Deed, LEASE, Withdrawal};
 use crate::store::ticket::Ticket;
