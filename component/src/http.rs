@@ -28,13 +28,14 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, delete, get, post, put};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use http::header::{ALLOW, CONTENT_LENGTH, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request};
+use rmcp::ServerHandler;
 use tower::ServiceExt as _;
 
 use crate::edge::{LARGEST_REQUEST, SharedPorts, block_on, misconfiguration};
-use crate::mcp::Mcp;
+use crate::mcp::{Mcp, Server};
 use kroger_core::settings::{SettingError, Settings};
 use origin::{Admitted, Known};
 use problem::Problem;
@@ -58,8 +59,19 @@ impl Service {
     /// Where the settings do not parse, each request is answered with what is
     /// wrong with them.
     pub fn new(settings: Result<Arc<Settings>, Vec<SettingError>>) -> Self {
+        Self::with_mcp(settings, Server::new)
+    }
+
+    /// Serves the same routes, with another server at `/mcp`.
+    pub fn with_mcp<S: ServerHandler + Clone>(
+        settings: Result<Arc<Settings>, Vec<SettingError>>,
+        server: impl FnOnce(Arc<Settings>) -> S,
+    ) -> Self {
         let routes = settings
-            .map(|settings| Routes { known: Known::new(&settings), router: router(settings) })
+            .map(|settings| {
+                let mcp = mcp::endpoint(Mcp::new(server(Arc::clone(&settings))));
+                Routes { known: Known::new(&settings), router: router(settings, mcp) }
+            })
             .map_err(|errors| Problem::misconfigured(misconfiguration(&errors)));
         Self { routes }
     }
@@ -114,8 +126,7 @@ impl Routes {
     }
 }
 
-fn router(settings: Arc<Settings>) -> Router {
-    let mcp = Arc::new(Mcp::new(Arc::clone(&settings)));
+fn router(settings: Arc<Settings>, mcp: MethodRouter<Arc<Settings>>) -> Router {
     Router::new()
         .route("/livez", get(status::livez))
         .route("/readyz", get(status::readyz))
@@ -133,7 +144,7 @@ fn router(settings: Arc<Settings>) -> Router {
         .route("/locations/{id}", get(catalog::location_by_id))
         .route("/identity/profile", get(catalog::profile))
         .route("/admin/rate-limits", get(rate_limits::rate_limits))
-        .route("/mcp", any(move |call, request| mcp::answer(Arc::clone(&mcp), call, request)))
+        .route("/mcp", mcp)
         .route("/admin/tokens", get(admin::tokens))
         .route("/admin/tokens/refresh", post(admin::refresh))
         .route("/admin/tokens/validate", get(validation::validate))

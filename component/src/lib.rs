@@ -9,4 +9,4 @@ mod edge;
 pub mod http;
 mod mcp;
 #[cfg(target_family = "wasm")]
-mod wasi;
+pub mod wasi;

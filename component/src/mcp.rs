@@ -6,7 +6,6 @@
 //! protocol asks is the SDK's business, what a tool does is the core's; here one
 //! is translated into the other, and nothing is kept from call to call.
 
-#![cfg_attr(feature = "conformance", allow(dead_code, reason = "the suite's tools stand in for ours"))]
 #![allow(
     clippy::doc_markdown,
     clippy::doc_link_with_quotes,
@@ -19,8 +18,6 @@ mod arguments;
 mod call;
 mod cart;
 mod consent;
-#[cfg(feature = "conformance")]
-mod fixtures;
 mod items;
 mod means;
 mod message;
@@ -40,25 +37,22 @@ use axum::body::{Body, Bytes};
 use data_encoding::HEXLOWER;
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::Value;
 
 use crate::edge::{Caller, LARGEST_REQUEST};
-#[cfg(feature = "conformance")]
-use fixtures::Server;
-use kroger_core::settings::Settings;
-#[cfg(not(feature = "conformance"))]
-use server::Server;
+pub(crate) use server::Server;
 
 /// The endpoint, built once and asked many times.
-pub(crate) struct Mcp {
-    service: StreamableHttpService<Server, NeverSessionManager>,
+pub(crate) struct Mcp<S> {
+    service: StreamableHttpService<S, NeverSessionManager>,
 }
 
-impl Mcp {
+impl<S: ServerHandler + Clone> Mcp<S> {
     /// Host and Origin are checked on every route before this one is asked.
-    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+    pub(crate) fn new(server: S) -> Self {
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
             .with_json_response(true)
@@ -66,7 +60,6 @@ impl Mcp {
             .with_sse_retry(None)
             .with_max_request_body_bytes(LARGEST_REQUEST)
             .disable_allowed_hosts();
-        let server = Server::new(settings);
         Self { service: StreamableHttpService::new(move || Ok(server.clone()), Arc::default(), config) }
     }
 

@@ -3,6 +3,8 @@
 //!
 //! It translates and decides nothing.
 
+#![cfg_attr(not(feature = "exports"), allow(dead_code, reason = "the library of another component"))]
+
 mod bindings;
 mod catalog;
 mod clock;
@@ -13,3 +15,7 @@ mod keyvalue;
 mod outgoing;
 mod ports;
 mod typed;
+
+/// The interfaces of WASI that the component imports.
+pub use bindings::wasi as imports;
+pub use incoming::answer;

@@ -51,14 +51,14 @@ static TOOLS: [Entry; 15] = [
 static TOOLS_OF_LOG: [Entry; 2] = [entry::<recent::ViewRecentAdds>(), entry::<recent::ForgetRecentAdds>()];
 
 #[derive(Clone)]
-pub(super) struct Server {
+pub(crate) struct Server {
     settings: Arc<Settings>,
     /// Made when it is first asked for: the schemas cost more than a call.
     listed: Arc<OnceLock<Vec<Tool>>>,
 }
 
 impl Server {
-    pub(super) fn new(settings: Arc<Settings>) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
         Self { settings, listed: Arc::default() }
     }
 

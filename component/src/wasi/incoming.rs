@@ -15,19 +15,23 @@ use super::component::Component;
 use super::instance::instance;
 use super::ports::Wasi;
 use crate::edge::{LARGEST_REQUEST, block_on};
-use crate::http::Malformed;
+use crate::http::{Malformed, Service};
 
 const CHUNK: u64 = 64 * 1024;
 
 impl Guest for Component {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
-        let service = &instance().service;
-        let response = match read(&request) {
-            Ok(request) => block_on(service.serve(request, Arc::new(Wasi::new()))),
-            Err(malformed) => service.refuse(malformed),
-        };
-        write(response, out);
+        answer(&instance().service, &request, out);
     }
+}
+
+/// Answers `request` by the routes of `service`.
+pub fn answer(service: &Service, request: &IncomingRequest, out: ResponseOutparam) {
+    let response = match read(request) {
+        Ok(request) => block_on(service.serve(request, Arc::new(Wasi::new()))),
+        Err(malformed) => service.refuse(malformed),
+    };
+    write(response, out);
 }
 
 fn read(incoming: &IncomingRequest) -> Result<http::Request<Bytes>, Malformed> {
