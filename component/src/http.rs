@@ -8,7 +8,6 @@ mod admin;
 mod call;
 mod cart;
 mod catalog;
-mod fields;
 mod invitation;
 mod mcp;
 mod openapi;

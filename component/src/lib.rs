@@ -6,6 +6,7 @@
 //! meets its host.
 
 mod edge;
+mod fields;
 pub mod http;
 mod mcp;
 #[cfg(target_family = "wasm")]

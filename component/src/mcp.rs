@@ -14,7 +14,6 @@
 #![allow(clippy::struct_field_names, reason = "the keys of results")]
 
 mod account;
-mod arguments;
 mod call;
 mod cart;
 mod consent;

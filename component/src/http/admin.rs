@@ -10,9 +10,9 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::call::{Call, json, user};
-use super::fields::Fields;
 use super::problem::Problem;
 use super::words::{self, seconds_left};
+use crate::fields::{Nothing, json as body_json};
 use kroger_core::Context;
 use kroger_core::failure::Failure;
 use kroger_core::grant::attempts::Outcome;
@@ -249,7 +249,7 @@ pub(super) struct Refreshed<'a> {
 pub(super) async fn refresh(call: Call, body: Bytes) -> Result<Response, Problem> {
     if !body.is_empty() {
         // Whoever names a user here would have another's token refreshed.
-        Fields::of_body(&body, &[])?;
+        body_json::read::<Nothing>(&body)?;
     }
     let cx = call.context();
     let user = call.user()?;

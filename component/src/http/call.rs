@@ -10,10 +10,12 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
+use serde_json::Value;
 use url::form_urlencoded;
 
 use super::problem::Problem;
 use crate::edge::SharedPorts;
+use crate::fields::{Field, Place};
 use kroger_core::Context;
 use kroger_core::cart::ledger::IdempotencyKey;
 use kroger_core::settings::Settings;
@@ -57,13 +59,10 @@ impl Call {
         Ok(self.given(name)?.filter(|value| !value.is_empty()))
     }
 
-    /// Whether the query parameter `name` is `true`.
-    pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
-        match self.given(name)?.as_deref() {
-            Some("true") => Ok(true),
-            None | Some("false") => Ok(false),
-            Some(_) => Err(Problem::invalid_argument(name, "true or false")),
-        }
+    /// Reads the query parameter `name` as the type of the field. Refuses an empty one unless the type takes it.
+    pub(super) fn read<T: Field>(&self, name: &str) -> Result<T, Problem> {
+        let value = self.given(name)?.map(|text| Value::from(text.into_owned()));
+        Ok(T::read(value, &Place::query().field(name))?)
     }
 
     /// The query parameter `name`, be it empty.

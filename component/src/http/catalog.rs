@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use super::call::{Call, json};
 use super::problem::Problem;
+use crate::fields::values::Whole;
 use kroger_core::catalog::location::LocationId;
 use kroger_core::catalog::locations::{self, Near, StoreQuery};
 use kroger_core::catalog::page::{Filter, Fulfillment, MOST_PRODUCTS, PageRequest, Term};
@@ -101,8 +102,8 @@ pub(super) async fn search_products(call: Call) -> Result<Response, Problem> {
     let (term, note) = term(&call)?;
     let brand = brand(&call)?;
     let fulfillment = fulfillment(&call)?;
-    let limit = number(&call, "limit", 1, MOST_PRODUCTS)?.unwrap_or(10);
-    let start = number(&call, "start", 0, 250)?.unwrap_or(0);
+    let limit = number::<1, MOST_PRODUCTS>(&call, "limit")?.unwrap_or(10);
+    let start = number::<0, 250>(&call, "start")?.unwrap_or(0);
     let location = catalog::store_of(cx, &user, location(&call)?.as_ref())?;
     let request = PageRequest { filter: Filter::Term { term, brand }, location, fulfillment, limit, start };
     let page = catalog::product_page(cx, &user, &request, Purpose::Browse)?;
@@ -132,10 +133,10 @@ pub(super) async fn search_locations(call: Call) -> Result<Response, Problem> {
     let user = call.user()?;
     let query = StoreQuery {
         near: near(&call)?,
-        radius_miles: number(&call, "radiusInMiles", 1, 100)?,
+        radius_miles: number::<1, 100>(&call, "radiusInMiles")?,
         chain: chain(&call)?,
         departments: departments(&call)?,
-        limit: number(&call, "limit", 1, 200)?,
+        limit: number::<1, 200>(&call, "limit")?,
     };
     let is_nowhere = query.near.is_none() && query.chain.is_none() && cx.settings.default_location.zip_code.is_none();
     if is_nowhere {
@@ -211,10 +212,7 @@ fn departments(call: &Call) -> Result<Vec<String>, Problem> {
     Ok(list.map(|list| list.split(',').map(str::to_owned).collect()).unwrap_or_default())
 }
 
-/// Digits alone, between two bounds.
-fn number(call: &Call, name: &str, least: u32, most: u32) -> Result<Option<u32>, Problem> {
-    let Some(text) = call.given(name)? else { return Ok(None) };
-    let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|number| is_digits && (least..=most).contains(number));
-    number.map(Some).ok_or_else(|| Problem::invalid_argument(name, &format!("a whole number from {least} to {most}")))
+fn number<const LEAST: u32, const MOST: u32>(call: &Call, name: &str) -> Result<Option<u32>, Problem> {
+    let number: Option<Whole<LEAST, MOST>> = call.read(name)?;
+    Ok(number.map(|number| number.0))
 }

@@ -11,6 +11,7 @@ use super::admin::{self, ClientCredentials, UserEntry};
 use super::call::{Call, json};
 use super::problem::Problem;
 use super::words;
+use crate::fields::values::Flag;
 use kroger_core::ports::Bucket;
 use kroger_core::service::maintenance;
 use kroger_core::service::validation::{self, Check, Reach};
@@ -57,7 +58,8 @@ impl From<Vec<Check>> for Validated {
 }
 
 pub(super) async fn validate(call: Call) -> Result<Response, Problem> {
-    let reach = if call.flag("online")? { Reach::Online } else { Reach::Offline };
+    let online: Option<Flag> = call.read("online")?;
+    let reach = if online == Some(Flag(true)) { Reach::Online } else { Reach::Offline };
     let found = validation::validate(call.context(), reach);
     let issues = found.issues();
     let users = found.users.into_iter().map(|(user, checks)| (user.as_str().to_owned(), checks.into()));

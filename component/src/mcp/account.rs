@@ -5,10 +5,11 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use url::{Url, form_urlencoded};
 
-use super::arguments::{Flag, Text, arguments, choices};
 use super::call::Call;
 use super::means::Means;
 use super::tool::{Effect, Reply, Tool};
+use crate::fields::values::{Flag, Text, choices};
+use crate::fields::{Nothing, arguments};
 use kroger_core::catalog;
 use kroger_core::failure::{Code, Failure};
 use kroger_core::grant::tokens::{self, State};
@@ -17,11 +18,6 @@ use kroger_core::secret::Secret;
 use kroger_core::sign_in::authorization::{self, Return};
 use kroger_core::sign_in::invitation;
 use kroger_core::upstream::quota;
-
-arguments! {
-    /// For a tool without arguments.
-    Nothing {}
-}
 
 choices! {
     /// Where the user's browser is.

@@ -3,12 +3,13 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::arguments::{Flag, List, Text, arguments};
 use super::call::Call;
 use super::items::{self, ItemInput};
 use super::products::at_store;
 use super::stores::{StoreArgument, store_argument};
 use super::tool::{Effect, Reply, Tool};
+use crate::fields::arguments;
+use crate::fields::values::{Flag, List, Text};
 use kroger_core::cart;
 use kroger_core::cart::ledger::IdempotencyKey;
 use kroger_core::cart::order::Order;

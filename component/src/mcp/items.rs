@@ -1,9 +1,10 @@
 //! The items of a cart as a model names them. What it may have meant in place of
 //! a UPC is asked, and never taken.
 
-use super::arguments::{List, Text, Whole, arguments, choices};
 use super::call::Call;
 use super::products;
+use crate::fields::arguments;
+use crate::fields::values::{List, Text, Whole, choices};
 use kroger_core::cart::order::{self, Given, Order};
 use kroger_core::catalog::lookup::{self, Mistaken};
 use kroger_core::catalog::search::{self, ProductQuery};

@@ -4,10 +4,11 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::arguments::{Flag, List, Text, Whole, arguments, choices};
 use super::call::Call;
 use super::stores::{StoreArgument, store_argument};
 use super::tool::{Effect, Reply, Tool};
+use crate::fields::arguments;
+use crate::fields::values::{Flag, List, Text, Whole, choices};
 use kroger_core::catalog::location::LocationId;
 use kroger_core::catalog::page::Fulfillment;
 use kroger_core::catalog::product::{Cents, Product, Stock};

@@ -4,9 +4,9 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::account::Nothing;
 use super::call::Call;
 use super::tool::{Effect, Reply, Tool};
+use crate::fields::Nothing;
 use kroger_core::cart::recent_adds;
 use kroger_core::failure::Failure;
 use kroger_core::ports::Timestamp;

@@ -4,10 +4,10 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::account::Nothing;
-use super::arguments::{Degrees, List, Text, Whole, arguments};
 use super::call::Call;
 use super::tool::{Effect, Reply, Tool};
+use crate::fields::values::{Degrees, List, Text, Whole};
+use crate::fields::{Nothing, arguments};
 use kroger_core::catalog::location::{Day, Hours, LocationId, Store, WEEK};
 use kroger_core::catalog::locations::{self, LARGEST_RADIUS, Near, StoreQuery, StoresFound};
 use kroger_core::catalog::preferred_location;
