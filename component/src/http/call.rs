@@ -166,7 +166,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_browser_prefers_a_page_and_a_program_does_not() {
+    fn browser_prefers_a_page_and_program_does_not() {
         let page = |accept: &str| {
             let html = quality(accept, &["text/html"]);
             html > 0.0 && html > quality(accept, &["application/json", "application/problem+json"])

@@ -154,7 +154,7 @@ fn table() -> String {
 }
 
 #[test]
-fn each_answer_of_kroger_on_each_route_has_the_code_of_the_page() {
+fn each_answer_of_kroger_has_the_code_that_answers_md_lists() {
     let table = table();
 
     println!("{table}");

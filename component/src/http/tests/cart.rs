@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn an_item_is_added_by_body_or_by_query() {
+fn item_is_added_by_body_or_query() {
     let server = signed_in();
     server.world.answer(204, "");
     server.world.answer(204, "");
@@ -23,7 +23,7 @@ fn an_item_is_added_by_body_or_by_query() {
 }
 
 #[test]
-fn a_corrected_barcode_is_noted() {
+fn corrected_barcode_is_noted() {
     let server = signed_in();
     server.world.answer(204, "");
 
@@ -34,7 +34,7 @@ fn a_corrected_barcode_is_noted() {
 }
 
 #[test]
-fn a_whole_number_is_taken_however_it_is_written() {
+fn quantity_may_be_written_as_any_whole_json_number() {
     let server = signed_in();
     for (written, quantity) in [("2", 2), ("2.0", 2), ("9.99e2", 999)] {
         server.world.answer(204, "");
@@ -62,7 +62,7 @@ fn items_are_added_in_one_request() {
 }
 
 #[test]
-fn a_wrong_argument_is_named_with_what_is_allowed_and_nothing_is_sent() {
+fn wrong_argument_is_named_and_nothing_is_sent() {
     let server = signed_in();
     let cases = [
         ("/cart/add/simple", "{", "`body`"),
@@ -106,7 +106,7 @@ fn a_wrong_argument_is_named_with_what_is_allowed_and_nothing_is_sent() {
 }
 
 #[test]
-fn nesting_without_end_is_refused() {
+fn endless_nesting_is_refused() {
     let server = signed_in();
 
     let answer = server.call_with("PUT", "/cart/add", &[], &"[".repeat(100_000));
@@ -115,7 +115,7 @@ fn nesting_without_end_is_refused() {
 }
 
 #[test]
-fn a_body_is_json_whatever_its_type_says() {
+fn body_is_json_with_any_content_type() {
     let server = signed_in();
     // What `curl -d` says, what `fetch` says of a string, nothing at all.
     let types = [&[("content-type", "application/x-www-form-urlencoded")][..], &[("content-type", "text/plain")], &[]];
@@ -131,14 +131,14 @@ fn a_body_is_json_whatever_its_type_says() {
 }
 
 #[test]
-fn a_body_that_is_too_large_is_refused() {
+fn large_body_is_refused() {
     let large = signed_in().call_with("PUT", "/cart/add", &[], &" ".repeat(LARGEST_REQUEST + 1));
 
     assert_eq!(large.problem(), (413, "too_large".to_owned()));
 }
 
 #[test]
-fn a_field_that_is_given_twice_is_refused_at_any_depth() {
+fn repeated_field_is_refused_at_any_depth() {
     let server = signed_in();
     let cases = [
         ("/cart/add/simple", r#"{"upc":"1","quantity":1,"quantity":99}"#),

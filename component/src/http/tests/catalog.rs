@@ -22,7 +22,7 @@ impl Server {
 }
 
 #[test]
-fn a_search_asks_for_what_was_told_and_answers_in_krogers_form() {
+fn search_sends_its_parameters_and_answers_in_krogers_form() {
     let server = shop();
     let milk = json!({ "upc": UPC, "description": "Milk", "itemInformation": [], "new": [1] });
     server.world.answer(
@@ -53,7 +53,7 @@ fn a_search_asks_for_what_was_told_and_answers_in_krogers_form() {
 }
 
 #[test]
-fn a_product_is_found_by_its_barcode_too_and_that_is_noted() {
+fn barcode_finds_its_product_and_the_correction_is_noted() {
     let server = shop();
     server.krogers_data(&json!({ "upc": UPC, "description": "Milk" }));
 
@@ -66,7 +66,7 @@ fn a_product_is_found_by_its_barcode_too_and_that_is_noted() {
 }
 
 #[test]
-fn stores_are_found_near_a_zip_code_or_a_place() {
+fn locations_are_found_near_a_zip_code_or_a_place() {
     let server = shop();
     for _ in 0..2 {
         server.krogers_data(&json!([{ "locationId": STORE, "name": "Kroger Landen" }, {}]));
@@ -88,7 +88,7 @@ fn stores_are_found_near_a_zip_code_or_a_place() {
 }
 
 #[test]
-fn a_wrong_parameter_is_named_and_nothing_is_sent() {
+fn wrong_parameter_is_named_and_nothing_is_sent() {
     let server = server();
     for (path, field) in [
         ("/products/search", "term"),
@@ -131,7 +131,7 @@ fn a_wrong_parameter_is_named_and_nothing_is_sent() {
 }
 
 #[test]
-fn what_kroger_does_not_have_is_not_found() {
+fn unknown_product_and_location_are_not_found() {
     let server = shop();
     for path in ["/products/0009999999999", "/locations/09999999"] {
         server.world.answer(404, "");
@@ -140,7 +140,7 @@ fn what_kroger_does_not_have_is_not_found() {
 }
 
 #[test]
-fn the_profile_is_the_signed_in_users_and_others_are_sent_to_sign_in() {
+fn profile_needs_a_sign_in() {
     let nobody = server().get("/identity/profile");
     assert_eq!(nobody.problem(), (401, "reauthorize".to_owned()));
 
