@@ -5,8 +5,8 @@ use serde::Serialize;
 
 use super::call::Call;
 use super::items::{self, ItemInput};
-use super::products::at_store;
-use super::stores::{StoreArgument, store_argument};
+use super::products::at_location;
+use super::stores::{LocationArgument, location_argument};
 use super::tool::{Effect, Reply, Tool};
 use crate::fields::arguments;
 use crate::fields::values::{Flag, List, Text};
@@ -128,7 +128,7 @@ arguments! {
         /// What to check: 1 to 100 items.
         items: List<ItemInput>,
         /// Store to check at, 8 characters; the preferred store if absent.
-        store_id: Option<StoreArgument>,
+        store_id: Option<LocationArgument>,
     }
 }
 
@@ -189,7 +189,7 @@ impl Tool for CheckCartItems {
     type Output = Checked;
 
     fn run(call: &Call<'_>, input: CheckInput) -> Result<Reply<Checked>, Failure> {
-        let store = store_argument(call, input.store_id)?;
+        let store = location_argument(call, input.store_id)?;
         let order = items::order(call, input.items)?;
         let check = check::check_cart_items(call.cx, call.user, &order.items, store.as_ref())?;
         let text = check_text(&check, &order.notes);
@@ -222,7 +222,7 @@ impl From<&Line> for CheckedItem {
 
 fn check_text(check: &CartCheck, notes: &[String]) -> String {
     let mut lines = notes.to_vec();
-    lines.extend(check.location.iter().map(at_store));
+    lines.extend(check.location.iter().map(at_location));
     lines.extend(check.lines.iter().map(line_text));
     lines.push(sum(check));
     lines.push(next_step(check).to_owned());

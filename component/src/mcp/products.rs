@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::call::Call;
-use super::stores::{StoreArgument, store_argument};
+use super::stores::{LocationArgument, location_argument};
 use super::tool::{Effect, Reply, Tool};
 use crate::fields::arguments;
 use crate::fields::values::{Flag, List, Text, Whole, choices};
@@ -41,7 +41,7 @@ arguments! {
         /// UPCs to look up.
         upcs: Option<List<Text>>,
         /// Store whose prices and stock to show, 8 characters; the preferred store if absent.
-        store_id: Option<StoreArgument>,
+        store_id: Option<LocationArgument>,
         /// Only what is to be had in all these ways.
         fulfillment: Option<List<Way>>,
         /// Leave out what is out of stock.
@@ -87,7 +87,7 @@ fn query(call: &Call<'_>, input: SearchInput) -> Result<(ProductQuery, Vec<Strin
         terms,
         brand: input.brand.map(|brand| brand.0),
         upcs: texts(input.upcs),
-        location: store_argument(call, input.store_id)?,
+        location: location_argument(call, input.store_id)?,
         fulfillment: ways.into_iter().map(Fulfillment::from).collect(),
         stock: if input.in_stock_only == Some(Flag(true)) { StockWanted::InStock } else { StockWanted::Any },
         order: input.sort_by.map_or(Order::Relevance, Order::from),
@@ -284,7 +284,7 @@ fn price_text(product: &Product) -> Option<String> {
 }
 
 fn text(query: &ProductQuery, found: &ProductsFound) -> String {
-    let mut lines: Vec<String> = found.location.iter().map(at_store).collect();
+    let mut lines: Vec<String> = found.location.iter().map(at_location).collect();
     for one in &found.found {
         let total = one.total.map(|total| format!(" of {total}")).unwrap_or_default();
         let more = one.next_start.map(|start| format!(", more with start {start}")).unwrap_or_default();
@@ -298,7 +298,7 @@ fn text(query: &ProductQuery, found: &ProductsFound) -> String {
     lines.join("\n")
 }
 
-pub(super) fn at_store(store: &LocationId) -> String {
+pub(super) fn at_location(store: &LocationId) -> String {
     format!("At the store {}.", store.as_str())
 }
 
@@ -318,7 +318,7 @@ arguments! {
         /// UPC, 13 digits. A 12-digit barcode is converted.
         upc: Text,
         /// Store whose price and stock to show; the preferred store if absent.
-        store_id: Option<StoreArgument>,
+        store_id: Option<LocationArgument>,
     }
 }
 
@@ -365,7 +365,7 @@ impl Tool for GetProduct {
     type Output = ProductDetails;
 
     fn run(call: &Call<'_>, input: ProductInput) -> Result<Reply<ProductDetails>, Failure> {
-        let store = store_argument(call, input.store_id)?;
+        let store = location_argument(call, input.store_id)?;
         let read = Upc::parse(&input.upc.0).map_err(|allowed| Failure::invalid_argument("upc", allowed))?;
         let (product, store) = search::product(call.cx, call.user, &read.upc, store.as_ref())?;
         let text = details_text(&product, store.as_ref(), read.note.as_deref());
@@ -375,7 +375,7 @@ impl Tool for GetProduct {
 }
 
 fn details_text(product: &Product, store: Option<&LocationId>, note: Option<&str>) -> String {
-    let mut lines: Vec<String> = note.map(str::to_owned).into_iter().chain(store.map(at_store)).collect();
+    let mut lines: Vec<String> = note.map(str::to_owned).into_iter().chain(store.map(at_location)).collect();
     lines.push(line(product));
     lines.extend(product.most_quantity.map(|most| format!("{most} at most in one order.")));
     lines.extend(product.least_quantity.map(|least| format!("{least} at least in one order.")));

@@ -14,18 +14,18 @@ use kroger_core::catalog::preferred_location;
 use kroger_core::failure::Failure;
 
 /// A store as a model names it; only an id names one.
-pub(super) type StoreArgument = Text;
+pub(super) type LocationArgument = Text;
 
 /// What more than these is of no use for a choice.
 const CANDIDATES: u32 = 5;
 
 /// The store that is named, if one is. A zip code in its place is answered with
 /// the stores near it: which of them is meant is not guessed.
-pub(super) fn store_argument(call: &Call<'_>, given: Option<StoreArgument>) -> Result<Option<LocationId>, Failure> {
-    given.map(|text| store_id(call, &text.0)).transpose()
+pub(super) fn location_argument(call: &Call<'_>, given: Option<LocationArgument>) -> Result<Option<LocationId>, Failure> {
+    given.map(|text| location_id(call, &text.0)).transpose()
 }
 
-fn store_id(call: &Call<'_>, text: &str) -> Result<LocationId, Failure> {
+fn location_id(call: &Call<'_>, text: &str) -> Result<LocationId, Failure> {
     // A number lost the zeros before it.
     let padded = if text.bytes().all(|byte| byte.is_ascii_digit()) && (6..8).contains(&text.len()) {
         format!("{text:0>8}")
@@ -69,8 +69,8 @@ arguments! {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Stores {
-    stores: Vec<StoreLine>,
+pub(super) struct Locations {
+    stores: Vec<LocationLine>,
     #[serde(skip_serializing_if = "Option::is_none")]
     near: Option<String>,
     radius_miles: u32,
@@ -79,7 +79,7 @@ pub(super) struct Stores {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct StoreLine {
+pub(super) struct LocationLine {
     store_id: String,
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -89,7 +89,7 @@ pub(super) struct StoreLine {
     phone: Option<String>,
 }
 
-impl From<&Store> for StoreLine {
+impl From<&Store> for LocationLine {
     fn from(store: &Store) -> Self {
         Self {
             store_id: store.id.as_str().to_owned(),
@@ -116,15 +116,15 @@ impl Tool for FindStores {
     const EFFECT: Effect = Effect::Looks;
     const ASKS_KROGER: bool = true;
     type Input = FindInput;
-    type Output = Stores;
+    type Output = Locations;
 
-    fn run(call: &Call<'_>, input: FindInput) -> Result<Reply<Stores>, Failure> {
+    fn run(call: &Call<'_>, input: FindInput) -> Result<Reply<Locations>, Failure> {
         let (query, note) = query(input)?;
         let mut found = locations::find_stores(call.cx, call.user, &query)?;
         found.notes.extend(note);
         let text = found_text(&found);
-        let stores = found.stores.iter().map(StoreLine::from).collect();
-        let value = Stores { stores, near: found.near, radius_miles: found.radius_miles, notes: found.notes };
+        let stores = found.stores.iter().map(LocationLine::from).collect();
+        let value = Locations { stores, near: found.near, radius_miles: found.radius_miles, notes: found.notes };
         Ok(Reply { value, text })
     }
 }
@@ -174,16 +174,16 @@ fn found_text(found: &StoresFound) -> String {
 
 arguments! {
     /// For one store.
-    StoreInput {
+    LocationInput {
         /// 8 letters or digits, as find_stores gives it.
-        store_id: StoreArgument,
+        store_id: LocationArgument,
     }
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct StoreDetails {
+pub(super) struct LocationDetails {
     #[serde(flatten)]
-    line: StoreLine,
+    line: LocationLine,
     /// Each day's, at the store's time.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hours: Vec<String>,
@@ -202,11 +202,11 @@ impl Tool for GetStore {
     const DESCRIPTION: &'static str = "Shows one store: address, phone, opening hours, departments.";
     const EFFECT: Effect = Effect::Looks;
     const ASKS_KROGER: bool = true;
-    type Input = StoreInput;
-    type Output = StoreDetails;
+    type Input = LocationInput;
+    type Output = LocationDetails;
 
-    fn run(call: &Call<'_>, input: StoreInput) -> Result<Reply<StoreDetails>, Failure> {
-        let store = locations::store(call.cx, call.user, &store_id(call, &input.store_id.0)?)?;
+    fn run(call: &Call<'_>, input: LocationInput) -> Result<Reply<LocationDetails>, Failure> {
+        let store = locations::store(call.cx, call.user, &location_id(call, &input.store_id.0)?)?;
         let hours = store.hours.as_ref().map(hours).unwrap_or_default();
         let open = if hours.is_empty() { String::new() } else { format!("\nOpen: {}", hours.join("; ")) };
         let text = format!("{}{open}\nNext: set_preferred_store makes it the user's store.", line(&store));
@@ -214,8 +214,8 @@ impl Tool for GetStore {
     }
 }
 
-fn details(store: &Store, hours: Vec<String>) -> StoreDetails {
-    StoreDetails {
+fn details(store: &Store, hours: Vec<String>) -> LocationDetails {
+    LocationDetails {
         line: store.into(),
         hours,
         timezone: store.hours.as_ref().and_then(|hours| hours.timezone.clone()),
@@ -256,11 +256,11 @@ impl Tool for SetPreferredStore {
         what the user chose.";
     const EFFECT: Effect = Effect::Sets;
     const ASKS_KROGER: bool = true;
-    type Input = StoreInput;
-    type Output = StoreLine;
+    type Input = LocationInput;
+    type Output = LocationLine;
 
-    fn run(call: &Call<'_>, input: StoreInput) -> Result<Reply<StoreLine>, Failure> {
-        let store = preferred_location::set(call.cx, call.user, &store_id(call, &input.store_id.0)?)?;
+    fn run(call: &Call<'_>, input: LocationInput) -> Result<Reply<LocationLine>, Failure> {
+        let store = preferred_location::set(call.cx, call.user, &location_id(call, &input.store_id.0)?)?;
         let text =
             format!("The user's store is now {}.\nNext: search_products shows its prices and stock.", line(&store));
         Ok(Reply { value: (&store).into(), text })
