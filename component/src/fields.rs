@@ -79,7 +79,7 @@ impl<T: Field> Field for Option<T> {
     }
 }
 
-/// The fields of one object, each taken once.
+/// The fields of one object. Each is taken once.
 pub(crate) struct Fields<'a> {
     fields: Map<String, Value>,
     place: &'a Place,

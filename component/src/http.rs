@@ -1,8 +1,8 @@
-//! The HTTP routes: each reads its request, calls one rule of [`kroger_core`],
-//! and writes the answer. Nothing here decides anything about tokens.
+//! The HTTP routes. Each reads its request, calls one rule of [`kroger_core`] and writes the answer. Nothing here
+//! decides anything about tokens.
 //!
-//! Everything that goes wrong leaves through one boundary, as a problem
-//! document. No route shows a token, code, verifier, secret or path.
+//! Every failure leaves as a problem document, by one conversion. No route shows a token, code, verifier, secret or
+//! path of the machine.
 
 mod admin;
 mod call;
@@ -39,13 +39,13 @@ use kroger_core::settings::{SettingError, Settings};
 use origin::{Admitted, Known};
 use problem::Problem;
 
-/// A request that could not be read.
+/// A request that the export cannot read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// All routes, built once and asked many times.
+/// All routes. Built once for each instance, and used for every call.
 pub struct Service {
-    /// Without settings there are no routes, only the problem to tell.
+    /// The routes, or the problem that each call gets if the settings are invalid.
     routes: Result<Routes, Problem>,
 }
 
@@ -55,8 +55,7 @@ struct Routes {
 }
 
 impl Service {
-    /// Where the settings do not parse, each request is answered with what is
-    /// wrong with them.
+    /// Builds the routes. If the settings are invalid, every request gets a problem that names them.
     pub fn new(settings: Result<Arc<Settings>, Vec<SettingError>>) -> Self {
         Self::with_mcp(settings, Server::new)
     }
@@ -75,13 +74,13 @@ impl Service {
         Self { routes }
     }
 
-    /// Answers `request`, whose `ports` are those of this call. Of a body that is
-    /// larger than [`LARGEST_REQUEST`] one byte more is enough.
+    /// Answers `request` through the `ports` of this call. A body over the limit of 1 MiB may be cut off one byte
+    /// past it.
     pub async fn serve(&self, request: Request<Bytes>, ports: SharedPorts) -> http::Response<Bytes> {
         whole(self.answer(request, ports).await).await
     }
 
-    /// Answers a request that could not be read.
+    /// Answers a request that the export cannot read.
     pub fn refuse(&self, _: Malformed) -> http::Response<Bytes> {
         block_on(whole(Problem::malformed().into_response()))
     }
@@ -114,8 +113,7 @@ impl Routes {
         response
     }
 
-    /// What may be sent to the path: no route takes `OPTIONS`, and the refusal
-    /// says what it takes.
+    /// Answers which methods the path takes. No route takes `OPTIONS`, so the refusal carries them in `Allow`.
     async fn options(&self, request: Request<Bytes>, admitted: &Admitted) -> Response {
         let refused = self.ask(request.map(|_| Bytes::new())).await;
         match refused.headers().get(ALLOW).and_then(|allow| allow.to_str().ok()) {
@@ -154,7 +152,8 @@ fn router(settings: Arc<Settings>, mcp: MethodRouter<Arc<Settings>>) -> Router {
         .with_state(settings)
 }
 
-/// Where a `GET` has an effect, a link checker's `HEAD` must not have it.
+/// Refuses every method except `GET`. A `GET` of these routes has an effect that a link checker's `HEAD` must not
+/// have.
 async fn get_only() -> impl IntoResponse {
     ([(ALLOW, HeaderValue::from_static("GET"))], Problem::method_not_allowed())
 }
@@ -162,11 +161,11 @@ async fn get_only() -> impl IntoResponse {
 async fn whole(response: Response) -> http::Response<Bytes> {
     let (mut parts, body) = response.into_parts();
     parts.headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // The routes' bodies are in memory, so there is nothing to fail.
+    // The bodies of the routes are in memory, so reading them cannot fail.
     let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     if bytes.is_empty() {
-        // To a `HEAD` it is of the body that is not there, and `wasi:http`
-        // counts what follows.
+        // The answer to a `HEAD` names the length of a body that it does not have. `wasi:http` would count the bytes
+        // and fail.
         parts.headers.remove(CONTENT_LENGTH);
     }
     http::Response::from_parts(parts, bytes)

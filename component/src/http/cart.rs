@@ -1,4 +1,5 @@
-//! `PUT /cart/add` and `PUT /cart/add/simple`.
+//! `PUT /cart/add` and `PUT /cart/add/simple`: read the items, have the core add them, and answer. Never send
+//! anything themselves.
 
 use axum::body::Bytes;
 use axum::response::Response;
@@ -73,7 +74,7 @@ pub(super) async fn add_simple(call: Call, body: Bytes) -> Result<Response, Prob
     Ok(marked(json(&answer), &added))
 }
 
-/// A replay is told by a header, its answer is that of the first call.
+/// Marks a replay by a header. Its answer is the answer of the first call.
 fn marked(mut response: Response, added: &Added) -> Response {
     if *added == Added::Before {
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
@@ -145,7 +146,7 @@ impl Field for Items {
     }
 }
 
-/// A UPC as it was written; the core reads it.
+/// A UPC as the caller wrote it. The core checks it.
 pub(crate) struct UpcText(String);
 
 impl Field for UpcText {

@@ -1,9 +1,8 @@
-//! `GET /products/…`, `/locations/…` and `/identity/profile`: Kroger's catalogue
-//! as callers of the first system read it.
+//! `GET /products/…`, `/locations/…` and `/identity/profile`: Kroger's catalog as callers of the first system read
+//! it. Changes nothing.
 //!
-//! The answers keep Kroger's form, `data` and `meta`, cleaned of what trips its
-//! readers (`core/catalog/page.rs`); fields that this server does not know come
-//! through. What was said of the answer here is beside them, in `notes`.
+//! The answers keep Kroger's form, `data` and `meta`. The core corrects values that trip readers, and keeps fields
+//! that it does not know. This server's own remarks are in `notes`.
 
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
@@ -30,15 +29,15 @@ const A_PLACE: &str = "degrees, north from -90 to 90 in `lat` and east from -180
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Products {
-    /// In Kroger's form, the most relevant first: `upc`, `description`, `brand`, `categories`, `images`, and in `items[0]`
-    /// `size`, `price` (`regular`, and `promo`, which is 0 where it is not on sale), `inventory.stockLevel` and
-    /// `fulfillment`. Any of them may be absent, and others be there.
+    /// In Kroger's form, the most relevant first: `upc`, `description`, `brand`, `categories`, `images`, and in
+    /// `items[0]` `size`, `price` (`regular`, and `promo`, which is 0 if the product is not on sale),
+    /// `inventory.stockLevel` and `fulfillment`. Any of them may be absent, and there may be others.
     #[cfg_attr(test, schema(value_type = Vec<Object>))]
     data: Vec<Value>,
-    /// Kroger's `pagination` (`start`, `limit`, `total`) and `warnings`, where it has them.
+    /// Kroger's `pagination` (`start`, `limit`, `total`) and `warnings`, if there are any.
     #[cfg_attr(test, schema(value_type = Object))]
     meta: Value,
-    /// The store of which prices, stock and aisles are. Absent: no store is chosen, and there are none.
+    /// The location of the prices, stock and aisles. Absent if no location is chosen; then there are none.
     #[serde(rename = "locationId", skip_serializing_if = "Option::is_none")]
     location_id: Option<String>,
     /// One sentence for each input that was corrected.
@@ -53,7 +52,7 @@ pub(super) struct OneProduct {
     /// In Kroger's form, as in a search.
     #[cfg_attr(test, schema(value_type = Object))]
     data: Value,
-    /// The store of which price, stock and aisle are. Absent: no store is chosen, and there are none.
+    /// The location of the price, stock and aisle. Absent if no location is chosen; then there are none.
     #[serde(rename = "locationId", skip_serializing_if = "Option::is_none")]
     location_id: Option<String>,
     /// One sentence for each input that was corrected.
@@ -61,19 +60,19 @@ pub(super) struct OneProduct {
     notes: Vec<String>,
 }
 
-/// Stores, nearest first.
+/// Locations (supermarkets), the nearest first.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Locations {
-    /// In Kroger's form: `locationId`, `name`, `chain`, `address`, `geolocation`, `phone`, `hours`, `departments`. Any but
-    /// the first may be absent, and others be there.
+    /// In Kroger's form: `locationId`, `name`, `chain`, `address`, `geolocation`, `phone`, `hours`, `departments`.
+    /// Any except the first may be absent, and there may be others.
     #[cfg_attr(test, schema(value_type = Vec<Object>))]
     data: Vec<Value>,
     #[cfg_attr(test, schema(value_type = Object))]
     meta: Value,
 }
 
-/// One store.
+/// One location.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct OneLocation {
@@ -82,7 +81,7 @@ pub(super) struct OneLocation {
     data: Value,
 }
 
-/// Who the user is at Kroger.
+/// The user's identity at Kroger.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Profile {
@@ -92,7 +91,7 @@ pub(super) struct Profile {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct ProfileId {
-    /// Kroger's id of the customer. Kroger's terms forbid to store anything under it.
+    /// Kroger's id of the customer. Kroger's terms forbid storing anything under it.
     id: String,
 }
 
@@ -181,7 +180,7 @@ fn location(call: &Call) -> Result<Option<LocationId>, Problem> {
     LocationId::parse(&text).map(Some).map_err(|allowed| Problem::invalid_argument("locationId", allowed))
 }
 
-/// A zip code comes before a place, which must be one all the same.
+/// Prefers a zip code to a place. The place must be valid even then.
 fn near(call: &Call) -> Result<Option<Near>, Problem> {
     let place = place(call)?;
     let Some(zip) = call.given("zipCode")? else { return Ok(place) };

@@ -1,5 +1,5 @@
-//! `/mcp`: hands a request of the Model Context Protocol to [`Mcp`], with who
-//! calls.
+//! `/mcp`: hands a request of the Model Context Protocol to [`Mcp`], together with its caller. Reads nothing of the
+//! message.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ async fn answer<S: ServerHandler + Clone>(
     request: Request<Body>,
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
-    // In memory, and of a size that was let in.
+    // The body is in memory, and its size was checked before.
     let bytes = axum::body::to_bytes(body, LARGEST_REQUEST).await.map_err(|_| Problem::too_large())?;
     let mut request = Request::from_parts(parts, bytes);
     request.extensions_mut().insert(Caller { ports: call.ports(), user: call.user()? });

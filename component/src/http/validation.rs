@@ -1,6 +1,5 @@
-//! `GET /admin/tokens/validate` and `GET /admin/tokens/status`: whether all is
-//! well with the tokens, at length and in short. Neither is an error where it is
-//! not: the answer says what is wrong.
+//! `GET /admin/tokens/validate` and `GET /admin/tokens/status`: the health of the tokens, in full and in short.
+//! Neither answers an error for a problem that it finds: the answer lists it. Neither refreshes a token.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +32,7 @@ struct ValidatedTokens {
     users: BTreeMap<String, Validated>,
 }
 
-/// Valid where each check is.
+/// A subject and its checks. `valid` if every check passes.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Validated {
@@ -84,7 +83,7 @@ pub(super) struct StatusPage<'a> {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct TokensNow {
-    /// None, and no users, where the store cannot be read.
+    /// Null, and `users` empty, if the store cannot be read.
     client_credentials: Option<ClientCredentials>,
     users: BTreeMap<String, UserEntry>,
 }
@@ -92,7 +91,7 @@ struct TokensNow {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct BackgroundRefresh {
-    /// Whether the last pass is younger than two intervals.
+    /// Whether the last periodic refresh is younger than two intervals.
     running: bool,
     last_tick_seconds_ago: Option<u64>,
     check_interval_seconds: u64,
@@ -105,7 +104,7 @@ struct StoreNow<'a> {
     store: &'a str,
     readable: bool,
     writable: bool,
-    /// Refreshed tokens that could not be saved yet.
+    /// The number of refreshed tokens that are not saved yet.
     waiting_to_be_saved: usize,
 }
 

@@ -1,5 +1,5 @@
-//! The tools that look at products. They show what a model needs to choose, a
-//! line for each product; nothing is kept.
+//! The tools that search for products. They show a model a line for each product, with what it needs to choose. They
+//! change nothing.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -16,41 +16,41 @@ use kroger_core::catalog::search::{self, Found, Order, ProductQuery, ProductsFou
 use kroger_core::failure::Failure;
 use kroger_core::item::Upc;
 
-/// Of each term; Kroger's 10 are more than a small model reads.
+/// The products shown for each term. Kroger's default of 10 is more than a small model reads.
 const SHOWN: u32 = 5;
-/// Of all terms together.
+/// The most products shown for all terms together.
 const MOST_SHOWN: u32 = 60;
 
 choices! {
-    /// How a product is brought.
+    /// The way in which the customer gets a product.
     Way { InStore = "in_store", Pickup = "pickup", Delivery = "delivery", Shipping = "shipping" }
 }
 
 choices! {
-    /// What comes first.
+    /// The order of the products.
     Sorting { Relevance = "relevance", Price = "price", UnitPrice = "unit_price" }
 }
 
 arguments! {
-    /// What `search_products` takes.
+    /// The arguments of `search_products`.
     SearchInput {
-        /// What to search for, up to 10 terms a call; each is searched by itself: ["2% milk", "eggs"].
+        /// Up to 10 search terms; each is searched by itself: ["2% milk", "eggs"].
         terms: Option<List<Text>>,
-        /// Only this brand, spelt exactly as products have it: Kroger.
+        /// Only this brand, spelt exactly as on products: Kroger.
         brand: Option<Text>,
         /// UPCs to look up.
         upcs: Option<List<Text>>,
         /// Store whose prices and stock to show, 8 characters; the preferred store if absent.
         store_id: Option<LocationArgument>,
-        /// Only what is to be had in all these ways.
+        /// Only products that are offered in all these ways.
         fulfillment: Option<List<Way>>,
-        /// Leave out what is out of stock.
+        /// true: leave out products that are out of stock.
         in_stock_only: Option<Flag>,
         /// unit_price compares cost per ounce or piece.
         sort_by: Option<Sorting>,
-        /// How many products of each term; 5 if absent, 60 of all terms at most.
+        /// Products for each term; 5 if absent. At most 60 for all terms.
         limit: Option<Whole<1, 50>>,
-        /// Where to go on: next_start of the last answer.
+        /// Where to continue: next_start of the last answer.
         start: Option<Whole<0, 250>>,
     }
 }
@@ -62,7 +62,7 @@ impl Tool for SearchProducts {
     const NAME: &'static str = "search_products";
     const TITLE: &'static str = "Search products";
     const DESCRIPTION: &'static str = "Finds Kroger products by words, brand or UPC, with price, sale, stock and aisle at \
-        the store. Give the items of a list as terms of one call, up to 10. Where several products fit, let the user \
+        the store. Give the items of a list as terms of one call, up to 10. If several products fit, let the user \
         choose.";
     const EFFECT: Effect = Effect::Looks;
     const ASKS_KROGER: bool = true;
@@ -78,7 +78,7 @@ impl Tool for SearchProducts {
     }
 }
 
-/// What to search for, and what was corrected to get it.
+/// The query, and a note for each correction of the input.
 fn query(call: &Call<'_>, input: SearchInput) -> Result<(ProductQuery, Vec<String>), Failure> {
     let (terms, split) = split(texts(input.terms));
     let (limit, cut) = limit(input.limit.map_or(SHOWN, |limit| limit.0), &terms);
@@ -102,7 +102,7 @@ fn texts(list: Option<List<Text>>) -> Vec<String> {
     texts.into_iter().map(|text| text.0).filter(|text| !text.is_empty()).collect()
 }
 
-/// One text with commas is most often a list, of which Kroger finds nothing.
+/// Splits one text with commas: it is most often a list, and Kroger finds nothing for it as a whole.
 fn split(terms: Vec<String>) -> (Vec<String>, Option<String>) {
     let [only] = terms.as_slice() else { return (terms, None) };
     let parts: Vec<String> =
@@ -114,7 +114,7 @@ fn split(terms: Vec<String>) -> (Vec<String>, Option<String>) {
     (parts, Some(note))
 }
 
-/// Of each term so many that an answer to all of them can be read.
+/// Limits the products for each term, so that one answer to all of them stays readable.
 fn limit(wanted: u32, terms: &[String]) -> (u32, Option<String>) {
     let share = u32::try_from(terms.len()).ok().and_then(|count| MOST_SHOWN.checked_div(count)).unwrap_or(MOST_SHOWN);
     let limit = wanted.min(share.max(1));
@@ -145,10 +145,10 @@ impl From<Sorting> for Order {
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Results {
-    /// The store of prices and stock; absent: none is chosen, so there are none.
+    /// The store of the prices and stock. Absent if none is chosen; then there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     store_id: Option<String>,
-    /// One for each term, then one for the UPCs.
+    /// One result for each term, then one for the UPCs.
     results: Vec<TermResult>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
@@ -158,7 +158,7 @@ pub(super) struct Results {
 struct TermResult {
     searched_for: String,
     products: Vec<ProductLine>,
-    /// How many there are in all.
+    /// The number of products that Kroger has.
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<u32>,
     /// Give it as `start` to see more.
@@ -166,28 +166,28 @@ struct TermResult {
     next_start: Option<u32>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
-    /// Why there is nothing.
+    /// The reason why there are no products.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
 
-/// A product as a list shows it. What is not known is absent.
+/// A product as a list shows it. Unknown facts are absent.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct ProductLine {
     pub(super) upc: String,
     pub(super) description: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<String>,
-    /// Dollars, now.
+    /// In dollars, now.
     #[serde(skip_serializing_if = "Option::is_none")]
     price: Option<f64>,
-    /// Where it is sold by weight: what the price is of.
+    /// If it is sold by weight: the unit of the price.
     #[serde(skip_serializing_if = "Option::is_none")]
     price_per: Option<String>,
-    /// Dollars of one piece, where it is sold by weight.
+    /// In dollars for one piece, if it is sold by weight.
     #[serde(skip_serializing_if = "Option::is_none")]
     estimated_price: Option<f64>,
-    /// Dollars; there if it is on sale.
+    /// In dollars; present if it is on sale.
     #[serde(skip_serializing_if = "Option::is_none")]
     regular_price: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -313,7 +313,7 @@ fn next_step(query: &ProductQuery, found: &ProductsFound) -> &'static str {
 }
 
 arguments! {
-    /// What `get_product` takes.
+    /// The arguments of `get_product`.
     ProductInput {
         /// UPC, 13 digits. A 12-digit barcode is converted.
         upc: Text,
@@ -322,7 +322,7 @@ arguments! {
     }
 }
 
-/// All that is known of one product.
+/// All facts about one product.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct ProductDetails {
     #[serde(flatten)]
@@ -357,8 +357,8 @@ pub(super) struct GetProduct;
 impl Tool for GetProduct {
     const NAME: &'static str = "get_product";
     const TITLE: &'static str = "Product details";
-    const DESCRIPTION: &'static str = "Shows all that Kroger tells of one product by its UPC: price, sale, stock, aisle, \
-        order limits, image.";
+    const DESCRIPTION: &'static str = "Shows all facts about one product by its UPC: price, sale, stock, aisle, order \
+        limits, image.";
     const EFFECT: Effect = Effect::Looks;
     const ASKS_KROGER: bool = true;
     type Input = ProductInput;

@@ -1,5 +1,5 @@
-//! The tools that look at stores, chains and departments, and choose the store
-//! whose prices and stock are shown.
+//! The tools that find locations (supermarkets), chains and departments, and set the preferred location. Tools and
+//! texts say store, as people do. The code says location.
 
 use schemars::JsonSchema;
 use serde::Serialize;
@@ -13,20 +13,23 @@ use kroger_core::catalog::locations::{self, LARGEST_RADIUS, Near, StoreQuery, St
 use kroger_core::catalog::preferred_location;
 use kroger_core::failure::Failure;
 
-/// A store as a model names it; only an id names one.
+/// A location as a model names it: by its id.
 pub(super) type LocationArgument = Text;
 
-/// What more than these is of no use for a choice.
+/// The most locations listed for a zip code. More would not help to choose.
 const CANDIDATES: u32 = 5;
 
-/// The store that is named, if one is. A zip code in its place is answered with
-/// the stores near it: which of them is meant is not guessed.
-pub(super) fn location_argument(call: &Call<'_>, given: Option<LocationArgument>) -> Result<Option<LocationId>, Failure> {
+/// Reads the location, if one is given. Answers a zip code in its place with the locations near it, and does not
+/// guess which one is meant.
+pub(super) fn location_argument(
+    call: &Call<'_>,
+    given: Option<LocationArgument>,
+) -> Result<Option<LocationId>, Failure> {
     given.map(|text| location_id(call, &text.0)).transpose()
 }
 
 fn location_id(call: &Call<'_>, text: &str) -> Result<LocationId, Failure> {
-    // A number lost the zeros before it.
+    // A model that wrote a number lost its leading zeros.
     let padded = if text.bytes().all(|byte| byte.is_ascii_digit()) && (6..8).contains(&text.len()) {
         format!("{text:0>8}")
     } else {
@@ -50,18 +53,18 @@ const FIND: &str = "Call find_stores with a zip code; each store has its id.";
 const CHOOSE: &str = "Ask the user which store is meant, then call again with its id.";
 
 arguments! {
-    /// What `find_stores` takes.
+    /// The arguments of `find_stores`.
     FindInput {
-        /// 5 digits; the configured one if absent.
+        /// 5 digits; the configured zip code if absent.
         zip_code: Option<Text>,
         /// Degrees north, with longitude, instead of a zip code.
         latitude: Option<Degrees<90>>,
         /// Degrees east; west is negative.
         longitude: Option<Degrees<180>>,
         radius_miles: Option<Whole<1, LARGEST_RADIUS>>,
-        /// As list_chains has it: KROGER, RALPHS, KING SOOPERS.
+        /// A name from list_chains: KROGER, RALPHS, KING SOOPERS.
         chain: Option<Text>,
-        /// Ids as list_departments has them; a store must have all of them.
+        /// Ids from list_departments; a store must have all of them.
         departments: Option<List<Text>>,
         /// 5 if absent.
         limit: Option<Whole<1, 200>>,
@@ -112,7 +115,7 @@ impl Tool for FindStores {
     const NAME: &'static str = "find_stores";
     const TITLE: &'static str = "Find stores";
     const DESCRIPTION: &'static str =
-        "Finds Kroger stores, of all its chains, near a zip code or a place, nearest first.";
+        "Finds stores of Kroger and its chains near a zip code or a place, the nearest first.";
     const EFFECT: Effect = Effect::Looks;
     const ASKS_KROGER: bool = true;
     type Input = FindInput;
@@ -129,7 +132,7 @@ impl Tool for FindStores {
     }
 }
 
-/// What to look for, and what was corrected to get it.
+/// The query, and a note about a correction of the input.
 fn query(input: FindInput) -> Result<(StoreQuery, Option<String>), Failure> {
     let (near, note) = match (input.zip_code, input.latitude, input.longitude) {
         (Some(zip), None, None) => zip_code(&zip.0).map(|(near, note)| (Some(near), note))?,
@@ -152,7 +155,7 @@ fn query(input: FindInput) -> Result<(StoreQuery, Option<String>), Failure> {
     Ok((query, note))
 }
 
-/// A number lost the zeros before it, of which a zip code has two at most.
+/// Reads a zip code. A number lost its leading zeros; a zip code has two of them at most.
 fn zip_code(text: &str) -> Result<(Near, Option<String>), Failure> {
     let has_lost_zeros = (3..5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     let zip = if has_lost_zeros { format!("{text:0>5}") } else { text.to_owned() };
@@ -173,9 +176,9 @@ fn found_text(found: &StoresFound) -> String {
 }
 
 arguments! {
-    /// For one store.
+    /// The argument of the tools for one store.
     LocationInput {
-        /// 8 letters or digits, as find_stores gives it.
+        /// 8 letters or digits, from find_stores.
         store_id: LocationArgument,
     }
 }
@@ -184,7 +187,7 @@ arguments! {
 pub(super) struct LocationDetails {
     #[serde(flatten)]
     line: LocationLine,
-    /// Each day's, at the store's time.
+    /// The hours of each day, in the store's time zone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hours: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -223,7 +226,7 @@ fn details(store: &Store, hours: Vec<String>) -> LocationDetails {
     }
 }
 
-/// Days alike are told together: `monday-friday 06:00-23:00`.
+/// Groups days with equal hours: `monday-friday 06:00-23:00`.
 fn hours(hours: &Hours) -> Vec<String> {
     if hours.open_24_hours {
         return vec!["every day, 24 hours".to_owned()];
@@ -252,8 +255,8 @@ pub(super) struct SetPreferredStore;
 impl Tool for SetPreferredStore {
     const NAME: &'static str = "set_preferred_store";
     const TITLE: &'static str = "Choose the user's store";
-    const DESCRIPTION: &'static str = "Remembers the store the user shops at: prices, stock and aisles are then its. Only \
-        what the user chose.";
+    const DESCRIPTION: &'static str = "Remembers the user's choice of store. Prices, stock and aisles are then those of this \
+        store. Set only a store that the user chose.";
     const EFFECT: Effect = Effect::Sets;
     const ASKS_KROGER: bool = true;
     type Input = LocationInput;
@@ -274,7 +277,7 @@ pub(super) struct Chains {
 
 #[derive(Serialize, JsonSchema)]
 struct ChainLine {
-    /// As find_stores wants it.
+    /// The name to give find_stores.
     chain: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -286,7 +289,7 @@ pub(super) struct ListChains;
 impl Tool for ListChains {
     const NAME: &'static str = "list_chains";
     const TITLE: &'static str = "List chains";
-    const DESCRIPTION: &'static str = "Lists the chains that belong to Kroger, by the names that find_stores takes.";
+    const DESCRIPTION: &'static str = "Lists Kroger's chains by the names that find_stores takes.";
     const EFFECT: Effect = Effect::Looks;
     const ASKS_KROGER: bool = true;
     type Input = Nothing;
