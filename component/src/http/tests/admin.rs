@@ -1,4 +1,4 @@
-//! Where tokens stand, refreshing and forgetting them.
+//! Shows, refreshes and forgets tokens.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Who may call, for whom, with which method.
+//! The callers that may call, the user of a call, and the methods of a route.
 
 use super::*;
 

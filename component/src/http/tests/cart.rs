@@ -1,4 +1,4 @@
-//! Adding to the cart: what is read, and what is sent.
+//! Adds to the cart: reading the items, and sending them.
 
 use super::*;
 
@@ -117,7 +117,7 @@ fn endless_nesting_is_refused() {
 #[test]
 fn body_is_json_with_any_content_type() {
     let server = signed_in();
-    // What `curl -d` says, what `fetch` says of a string, nothing at all.
+    // The type that `curl -d` sends, the type that `fetch` sends for a string, and none.
     let types = [&[("content-type", "application/x-www-form-urlencoded")][..], &[("content-type", "text/plain")], &[]];
 
     for stated in types {

@@ -1,10 +1,10 @@
-//! Products, stores and the profile: what is read, and what comes back.
+//! Products, locations and the profile: their parameters and their answers.
 
 use super::*;
 
 const STORE: &str = "01400376";
 
-/// Whose app has its own token.
+/// A server whose app has a token of its own.
 pub(super) fn shop() -> Server {
     let server = server();
     server.world.answer(200, r#"{"access_token":"canary-app-token","expires_in":1800}"#);

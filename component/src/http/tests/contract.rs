@@ -1,5 +1,4 @@
-//! What the first system's page promised in words: its texts, and when tokens
-//! are refreshed.
+//! The promises of the first system's page: its texts, and the times of refreshes.
 
 use super::*;
 use kroger_core::service::maintenance::RefreshOutcome;
@@ -23,7 +22,7 @@ fn periodic_refresh_refreshes_in_the_last_five_minutes_only() {
 
     server.world.advance(Duration::from_secs(1_499));
     assert_eq!(pass(), RefreshOutcome::Fresh);
-    // At most a fifth of the five minutes later, so that users do not all go at once.
+    // Up to a fifth of the five minutes later, so that the users are not all refreshed at once.
     server.world.advance(Duration::from_secs(61));
     server.world.answer_with_tokens("canary-access-2", "canary-refresh-2");
     assert_eq!(pass(), RefreshOutcome::Refreshed);

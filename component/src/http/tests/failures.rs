@@ -1,4 +1,4 @@
-//! What a caller is told when a call fails, and what nobody is told.
+//! The answers to failed calls, and the secrets that none of them shows.
 
 use super::*;
 

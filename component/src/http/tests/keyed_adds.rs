@@ -51,7 +51,7 @@ fn key_belongs_to_its_items_and_its_user() {
     assert_eq!(adds_sent(&server), 2);
 }
 
-/// Another customer may sign in under the same name: their cart has nothing yet.
+/// Another customer may sign in under the same name, whose cart has none of these items yet.
 #[test]
 fn key_outlives_a_new_sign_in_and_ends_with_a_forgotten_user() {
     let server = signed_in();

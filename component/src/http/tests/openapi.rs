@@ -1,5 +1,4 @@
-//! `/openapi.json`: generated here from the types that are answered, and held
-//! against the router.
+//! `/openapi.json`: generated here from the types of the answers, and compared with the router.
 
 mod document;
 mod examples;
@@ -33,11 +32,10 @@ fn served_document_is_the_generated_one() {
     );
 }
 
-/// The one speaks a protocol of its own, which describes itself; the other is a
-/// page for a person, whose address only an invitation has.
+/// `/mcp` speaks a protocol that describes itself. The other route is a page for a person with an invitation.
 const UNDESCRIBED: [&str; 2] = ["/mcp", "/auth/start/{invitation}"];
 
-/// The paths of the router in `http.rs` that are described, each with the methods that it allows.
+/// The paths of the router in `http.rs` that the document must describe, each with its methods.
 fn routes() -> BTreeMap<String, BTreeSet<String>> {
     let server = server();
     let source = include_str!("../../http.rs");

@@ -1,4 +1,4 @@
-//! Both ends of a sign-in, and the links that failed calls hand out.
+//! Both ends of a sign-in, and the links that failed calls answer.
 
 use super::*;
 
@@ -158,7 +158,7 @@ fn failed_sign_in_page_links_to_a_new_one_for_the_same_user() {
     assert!(unknown.text.contains("not known") && !unknown.text.contains("href"), "{}", unknown.text);
 }
 
-/// The link that an add hands out to whoever is not signed in.
+/// The link that an add answers for a user without a sign-in.
 #[test]
 fn lost_code_exchange_requires_a_new_sign_in() {
     for (answer, words) in [

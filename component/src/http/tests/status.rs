@@ -98,8 +98,7 @@ fn config_reports_tokens_in_the_first_systems_words() {
     assert_eq!(told("/config").1, "re-authentication required");
 }
 
-/// However long the access token was to live: the person can sign in again before
-/// a call needs it.
+/// The warning comes while the access token is valid, so that the person can sign in again before a call needs it.
 #[test]
 fn refused_refresh_token_shows_while_the_access_token_is_valid() {
     let server = signed_in();

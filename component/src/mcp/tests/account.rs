@@ -92,7 +92,7 @@ fn token_status_says_that_the_user_must_sign_in_again() {
     assert!(status.text().contains("Call sign_in"), "{}", status.text());
 }
 
-/// Kroger ended the sign-in: it rejects the access token and refuses the other.
+/// Kroger ended the sign-in: it rejects the access token and refuses the refresh token.
 fn revoked() -> Server {
     let server = signed_in();
     server.world.answer(401, "");

@@ -283,7 +283,7 @@ fn weighed_product_has_a_price_per_pound_and_an_estimate_per_piece() {
     assert_eq!(checked.value()["estimated_total"], 1.2);
 }
 
-/// Kroger has the milk, and not what its barcode would be as a UPC.
+/// Kroger has the milk, and no product with its barcode as a UPC.
 fn knows_milk_alone(server: &Server, calls: usize) {
     for _ in 0..calls {
         server.answer(&json!([]));

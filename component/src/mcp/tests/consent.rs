@@ -1,4 +1,4 @@
-//! Asking the person to sign in, by each means, and going on afterwards.
+//! Asks the person to sign in by each means, and goes on afterwards.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn add() -> Value {
     json!({ "name": "add_to_cart", "arguments": { "items": [{ "upc": UPC }] } })
 }
 
-/// The link of a question, and what to send back.
+/// The link of a question, and the state to send back.
 fn question(answer: &Value) -> (String, String) {
     let result = &answer["result"];
     assert_eq!(result["resultType"], "input_required", "{answer}");
@@ -29,8 +29,7 @@ fn again(state: &str, action: &str) -> Value {
     params
 }
 
-/// The number on the page, the cookie that the browser gets and where it is
-/// sent on to.
+/// The number on the page, the cookie that the browser gets, and the address that it goes on to.
 struct Browser {
     page: String,
     cookie: String,
@@ -38,7 +37,7 @@ struct Browser {
 }
 
 impl Server {
-    /// A person opens the link and goes on.
+    /// Opens the link and goes on, as a person does.
     fn open(&self, link: &str) -> Browser {
         let path = link.strip_prefix("http://localhost:9004").unwrap();
         let shown = self.get(path, &[]);
@@ -52,7 +51,7 @@ impl Server {
         Browser { page: String::from_utf8(shown.body().to_vec()).unwrap(), cookie, kroger }
     }
 
-    /// Kroger sends a browser back.
+    /// Sends a browser back, as Kroger does.
     fn come_back(&self, kroger: &str, cookie: Option<&str>) -> http::Response<Bytes> {
         let back = redirected(kroger);
         let path = back.strip_prefix("http://localhost:9004").unwrap();

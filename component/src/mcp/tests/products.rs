@@ -1,4 +1,4 @@
-//! The tools that look at products.
+//! The tools that search for products.
 
 use super::*;
 use kroger_core::ports::SendError;

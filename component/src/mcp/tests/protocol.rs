@@ -1,5 +1,4 @@
-//! What the endpoint offers, by each revision, and how large it is: a small
-//! model reads all of it.
+//! The offer of the endpoint by each revision, and its size: a small model reads all of it.
 
 use std::path::Path;
 
@@ -7,9 +6,9 @@ use super::*;
 
 const SNAPSHOT: &str = "src/mcp/tests/tools.json";
 
-/// All of `tools/list`; it stands in the context of each conversation.
+/// The most bytes of `tools/list`, which is in the context of each conversation.
 const MOST_OF_LIST: usize = 22_000;
-/// The result of one call, text and structure.
+/// The most bytes of one result, text and structure.
 const MOST_OF_RESULT: usize = 6_000;
 
 fn handshake(version: &str) -> Value {

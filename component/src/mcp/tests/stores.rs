@@ -1,4 +1,4 @@
-//! The tools that look at stores.
+//! The tools that find stores.
 
 use super::*;
 
