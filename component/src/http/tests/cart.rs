@@ -61,42 +61,44 @@ fn items_are_added_in_one_request() {
     assert_eq!(server.sent_paths(), ["/v1/cart/add"]);
 }
 
+/// A path, a body, and the beginning of the error.
+const WRONG_ARGUMENTS: [(&str, &str, &str); 30] = [
+    ("/cart/add/simple", "{", "`body`"),
+    ("/cart/add/simple", "null", "`body`"),
+    ("/cart/add/simple", "[]", "`body`"),
+    ("/cart/add/simple", "{}", "`upc` is not valid: it is missing"),
+    ("/cart/add/simple", r#"{"upc":1}"#, "`upc` is not valid: a JSON string"),
+    ("/cart/add/simple", r#"{"upc":"milk"}"#, "`upc`"),
+    ("/cart/add/simple", r#"{"upc":"1","quantity":"2"}"#, "`quantity` is not valid: a whole number from 1 to 999"),
+    ("/cart/add/simple", r#"{"upc":"1","quantity":1.5}"#, "`quantity`"),
+    ("/cart/add/simple", r#"{"upc":"1","quantity":-1}"#, "`quantity`"),
+    ("/cart/add/simple", r#"{"upc":"1","quantity":1000}"#, "`quantity`"),
+    ("/cart/add/simple", r#"{"upc":"1","quantity":99999999999}"#, "`quantity`"),
+    ("/cart/add/simple", r#"{"upc":"1","modality":"SHIP"}"#, "`modality` is not valid: PICKUP or DELIVERY"),
+    ("/cart/add/simple", r#"{"upc":"1","price":1}"#, "`price` is not valid: there is no such field"),
+    ("/cart/add/simple?upc=1", r#"{"upc":"2"}"#, "`upc` is not valid: the item is in the body already"),
+    ("/cart/add/simple", "", "`upc` is not valid: it is missing"),
+    ("/cart/add/simple?upc=1&quantity=%2B2", "", "`quantity`"),
+    ("/cart/add/simple?upc=1&upc=2", "", "`upc` is not valid: it is given more than once"),
+    ("/cart/add/simple?upc=%ff", "", "`upc` is not valid: UTF-8"),
+    ("/cart/add/simple?upc=1&modality=x", "", "`modality`"),
+    ("/cart/add/simple?upc=1&modality=", "", "`modality`"),
+    ("/cart/add/simple?upc=1&quantity=", "", "`quantity`"),
+    ("/cart/add/simple?upc=", "", "`upc`"),
+    ("/cart/add/simple?quantity=", r#"{"upc":"2"}"#, "`quantity` is not valid: the item is in the body already"),
+    ("/cart/add", "", "`body`"),
+    ("/cart/add", "{}", "`items` is not valid: it is missing"),
+    ("/cart/add", r#"{"items":[]}"#, "`items`"),
+    ("/cart/add", r#"{"items":{}}"#, "`items`"),
+    ("/cart/add", r#"{"items":[1]}"#, "`items[0]`"),
+    ("/cart/add", r#"{"items":[{"upc":"1"},{"upc":"1","size":1}]}"#, "`items[1].size`"),
+    ("/cart/add", r#"{"items":[{"upc":"1"},{"upc":"x"}]}"#, "`items[1].upc`"),
+];
+
 #[test]
 fn wrong_argument_is_named_and_nothing_is_sent() {
     let server = signed_in();
-    let cases = [
-        ("/cart/add/simple", "{", "`body`"),
-        ("/cart/add/simple", "null", "`body`"),
-        ("/cart/add/simple", "[]", "`body`"),
-        ("/cart/add/simple", "{}", "`upc` is not valid: it is missing"),
-        ("/cart/add/simple", r#"{"upc":1}"#, "`upc` is not valid: a JSON string"),
-        ("/cart/add/simple", r#"{"upc":"milk"}"#, "`upc`"),
-        ("/cart/add/simple", r#"{"upc":"1","quantity":"2"}"#, "`quantity` is not valid: a whole number from 1 to 999"),
-        ("/cart/add/simple", r#"{"upc":"1","quantity":1.5}"#, "`quantity`"),
-        ("/cart/add/simple", r#"{"upc":"1","quantity":-1}"#, "`quantity`"),
-        ("/cart/add/simple", r#"{"upc":"1","quantity":1000}"#, "`quantity`"),
-        ("/cart/add/simple", r#"{"upc":"1","quantity":99999999999}"#, "`quantity`"),
-        ("/cart/add/simple", r#"{"upc":"1","modality":"SHIP"}"#, "`modality` is not valid: PICKUP or DELIVERY"),
-        ("/cart/add/simple", r#"{"upc":"1","price":1}"#, "`price` is not valid: there is no such field"),
-        ("/cart/add/simple?upc=1", r#"{"upc":"2"}"#, "`upc` is not valid: the item is in the body already"),
-        ("/cart/add/simple", "", "`upc` is not valid: it is missing"),
-        ("/cart/add/simple?upc=1&quantity=%2B2", "", "`quantity`"),
-        ("/cart/add/simple?upc=1&upc=2", "", "`upc` is not valid: it is given more than once"),
-        ("/cart/add/simple?upc=%ff", "", "`upc` is not valid: UTF-8"),
-        ("/cart/add/simple?upc=1&modality=x", "", "`modality`"),
-        ("/cart/add/simple?upc=1&modality=", "", "`modality`"),
-        ("/cart/add/simple?upc=1&quantity=", "", "`quantity`"),
-        ("/cart/add/simple?upc=", "", "`upc`"),
-        ("/cart/add/simple?quantity=", r#"{"upc":"2"}"#, "`quantity` is not valid: the item is in the body already"),
-        ("/cart/add", "", "`body`"),
-        ("/cart/add", "{}", "`items` is not valid: it is missing"),
-        ("/cart/add", r#"{"items":[]}"#, "`items`"),
-        ("/cart/add", r#"{"items":{}}"#, "`items`"),
-        ("/cart/add", r#"{"items":[1]}"#, "`items[0]`"),
-        ("/cart/add", r#"{"items":[{"upc":"1"},{"upc":"1","size":1}]}"#, "`items[1].size`"),
-        ("/cart/add", r#"{"items":[{"upc":"1"},{"upc":"x"}]}"#, "`items[1].upc`"),
-    ];
-    for (path, body, start) in cases {
+    for (path, body, start) in WRONG_ARGUMENTS {
         let answer = server.call_with("PUT", path, &[("content-type", "application/json")], body);
         assert_eq!(answer.problem(), (422, "invalid_argument".to_owned()), "{path} {body}");
         assert!(answer.detail().starts_with(start), "{path} {body}: {}", answer.detail());

@@ -87,42 +87,45 @@ fn locations_are_found_near_a_zip_code_or_a_place() {
     );
 }
 
+/// A path, and the parameter that its error names.
+const WRONG_PARAMETERS: [(&str, &str); 31] = [
+    ("/products/search", "term"),
+    ("/products/search?term=mi", "term"),
+    ("/products/search?term=milk&limit=51", "limit"),
+    ("/products/search?term=milk&limit=+5", "limit"),
+    ("/products/search?term=milk&start=-1", "start"),
+    ("/products/search?term=milk&fulfillment=drone", "fulfillment"),
+    ("/products/search?term=milk&locationId=1", "locationId"),
+    ("/products/search?term=milk&brand=%20", "brand"),
+    ("/products/search?term=milk&locationId=", "locationId"),
+    ("/products/search?term=milk&limit=", "limit"),
+    ("/products/search?term=milk&fulfillment=", "fulfillment"),
+    ("/products/search?term=milk&brand=", "brand"),
+    ("/products/0001111041700?locationId=", "locationId"),
+    ("/products/milk", "id"),
+    ("/products/%ff", "id"),
+    ("/locations/search", "zipCode"),
+    ("/locations/search?zipCode=4503", "zipCode"),
+    ("/locations/search?lat=39", "lon"),
+    ("/locations/search?lon=39", "lat"),
+    ("/locations/search?lat=91&lon=0", "lat"),
+    ("/locations/search?lat=nan&lon=0", "lat"),
+    ("/locations/search?zipCode=45039&radiusInMiles=0", "radiusInMiles"),
+    ("/locations/search?zipCode=45039&department=pharmacy", "department"),
+    ("/locations/search?zipCode=", "zipCode"),
+    ("/locations/search?lat=&lon=0", "lat"),
+    ("/locations/search?lat=null&lon=0&zipCode=45202", "lat"),
+    ("/locations/search?lat=39&zipCode=45202", "lon"),
+    ("/locations/search?zipCode=45039&chain=", "chain"),
+    ("/locations/search?chain=", "chain"),
+    ("/locations/search?zipCode=45039&department=", "department"),
+    ("/locations/1", "id"),
+];
+
 #[test]
 fn wrong_parameter_is_named_and_nothing_is_sent() {
     let server = server();
-    for (path, field) in [
-        ("/products/search", "term"),
-        ("/products/search?term=mi", "term"),
-        ("/products/search?term=milk&limit=51", "limit"),
-        ("/products/search?term=milk&limit=+5", "limit"),
-        ("/products/search?term=milk&start=-1", "start"),
-        ("/products/search?term=milk&fulfillment=drone", "fulfillment"),
-        ("/products/search?term=milk&locationId=1", "locationId"),
-        ("/products/search?term=milk&brand=%20", "brand"),
-        ("/products/search?term=milk&locationId=", "locationId"),
-        ("/products/search?term=milk&limit=", "limit"),
-        ("/products/search?term=milk&fulfillment=", "fulfillment"),
-        ("/products/search?term=milk&brand=", "brand"),
-        ("/products/0001111041700?locationId=", "locationId"),
-        ("/products/milk", "id"),
-        ("/products/%ff", "id"),
-        ("/locations/search", "zipCode"),
-        ("/locations/search?zipCode=4503", "zipCode"),
-        ("/locations/search?lat=39", "lon"),
-        ("/locations/search?lon=39", "lat"),
-        ("/locations/search?lat=91&lon=0", "lat"),
-        ("/locations/search?lat=nan&lon=0", "lat"),
-        ("/locations/search?zipCode=45039&radiusInMiles=0", "radiusInMiles"),
-        ("/locations/search?zipCode=45039&department=pharmacy", "department"),
-        ("/locations/search?zipCode=", "zipCode"),
-        ("/locations/search?lat=&lon=0", "lat"),
-        ("/locations/search?lat=null&lon=0&zipCode=45202", "lat"),
-        ("/locations/search?lat=39&zipCode=45202", "lon"),
-        ("/locations/search?zipCode=45039&chain=", "chain"),
-        ("/locations/search?chain=", "chain"),
-        ("/locations/search?zipCode=45039&department=", "department"),
-        ("/locations/1", "id"),
-    ] {
+    for (path, field) in WRONG_PARAMETERS {
         let refused = server.get(path);
         assert_eq!(refused.problem(), (422, "invalid_argument".to_owned()), "{path}");
         assert!(refused.detail().starts_with(&format!("`{field}` ")), "{path}: {}", refused.detail());
