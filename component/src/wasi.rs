@@ -1,7 +1,9 @@
-//! Where the component meets its host: the generated bindings, the exports,
-//! and the ports of WASI 0.2. Built for wasm only.
+//! Connects the component to its host: the generated bindings, the exports, and the ports of WASI 0.2. Built for wasm
+//! only.
 //!
-//! It translates and decides nothing.
+//! It translates, and decides nothing.
+
+#![cfg_attr(not(feature = "exports"), allow(dead_code, reason = "the library of another component"))]
 
 mod bindings;
 mod catalog;
@@ -14,3 +16,7 @@ mod outgoing;
 mod ports;
 mod told;
 mod typed;
+
+/// The interfaces of WASI that the component imports.
+pub use bindings::wasi as imports;
+pub use incoming::answer;

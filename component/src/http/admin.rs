@@ -1,5 +1,5 @@
-//! `GET /admin/tokens`, `POST /admin/tokens/refresh` and
-//! `DELETE /admin/tokens/{user_id}`: where tokens stand, never the tokens.
+//! `GET /admin/tokens`, `POST /admin/tokens/refresh` and `DELETE /admin/tokens/{user_id}`: show, refresh and forget
+//! tokens. They never show a token itself.
 
 use std::collections::BTreeMap;
 
@@ -10,9 +10,9 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::call::{Call, json, user};
-use super::fields::Fields;
 use super::problem::Problem;
 use super::words::{self, seconds_left};
+use crate::fields::{Nothing, json as body_json};
 use crate::words::OF_ANOTHER_APP;
 use kroger_core::Context;
 use kroger_core::failure::Failure;
@@ -49,7 +49,7 @@ pub(super) struct ClientCredentials {
     entry: Entry,
 }
 
-/// Where one token stands.
+/// The state of one token.
 #[derive(Default, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Entry {
@@ -140,8 +140,7 @@ fn client_entry(stored: &Stored, now: Timestamp) -> Entry {
     }
 }
 
-/// The users of the store, and the default user where a pair from outside
-/// would be taken on the next call.
+/// Lists the users of the store. Adds the default user if the next call would adopt a pair from outside for them.
 pub(super) fn user_tokens(cx: Context<'_>) -> Result<BTreeMap<String, UserEntry>, Problem> {
     let now = cx.ports.wall_now();
     let all = status::all(cx, MOST_USERS).map_err(|_| Failure::store_unavailable())?;
@@ -250,8 +249,8 @@ pub(super) struct Refreshed<'a> {
 
 pub(super) async fn refresh(call: Call, body: Bytes) -> Result<Response, Problem> {
     if !body.is_empty() {
-        // Whoever names a user here would have another's token refreshed.
-        Fields::of_body(&body, &[])?;
+        // A body that names a user would refresh the token of another user, so it must have no fields.
+        body_json::read::<Nothing>(&body)?;
     }
     let cx = call.context();
     let user = call.user()?;

@@ -1,4 +1,4 @@
-//! `GET /admin/rate-limits`: how Kroger's daily quotas stand, as counted here.
+//! `GET /admin/rate-limits`: the state of Kroger's daily quotas, by this server's own count. Asks Kroger nothing.
 
 use std::collections::BTreeMap;
 
@@ -26,12 +26,12 @@ struct Endpoint {
     remaining: u64,
     /// The part of the limit that is kept for adding to the cart.
     reserve: u64,
-    /// Null while no window is open: the next call opens one.
+    /// Null while no window is open. The next call opens one.
     window_started_at: Option<u64>,
     window_started_at_readable: Option<String>,
     resets_at: Option<u64>,
     resets_at_readable: Option<String>,
-    /// Until when Kroger itself asked not to be called.
+    /// The time until which Kroger asked for no calls.
     blocked_until: Option<u64>,
     blocked_until_readable: Option<String>,
 }

@@ -1,5 +1,5 @@
-//! `GET /auth/authorize` and `GET /auth/callback`: the two ends of a sign-in,
-//! for programs as JSON and for people as pages.
+//! `GET /auth/authorize` and `GET /auth/callback`: the two ends of a sign-in. Programs get JSON, people get pages.
+//! Neither shows a token.
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
@@ -58,7 +58,7 @@ struct TokenManagement {
     success_rate: Option<String>,
 }
 
-/// A browser is sent on to Kroger's page at once.
+/// Starts a sign-in. Redirects a browser to Kroger's page at once.
 pub(super) async fn authorize(call: Call) -> Result<Response, Problem> {
     let scope = match call.parameter("scope")? {
         Some(text) => Some(Scope::parse(&text).map_err(|allowed| Problem::invalid_argument("scope", allowed))?),
@@ -87,8 +87,7 @@ fn redirect(request: &AuthorizationRequest) -> Response {
     }
 }
 
-/// Kroger's redirect. It needs no `Origin`: the `state` that only the right
-/// caller knows guards it (RFC 6749 § 10.12).
+/// Takes Kroger's redirect. It needs no `Origin`: only the right browser knows the `state` (RFC 6749 § 10.12).
 pub(super) async fn callback(call: Call) -> Response {
     let cx = call.context();
     let mut response = match (complete(&call), call.prefers_page()) {
@@ -100,12 +99,12 @@ pub(super) async fn callback(call: Call) -> Response {
         }
         (Err(problem), true) => page::failed(&problem, subject(&call).as_ref()),
     };
-    // The address of this page holds the code and the state.
+    // The address of this page contains the code and the state, so no other site may see it.
     response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }
 
-/// What the sign-in was about, where its `state` is known.
+/// The user and the scope of the sign-in, if its `state` is known.
 fn subject(call: &Call) -> Option<Subject> {
     pending::subject(call.context(), &call.parameter("state").ok()??)
 }

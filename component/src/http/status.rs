@@ -1,6 +1,5 @@
-//! `GET /livez`, `/readyz`, `/health` and `/config`: how things are. They write
-//! one mark into the store to find out whether it keeps what it is told, and
-//! never take a pair of tokens from outside or refresh one.
+//! `GET /livez`, `/readyz`, `/health` and `/config`: the state of the server. They write one mark into the store to
+//! test whether it keeps data. They never adopt tokens from outside, and never refresh a token.
 
 use axum::response::Response;
 use serde::Serialize;
@@ -74,7 +73,7 @@ pub(super) async fn health(call: Call) -> Result<Response, Problem> {
     }))
 }
 
-/// Everything that `/health` judges by.
+/// The facts by which `/health` judges.
 struct Found {
     persistence: Persistence,
     is_timer_running: bool,
@@ -83,7 +82,7 @@ struct Found {
 }
 
 impl Found {
-    /// What a store that fails cannot say counts as not there.
+    /// Collects the facts. A fact that a failing store cannot give counts as absent.
     fn look(cx: Context<'_>, call: &Call) -> Result<Self, Problem> {
         Ok(Self {
             persistence: health::persistence(cx),
@@ -153,7 +152,7 @@ struct DefaultLocation<'a> {
     radius_miles: u32,
 }
 
-/// The last two mean nothing now; callers may look for them.
+/// The default way to get an item. The last two fields have no meaning now, but callers may look for them.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct DefaultFulfillment {

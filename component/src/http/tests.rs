@@ -1,4 +1,4 @@
-//! The routes, asked as a caller asks them, in a world of their own.
+//! Calls the routes as a caller does, in a world of their own.
 
 mod admin;
 mod answers;
@@ -32,7 +32,7 @@ const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*
 const NETWORK_ERROR: &str = "Token refresh failed after 3 attempts.\n\n\
     Action required:\n1. Check network connectivity\n2. If network is OK, user needs to re-authenticate";
 
-/// Status and body, or none.
+/// A status and a body.
 type KrogersAnswer = Result<(u16, &'static str), SendError>;
 
 /// A server on `localhost:9004`, in a world of its own.
@@ -88,7 +88,7 @@ fn server_with(variables: &[(&str, &str)]) -> Server {
     Server { world, service: Service::new(Ok(Arc::clone(&settings))), settings }
 }
 
-/// With `user_default` signed in, for 1,800 seconds.
+/// A server with `user_default` signed in, for 1,800 seconds.
 fn signed_in() -> Server {
     let server = server();
     server.sign_in("/auth/authorize");
@@ -137,7 +137,7 @@ impl Server {
         Cx { settings: &self.settings, ports: &*self.world }
     }
 
-    /// What was sent, but for sign-ins.
+    /// The paths of the requests to Kroger, without sign-ins.
     fn sent_paths(&self) -> Vec<String> {
         self.world.sent().into_iter().map(|request| request.path).filter(|path| path.contains("cart")).collect()
     }

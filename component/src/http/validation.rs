@@ -1,6 +1,5 @@
-//! `GET /admin/tokens/validate` and `GET /admin/tokens/status`: whether all is
-//! well with the tokens, at length and in short. Neither is an error where it is
-//! not: the answer says what is wrong.
+//! `GET /admin/tokens/validate` and `GET /admin/tokens/status`: the health of the tokens, in full and in short.
+//! Neither answers an error for a problem that it finds: the answer lists it. Neither refreshes a token.
 
 use std::collections::BTreeMap;
 
@@ -12,6 +11,7 @@ use super::call::{Call, json};
 use super::problem::Problem;
 use super::told::WAYS;
 use super::words::store_name;
+use crate::fields::values::Flag;
 use crate::words;
 use kroger_core::service::maintenance;
 use kroger_core::service::validation::{self, Check, Reach};
@@ -34,7 +34,7 @@ struct ValidatedTokens {
     users: BTreeMap<String, Validated>,
 }
 
-/// Valid where each check is.
+/// A subject and its checks. `valid` if every check passes.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Validated {
@@ -60,7 +60,8 @@ impl From<Vec<Check>> for Validated {
 }
 
 pub(super) async fn validate(call: Call) -> Result<Response, Problem> {
-    let reach = if call.flag("online")? { Reach::Online } else { Reach::Offline };
+    let online: Option<Flag> = call.read("online")?;
+    let reach = if online == Some(Flag(true)) { Reach::Online } else { Reach::Offline };
     let found = validation::validate(call.context(), reach);
     let issues = words::issues(&found, &WAYS);
     let users = found.users.into_iter().map(|(user, checks)| (user.as_str().to_owned(), checks.into()));
@@ -85,7 +86,7 @@ pub(super) struct StatusPage<'a> {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct TokensNow {
-    /// None, and no users, where the store cannot be read.
+    /// Null, and `users` empty, if the store cannot be read.
     client_credentials: Option<ClientCredentials>,
     users: BTreeMap<String, UserEntry>,
 }
@@ -93,7 +94,7 @@ struct TokensNow {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct BackgroundRefresh {
-    /// Whether the last pass is younger than two intervals.
+    /// Whether the last periodic refresh is younger than two intervals.
     running: bool,
     last_tick_seconds_ago: Option<u64>,
     check_interval_seconds: u64,
@@ -106,7 +107,7 @@ struct StoreNow<'a> {
     store: &'a str,
     readable: bool,
     writable: bool,
-    /// Refreshed tokens that could not be saved yet.
+    /// The number of refreshed tokens that are not saved yet.
     waiting_to_be_saved: usize,
 }
 

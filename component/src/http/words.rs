@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_store_is_named_without_a_path_of_the_machine() {
+    fn store_is_named_without_a_path_of_the_machine() {
         let name = |given: &str| {
             let variables = [("KROGER_STORE".to_owned(), given.to_owned())];
             store_name(&Settings::from_variables(variables).unwrap()).to_owned()

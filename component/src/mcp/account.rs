@@ -1,14 +1,14 @@
-//! The tools of the account: signing in and out, and where the sign-in stands.
-//! None of them shows or takes a token.
+//! The tools of the account: sign in, sign out, and report the sign-in. None of them shows or takes a token.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use url::{Url, form_urlencoded};
 
-use super::arguments::{Flag, Text, arguments, choices};
 use super::call::Call;
 use super::means::Means;
 use super::tool::{Effect, Reply, Tool};
+use crate::fields::values::{Flag, Text, choices};
+use crate::fields::{Nothing, arguments};
 use kroger_core::catalog::profile;
 use kroger_core::failure::{Cause, Declined, Failure, SignInTrouble};
 use kroger_core::grant::status::{self, TokenState};
@@ -18,22 +18,18 @@ use kroger_core::sign_in::pending::{self, Return};
 use kroger_core::sign_in::{authorization, browser, exchange, invitation, sign_out};
 use kroger_core::upstream::quota;
 
-arguments! {
-    /// For a tool without arguments.
-    Nothing {}
-}
-
 choices! {
-    /// Where the user's browser is.
+    /// The place of the user's browser.
     Browser { Here = "here", Elsewhere = "elsewhere" }
 }
 
 arguments! {
-    /// What `sign_in` takes.
+    /// The arguments of `sign_in`.
     SignInInput {
-        /// elsewhere: the user's browser is not on the computer where this server runs. here if absent.
+        /// elsewhere: the user's browser is on another computer than this server. here if absent.
         browser: Option<Browser>,
-        /// true: a new link though an account is connected, where Kroger rejects that sign-in or it allows too little.
+        /// true: make a new link although an account is connected, if Kroger rejects that sign-in or it allows too
+        /// little.
         anew: Option<Flag>,
     }
 }
@@ -42,10 +38,10 @@ arguments! {
 pub(super) struct SignInLink {
     /// The account is connected already.
     signed_in: bool,
-    /// For the user to open in a browser.
+    /// The link for the user to open in a browser.
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
-    /// The page shows it; the user compares it with what you say.
+    /// The page shows this number. Tell it to the user, who compares the two.
     #[serde(skip_serializing_if = "Option::is_none")]
     number: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -63,8 +59,8 @@ pub(super) struct SignIn;
 impl Tool for SignIn {
     const NAME: &'static str = "sign_in";
     const TITLE: &'static str = "Sign in to Kroger";
-    const DESCRIPTION: &'static str = "Connects the user's Kroger account: makes a link for the user to open. Needed once, \
-        as the sign-in then renews itself. Never open the link yourself.";
+    const DESCRIPTION: &'static str = "Connects the user's Kroger account: makes a link for the user to open. Needed once: \
+        the sign-in then renews itself. Never open the link yourself.";
     const EFFECT: Effect = Effect::Sets;
     const ASKS_KROGER: bool = false;
     type Input = SignInInput;
@@ -81,7 +77,7 @@ impl Tool for SignIn {
         match (input.browser, call.means) {
             (Some(Browser::Elsewhere), _) => elsewhere(call),
             (_, Means::Words) => here(call),
-            // Asked by other means, the repeated call would ask once more.
+            // By other means the repeated call would ask again.
             _ if is_anew => here(call),
             (_, Means::InputRequired | Means::UrlError) => {
                 Err(Failure::sign_in_needed(Cause::NotSignedIn, call.user, &call.cx.settings.scope))
@@ -96,8 +92,8 @@ fn here(call: &Call<'_>) -> Result<Reply<SignInLink>, Failure> {
     Ok(Reply { value: link(invited.url, Some(invited.number)), text })
 }
 
-/// Kroger's own page: ours would have to be reached from there. No number can be
-/// compared, so only the caller who asked can finish it.
+/// Gives Kroger's own link, because that browser may not reach our page. The person can compare no number, so only
+/// the caller who asked can finish the sign-in.
 fn elsewhere(call: &Call<'_>) -> Result<Reply<SignInLink>, Failure> {
     let scope = &call.cx.settings.scope;
     let url = authorization::authorize_for(call.cx, call.user, scope, Return::Pasted)?.authorization_url;
@@ -110,7 +106,7 @@ fn link(url: String, number: Option<String>) -> SignInLink {
 }
 
 arguments! {
-    /// What `complete_sign_in` takes.
+    /// The arguments of `complete_sign_in`.
     CompleteInput {
         /// The whole address of the page that Kroger sent the user to, with code= and state= in it.
         redirect_url: Text,
@@ -129,8 +125,8 @@ pub(super) struct CompleteSignIn;
 impl Tool for CompleteSignIn {
     const NAME: &'static str = "complete_sign_in";
     const TITLE: &'static str = "Complete a sign-in by hand";
-    const DESCRIPTION: &'static str = "Completes a sign-in whose last page did not load in the user's browser, or asked to \
-        be copied: takes the address of that page, which the user copies from the browser. Works once.";
+    const DESCRIPTION: &'static str = "Completes a sign-in if its last page did not load in the user's browser, or asked to \
+        be copied. Takes the address of that page, which the user copies from the browser. Works once.";
     const EFFECT: Effect = Effect::Spends;
     const ASKS_KROGER: bool = true;
     type Input = CompleteInput;
@@ -183,8 +179,8 @@ pub(super) struct SignOut;
 impl Tool for SignOut {
     const NAME: &'static str = "sign_out";
     const TITLE: &'static str = "Sign out of Kroger";
-    const DESCRIPTION: &'static str = "Forgets the user's Kroger sign-in here. The cart stays as it is. Only when the user \
-        asks for it.";
+    const DESCRIPTION: &'static str = "Forgets the user's Kroger sign-in here. The cart stays as it is. Call it only when the \
+        user asks for it.";
     const EFFECT: Effect = Effect::Removes;
     const ASKS_KROGER: bool = false;
     type Input = Nothing;
@@ -217,19 +213,19 @@ pub(super) struct TokenReport {
     expires_in_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
-    /// What was agreed to.
+    /// The scope that the user agreed to.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
 }
 
-/// Where the sign-in stands.
+/// Reports the sign-in.
 pub(super) struct TokenStatus;
 
 impl Tool for TokenStatus {
     const NAME: &'static str = "token_status";
     const TITLE: &'static str = "Sign-in status";
     const DESCRIPTION: &'static str = "Says whether the user's Kroger account is connected. Shows no token. Call it to see \
-        whether a sign-in has been completed; before other calls it is not needed.";
+        whether a sign-in is complete. Other calls do not need it first.";
     const EFFECT: Effect = Effect::Looks;
     const ASKS_KROGER: bool = false;
     type Input = Nothing;
@@ -277,7 +273,7 @@ pub(super) fn report(call: &Call<'_>) -> Result<TokenReport, Failure> {
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Quotas {
-    /// In the order of a day's work.
+    /// One entry for each kind of call.
     endpoints: Vec<Quota>,
 }
 
@@ -286,12 +282,12 @@ struct Quota {
     endpoint: &'static str,
     limit: u64,
     remaining: u64,
-    /// Part of what remains, kept for adding to the cart.
+    /// The part of the remaining calls that is kept for adding to the cart.
     #[serde(skip_serializing_if = "is_zero")]
     reserve: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     resets_at: Option<String>,
-    /// Kroger asked not to be called before.
+    /// The time until which Kroger asked for no calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     blocked_until: Option<String>,
 }
@@ -301,14 +297,14 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// How many calls are left.
+/// Reports the calls that are left.
 pub(super) struct QuotaStatus;
 
 impl Tool for QuotaStatus {
     const NAME: &'static str = "quota_status";
     const TITLE: &'static str = "Calls left today";
-    const DESCRIPTION: &'static str = "Says how many calls of each kind Kroger still takes from this app within its 24-hour \
-        window, as counted here. All users of the app share them.";
+    const DESCRIPTION: &'static str = "Says how many calls of each kind Kroger still accepts from this app in its 24-hour \
+        window, by this server's count. All users of the app share them.";
     const EFFECT: Effect = Effect::Looks;
     const ASKS_KROGER: bool = false;
     type Input = Nothing;
@@ -341,18 +337,18 @@ pub(super) fn quotas(call: &Call<'_>) -> Result<Quotas, Failure> {
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Profile {
-    /// Kroger's id of the customer; Kroger tells nothing more, no name and no address.
+    /// Kroger's id of the customer. Kroger gives nothing else, no name and no address.
     profile_id: String,
 }
 
-/// Who is signed in.
+/// Asks Kroger for the customer's id.
 pub(super) struct GetProfile;
 
 impl Tool for GetProfile {
     const NAME: &'static str = "get_profile";
     const TITLE: &'static str = "Profile id";
-    const DESCRIPTION: &'static str = "Asks Kroger for the signed-in customer's profile id, which shows that the sign-in \
-        works. Kroger tells nothing else of a customer.";
+    const DESCRIPTION: &'static str = "Asks Kroger for the profile id of the signed-in customer. The answer proves that the \
+        sign-in works. Kroger gives nothing else about a customer.";
     const EFFECT: Effect = Effect::Looks;
     const ASKS_KROGER: bool = true;
     type Input = Nothing;

@@ -4,10 +4,10 @@ use super::means::Means;
 use kroger_core::Context;
 use kroger_core::user::UserId;
 
-/// What a tool is given besides its arguments.
+/// The parts of a call that a tool reads besides its arguments.
 pub(super) struct Call<'a> {
     pub(super) cx: Context<'a>,
     pub(super) user: &'a UserId,
-    /// How this client can ask the person to sign in.
+    /// The way in which this client can ask the person to sign in.
     pub(super) means: Means,
 }

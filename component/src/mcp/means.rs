@@ -5,12 +5,12 @@ use rmcp::RoleServer;
 use rmcp::model::ProtocolVersion;
 use rmcp::service::RequestContext;
 
-/// Begins the id of a session whose client opens links (2025-11-25). The session
-/// is nothing but this: what the handshake told, kept by the client.
+/// The beginning of a session id of a client that opens links (2025-11-25). The session has no other content: the
+/// client keeps what its handshake said.
 pub(super) const OPENS_LINKS: &str = "links-";
 pub(super) const SESSION: &str = "mcp-session-id";
 
-/// How a client can ask the person.
+/// The ways in which a client can ask the person to sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Means {
     InputRequired,

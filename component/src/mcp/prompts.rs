@@ -1,5 +1,5 @@
-//! What a person can ask for by name: each prompt becomes a message in the
-//! person's own words, which leads a model through the tools.
+//! The prompts that a person can choose by name. Each becomes a message in the person's words that leads a model
+//! through the tools. Calls no tool itself.
 
 use rmcp::ErrorData;
 use rmcp::model::{GetPromptResult, JsonObject, Prompt, PromptArgument, PromptMessage, Role};
@@ -9,7 +9,7 @@ struct Known {
     name: &'static str,
     title: &'static str,
     description: &'static str,
-    /// Name, whether it must be given, and what it is.
+    /// The name, whether it is required, and its description.
     arguments: &'static [(&'static str, Need, &'static str)],
     text: fn(&Given<'_>) -> String,
 }
@@ -104,8 +104,7 @@ pub(super) fn list() -> Vec<Prompt> {
     PROMPTS.iter().map(Known::definition).collect()
 }
 
-/// # Errors
-/// There is no such prompt, or an argument is missing.
+/// Answers the prompt `name`, or an error if there is no such prompt or an argument is missing.
 pub(super) fn get(name: &str, arguments: Option<&JsonObject>) -> Result<GetPromptResult, ErrorData> {
     let Some(prompt) = PROMPTS.iter().find(|prompt| prompt.name == name) else {
         let names = PROMPTS.map(|prompt| prompt.name).join(", ");
@@ -129,7 +128,7 @@ impl Known {
     }
 }
 
-/// The arguments that were given.
+/// The arguments of the call.
 struct Given<'a>(Option<&'a JsonObject>);
 
 impl Given<'_> {

@@ -1,5 +1,5 @@
-//! What a client may show or attach without calling a tool: the same reports, as
-//! JSON.
+//! The resources: the reports of some tools as JSON, for a client that shows or attaches them without calling a tool.
+//! They change nothing.
 
 use rmcp::ErrorData;
 use rmcp::model::{ReadResourceResult, Resource, ResourceContents, ResourceTemplate};

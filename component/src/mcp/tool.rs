@@ -9,9 +9,9 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::arguments::Argument;
 use super::call::Call;
 use super::told::Told;
+use crate::fields::{Field, Place};
 use kroger_core::failure::Failure;
 
 /// Where the same facts as in the text of an error are, for programs.
@@ -45,7 +45,7 @@ pub(super) trait Tool {
     const EFFECT: Effect;
     /// Whether it asks Kroger, and not only our own store.
     const ASKS_KROGER: bool;
-    type Input: Argument + JsonSchema;
+    type Input: Field + JsonSchema;
     type Output: Serialize + JsonSchema;
 
     fn run(call: &Call<'_>, input: Self::Input) -> Result<Reply<Self::Output>, Failure>;
@@ -121,7 +121,7 @@ fn tidy(schema: &mut Value) {
 }
 
 fn run<T: Tool>(call: &Call<'_>, arguments: Option<JsonObject>) -> Result<CallToolResult, Failure> {
-    let input = T::Input::read(arguments.map(Value::Object), "")?;
+    let input = T::Input::read(arguments.map(Value::Object), &Place::arguments())?;
     let reply = T::run(call, input)?;
     let value = serde_json::to_value(&reply.value).expect("results have string keys and no failing parts");
     let mut result = CallToolResult::structured(value);

@@ -1,4 +1,4 @@
-//! The typed export `catalog`: translates, calls one rule, translates back.
+//! The typed export `catalog`. Translates the arguments, calls one rule, and translates the answer. Decides nothing.
 
 use super::bindings::exports::kroger::connector::cart::{Item as WitItem, Modality as WitModality};
 use super::bindings::exports::kroger::connector::catalog as wit;

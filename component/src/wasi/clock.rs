@@ -8,7 +8,7 @@ pub(super) fn monotonic_now() -> Duration {
     Duration::from_nanos(monotonic_clock::now())
 }
 
-/// Nanoseconds, as WASI counts a duration.
+/// Converts `duration` to nanoseconds, the unit of WASI.
 pub(super) fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }

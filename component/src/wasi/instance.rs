@@ -6,11 +6,11 @@ use std::sync::{Arc, OnceLock};
 use crate::http::Service;
 use kroger_core::settings::{SettingError, Settings};
 
-/// What an instance is told at its start and keeps.
+/// The data that an instance reads at its start and keeps.
 pub(super) struct Instance {
     pub(super) settings: Result<Arc<Settings>, Vec<SettingError>>,
     pub(super) service: Service,
-    /// The names to try for the durable bucket.
+    /// The names to try for the durable bucket, in order.
     pub(super) bucket_names: Vec<String>,
 }
 

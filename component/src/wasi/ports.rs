@@ -12,8 +12,7 @@ use kroger_core::Context;
 use kroger_core::ports::{Bucket, Event, KeyPage, Ports, Request, Response, SendError, StoreError, Timestamp};
 use kroger_core::settings::SettingError;
 
-/// The ports for one call: a bucket is opened when it is first needed and kept
-/// until the call ends.
+/// The ports of one call. A bucket is opened at its first use and kept until the call ends.
 pub(super) struct Wasi {
     buckets: keyvalue::Buckets,
 }
@@ -25,7 +24,7 @@ impl Wasi {
 }
 
 impl Ports for Wasi {
-    /// One line of JSON on standard error, which is where hosts look for logs.
+    /// Writes one line of JSON to standard error, where hosts look for logs.
     fn log(&self, event: &Event) {
         if let Ok(line) = serde_json::to_string(event) {
             eprintln!("{line}");
@@ -79,8 +78,7 @@ impl Ports for Wasi {
     }
 }
 
-/// Gives `call` the settings and ports of its own; where the settings do not
-/// parse, answers those that are wrong.
+/// Runs `call` with the settings and with ports of its own. Answers the wrong settings if there are any.
 pub(super) fn with_context<T>(call: impl FnOnce(Context<'_>) -> T) -> Result<T, &'static [SettingError]> {
     let settings = instance().settings.as_ref().map_err(Vec::as_slice)?;
     Ok(call(Context { settings, ports: &Wasi::new() }))

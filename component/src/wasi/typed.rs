@@ -1,6 +1,6 @@
-//! The typed exports: `authorization`, `tokens`, `cart`, `quotas`, `maintenance`
-//! and `migration`; `catalog` is beside.
-//! Each translates its arguments, calls one rule, and translates the answer.
+//! The typed exports: `authorization`, `tokens`, `cart`, `quotas`, `maintenance` and `migration`. The export
+//! `catalog` has a file of its own. Each translates its arguments, calls one rule, and translates the answer. None
+//! decides anything.
 
 use std::time::Duration;
 
@@ -31,7 +31,7 @@ use kroger_core::sign_in::{authorization, exchange, import, pending, sign_out};
 use kroger_core::upstream::quota::{self, QuotaStatus};
 use kroger_core::user::UserId;
 
-/// Runs `rule`, and sorts what goes wrong before and in it.
+/// Runs `rule` with the settings and ports of this call. Answers its failure, or the failure of wrong settings.
 pub(super) fn answer<T>(rule: impl FnOnce(Context<'_>) -> Result<T, Failure>) -> Result<T, WitFailure> {
     let told = with_context(|cx| rule(cx).map_err(|failure| told(cx, &failure)));
     told.unwrap_or_else(|errors| Err(misconfigured(errors)))
@@ -297,7 +297,7 @@ impl From<wit_migration::TokenPair> for import::Found {
     }
 }
 
-/// The pairs of two enums that are one: the core's and the interface's.
+/// Converts between two enums with the same variants: the core's and the interface's.
 macro_rules! same_standings {
     ($($name:ident),*) => {
         impl From<import::PairStanding> for wit_migration::Standing {
