@@ -170,6 +170,8 @@ schema! { (T: JsonSchema) List<T>, |generator| json_schema!({ "type": "array", "
 mod tests {
     use serde_json::json;
 
+    use kroger_core::failure::Cause;
+
     use super::*;
     use crate::fields::arguments;
 
