@@ -20,6 +20,10 @@ test:
 openapi:
     OPENAPI=write cargo test -p kroger-connector --lib openapi
 
+# Write docs/keys.md from what the code says.
+keys:
+    KEYS=write cargo test -p kroger-core --lib keys_page
+
 # Search for a schedule, crash or fault that loses a sign-in.
 simulate SEEDS="100000":
     cargo run --release -p kroger-core --example simulate -- {{SEEDS}}

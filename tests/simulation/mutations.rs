@@ -18,6 +18,7 @@ const OUTSIDE_PAIR: &str = "grant/outside_pair.rs";
 const OWNER: &str = "grant/refresh/owner.rs";
 const REFRESH: &str = "grant/refresh.rs";
 const REFRESHED: &str = "grant/refreshed.rs";
+const SERVED: &str = "grant/served.rs";
 const STOPWATCH: &str = "stopwatch.rs";
 const SWEEP: &str = "service/sweep.rs";
 const SIGN_OUT: &str = "sign_in/sign_out.rs";
@@ -93,7 +94,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "tries with a refusal are read only once",
         RECORDS,
-        "if tries.iter().any(Try::was_refused) { claim::read_tries(cx, &at) } else { Ok(tries) }",
+        "if tries.iter().any(Try::was_refused) { read_all(cx, user, parent) } else { Ok(tries) }",
         "Ok(tries)",
     ),
     mutation(
@@ -361,19 +362,19 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     // The sweep and the due entries.
     mutation(
         "the sweep deletes the tries at the current grant",
-        SWEEP,
-        "is_some_and(|(ticket, newest)| ticket < newest)",
-        "is_some_and(|(ticket, newest)| ticket <= newest)",
+        SERVED,
+        "is_some_and(|newest| parent < newest)",
+        "is_some_and(|newest| parent <= newest)",
     ),
     mutation(
         "the sweep counts an unsaved grant as stored",
-        SWEEP,
-        "Ok(records::is_stored(cx, &user, newest).then_some((ticket, newest)))",
-        "Ok(Some((ticket, newest)))",
+        SERVED,
+        "Ok(records::is_stored(cx, user, newest).then_some(newest))",
+        "Ok(Some(newest))",
     ),
     mutation(
         "the sweep deletes the newest root's record",
-        SWEEP,
+        SERVED,
         "Ok(ticket < newest && !is_needed)",
         "{ let _ = is_needed; Ok(ticket < newest) }",
     ),
@@ -387,8 +388,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "the sweep adds no missing entry",
         SWEEP,
-        "Some((user, ticket)) => mend(cx, &user, ticket)?,",
-        "Some((user, ticket)) if key.is_empty() => mend(cx, &user, ticket)?, Some(_) => None,",
+        "Key::Grant { user, ticket } => mend(cx, user, *ticket)?,",
+        "Key::Grant { user, ticket } if ticket.step > 1_000_000 => mend(cx, user, *ticket)?,",
     ),
     mutation(
         "no grant is entered as due",

@@ -1,12 +1,14 @@
-//! Kroger's catalog: products, stores, chains, departments, and the profile
+//! Kroger's catalog: products, locations, chains, departments, and the profile
 //! id of a customer.
 //!
-//! Kroger's answers vary: fields come and go, change their type and their
-//! spelling. So nothing here is derived from a schema; each field is read by
-//! itself, what cannot be read is not there, and what is nobody's product or
-//! store is left out and said. Nothing of a customer's is kept.
+//! Kroger's answers vary: fields come and go, and change their type and spelling.
+//! So no schema is derived. Each field is read by itself, and a field that cannot
+//! be read counts as absent. A product or location that cannot be identified is
+//! left out, and the answer tells how many were.
+//!
+//! The catalog keeps no data of a customer, except the choice of a location.
 
-mod cache;
+pub(crate) mod cache;
 mod cached_read;
 mod lenient;
 pub mod location;
@@ -20,9 +22,7 @@ pub mod product;
 pub mod products;
 pub mod profile;
 pub mod search;
-mod size;
+pub mod size;
 
 #[cfg(test)]
 pub(crate) mod tests;
-
-pub use size::{Amount, Unit};

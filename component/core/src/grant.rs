@@ -9,6 +9,8 @@ pub mod outside_pair;
 pub mod records;
 pub mod refresh;
 mod refreshed;
+pub(crate) mod served;
 pub mod status;
 pub mod success_rate;
+pub(crate) mod tries;
 pub mod trouble;

@@ -75,7 +75,7 @@ pub struct EnvironmentPair {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DefaultLocation {
     /// The id of a location: 8 letters or digits.
-    pub store_id: Option<String>,
+    pub location_id: Option<String>,
     pub zip_code: Option<String>,
     pub radius_miles: u32,
 }

@@ -7,4 +7,5 @@ pub mod import;
 pub mod invitation;
 pub mod links;
 pub mod pending;
+pub mod seal;
 pub mod sign_out;

@@ -36,7 +36,7 @@ impl UserId {
 }
 
 /// A user in a key of the store: lower-case base32 of the SHA-256 of the id.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UserKey(String);
 
 impl UserKey {

@@ -20,7 +20,7 @@ use kroger_core::grant::attempts::AttemptOutcome;
 use kroger_core::grant::lineage::Source;
 use kroger_core::grant::status::{self, Status, TokenState};
 use kroger_core::grant::{on_demand, records};
-use kroger_core::ports::{Bucket, Timestamp};
+use kroger_core::ports::Timestamp;
 use kroger_core::service::maintenance;
 use kroger_core::service::validation::MOST_USERS;
 use kroger_core::settings::EnvironmentPair;
@@ -107,7 +107,7 @@ pub(super) async fn tokens(call: Call) -> Result<Response, Problem> {
         client_credentials: client_credentials(cx)?,
         user_tokens: user_tokens(cx)?,
         token_storage: TokenStorage {
-            file_exists: cx.ports.get(Bucket::Store, "tick").is_ok(),
+            file_exists: health::is_readable(cx),
             file_path: words::store_name(cx.settings),
             auto_refresh_enabled: maintenance::is_running(cx).unwrap_or(false),
             persistence_enabled: health::persistence(cx) == Persistence::Kept,

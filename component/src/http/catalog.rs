@@ -14,8 +14,8 @@ use serde_json::Value;
 use super::call::{Call, json};
 use super::problem::Problem;
 use kroger_core::catalog::location::LocationId;
-use kroger_core::catalog::locations::{self, Near, StoreQuery};
-use kroger_core::catalog::page_request::{Filter, Fulfillment, MOST_PRODUCTS, PageRequest, Term};
+use kroger_core::catalog::locations::{self, LocationQuery, Near};
+use kroger_core::catalog::page_request::{Filter, Fulfillment, MOST_PRODUCTS, PageRequest, Selection, Term};
 use kroger_core::catalog::{preferred_location, products, profile};
 use kroger_core::item::Upc;
 use kroger_core::upstream::quota::Purpose;
@@ -104,12 +104,13 @@ pub(super) async fn search_products(call: Call) -> Result<Response, Problem> {
     let limit = number(&call, "limit", 1, MOST_PRODUCTS)?.unwrap_or(10);
     let start = number(&call, "start", 0, 250)?.unwrap_or(0);
     let location = preferred_location::or_named(cx, &user, location(&call)?.as_ref())?;
-    let request = PageRequest { filter: Filter::Term { term, brand }, location, fulfillment, limit, start };
+    let selection = Selection { location, fulfillment, limit, start };
+    let request = PageRequest { filter: Filter::Term { term, brand }, selection };
     let page = products::product_page(cx, &user, &request, Purpose::Browse)?;
     Ok(json(&Products {
         data: page.data,
         meta: page.meta,
-        location_id: request.location.map(|location| location.as_str().to_owned()),
+        location_id: request.selection.location.map(|location| location.as_str().to_owned()),
         notes: note.into_iter().collect(),
     }))
 }
@@ -130,7 +131,7 @@ pub(super) async fn product(path: Result<Path<String>, PathRejection>, call: Cal
 pub(super) async fn search_locations(call: Call) -> Result<Response, Problem> {
     let cx = call.context();
     let user = call.user()?;
-    let query = StoreQuery {
+    let query = LocationQuery {
         near: near(&call)?,
         radius_miles: number(&call, "radiusInMiles", 1, 100)?,
         chain: chain(&call)?,

@@ -10,10 +10,11 @@ use super::problem::Problem;
 use super::words;
 use crate::words::OF_ANOTHER_APP;
 use kroger_core::Context;
+use kroger_core::grant::outside_pair;
 use kroger_core::grant::status::{self, Known, TokenState};
-use kroger_core::ports::Bucket;
 use kroger_core::service::maintenance;
 use kroger_core::store::health::{self, Persistence};
+use kroger_core::store::rescue;
 use kroger_core::upstream::app_token;
 
 #[derive(Serialize)]
@@ -98,7 +99,7 @@ impl Found {
         let user_is_dead = user_status.is_some_and(|status| matches!(status.state, TokenState::Reauthorize { .. }));
         let is_anothers = user_status.is_some_and(|status| status.state == TokenState::OfAnotherApp);
         let last_failed = user_status.is_some_and(|status| status.last_error.is_some());
-        let is_rescue_waiting = maintenance::rescued(cx).is_ok_and(|rescued| !rescued.is_empty());
+        let is_rescue_waiting = rescue::waiting(cx).is_ok_and(|rescued| !rescued.is_empty());
         let judged = [
             (self.persistence == Persistence::Failed, "the token store cannot be read or written"),
             (self.persistence == Persistence::Forgets, "the token store forgets what it was told"),
@@ -204,7 +205,7 @@ pub(super) async fn config(call: Call) -> Result<Response, Problem> {
         token_management: token_management(&call, persistence, is_timer_running)?,
         default_location: DefaultLocation {
             zip_code: location.zip_code.as_deref(),
-            store_id: location.store_id.as_deref(),
+            store_id: location.location_id.as_deref(),
             radius_miles: location.radius_miles,
         },
         default_fulfillment: DefaultFulfillment {
@@ -216,7 +217,7 @@ pub(super) async fn config(call: Call) -> Result<Response, Problem> {
             automatic_token_refresh: true,
             persistent_storage: persistence == Persistence::Kept,
             retry_with_backoff: true,
-            env_file_updates: cx.ports.get(Bucket::Env, "mirror").is_ok(),
+            env_file_updates: outside_pair::has_env_file(cx),
             background_refresh_task: is_timer_running,
         },
         llm_instructions: LLM_INSTRUCTIONS,

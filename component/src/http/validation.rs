@@ -13,10 +13,10 @@ use super::problem::Problem;
 use super::told::WAYS;
 use super::words::store_name;
 use crate::words;
-use kroger_core::ports::Bucket;
 use kroger_core::service::maintenance;
 use kroger_core::service::validation::{self, Check, Reach};
 use kroger_core::store::health::{self, Persistence};
+use kroger_core::store::rescue;
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
@@ -129,9 +129,9 @@ pub(super) async fn status(call: Call) -> Result<Response, Problem> {
         persistence: StoreNow {
             enabled: persistence == Persistence::Kept,
             store: store_name(cx.settings),
-            readable: cx.ports.get(Bucket::Store, "tick").is_ok(),
+            readable: health::is_readable(cx),
             writable: persistence != Persistence::Failed,
-            waiting_to_be_saved: maintenance::rescued(cx).map_or(0, |keys| keys.len()),
+            waiting_to_be_saved: rescue::waiting(cx).map_or(0, |keys| keys.len()),
         },
     }))
 }

@@ -234,7 +234,7 @@ fn line_text(line: &Line) -> String {
     let Item { upc, quantity, modality } = &line.item;
     let name = line.product.as_ref().map_or("unknown product", |product| &product.description);
     let estimate = line.estimate.map(|cents| format!(", {cents}")).unwrap_or_default();
-    let concerns = line.concerns.iter().filter(|concern| **concern != Concern::NoStore);
+    let concerns = line.concerns.iter().filter(|concern| **concern != Concern::NoLocation);
     let concerns: Vec<String> = concerns.map(|concern| format!("\n  {}", concern.sentence())).collect();
     let (quantity, upc, modality) = (quantity.get(), upc.as_str(), modality.as_str());
     format!("- {quantity} x {upc} {name}, {modality}{estimate}{}", concerns.concat())
@@ -242,7 +242,7 @@ fn line_text(line: &Line) -> String {
 
 fn sum(check: &CartCheck) -> String {
     if check.location.is_none() {
-        return Concern::NoStore.sentence();
+        return Concern::NoLocation.sentence();
     }
     let others =
         if check.not_in_total == 0 { String::new() } else { format!(", without {} items", check.not_in_total) };

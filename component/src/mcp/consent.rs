@@ -9,8 +9,6 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use rmcp::ErrorData;
 use rmcp::model::{
     CallToolRequestParams, CallToolResponse, ElicitRequest, ElicitRequestParams, ElicitationAction, ErrorCode,
@@ -25,18 +23,18 @@ use super::told::Told;
 use super::tool::failed;
 use kroger_core::Context;
 use kroger_core::failure::{Code, Failure, SignInTrouble};
-use kroger_core::grant::lineage::{Root, SCHEMA_VERSION};
 use kroger_core::grant::records;
-use kroger_core::ports::{Bucket, StoreError, Timestamp};
-use kroger_core::secret::{Secret, base32_sha256};
+use kroger_core::ports::{StoreError, Timestamp};
+use kroger_core::secret::base32_sha256;
 use kroger_core::sign_in::invitation::{self, Invited};
 use kroger_core::sign_in::pending::{self, LIFETIME};
+use kroger_core::sign_in::seal;
+use kroger_core::store::ticket::Root;
 
 /// `URLElicitationRequiredError` of 2025-11-25.
 const URL_ELICITATION_REQUIRED: ErrorCode = ErrorCode(-32042);
 /// What the one question is called.
 const QUESTION: &str = "sign_in";
-const SEAL_KEY: &str = "request_state_key";
 
 /// How long a repeated call waits for the person, and how often it looks.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -166,9 +164,10 @@ fn in_words(failure: &Failure, invited: &Invited) -> Told {
 
 fn sealed(call: &Call<'_>, deed: &Deed) -> Result<String, StoreError> {
     let root = records::current(call.cx, &call.user.key())?.root();
-    let asked = records::encode(&Asked { at: call.cx.ports.wall_now(), root });
+    let asked = Asked { at: call.cx.ports.wall_now(), root };
     let bound_to = deed.bound_to(call);
-    Ok(codec(call.cx)?.seal_with(&asked, &SealOptions::new().associated_data(&bound_to)))
+    let sealed = codec(call.cx)?.seal_json_with(&asked, &SealOptions::new().associated_data(&bound_to));
+    sealed.map_err(|_| StoreError::Failed)
 }
 
 fn unsealed(call: &Call<'_>, deed: &Deed, state: &str) -> Result<Asked, ErrorData> {
@@ -179,25 +178,6 @@ fn unsealed(call: &Call<'_>, deed: &Deed, state: &str) -> Result<Asked, ErrorDat
     opened.ok().filter(|asked| now < asked.at + LIFETIME && asked.at < now + LIFETIME).ok_or_else(refused)
 }
 
-/// The key is made once and kept, so that any instance opens what another
-/// sealed. Should two make it at once, what the loser sealed is refused, and
-/// asked for anew.
 fn codec(cx: Context<'_>) -> Result<RequestStateCodec, StoreError> {
-    #[derive(Serialize, Deserialize)]
-    struct SealKey {
-        schema_version: u32,
-        key: Secret,
-    }
-
-    let kept: Option<SealKey> = records::read(cx, Bucket::Store, SEAL_KEY)?;
-    let key = if let Some(kept) = kept {
-        kept.key
-    } else {
-        let mut bytes = [0; 32];
-        cx.ports.random_bytes(&mut bytes);
-        let made = SealKey { schema_version: SCHEMA_VERSION, key: Secret::new(STANDARD.encode(bytes)) };
-        cx.ports.set(Bucket::Store, SEAL_KEY, &records::encode(&made))?;
-        made.key
-    };
-    RequestStateCodec::try_new(key.expose().as_bytes()).map_err(|_| StoreError::Failed)
+    RequestStateCodec::try_new(seal::key(cx)?.expose().as_bytes()).map_err(|_| StoreError::Failed)
 }

@@ -8,8 +8,8 @@ use super::account::Nothing;
 use super::arguments::{Degrees, List, Text, Whole, arguments};
 use super::call::Call;
 use super::tool::{Effect, Reply, Tool};
-use kroger_core::catalog::location::{Day, Hours, LocationId, Store, WEEK};
-use kroger_core::catalog::locations::{self, LARGEST_RADIUS, Near, StoreQuery, StoresFound};
+use kroger_core::catalog::location::{Day, Hours, Location, LocationId, WEEK};
+use kroger_core::catalog::locations::{self, LARGEST_RADIUS, LocationQuery, LocationsFound, Near};
 use kroger_core::catalog::preferred_location;
 use kroger_core::failure::{Failure, NextStep};
 
@@ -39,9 +39,9 @@ fn store_id(call: &Call<'_>, text: &str) -> Result<LocationId, Failure> {
     let Ok(near) = Near::zip_code(text) else {
         return Err(Failure { next: NextStep::SearchLocations, ..Failure::invalid_argument("store_id", allowed) });
     };
-    let query = StoreQuery { near: Some(near), limit: Some(CANDIDATES), ..StoreQuery::default() };
-    let found = locations::find_stores(call.cx, call.user, &query)?;
-    let listed: Vec<String> = found.stores.iter().map(|store| format!("\n- {}", line(store))).collect();
+    let query = LocationQuery { near: Some(near), limit: Some(CANDIDATES), ..LocationQuery::default() };
+    let found = locations::find_locations(call.cx, call.user, &query)?;
+    let listed: Vec<String> = found.locations.iter().map(|store| format!("\n- {}", line(store))).collect();
     let question = format!("it is a zip code, not a store. Stores near it: {}", listed.concat());
     Err(Failure { next: NextStep::AskWhich, ..Failure::invalid_argument("store_id", &question) })
 }
@@ -86,8 +86,8 @@ pub(super) struct StoreLine {
     phone: Option<String>,
 }
 
-impl From<&Store> for StoreLine {
-    fn from(store: &Store) -> Self {
+impl From<&Location> for StoreLine {
+    fn from(store: &Location) -> Self {
         Self {
             store_id: store.id.as_str().to_owned(),
             name: store.name.clone(),
@@ -98,7 +98,7 @@ impl From<&Store> for StoreLine {
     }
 }
 
-pub(super) fn line(store: &Store) -> String {
+pub(super) fn line(store: &Location) -> String {
     format!("{} {}, {}", store.id.as_str(), store.name, store.address.line())
 }
 
@@ -117,17 +117,17 @@ impl Tool for FindStores {
 
     fn run(call: &Call<'_>, input: FindInput) -> Result<Reply<Stores>, Failure> {
         let (query, note) = query(input)?;
-        let mut found = locations::find_stores(call.cx, call.user, &query)?;
+        let mut found = locations::find_locations(call.cx, call.user, &query)?;
         found.notes.extend(note);
         let text = found_text(&found);
-        let stores = found.stores.iter().map(StoreLine::from).collect();
+        let stores = found.locations.iter().map(StoreLine::from).collect();
         let value = Stores { stores, near: found.near, radius_miles: found.radius_miles, notes: found.notes };
         Ok(Reply { value, text })
     }
 }
 
 /// What to look for, and what was corrected to get it.
-fn query(input: FindInput) -> Result<(StoreQuery, Option<String>), Failure> {
+fn query(input: FindInput) -> Result<(LocationQuery, Option<String>), Failure> {
     let (near, note) = match (input.zip_code, input.latitude, input.longitude) {
         (Some(zip), None, None) => zip_code(&zip.0).map(|(near, note)| (Some(near), note))?,
         (None, Some(latitude), Some(longitude)) => {
@@ -139,7 +139,7 @@ fn query(input: FindInput) -> Result<(StoreQuery, Option<String>), Failure> {
             return Err(Failure::invalid_argument("zip_code", allowed));
         }
     };
-    let query = StoreQuery {
+    let query = LocationQuery {
         near,
         radius_miles: input.radius_miles.map(|radius| radius.0),
         chain: input.chain.map(|chain| chain.0),
@@ -157,10 +157,10 @@ fn zip_code(text: &str) -> Result<(Near, Option<String>), Failure> {
     Ok((near, has_lost_zeros.then(|| format!("The zip code {text} was read as {zip}."))))
 }
 
-fn found_text(found: &StoresFound) -> String {
-    let mut lines: Vec<String> = found.stores.iter().map(|store| format!("- {}", line(store))).collect();
+fn found_text(found: &LocationsFound) -> String {
+    let mut lines: Vec<String> = found.locations.iter().map(|store| format!("- {}", line(store))).collect();
     lines.extend(found.notes.iter().cloned());
-    let next = match (found.stores.is_empty(), found.radius_miles < LARGEST_RADIUS) {
+    let next = match (found.locations.is_empty(), found.radius_miles < LARGEST_RADIUS) {
         (true, true) => "Next: try a larger radius_miles or another zip code.",
         (true, false) => "Next: try another zip code.",
         _ => "Next: set_preferred_store with the id that the user chooses; prices and stock are then that store's.",
@@ -203,7 +203,7 @@ impl Tool for GetStore {
     type Output = StoreDetails;
 
     fn run(call: &Call<'_>, input: StoreInput) -> Result<Reply<StoreDetails>, Failure> {
-        let store = locations::store(call.cx, call.user, &store_id(call, &input.store_id.0)?)?;
+        let store = locations::location(call.cx, call.user, &store_id(call, &input.store_id.0)?)?;
         let hours = store.hours.as_ref().map(hours).unwrap_or_default();
         let open = if hours.is_empty() { String::new() } else { format!("\nOpen: {}", hours.join("; ")) };
         let text = format!("{}{open}\nNext: set_preferred_store makes it the user's store.", line(&store));
@@ -211,7 +211,7 @@ impl Tool for GetStore {
     }
 }
 
-fn details(store: &Store, hours: Vec<String>) -> StoreDetails {
+fn details(store: &Location, hours: Vec<String>) -> StoreDetails {
     StoreDetails {
         line: store.into(),
         hours,

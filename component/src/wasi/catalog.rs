@@ -8,8 +8,8 @@ use super::told::unlinked;
 use super::typed::{answer, user};
 use kroger_core::cart::check::{self, Concern, Line};
 use kroger_core::cart::order::{self, Given};
-use kroger_core::catalog::location::{Department, Hours, LocationId, Store, WEEK};
-use kroger_core::catalog::locations::{self, Near, StoreQuery};
+use kroger_core::catalog::location::{Department, Hours, Location, LocationId, WEEK};
+use kroger_core::catalog::locations::{self, LocationQuery, Near};
 use kroger_core::catalog::page_request::Fulfillment;
 use kroger_core::catalog::preferred_location::{self, Preferred, Source};
 use kroger_core::catalog::product::{Cents, Price, Product, SoldBy, Stock};
@@ -48,13 +48,13 @@ impl wit::Guest for Component {
 
     fn find_stores(user_id: Option<String>, query: wit::StoreQuery) -> Result<wit::StoresFound, WitFailure> {
         answer(|cx| {
-            let found = locations::find_stores(cx, &user(cx, user_id.as_deref())?, &store_query(query)?)?;
-            Ok(wit::StoresFound { stores: found.stores.into_iter().map(Into::into).collect(), notes: found.notes })
+            let found = locations::find_locations(cx, &user(cx, user_id.as_deref())?, &store_query(query)?)?;
+            Ok(wit::StoresFound { stores: found.locations.into_iter().map(Into::into).collect(), notes: found.notes })
         })
     }
 
     fn get_store(user_id: Option<String>, location_id: String) -> Result<wit::Store, WitFailure> {
-        answer(|cx| Ok(locations::store(cx, &user(cx, user_id.as_deref())?, &location(&location_id)?)?.into()))
+        answer(|cx| Ok(locations::location(cx, &user(cx, user_id.as_deref())?, &location(&location_id)?)?.into()))
     }
 
     fn chains(user_id: Option<String>) -> Result<Vec<wit::Chain>, WitFailure> {
@@ -136,7 +136,7 @@ fn product_query(query: wit::ProductQuery) -> Result<ProductQuery, Failure> {
     })
 }
 
-fn store_query(query: wit::StoreQuery) -> Result<StoreQuery, Failure> {
+fn store_query(query: wit::StoreQuery) -> Result<LocationQuery, Failure> {
     let near = match query.near {
         None => None,
         Some(wit::Near::ZipCode(zip)) => {
@@ -146,7 +146,7 @@ fn store_query(query: wit::StoreQuery) -> Result<StoreQuery, Failure> {
             Some(Near::place(latitude, longitude).map_err(|allowed| Failure::invalid_argument("place", allowed))?)
         }
     };
-    Ok(StoreQuery {
+    Ok(LocationQuery {
         near,
         radius_miles: query.radius_miles,
         chain: query.chain,
@@ -222,8 +222,8 @@ impl From<Price> for wit::Price {
     }
 }
 
-impl From<Store> for wit::Store {
-    fn from(store: Store) -> Self {
+impl From<Location> for wit::Store {
+    fn from(store: Location) -> Self {
         let (latitude, longitude) = store.place.unzip();
         let hours = store.hours.as_ref();
         Self {

@@ -44,7 +44,7 @@ pub enum Concern {
     /// Kroger knows no such product; it may be the barcode of one.
     UnknownUpc(Option<MistakenBarcode>),
     /// No store is chosen, so it cannot be told whether it is sold.
-    NoStore,
+    NoLocation,
     /// The store does not sell it.
     NotSold,
     OutOfStock,
@@ -87,7 +87,7 @@ impl Concern {
     pub fn stands_in_the_way(&self) -> bool {
         match self {
             Self::UnknownUpc(_)
-            | Self::NoStore
+            | Self::NoLocation
             | Self::NotSold
             | Self::OutOfStock
             | Self::NotOffered(_)
@@ -105,7 +105,7 @@ impl Concern {
     pub fn code(&self) -> &'static str {
         match self {
             Self::UnknownUpc(_) => "unknown_upc",
-            Self::NoStore => "no_store",
+            Self::NoLocation => "no_store",
             Self::NotSold => "not_sold_here",
             Self::OutOfStock => "out_of_stock",
             Self::NotOffered(_) => "modality_not_offered",
@@ -125,7 +125,7 @@ impl Concern {
         match self {
             Self::UnknownUpc(None) => "Kroger knows no product with this UPC.".to_owned(),
             Self::UnknownUpc(Some(mistaken)) => format!("Kroger knows no such UPC; {}", mistaken.question()),
-            Self::NoStore => "No store is chosen, so price, stock and modality are unchecked.".to_owned(),
+            Self::NoLocation => "No store is chosen, so price, stock and modality are unchecked.".to_owned(),
             Self::NotSold => "This store does not sell it.".to_owned(),
             Self::OutOfStock => "It is temporarily out of stock at this store.".to_owned(),
             Self::NotOffered(modality) => format!("This store does not offer it for {}.", modality.as_str()),
@@ -163,7 +163,7 @@ pub fn check_cart_items(
         }
     }
     let known = known(cx, user, &upcs, location.as_ref())?;
-    if !known.is_empty() && !known.iter().any(Product::knows_store) {
+    if !known.is_empty() && !known.iter().any(Product::knows_location) {
         locations::confirm(cx, user, location.as_ref())?;
     }
     let mistaken = lookup::mistaken_barcodes(cx, user, &lookup::missing(&upcs, &known));
@@ -196,13 +196,13 @@ fn unknown(item: &Item, mistaken: Option<&MistakenBarcode>) -> Line {
 }
 
 /// `ordered` is how many of the product all lines together have.
-fn line(item: &Item, product: &Product, ordered: u32, at_a_store: bool) -> Line {
+fn line(item: &Item, product: &Product, ordered: u32, has_location: bool) -> Line {
     let estimate = product.price.map(|price| price.estimate.unwrap_or(price.current()).times(item.quantity.get()));
     let mut concerns = limits(product, ordered);
-    if at_a_store {
+    if has_location {
         concerns.extend(at_store(product, item.modality));
     } else {
-        concerns.push(Concern::NoStore);
+        concerns.push(Concern::NoLocation);
     }
     if product.age_restricted == Some(true) {
         concerns.push(Concern::AgeRestricted);
@@ -217,7 +217,7 @@ fn limits(product: &Product, ordered: u32) -> Vec<Concern> {
 }
 
 fn at_store(product: &Product, modality: Modality) -> Vec<Concern> {
-    if !product.knows_store() || !product.is_sold() {
+    if !product.knows_location() || !product.is_sold() {
         return vec![Concern::NotSold];
     }
     let offer = match product.offered.by(modality) {

@@ -28,15 +28,15 @@ use serde::{Deserialize, Serialize};
 use crate::Context;
 use crate::cart::unknown::Unknown;
 use crate::failure::{Cause, Failure, Undone};
-use crate::grant::lineage::SCHEMA_VERSION;
 use crate::grant::records;
 use crate::item::Item;
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
 use crate::secret::{Fingerprint, Secret, base32_sha256};
 use crate::store::claim::{
-    self, Admission, Deed, LEASE, Leased, Obstacle, Try, TryRecords, Watch, Withdrawal, next_number, read_tries,
-    read_try,
+    self, Admission, Deed, LEASE, Leased, Obstacle, Try, TryRecords, Watch, Withdrawal, next_number, read_try,
 };
+use crate::store::codec::Stored;
+use crate::store::keys::{Key, Kind};
 use crate::user::UserId;
 
 /// The least time for which a key is remembered.
@@ -109,7 +109,6 @@ pub(crate) enum End {
 /// Stored before the add is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AddIntent {
-    schema_version: u32,
     items: Fingerprint,
     at: Timestamp,
     lease_until: Timestamp,
@@ -124,9 +123,18 @@ impl Leased for AddIntent {
 /// Stored when the outcome of an add is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct AddRecord {
-    schema_version: u32,
     outcome: AddOutcome,
     at: Timestamp,
+}
+
+impl Stored for AddIntent {
+    const KIND: Kind = Kind::AddIntent;
+    const VERSION: u32 = 1;
+}
+
+impl Stored for AddRecord {
+    const KIND: Kind = Kind::AddOutcome;
+    const VERSION: u32 = 1;
 }
 
 /// A claimed try at an add, as far as its owner came.
@@ -162,15 +170,15 @@ impl TryRecords for EntryName {
     type Conclusion = AddRecord;
 
     fn claim_key(&self, number: u64) -> String {
-        format!("add_claim.{}.{number}", self.0)
+        Key::AddClaim { entry: self.0.clone(), number }.to_string()
     }
 
     fn intent_key(&self, number: u64) -> String {
-        format!("add_intent.{}.{number}", self.0)
+        Key::AddIntent { entry: self.0.clone(), number }.to_string()
     }
 
     fn conclusion_key(&self, number: u64) -> String {
-        format!("add_outcome.{}.{number}", self.0)
+        Key::AddOutcome { entry: self.0.clone(), number }.to_string()
     }
 }
 
@@ -255,7 +263,7 @@ impl<'a> Entry<'a> {
     /// Stores what became of the one send. A store that refuses it is asked again for
     /// a while: without the outcome every repeat is told that it is unknown.
     pub(crate) fn conclude(&self, permit: &Permit, outcome: AddOutcome) {
-        let record = AddRecord { schema_version: SCHEMA_VERSION, outcome, at: self.cx.ports.wall_now() };
+        let record = AddRecord { outcome, at: self.cx.ports.wall_now() };
         let deadline = self.cx.ports.monotonic_now() + SAVE_TIME;
         while claim::conclude(self.cx, &self.name, permit.number, &record).is_err() {
             if self.cx.ports.monotonic_now() >= deadline {
@@ -282,7 +290,7 @@ impl Deed for Entry<'_> {
     fn intent(&self, _number: u64) -> Result<Option<AddIntent>, StoreError> {
         let at = self.cx.ports.wall_now();
         let items = self.items.clone();
-        Ok(Some(AddIntent { schema_version: SCHEMA_VERSION, items, at, lease_until: at + LEASE }))
+        Ok(Some(AddIntent { items, at, lease_until: at + LEASE }))
     }
 
     /// Whether nobody claimed a later try, and no earlier try was sent or may still be
@@ -313,6 +321,11 @@ fn fingerprint(items: &[Item]) -> Fingerprint {
         .collect();
     lines.sort_unstable();
     Secret::new(lines.join("\n")).fingerprint()
+}
+
+/// All tries, in order. None of them was folded.
+fn read_tries(cx: Context<'_>, name: &EntryName) -> Result<Vec<AddTry>, StoreError> {
+    claim::read_tries(cx, name, |_| Ok(None))
 }
 
 /// Pure.
@@ -382,13 +395,6 @@ fn obstructed(obstacle: Obstacle) -> Failure {
     }
 }
 
-/// The entry that `key` belongs to.
-pub(crate) fn entry_of(key: &str) -> Option<&str> {
-    let (kind, rest) = key.split_once('.')?;
-    let (entry, _) = rest.split_once('.')?;
-    matches!(kind, "add_claim" | "add_intent" | "add_outcome").then_some(entry)
-}
-
 /// Deletes `entry` if it has served. Answers the number of keys deleted.
 ///
 /// The last try goes first, and a try's outcome last. So a reader never finds less
@@ -420,6 +426,6 @@ fn date(cx: Context<'_>, name: &EntryName, number: u64, now: Timestamp) -> Resul
     if cx.ports.increment(&name.claim_key(number), 1)? != 1 {
         return Ok(());
     }
-    let record = AddRecord { schema_version: SCHEMA_VERSION, outcome: AddOutcome::NothingDone, at: now };
+    let record = AddRecord { outcome: AddOutcome::NothingDone, at: now };
     claim::conclude(cx, name, number, &record)
 }

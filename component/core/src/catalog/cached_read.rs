@@ -1,4 +1,4 @@
-//! Reads of the catalog that the cache may answer.
+//! Reads of the catalog: from the cache, else from Kroger. Never keeps a failure.
 
 use crate::failure::Cause;
 use serde_json::Value;
@@ -13,7 +13,8 @@ use crate::user::UserId;
 
 const PRODUCT_SCOPE: &str = "product.compact";
 
-/// Where an answer comes from, and how long it is good.
+/// A kind of read: its endpoint, its part of the quota, and how long its answers
+/// stay fresh.
 #[derive(Clone, Copy)]
 pub(super) struct CachedRead {
     pub(super) endpoint: Endpoint,
@@ -22,7 +23,7 @@ pub(super) struct CachedRead {
 }
 
 impl CachedRead {
-    /// From the cache, else from Kroger; a failure is not kept.
+    /// Answers a `GET` of `path`.
     pub(super) fn answer(self, cx: Context<'_>, user: &UserId, path: &str) -> Result<Value, Failure> {
         if let Some(kept) = cache::get(cx, path, self.freshness) {
             return Ok(kept);

@@ -1,4 +1,4 @@
-//! One product, as a person asks for it.
+//! One product at the location where the user shops. Changes nothing.
 
 use crate::Context;
 use crate::catalog::location::LocationId;
@@ -10,10 +10,11 @@ use crate::item::Upc;
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
-/// One product, at the store where one is named, preferred or configured.
+/// Reads one product, and tells its location: the one named, else preferred, else
+/// configured.
 ///
 /// # Errors
-/// `not_found` where Kroger has no such product.
+/// `not_found` if Kroger has no such product or no such location.
 pub fn product(
     cx: Context<'_>,
     user: &UserId,
@@ -24,13 +25,14 @@ pub fn product(
     let value = product_value(cx, user, upc, location.as_ref(), Purpose::Browse)
         .map_err(|failure| if failure.code == Code::NotFound { unknown(cx, user, upc) } else { failure })?;
     let product = Product::read(&value).ok_or_else(|| no_such_product(upc))?;
-    if !product.knows_store() {
+    if !product.knows_location() {
         locations::confirm(cx, user, location.as_ref())?;
     }
     Ok((product, location))
 }
 
-/// What may have been meant is asked, and never taken.
+/// Asks whether the UPC is the barcode of a product; never takes that product
+/// instead.
 fn unknown(cx: Context<'_>, user: &UserId, upc: &Upc) -> Failure {
     let mistaken = lookup::mistaken_barcodes(cx, user, std::slice::from_ref(upc)).into_iter().next();
     Cause::NoSuchProduct(upc.clone(), mistaken).into()

@@ -1,24 +1,26 @@
-//! One page of Kroger's products, in Kroger's own form, cleaned of what trips its
-//! readers.
+//! One page of products in Kroger's own form. Repairs only the fields that trip
+//! readers; leaves all others as they came.
 
 use serde_json::{Map, Value, json};
 
 use crate::catalog::lenient::{count, list, number};
 use crate::catalog::product::Product;
 
-/// A page in Kroger's form: objects that name a product.
+/// A page in Kroger's form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page {
+    /// Objects, each of which has a UPC.
     pub data: Vec<Value>,
-    /// What Kroger says of pages and what it warns of, and what we left out.
+    /// Kroger's `meta`: pagination and warnings, and a warning of our own for
+    /// products that were left out.
     pub meta: Value,
     pub total: Option<u32>,
-    /// How many of Kroger's products could not be read.
+    /// How many products had no readable UPC.
     pub left_out: usize,
 }
 
 impl Page {
-    /// None: an answer without data is none.
+    /// Reads an answer. None: it has no `data`.
     pub(super) fn read(answer: &Value) -> Option<Self> {
         let sent = match answer.get("data")? {
             Value::Null => &[][..],
@@ -39,12 +41,13 @@ impl Page {
     }
 }
 
-/// A product in Kroger's form, with what its readers stumble over put right:
-/// fields that are sometimes an empty list are the object that they are else;
-/// each price is a number, and a promotion that is none is 0; fulfilment is
-/// spelt as Kroger's answers spell it. The rest is as it came.
+/// Repairs a product in Kroger's form. None: it has no readable UPC.
 ///
-/// None: what names no product.
+/// - `itemInformation` and `temperature`, which are sometimes an empty list, are
+///   objects. Lists that are sometimes a single element are lists.
+/// - Each price is a number. A promotion that is none is 0.
+/// - The keys of `fulfillment` are spelt as in Kroger's answers, not as in its
+///   document.
 pub(super) fn cleaned_product(value: &Value) -> Option<Value> {
     Product::read(value)?;
     let mut product = value.clone();
@@ -85,7 +88,7 @@ fn clean_item(item: &mut Map<String, Value>) {
     }
 }
 
-/// None: there is no price in it.
+/// None: it holds no price.
 fn cleaned_price(value: &Value) -> Option<Value> {
     let regular = number(value, "regular")?;
     let mut price = value.clone();

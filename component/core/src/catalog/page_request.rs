@@ -1,4 +1,5 @@
-//! What is asked of Kroger for one page of products.
+//! One request for a page of products, as Kroger's `GET /v1/products` takes it.
+//! Sends nothing.
 
 use url::form_urlencoded::Serializer;
 
@@ -8,10 +9,10 @@ use crate::item::Upc;
 
 /// The most products of one page, and of one list of ids.
 pub const MOST_PRODUCTS: u32 = 50;
-const LAST_START: u32 = 250;
+pub(super) const LAST_START: u32 = 250;
 const MOST_WORDS: usize = 8;
 
-/// How a product is brought, as Kroger's search has it.
+/// A way to get a product, as a filter of Kroger's search.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fulfillment {
     InStore,
@@ -20,20 +21,21 @@ pub enum Fulfillment {
     Shipping,
 }
 
-/// What Kroger finds products by.
+/// What Kroger searches for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Filter {
     Term {
         term: Term,
-        /// One or several, separated by `|`, in Kroger's case.
+        /// One brand, or several separated by `|`. Kroger compares upper and lower
+        /// case.
         brand: Option<String>,
     },
     Brand(String),
-    /// 1 to [`MOST_PRODUCTS`].
+    /// 1 to [`MOST_PRODUCTS`] products.
     Upcs(Vec<Upc>),
 }
 
-/// What is searched for: 3 characters or more, in 8 words or fewer.
+/// Words to search for: 3 to 200 characters, 8 words at most.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Term(String);
 
@@ -41,18 +43,24 @@ pub struct Term(String);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PageRequest {
     pub filter: Filter,
-    /// Without one there is no price, stock, aisle or fulfilment.
+    pub selection: Selection,
+}
+
+/// The part of what a filter finds that one page shows.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Selection {
+    /// None: Kroger answers without price, stock, aisle and fulfillment.
     pub location: Option<LocationId>,
-    /// All of them; empty: however.
+    /// A product must be offered in all of these ways. Empty: in any way.
     pub fulfillment: Vec<Fulfillment>,
-    /// 1 to [`MOST_PRODUCTS`].
+    /// The most products of the page: 1 to [`MOST_PRODUCTS`].
     pub limit: u32,
-    /// How many to skip, 250 at most.
+    /// How many products to skip: 0 to 250.
     pub start: u32,
 }
 
 impl Fulfillment {
-    /// Reads Kroger's word, or what people call it.
+    /// Reads Kroger's code or a common name, in any case.
     pub fn parse(text: &str) -> Option<Self> {
         match text.trim().to_ascii_lowercase().replace(['-', '_', ' '], "").as_str() {
             "ais" | "instore" | "store" => Some(Self::InStore),
@@ -74,8 +82,8 @@ impl Fulfillment {
 }
 
 impl Term {
-    /// Reads what someone searches for; of a long text Kroger takes the first
-    /// eight words, and a note says so.
+    /// Reads a search term and keeps its first eight words, the most that Kroger
+    /// takes. A note tells if words were dropped.
     ///
     /// # Errors
     /// What is allowed.
@@ -96,7 +104,9 @@ impl Term {
     }
 }
 
-impl PageRequest {
+impl Selection {
+    /// Checks the numbers against Kroger's bounds.
+    ///
     /// # Errors
     /// `invalid_argument`, which names `limit` or `start`.
     pub fn check(&self) -> Result<(), Failure> {
@@ -109,6 +119,22 @@ impl PageRequest {
         Ok(())
     }
 
+    fn append_to(&self, query: &mut Serializer<'_, String>) {
+        query.extend_pairs(self.location.iter().map(|location| ("filter.locationId", location.as_str())));
+        if !self.fulfillment.is_empty() {
+            let codes: Vec<&str> = self.fulfillment.iter().map(|one| one.code()).collect();
+            query.append_pair("filter.fulfillment", &codes.join(","));
+        }
+        query.append_pair("filter.limit", &self.limit.to_string());
+        // Kroger's document counts from 1, so 0 is told by silence.
+        if self.start > 0 {
+            query.append_pair("filter.start", &self.start.to_string());
+        }
+    }
+}
+
+impl PageRequest {
+    /// The path and query of the request.
     pub(super) fn path(&self) -> String {
         let mut query = Serializer::new(String::new());
         match &self.filter {
@@ -124,22 +150,13 @@ impl PageRequest {
                 query.append_pair("filter.productId", &upcs.join(","));
             }
         }
-        query.extend_pairs(self.location.iter().map(|location| ("filter.locationId", location.as_str())));
-        if !self.fulfillment.is_empty() {
-            let codes: Vec<&str> = self.fulfillment.iter().map(|one| one.code()).collect();
-            query.append_pair("filter.fulfillment", &codes.join(","));
-        }
-        query.append_pair("filter.limit", &self.limit.to_string());
-        // Kroger's document counts from 1, where skipping none is not asking.
-        if self.start > 0 {
-            query.append_pair("filter.start", &self.start.to_string());
-        }
+        self.selection.append_to(&mut query);
         format!("/v1/products?{}", spaced(&query.finish()))
     }
 }
 
-/// A plus means a space in forms only; whether an API takes it for one is its
-/// own affair.
+/// Writes a space as `%20`. A plus means a space only in forms; an API need not
+/// read it so.
 pub(super) fn spaced(query: &str) -> String {
     query.replace('+', "%20")
 }
@@ -149,18 +166,20 @@ mod tests {
     use super::*;
 
     fn request(filter: Filter) -> PageRequest {
-        PageRequest { filter, location: None, fulfillment: Vec::new(), limit: 10, start: 0 }
+        PageRequest { filter, selection: Selection { location: None, fulfillment: Vec::new(), limit: 10, start: 0 } }
     }
 
     #[test]
     fn a_page_is_asked_for_with_each_filter_encoded() {
         let (term, _) = Term::parse("half & half  milk").unwrap();
-        let searched = PageRequest {
+        let selection = Selection {
             location: Some(LocationId::parse("01400376").unwrap()),
             fulfillment: vec![Fulfillment::Pickup, Fulfillment::Delivery],
+            limit: 10,
             start: 10,
-            ..request(Filter::Term { term, brand: Some("Kroger|Simple Truth".to_owned()) })
         };
+        let filter = Filter::Term { term, brand: Some("Kroger|Simple Truth".to_owned()) };
+        let searched = PageRequest { filter, selection };
         let named = ["0001111041700", "0000000004011"].map(|upc| Upc::parse(upc).unwrap().upc);
 
         assert_eq!(

@@ -1,4 +1,4 @@
-//! Products in Kroger's own form: a page of them, or one.
+//! Products in Kroger's own form: a page of them, or one. The cache may answer.
 
 use crate::failure::Cause;
 use serde_json::Value;
@@ -15,15 +15,19 @@ use crate::kroger::limits::Endpoint;
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
-/// One page of products in Kroger's form, of `request.location` and no other.
+/// Reads one page of products in Kroger's form. Its prices and stock are those of
+/// the location that `request` names.
+///
+/// # Errors
+/// `invalid_argument`, which names `limit` or `start`, among others.
 pub fn product_page(cx: Context<'_>, user: &UserId, request: &PageRequest, purpose: Purpose) -> Result<Page, Failure> {
-    request.check()?;
+    request.selection.check()?;
     let source = CachedRead { endpoint: Endpoint::Products, purpose, freshness: Freshness::Minute };
     let answer = source.answer(cx, user, &request.path())?;
     Page::read(&answer).ok_or_else(|| without_data(Endpoint::Products))
 }
 
-/// One product in Kroger's form.
+/// Reads one product in Kroger's form.
 ///
 /// # Errors
 /// `not_found` where Kroger has no such product.
@@ -43,7 +47,7 @@ pub fn product_value(
         Code::NotFound => no_such_product(upc),
         _ => failure,
     })?;
-    // Some answer one product with a list of it.
+    // Some answers hold the product in a list.
     let page = Page::read(&answer).ok_or_else(|| without_data(Endpoint::Products))?;
     page.data.into_iter().next().ok_or_else(|| no_such_product(upc))
 }

@@ -1,4 +1,5 @@
-//! The profile id of a customer. Nothing here keeps it.
+//! The profile id of a customer. Never keeps it: Kroger's terms forbid to key data
+//! by it.
 
 use crate::Context;
 use crate::catalog::cached_read::without_data;
@@ -11,14 +12,13 @@ use crate::user::UserId;
 
 const PROFILE_SCOPE: &str = "profile.compact";
 
-/// Who a customer is at Kroger: an id, and nothing more. Kroger's terms forbid
-/// to key anything by it, so nothing here keeps it.
+/// A customer's identity at Kroger: an id and nothing more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     pub id: String,
 }
 
-/// The profile id of the signed-in user, read anew each time.
+/// Reads the profile id of the signed-in user. Asks Kroger each time.
 pub fn profile(cx: Context<'_>, user: &UserId) -> Result<Profile, Failure> {
     let reading = Reading {
         endpoint: Endpoint::Identity,

@@ -1,5 +1,5 @@
-//! Searching for products as a person would have it: several things at once, in
-//! stock, the cheapest first.
+//! Searches for products the way a person shops: several things at once, in
+//! stock, the cheapest first. Adds nothing to a cart.
 
 mod brands;
 mod by_upc;
@@ -16,34 +16,36 @@ use crate::catalog::{locations, preferred_location};
 use crate::failure::Failure;
 use crate::user::UserId;
 
-const NO_STORE: &str =
+const NO_LOCATION: &str =
     "No store is chosen, so there are no prices and no stock: name a store, or choose a preferred one.";
 
-/// Searches for each of the terms, and looks up the UPCs.
+/// Searches for each term, and looks up the UPCs.
 ///
 /// # Errors
-/// `invalid_argument`; `not_found` where there is no such store; what each
-/// search failed with, if all did.
+/// `invalid_argument`; `not_found` where there is no such location; the first
+/// step's failure, if every step failed.
 pub fn search_products(cx: Context<'_>, user: &UserId, query: &ProductQuery) -> Result<ProductsFound, Failure> {
     let location = preferred_location::or_named(cx, user, query.location.as_ref())?;
     let steps = steps(query, location.as_ref())?;
-    let mut found = Vec::with_capacity(steps.len());
-    for step in steps {
-        found.push(step.take(cx, user, query, location.as_ref()));
-    }
-    match found.iter().find_map(|one| one.failure.clone()) {
-        Some(failure) if found.iter().all(|one| one.failure.is_some()) => return Err(failure),
-        _ => {}
-    }
+    let each = steps.into_iter().map(|step| step.take(cx, user, query, location.as_ref()));
+    let found = at_least_one(each.collect())?;
     let is_nothing = query.upcs.is_empty() && found.iter().all(Found::is_nothing);
     let brand = query.brand.as_deref().map(str::trim).filter(|_| is_nothing);
     let others = brand.map(|brand| brands::others(cx, user, query, brand, location.as_ref())).unwrap_or_default();
-    if others.is_empty() && !found.iter().any(Found::tells_of_store) {
+    if others.is_empty() && !found.iter().any(Found::proves_location) {
         locations::confirm(cx, user, location.as_ref())?;
     }
     let mut notes: Vec<String> = brand.map(|brand| brands::note(brand, &others)).into_iter().collect();
     if location.is_none() {
-        notes.push(NO_STORE.to_owned());
+        notes.push(NO_LOCATION.to_owned());
     }
     Ok(ProductsFound { location, found, notes })
+}
+
+/// Fails if every step failed.
+fn at_least_one(found: Vec<Found>) -> Result<Vec<Found>, Failure> {
+    match found.iter().find_map(|one| one.failure.clone()) {
+        Some(failure) if found.iter().all(|one| one.failure.is_some()) => Err(failure),
+        _ => Ok(found),
+    }
 }

@@ -8,15 +8,16 @@
 use serde::{Deserialize, Serialize};
 
 use crate::CLOCK_SKEW;
-use crate::grant::lineage::Ticket;
 use crate::ports::Timestamp;
 use crate::secret::Fingerprint;
 use crate::store::claim::{self, Leased, next_number};
+use crate::store::codec::Stored;
+use crate::store::keys::Kind;
+use crate::store::ticket::Ticket;
 
 /// Stored before the token is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Intent {
-    pub schema_version: u32,
     /// The ticket under which the child will be stored.
     pub ticket: Ticket,
     /// Until when nobody else should try.
@@ -32,7 +33,6 @@ impl Leased for Intent {
 /// Stored when a try did not give a child.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Attempt {
-    pub schema_version: u32,
     pub outcome: AttemptOutcome,
     pub at: Timestamp,
     /// No other try before this.
@@ -43,6 +43,16 @@ pub struct Attempt {
     /// The credentials that it was sent with. None: an older version wrote this.
     #[serde(default)]
     pub client: Option<Fingerprint>,
+}
+
+impl Stored for Intent {
+    const KIND: Kind = Kind::Intent;
+    const VERSION: u32 = 1;
+}
+
+impl Stored for Attempt {
+    const KIND: Kind = Kind::Attempt;
+    const VERSION: u32 = 1;
 }
 
 /// How a try ended that did not give a child.
@@ -190,14 +200,13 @@ mod tests {
     }
 
     fn sending(number: u64, lease_until: u64) -> Try {
-        let intent =
-            Intent { schema_version: 1, ticket: Ticket::UNSTORED, lease_until: Timestamp::from_secs(lease_until) };
+        let intent = Intent { ticket: Ticket::UNSTORED, lease_until: Timestamp::from_secs(lease_until) };
         Try { intent: Some(intent), ..claimed(number) }
     }
 
     fn ended(number: u64, outcome: AttemptOutcome, not_before: u64) -> Try {
         let not_before = Timestamp::from_secs(not_before);
-        let attempt = Attempt { schema_version: 1, outcome, at: NOW, not_before, token: None, client: None };
+        let attempt = Attempt { outcome, at: NOW, not_before, token: None, client: None };
         Try { conclusion: Some(attempt), ..sending(number, 1_010) }
     }
 

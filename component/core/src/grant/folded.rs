@@ -5,10 +5,6 @@
 //! reads for each look at the grant, and in the end more time than an owner has.
 //! Nothing here folds a try that is open or was refused.
 //!
-//! | key | value |
-//! |---|---|
-//! | `fold.<user>.<parent>.<k>` | a [`Fold`] of the tries 1 to 16·k |
-//!
 //! A fold repeats what was written once and does not change. So it is true, whichever
 //! caller writes it, and no caller writes a fold that is there. The fold is stored
 //! before the tries are deleted: a reader that misses a try looks for the fold. The
@@ -21,10 +17,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::Context;
 use crate::grant::attempts::{Attempt, AttemptOutcome, Try};
-use crate::grant::lineage::{SCHEMA_VERSION, Ticket};
-use crate::grant::records::{self, TriesAt};
+use crate::grant::tries::{TriesAt, delete_try};
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
 use crate::store::claim::{LEASE, read_try};
+use crate::store::codec::{self, Stored};
+use crate::store::keys::{Key, Kind};
+use crate::store::ticket::Ticket;
 use crate::user::UserKey;
 
 /// The number of tries that one fold adds.
@@ -38,15 +36,19 @@ const VANISHED: Duration = Duration::from_secs(3_600);
 /// The tries 1 to 16·k at one grant, all of them over.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Fold {
-    schema_version: u32,
     /// Whether one of them may have spent the token.
     may_have_spent: bool,
     /// First and last of each run of steps that no record will ever have.
     dead: Vec<(u64, u64)>,
 }
 
+impl Stored for Fold {
+    const KIND: Kind = Kind::Fold;
+    const VERSION: u32 = 1;
+}
+
 fn fold_key(user: &UserKey, parent: Ticket, block: u64) -> String {
-    format!("fold.{user}.{parent}.{block}")
+    Key::Fold { user: user.clone(), parent, block }.to_string()
 }
 
 /// The block of the try `number`, from 1 on.
@@ -73,7 +75,7 @@ pub(crate) fn over(
 
 /// Each fold includes those before it, so the newest is found by leaps.
 fn newest(cx: Context<'_>, user: &UserKey, parent: Ticket, from: u64) -> Result<Option<(u64, Fold)>, StoreError> {
-    let fold = |block| records::read::<Fold>(cx, Bucket::Store, &fold_key(user, parent, block));
+    let fold = |block| codec::read::<Fold>(cx, Bucket::Store, &fold_key(user, parent, block));
     let Some(mut newest) = fold(from)? else { return Ok(None) };
     let (mut block, mut leap) = (from, 1);
     while leap > 0 {
@@ -99,19 +101,19 @@ fn fold_to(cx: Context<'_>, user: &UserKey, parent: Ticket, last: u64) -> Result
         let Some(tries) = ended(cx, user, parent, block * BLOCK + 1)? else { return Ok(()) };
         block += 1;
         let key = fold_key(user, parent, block);
-        if let Some(others) = records::read(cx, Bucket::Store, &key)? {
+        if let Some(others) = codec::read(cx, Bucket::Store, &key)? {
             // Its writer saw the tries whole, and may be deleting them.
             fold = others;
             continue;
         }
         fold = fold.with(&tries);
-        let value = records::encode(&fold);
+        let value = codec::encode(&fold);
         cx.ports.set(Bucket::Store, &key, &value)?;
         if cx.ports.read_back(&key)?.as_ref() != Some(&value) {
             return Err(StoreError::Failed);
         }
         for each in &tries {
-            records::delete_try(cx, user, parent, each.number)?;
+            delete_try(cx, user, parent, each.number)?;
         }
     }
     Ok(())
@@ -145,7 +147,7 @@ impl Fold {
     pub(crate) fn as_try(&self, number: u64) -> Try {
         let outcome = if self.may_have_spent { AttemptOutcome::Unknown } else { AttemptOutcome::NotSent };
         let (at, not_before) = <(Timestamp, Timestamp)>::default();
-        let attempt = Attempt { schema_version: SCHEMA_VERSION, outcome, at, not_before, token: None, client: None };
+        let attempt = Attempt { outcome, at, not_before, token: None, client: None };
         Try { number, intent: None, conclusion: Some(attempt) }
     }
 
@@ -157,7 +159,6 @@ impl Fold {
     /// Adds `tries` to the fold. Only a try that its owner concluded leaves a dead ticket:
     /// an owner that vanished may come back with a child.
     fn with(mut self, tries: &[Try]) -> Self {
-        self.schema_version = SCHEMA_VERSION;
         self.may_have_spent |= tries.iter().any(Try::may_have_spent);
         let concluded = tries.iter().filter(|each| each.conclusion.is_some());
         let steps = concluded.filter_map(|each| Some(each.intent.as_ref()?.ticket.step));

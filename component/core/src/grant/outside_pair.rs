@@ -11,14 +11,15 @@ use std::time::Duration;
 
 use crate::Context;
 use crate::app::App;
-use crate::grant::lineage::{Current, Grant, Record, Source, Ticket, Tokens};
+use crate::grant::lineage::{Current, Grant, Record, Source, Tokens};
 use crate::grant::records;
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
 use crate::secret::Secret;
 use crate::settings::{EnvironmentPair, unix_seconds};
+use crate::store::codec;
+use crate::store::keys::Key;
+use crate::store::ticket::Ticket;
 use crate::user::UserId;
-
-const KEY: &str = "mirror";
 
 /// The pairs from outside, newest last: what the environment was started with,
 /// then what the `.env` file says now.
@@ -27,7 +28,7 @@ pub fn offered(cx: Context<'_>) -> Vec<EnvironmentPair> {
 }
 
 fn read_offered(cx: Context<'_>) -> Result<Vec<EnvironmentPair>, StoreError> {
-    let file = match cx.ports.get(Bucket::Env, KEY) {
+    let file = match cx.ports.get(Bucket::Env, &Key::Mirror.to_string()) {
         Err(StoreError::NoSuchBucket) => None,
         other => other?,
     };
@@ -85,7 +86,7 @@ fn write_adopted(cx: Context<'_>, user: &UserId, ticket: Ticket, record: Record)
         records::write(cx, &key, ticket, &record)?;
     }
     let (ticket, adopted) = match cx.ports.read_back(&grant_key)? {
-        Some(stored) => (ticket, records::decode(&stored).ok_or(StoreError::Failed)?),
+        Some(stored) => (ticket, codec::decode(&stored)?),
         None => (Ticket::UNSTORED, record),
     };
     Grant::of(ticket, adopted).ok_or(StoreError::Failed)
@@ -121,6 +122,11 @@ fn tokens(pair: EnvironmentPair, app: App) -> Tokens {
     }
 }
 
+/// Whether this host has a `.env` file that the mirror is written to.
+pub fn has_env_file(cx: Context<'_>) -> bool {
+    cx.ports.get(Bucket::Env, &Key::Mirror.to_string()).is_ok()
+}
+
 /// What became of writing the mirror.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exported {
@@ -140,7 +146,7 @@ pub fn export(cx: Context<'_>, grant: &Grant) -> Exported {
     if !is_default || !records::is_current(cx, grant).unwrap_or(false) || !records::is_stored(cx, &user, grant.ticket) {
         return Exported::Off;
     }
-    let exported = settle(cx, cx.ports.set(Bucket::Env, KEY, block(&grant.tokens).as_bytes()));
+    let exported = settle(cx, cx.ports.set(Bucket::Env, &Key::Mirror.to_string(), block(&grant.tokens).as_bytes()));
     if exported != Exported::Off && matches!(records::current(cx, &user), Ok(Current::Deleted { .. })) {
         return clear(cx);
     }
@@ -149,7 +155,7 @@ pub fn export(cx: Context<'_>, grant: &Grant) -> Exported {
 
 /// Takes the pair out of the `.env` file.
 pub fn clear(cx: Context<'_>) -> Exported {
-    settle(cx, cx.ports.delete(Bucket::Env, KEY))
+    settle(cx, cx.ports.delete(Bucket::Env, &Key::Mirror.to_string()))
 }
 
 fn settle(cx: Context<'_>, result: Result<(), StoreError>) -> Exported {

@@ -1,31 +1,20 @@
-//! A user's records in the key-value store: the current grant, new records, and the
+//! A user's records in the key-value store: the current grant, new records, and all
 //! tries at refreshing a grant.
 //!
 //! Nothing here sends, and nothing here decides what the tries call for.
-//!
-//! Keys, `<user>` being [`UserKey`]:
-//!
-//! | key | value |
-//! |---|---|
-//! | `roots.<user>` | counter of sign-ins and deletions, never deleted |
-//! | `seq.<user>.<root>` | counter of tickets of what descends from that root |
-//! | `head.<user>` | a ticket at or before the current grant's; only a hint, it may be behind |
-//! | `grant.<user>.<ticket>` | a [`Record`], written once |
-//! | `claim.<user>.<parent>.<n>` | counter; the caller that raises it to 1 owns try `n` |
-//! | `intent.<user>.<parent>.<n>` | an [`Intent`], written once by the owner |
-//! | `attempt.<user>.<parent>.<n>` | an [`Attempt`], written once by the owner |
 
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use crate::Context;
-use crate::grant::attempts::{Attempt, Intent, Try};
+use crate::grant::attempts::Try;
 use crate::grant::folded;
-use crate::grant::lineage::{self, Current, Grant, Record, Root, SCHEMA_VERSION, Ticket};
+use crate::grant::lineage::{self, Current, Grant, Record};
+use crate::grant::tries::{TriesAt, delete_try};
 use crate::ports::{Bucket, Event, StoreError};
-use crate::store::claim::{self, TryRecords};
+use crate::store::claim;
+use crate::store::codec::{encode, read};
+use crate::store::keys::Key;
+use crate::store::ticket::{Root, Ticket};
 use crate::user::UserKey;
 
 /// How often a reader starts again when the records that the hint led to were
@@ -36,37 +25,19 @@ const READS: usize = 4;
 pub(crate) const SAVE_TIME: Duration = Duration::from_secs(5);
 
 pub fn roots_key(user: &UserKey) -> String {
-    format!("roots.{user}")
+    Key::Roots { user: user.clone() }.to_string()
 }
 
-pub fn seq_key(user: &UserKey, root: Root) -> String {
-    format!("seq.{user}.{root}")
+pub(crate) fn seq_key(user: &UserKey, root: Root) -> String {
+    Key::Seq { user: user.clone(), root }.to_string()
 }
 
-pub fn head_key(user: &UserKey) -> String {
-    format!("head.{user}")
+pub(crate) fn head_key(user: &UserKey) -> String {
+    Key::Head { user: user.clone() }.to_string()
 }
 
-pub fn grant_key(user: &UserKey, ticket: Ticket) -> String {
-    format!("grant.{user}.{ticket}")
-}
-
-/// The user and the ticket of a grant's key.
-pub fn parse_grant_key(key: &str) -> Option<(UserKey, Ticket)> {
-    let (user, ticket) = key.strip_prefix("grant.")?.split_once('.')?;
-    Some((UserKey::from_stored(user), ticket.parse().ok()?))
-}
-
-pub fn claim_key(user: &UserKey, parent: Ticket, number: u64) -> String {
-    format!("claim.{user}.{parent}.{number}")
-}
-
-pub fn intent_key(user: &UserKey, parent: Ticket, number: u64) -> String {
-    format!("intent.{user}.{parent}.{number}")
-}
-
-pub fn attempt_key(user: &UserKey, parent: Ticket, number: u64) -> String {
-    format!("attempt.{user}.{parent}.{number}")
+pub(crate) fn grant_key(user: &UserKey, ticket: Ticket) -> String {
+    Key::Grant { user: user.clone(), ticket }.to_string()
 }
 
 /// Reads the user's current grant: the newest root, and of what descends from
@@ -266,47 +237,16 @@ pub(crate) fn tries(cx: Context<'_>, grant: &Grant) -> Result<Vec<Try>, StoreErr
 }
 
 fn tries_under(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<Vec<Try>, StoreError> {
-    let at = TriesAt { user, parent };
-    let tries = claim::read_tries(cx, &at)?;
-    if tries.iter().any(Try::was_refused) { claim::read_tries(cx, &at) } else { Ok(tries) }
+    let tries = read_all(cx, user, parent)?;
+    if tries.iter().any(Try::was_refused) { read_all(cx, user, parent) } else { Ok(tries) }
 }
 
-/// Where the tries at refreshing the grant of `parent` are stored.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TriesAt<'a> {
-    pub(crate) user: &'a UserKey,
-    pub(crate) parent: Ticket,
-}
-
-impl TryRecords for TriesAt<'_> {
-    type Intent = Intent;
-    type Conclusion = Attempt;
-
-    fn claim_key(&self, number: u64) -> String {
-        claim_key(self.user, self.parent, number)
-    }
-
-    fn intent_key(&self, number: u64) -> String {
-        intent_key(self.user, self.parent, number)
-    }
-
-    fn conclusion_key(&self, number: u64) -> String {
-        attempt_key(self.user, self.parent, number)
-    }
-
-    /// Old tries are folded into one record.
-    fn stand_in(&self, cx: Context<'_>, number: u64) -> Result<Option<Try>, StoreError> {
-        let fold = folded::over(cx, self.user, self.parent, number)?;
+/// The tries at `parent`. The first of them stands for all that were folded.
+fn read_all(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<Vec<Try>, StoreError> {
+    claim::read_tries(cx, &TriesAt { user, parent }, |number| {
+        let fold = folded::over(cx, user, parent, number)?;
         Ok(fold.map(|(last, fold)| fold.as_try(last)))
-    }
-}
-
-/// Deletes the claim last, so that a try is never half there and unclaimed.
-pub(crate) fn delete_try(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Result<(), StoreError> {
-    for key in [intent_key, attempt_key, claim_key] {
-        cx.ports.delete(Bucket::Store, &key(user, parent, number))?;
-    }
-    Ok(())
+    })
 }
 
 /// Deletes the grant of `parent` and the tries at it, once `child` and its own
@@ -316,7 +256,7 @@ pub fn sweep_parent(cx: Context<'_>, user: &UserKey, child: &Grant) -> Result<()
     if !is_stored(cx, user, child.ticket) {
         return Ok(());
     }
-    for each in claim::read_tries(cx, &TriesAt { user, parent })? {
+    for each in read_all(cx, user, parent)? {
         delete_try(cx, user, parent, each.number)?;
     }
     if is_signpost(parent) {
@@ -329,24 +269,4 @@ pub fn sweep_parent(cx: Context<'_>, user: &UserKey, child: &Grant) -> Result<()
 /// there is no newer one.
 pub fn is_signpost(ticket: Ticket) -> bool {
     ticket.step == 0
-}
-
-pub fn encode(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("records have string keys and no failing parts")
-}
-
-/// Reads one stored value. What does not parse, or was written by a newer
-/// version, is a failure of the store, never an absence.
-pub fn read<T: DeserializeOwned>(cx: Context<'_>, bucket: Bucket, key: &str) -> Result<Option<T>, StoreError> {
-    let Some(bytes) = cx.ports.get(bucket, key)? else { return Ok(None) };
-    decode(&bytes).map(Some).ok_or(StoreError::Failed)
-}
-
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    #[derive(serde::Deserialize)]
-    struct Versioned {
-        schema_version: u32,
-    }
-    let Versioned { schema_version } = serde_json::from_slice(bytes).ok()?;
-    (schema_version <= SCHEMA_VERSION).then(|| serde_json::from_slice(bytes).ok())?
 }

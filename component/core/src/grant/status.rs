@@ -1,5 +1,6 @@
 //! Looking at grants.
 
+use crate::store::keys::Key;
 use std::time::Duration;
 
 use crate::Context;
@@ -102,10 +103,12 @@ pub fn all(cx: Context<'_>, limit: usize) -> Result<Vec<Status>, StoreError> {
     let mut cursor = None;
     loop {
         let page = cx.ports.list_keys(Bucket::Store, cursor)?;
-        for user in page.keys.iter().filter_map(|key| key.strip_prefix("head.")) {
-            if found.len() < limit {
+        for key in page.keys.iter().filter_map(|key| Key::parse(key)) {
+            if let Key::Head { user } = key
+                && found.len() < limit
+            {
                 // One whose record cannot be read must not hide the others.
-                found.extend(status(cx, &UserKey::from_stored(user)).ok().flatten());
+                found.extend(status(cx, &user).ok().flatten());
             }
         }
         cursor = page.cursor;

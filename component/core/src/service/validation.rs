@@ -10,17 +10,19 @@ use std::time::Duration;
 use crate::Context;
 use crate::failure::Cause;
 use crate::grant::attempts::AttemptOutcome;
-use crate::grant::lineage::{Grant, Ticket};
+use crate::grant::lineage::Grant;
 use crate::grant::records;
 use crate::grant::status::{self, Status, TokenState};
 use crate::kroger::api_error::ApiError;
 use crate::kroger::limits::Endpoint;
 use crate::kroger::wire;
-use crate::ports::{Bucket, SendError, Timestamp};
+use crate::ports::{SendError, Timestamp};
 use crate::secret::Secret;
 use crate::service::maintenance;
 use crate::settings::EnvironmentPair;
 use crate::store::health::{self, Persistence};
+use crate::store::rescue;
+use crate::store::ticket::Ticket;
 use crate::upstream::app_token::{self, Stored};
 use crate::upstream::quota::{self, Purpose};
 use crate::user::UserId;
@@ -192,9 +194,9 @@ fn check(name: &'static str, ok: bool, finding: Finding) -> Check {
 }
 
 fn server(cx: Context<'_>) -> Vec<Check> {
-    let is_readable = cx.ports.get(Bucket::Store, "tick").is_ok();
+    let is_readable = health::is_readable(cx);
     let readable = if is_readable { Finding::StoreReadable } else { Finding::StoreUnreadable };
-    let waiting = maintenance::rescued(cx).map_or(0, |keys| keys.len());
+    let waiting = rescue::waiting(cx).map_or(0, |keys| keys.len());
     let rescue = if waiting == 0 { Finding::NothingUnsaved } else { Finding::Unsaved(waiting) };
     vec![
         check("store_readable", is_readable, readable),
@@ -401,10 +403,11 @@ impl Asking<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grant::lineage::{Current, Record, Root, Source, Tokens};
+    use crate::grant::lineage::{Current, Record, Source, Tokens};
     use crate::grant::on_demand;
     use crate::ports::Ports as _;
     use crate::settings::Settings;
+    use crate::store::ticket::Root;
     use crate::testing::{StoreMood, TestWorld};
 
     const REFUSED: &str = r#"{"error":"invalid_request","error_description":"invalid refresh_token"}"#;

@@ -112,7 +112,7 @@ impl Reader {
 
     fn default_location(&mut self) -> DefaultLocation {
         DefaultLocation {
-            store_id: self.given("KROGER_DEFAULT_STORE_ID", |text| {
+            location_id: self.given("KROGER_DEFAULT_STORE_ID", |text| {
                 let is_id = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
                 is_id.then(|| text.to_owned())
             }),

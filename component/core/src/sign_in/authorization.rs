@@ -7,13 +7,15 @@ use sha2::{Digest, Sha256};
 
 use crate::Context;
 use crate::failure::{Cause, Failure};
-use crate::grant::lineage::{Current, Root, SCHEMA_VERSION};
+use crate::grant::lineage::Current;
 use crate::grant::{due, records};
 use crate::kroger::wire;
 use crate::ports::{Bucket, StoreError};
 use crate::secret::{Secret, base32_sha256};
 use crate::settings::{Client, Scope};
-use crate::sign_in::pending::{PLACES, PLACES_KEY, Pending, Return, pending_key};
+use crate::sign_in::pending::{Pending, RING, Return, pending_key};
+use crate::store::codec;
+use crate::store::ticket::Root;
 use crate::user::UserId;
 
 /// A sign-in that was started.
@@ -67,12 +69,11 @@ fn start(
     returns: Return,
     root: Option<Root>,
 ) -> Result<AuthorizationRequest, StoreError> {
-    let place = (cx.ports.increment(PLACES_KEY, 1)? % PLACES).to_string();
+    let place = RING.take(cx)?;
     let state = format!("{place}.{}", random_text(cx));
     let verifier = Secret::new(random_text(cx));
     let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.expose()));
     let pending = Pending {
-        schema_version: SCHEMA_VERSION,
         state_hash: base32_sha256(&state),
         verifier,
         user_id: user.clone(),
@@ -82,7 +83,7 @@ fn start(
         started_at: cx.ports.wall_now(),
         returns,
     };
-    cx.ports.set(Bucket::Store, &pending_key(&place), &records::encode(&pending))?;
+    cx.ports.set(Bucket::Store, &pending_key(place), &codec::encode(&pending))?;
     Ok(AuthorizationRequest {
         authorization_url: wire::authorization_url(cx.settings, client, scope, &state, &challenge).into(),
         redirect_uri: pending.redirect_uri,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::Context;
 use crate::failure::{Cause, Failure, SignInTrouble};
 use crate::grant::due;
-use crate::grant::lineage::{Current, Grant, Record, Root, Source, Tokens};
+use crate::grant::lineage::{Current, Grant, Record, Source, Tokens};
 use crate::grant::outside_pair::{self, Exported};
 use crate::grant::records::{self, Kept, SAVE_TIME};
 use crate::grant::refresh;
@@ -16,6 +16,7 @@ use crate::secret::Secret;
 use crate::sign_in::authorization::{client, refuse_over_anothers};
 use crate::sign_in::pending::{LIFETIME, Pending, taken, used_key};
 use crate::stopwatch::Stopwatch;
+use crate::store::ticket::Root;
 
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 

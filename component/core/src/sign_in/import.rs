@@ -15,6 +15,7 @@ use crate::grant::lineage::{Current, Event, Grant, Record, Source, Tokens};
 use crate::grant::{due, outside_pair, records};
 use crate::ports::{Bucket, Event as LogEvent, StoreError, Timestamp};
 use crate::secret::Secret;
+use crate::store::codec;
 use crate::user::UserId;
 
 /// What Kroger gives.
@@ -127,7 +128,7 @@ fn standing(cx: Context<'_>, user: &UserId, tokens: &Tokens, current: &Current) 
         Current::Absent => Ok(PairStanding::Absent),
         Current::Deleted { root } => {
             let key = records::grant_key(&user.key(), root.ticket());
-            let tombstone: Option<Record> = records::read(cx, Bucket::Store, &key)?;
+            let tombstone: Option<Record> = codec::read(cx, Bucket::Store, &key)?;
             Ok(beside_tombstone(tokens, tombstone))
         }
         Current::Grant(grant) if has_had(grant, tokens) => Ok(PairStanding::Known),

@@ -8,13 +8,8 @@
 //!
 //! There are 1,000 places for invitations, taken in turn; what is long over is
 //! swept.
-//!
-//! | key | value |
-//! |---|---|
-//! | `invitation.places` | counter; its remainder by 1,000 is the next place |
-//! | `invitation.<place>` | an `Invitation` |
-//! | `invitation_of.<user>` | the id of the user's last one, which later calls share |
 
+use crate::sign_in::pending;
 use std::time::Duration;
 
 use base64::Engine as _;
@@ -24,17 +19,17 @@ use url::Url;
 
 use crate::Context;
 use crate::failure::{Cause, Failure, SignInTrouble};
-use crate::grant::lineage::SCHEMA_VERSION;
-use crate::grant::records;
-use crate::ports::{Bucket, Timestamp};
+use crate::ports::{Bucket, StoreError, Timestamp};
 use crate::secret::{Secret, base32_sha256};
 use crate::settings::{Scope, Settings};
 use crate::sign_in::authorization;
 use crate::sign_in::pending::{LIFETIME, Return};
-use crate::user::UserId;
+use crate::store::codec::{self, Stored};
+use crate::store::keys::{Key, Kind};
+use crate::store::ring::Ring;
+use crate::user::{UserId, UserKey};
 
-const PLACES: u64 = 1_000;
-const PLACES_KEY: &str = "invitation.places";
+const RING: Ring = Ring { counter: Key::InvitationPlaces, places: 1_000 };
 /// A shared one is given out while it has this long left.
 const LEFT: Duration = Duration::from_secs(300);
 
@@ -50,12 +45,16 @@ pub struct Invited {
 /// An invitation that is open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invitation {
-    schema_version: u32,
     id: String,
     pub user_id: UserId,
     scope: String,
     pub number: String,
     started_at: Timestamp,
+}
+
+impl Stored for Invitation {
+    const KIND: Kind = Kind::Invitation;
+    const VERSION: u32 = 1;
 }
 
 /// A person who agreed to go on, in one browser.
@@ -67,18 +66,23 @@ pub struct Accepted {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Shared {
-    schema_version: u32,
+/// The id of the user's last invitation, which later calls share.
+pub(crate) struct Shared {
     id: String,
     started_at: Timestamp,
 }
 
-fn key(place: &str) -> String {
-    format!("invitation.{place}")
+impl Stored for Shared {
+    const KIND: Kind = Kind::InvitationOf;
+    const VERSION: u32 = 1;
 }
 
-fn shared_key(user: &UserId) -> String {
-    format!("invitation_of.{}", user.key())
+fn key(place: u64) -> String {
+    Key::Invitation { place }.to_string()
+}
+
+fn shared_key(user: &UserKey) -> String {
+    Key::InvitationOf { user: user.clone() }.to_string()
 }
 
 /// The user's open invitation for `scope`, else a new one.
@@ -87,7 +91,7 @@ pub fn invite(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Invited, 
         return Err(Cause::ClientMissing.into());
     }
     let unavailable = |_| Failure::store_unavailable();
-    let shared: Option<Shared> = records::read(cx, Bucket::Store, &shared_key(user)).map_err(unavailable)?;
+    let shared: Option<Shared> = codec::read(cx, Bucket::Store, &shared_key(&user.key())).map_err(unavailable)?;
     if let Some(shared) = shared
         && let Ok(invitation) = open(cx, &shared.id)
         && invitation.scope == scope.as_str()
@@ -95,20 +99,18 @@ pub fn invite(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Invited, 
     {
         return Ok(invited(cx.settings, &invitation));
     }
-    let place = cx.ports.increment(PLACES_KEY, 1).map_err(unavailable)? % PLACES;
+    let place = RING.take(cx).map_err(unavailable)?;
     let invitation = Invitation {
-        schema_version: SCHEMA_VERSION,
         id: format!("{place}.{}", random_text(cx)),
         user_id: user.clone(),
         scope: scope.as_str().to_owned(),
         number: number(cx),
         started_at: cx.ports.wall_now(),
     };
-    let shared =
-        Shared { schema_version: SCHEMA_VERSION, id: invitation.id.clone(), started_at: invitation.started_at };
+    let shared = Shared { id: invitation.id.clone(), started_at: invitation.started_at };
     cx.ports
-        .set(Bucket::Store, &key(&place.to_string()), &records::encode(&invitation))
-        .and_then(|()| cx.ports.set(Bucket::Store, &shared_key(user), &records::encode(&shared)))
+        .set(Bucket::Store, &key(place), &codec::encode(&invitation))
+        .and_then(|()| cx.ports.set(Bucket::Store, &shared_key(&user.key()), &codec::encode(&shared)))
         .map_err(unavailable)?;
     Ok(invited(cx.settings, &invitation))
 }
@@ -134,19 +136,27 @@ fn page(settings: &Settings, id: &str) -> Url {
 /// It is unknown, was overtaken, or took too long.
 pub fn open(cx: Context<'_>, id: &str) -> Result<Invitation, Failure> {
     let unknown = || Failure::sign_in(SignInTrouble::InvitationUnknown);
-    let (place, _) = id.split_once('.').ok_or_else(unknown)?;
-    let is_place = (1..=3).contains(&place.len()) && place.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_place || id.len() > 64 {
-        return Err(unknown());
-    }
+    let place = RING.place_of(id).ok_or_else(unknown)?;
     let invitation: Option<Invitation> =
-        records::read(cx, Bucket::Store, &key(place)).map_err(|_| Failure::store_unavailable())?;
+        codec::read(cx, Bucket::Store, &key(place)).map_err(|_| Failure::store_unavailable())?;
     let invitation = invitation.filter(|invitation| invitation.id == id).ok_or_else(unknown)?;
     let now = cx.ports.wall_now();
     if now >= invitation.started_at + LIFETIME || now + LIFETIME < invitation.started_at {
         return Err(Failure::sign_in(SignInTrouble::InvitationExpired));
     }
     Ok(invitation)
+}
+
+/// Whether the invitation at `place` is of no use any more.
+pub(crate) fn is_over(cx: Context<'_>, place: u64) -> Result<bool, StoreError> {
+    let invitation: Option<Invitation> = codec::read(cx, Bucket::Store, &key(place))?;
+    Ok(invitation.is_some_and(|invitation| pending::is_long_over(cx, invitation.started_at)))
+}
+
+/// Whether the id of the user's last invitation is of no use any more.
+pub(crate) fn is_shared_over(cx: Context<'_>, user: &UserKey) -> Result<bool, StoreError> {
+    let shared: Option<Shared> = codec::read(cx, Bucket::Store, &shared_key(user))?;
+    Ok(shared.is_some_and(|shared| pending::is_long_over(cx, shared.started_at)))
 }
 
 /// The person goes on to Kroger. Whoever accepts once more starts once more: the

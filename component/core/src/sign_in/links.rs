@@ -1,30 +1,26 @@
 //! The link that failed calls share.
-//!
-//! | key | value |
-//! |---|---|
-//! | `signin_link.<user>` | the link that failed calls share |
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
-use crate::grant::lineage::SCHEMA_VERSION;
 use crate::grant::records;
 use crate::kroger::wire;
 use crate::ports::{Bucket, StoreError, Timestamp};
 use crate::secret::base32_sha256;
 use crate::settings::Scope;
 use crate::sign_in::authorization::{AuthorizationRequest, authorize};
-use crate::sign_in::pending::{LIFETIME, pending, place_of, used_key};
+use crate::sign_in::pending::{LIFETIME, RING, is_long_over, pending, used_key};
+use crate::store::codec::{self, Stored};
+use crate::store::keys::{Key, Kind};
 use crate::user::{UserId, UserKey};
 
 /// A shared link is given out while it has this long left.
 const LINK_LEFT: Duration = Duration::from_secs(300);
 
 #[derive(Serialize, Deserialize)]
-struct Link {
-    schema_version: u32,
+pub(crate) struct Link {
     authorization_url: String,
     /// Hash of what the link is made of besides its secrets: with other settings it
     /// leads nowhere.
@@ -35,15 +31,20 @@ struct Link {
     started_at: Timestamp,
 }
 
+impl Stored for Link {
+    const KIND: Kind = Kind::SignInLink;
+    const VERSION: u32 = 1;
+}
+
 fn link_key(user: &UserKey) -> String {
-    format!("signin_link.{user}")
+    Key::SignInLink { user: user.clone() }.to_string()
 }
 
 /// A link for a call that failed because `scope` was not granted; calls that
 /// fail within minutes share it. None where no link can be made.
 pub fn shared_link(cx: Context<'_>, user: &UserId, scope: &Scope) -> Option<String> {
     let key = link_key(&user.key());
-    let link: Option<Link> = records::read(cx, Bucket::Store, &key).ok().flatten();
+    let link: Option<Link> = codec::read(cx, Bucket::Store, &key).ok().flatten();
     if let Some(link) = link
         && is_open(cx, user, scope, &link) == Ok(true)
     {
@@ -51,26 +52,32 @@ pub fn shared_link(cx: Context<'_>, user: &UserId, scope: &Scope) -> Option<Stri
     }
     let AuthorizationRequest { authorization_url, state, .. } = authorize(cx, user, Some(scope)).ok()?;
     let link = Link {
-        schema_version: SCHEMA_VERSION,
         authorization_url,
         made_of: made_of(cx, scope)?,
-        place: place_of(&state)?.to_owned(),
+        place: RING.place_of(&state)?.to_string(),
         state_hash: base32_sha256(&state),
         started_at: cx.ports.wall_now(),
     };
     // Unshared, it still works.
-    let _ = cx.ports.set(Bucket::Store, &key, &records::encode(&link));
+    let _ = cx.ports.set(Bucket::Store, &key, &codec::encode(&link));
     Some(link.authorization_url)
 }
 
 /// Whether whoever opens `link` now can sign `user` in with it.
 fn is_open(cx: Context<'_>, user: &UserId, scope: &Scope, link: &Link) -> Result<bool, StoreError> {
-    let Some(pending) = pending(cx, &link.place, &link.state_hash)? else { return Ok(false) };
+    let Some(place) = RING.place(&link.place) else { return Ok(false) };
+    let Some(pending) = pending(cx, place, &link.state_hash)? else { return Ok(false) };
     let now = cx.ports.wall_now();
     let is_fresh = now >= pending.started_at && now + LINK_LEFT < pending.started_at + LIFETIME;
-    let is_used = cx.ports.increment(&used_key(&link.place, &link.state_hash), 0)? > 0;
+    let is_used = cx.ports.increment(&used_key(place, &link.state_hash), 0)? > 0;
     let is_deleted = records::current(cx, &user.key())?.buried() > pending.root;
     Ok(is_fresh && !is_used && !is_deleted && made_of(cx, scope).is_some_and(|now| now == link.made_of))
+}
+
+/// Whether the user's shared link is of no use any more.
+pub(crate) fn is_over(cx: Context<'_>, user: &UserKey) -> Result<bool, StoreError> {
+    let link: Option<Link> = codec::read(cx, Bucket::Store, &link_key(user))?;
+    Ok(link.is_some_and(|link| is_long_over(cx, link.started_at)))
 }
 
 fn made_of(cx: Context<'_>, scope: &Scope) -> Option<String> {

@@ -3,12 +3,6 @@
 //! A started sign-in is kept in the store, so it outlives a restart. There are
 //! 1,000 places for them, taken in turn: who starts more pushes out the oldest.
 //! What is long over is swept.
-//!
-//! | key | value |
-//! |---|---|
-//! | `signin.places` | counter; its remainder by 1,000 is the next place |
-//! | `signin.<place>` | a `Pending` sign-in |
-//! | `used.<place>.<hash of state>` | counter; who raises it to 1 may go on |
 
 use std::time::Duration;
 
@@ -16,23 +10,23 @@ use serde::{Deserialize, Serialize};
 
 use crate::Context;
 use crate::failure::{Failure, SignInTrouble};
-use crate::grant::lineage::Root;
-use crate::grant::records;
 use crate::ports::{Bucket, StoreError, Timestamp};
 use crate::secret::{Secret, base32_sha256};
+use crate::store::codec::{self, Stored};
+use crate::store::keys::{Key, Kind};
+use crate::store::ring::Ring;
+use crate::store::ticket::Root;
 use crate::user::UserId;
 
 /// How long a person may take to agree.
 pub const LIFETIME: Duration = Duration::from_secs(600);
-pub(super) const PLACES: u64 = 1_000;
-pub(super) const PLACES_KEY: &str = "signin.places";
+pub(super) const RING: Ring = Ring { counter: Key::SignInPlaces, places: 1_000 };
 /// What was started this long ago is over for everyone, whatever their clock
 /// says and however slow they are.
 const LONG_OVER: Duration = Duration::from_secs(2 * LIFETIME.as_secs());
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(super) struct Pending {
-    pub(super) schema_version: u32,
+pub(crate) struct Pending {
     pub(super) state_hash: String,
     pub(super) verifier: Secret,
     pub(super) user_id: UserId,
@@ -43,6 +37,11 @@ pub(super) struct Pending {
     pub(super) started_at: Timestamp,
     #[serde(default)]
     pub(super) returns: Return,
+}
+
+impl Stored for Pending {
+    const KIND: Kind = Kind::SignIn;
+    const VERSION: u32 = 1;
 }
 
 /// By which way a person may come back from Kroger.
@@ -76,50 +75,43 @@ pub enum Progress {
     Over,
 }
 
-pub(super) fn pending_key(place: &str) -> String {
-    format!("signin.{place}")
+pub(super) fn pending_key(place: u64) -> String {
+    Key::SignIn { place }.to_string()
 }
 
-pub(super) fn used_key(place: &str, state_hash: &str) -> String {
-    format!("used.{place}.{state_hash}")
-}
-
-/// The place that `state` names.
-pub(super) fn place_of(state: &str) -> Option<&str> {
-    let (place, _) = state.split_once('.')?;
-    let is_place = (1..=3).contains(&place.len()) && place.bytes().all(|byte| byte.is_ascii_digit());
-    (is_place && state.len() <= 64).then_some(place)
+pub(super) fn used_key(place: u64, state_hash: &str) -> String {
+    Key::UsedSignIn { place, state_hash: state_hash.to_owned() }.to_string()
 }
 
 /// The sign-in at `place`, if it is the one of that hash.
-pub(super) fn pending(cx: Context<'_>, place: &str, state_hash: &str) -> Result<Option<Pending>, StoreError> {
-    let pending: Option<Pending> = records::read(cx, Bucket::Store, &pending_key(place))?;
+pub(super) fn pending(cx: Context<'_>, place: u64, state_hash: &str) -> Result<Option<Pending>, StoreError> {
+    let pending: Option<Pending> = codec::read(cx, Bucket::Store, &pending_key(place))?;
     Ok(pending.filter(|pending| pending.state_hash == state_hash))
 }
 
 /// The sign-in of `state`, and its place, which must still be its own.
-pub(super) fn taken<'a>(cx: Context<'_>, state: &'a str) -> Result<(&'a str, Pending), Failure> {
+pub(super) fn taken(cx: Context<'_>, state: &str) -> Result<(u64, Pending), Failure> {
     let unknown = || Failure::sign_in(SignInTrouble::Unknown);
-    let place = place_of(state).ok_or_else(unknown)?;
+    let place = RING.place_of(state).ok_or_else(unknown)?;
     let pending = pending(cx, place, &base32_sha256(state)).map_err(|_| Failure::store_unavailable())?;
     pending.map(|pending| (place, pending)).ok_or_else(unknown)
 }
 
-/// Whether `used.<place>.<hash>` still guards a pending sign-in.
-pub fn is_pending(cx: Context<'_>, place: &str, state_hash: &str) -> Result<bool, StoreError> {
+/// Whether the sign-in at `place` is still the one of that hash: then its counter is needed.
+pub(crate) fn is_pending(cx: Context<'_>, place: u64, state_hash: &str) -> Result<bool, StoreError> {
     Ok(pending(cx, place, state_hash)?.is_some())
 }
 
 /// What the sign-in of `state` asks for, be it open, used or expired.
 pub fn subject(cx: Context<'_>, state: &str) -> Option<Subject> {
-    let pending = pending(cx, place_of(state)?, &base32_sha256(state)).ok()??;
+    let pending = pending(cx, RING.place_of(state)?, &base32_sha256(state)).ok()??;
     Some(Subject { user_id: pending.user_id, scope: pending.scope })
 }
 
 /// How far the sign-in of `state` has come. Writes nothing.
 pub fn progress(cx: Context<'_>, state: &str) -> Result<Progress, StoreError> {
     let state_hash = base32_sha256(state);
-    let Some(place) = place_of(state) else { return Ok(Progress::Over) };
+    let Some(place) = RING.place_of(state) else { return Ok(Progress::Over) };
     let Some(pending) = pending(cx, place, &state_hash)? else { return Ok(Progress::Over) };
     let now = cx.ports.wall_now();
     Ok(if cx.ports.increment(&used_key(place, &state_hash), 0)? > 0 {
@@ -134,10 +126,8 @@ pub fn progress(cx: Context<'_>, state: &str) -> Result<Progress, StoreError> {
 /// Ends the user's sign-ins that are under way, without a trace. Whoever has
 /// taken one already finds it gone once their root is taken, see [`complete`].
 pub fn end(cx: Context<'_>, user: &UserId) -> Result<(), StoreError> {
-    let newest = cx.ports.increment(PLACES_KEY, 0)?;
-    let numbers = newest.saturating_sub(PLACES - 1)..=newest;
-    for key in numbers.map(|number| pending_key(&(number % PLACES).to_string())) {
-        let pending: Option<Pending> = records::read(cx, Bucket::Store, &key)?;
+    for key in RING.live(cx)?.map(pending_key) {
+        let pending: Option<Pending> = codec::read(cx, Bucket::Store, &key)?;
         if pending.is_some_and(|pending| pending.user_id == *user) {
             cx.ports.delete(Bucket::Store, &key)?;
         }
@@ -145,16 +135,16 @@ pub fn end(cx: Context<'_>, user: &UserId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Whether `key`, a sign-in or a shared link, is of no use any more.
-pub fn is_long_over(cx: Context<'_>, key: &str) -> Result<bool, StoreError> {
-    #[derive(Deserialize)]
-    struct Started {
-        started_at: Timestamp,
-    }
+/// Whether the sign-in at `place` is of no use any more.
+pub(crate) fn is_over(cx: Context<'_>, place: u64) -> Result<bool, StoreError> {
+    let pending: Option<Pending> = codec::read(cx, Bucket::Store, &pending_key(place))?;
+    Ok(pending.is_some_and(|pending| is_long_over(cx, pending.started_at)))
+}
 
-    let Some(Started { started_at }) = records::read(cx, Bucket::Store, key)? else { return Ok(false) };
+/// Whether a sign-in or a link that began at `started_at` is over for everybody.
+pub(super) fn is_long_over(cx: Context<'_>, started_at: Timestamp) -> bool {
     let now = cx.ports.wall_now();
-    Ok(now.since(started_at).max(started_at.since(now)) >= LONG_OVER)
+    now.since(started_at).max(started_at.since(now)) >= LONG_OVER
 }
 
 /// What is left of a sign-in's time, for people to read.

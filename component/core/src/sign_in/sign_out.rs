@@ -2,10 +2,11 @@
 
 use crate::Context;
 use crate::failure::Failure;
-use crate::grant::lineage::{Current, Record, Root};
+use crate::grant::lineage::{Current, Record};
 use crate::grant::{outside_pair, records};
 use crate::ports::{Event, StoreError};
 use crate::sign_in::pending;
+use crate::store::ticket::Root;
 use crate::user::UserId;
 
 /// Forgets the user's grant: a tombstone, which no refresh under way undoes.

@@ -10,15 +10,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::Context;
 use crate::failure::{Cause, Failure};
-use crate::grant::lineage::SCHEMA_VERSION;
-use crate::grant::records;
 use crate::kroger::token_response::{TokenResponse, Verdict, verdict};
 use crate::kroger::wire;
 use crate::ports::{Bucket, Event, SendError, StoreError, Timestamp};
 use crate::secret::{Fingerprint, Secret};
 use crate::settings::Client;
+use crate::store::codec;
+use crate::store::keys::{Key, Kind};
 
-const KEY: &str = "client_token";
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 const LEAST_LEFT: Duration = Duration::from_secs(30);
 /// The timer does not try again for this long after a failure.
@@ -27,7 +26,6 @@ const PATIENCE: Duration = Duration::from_secs(300);
 /// What is known of the app's token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stored {
-    schema_version: u32,
     /// The credentials that got it. The token of other credentials does not count.
     client: Fingerprint,
     pub at: Timestamp,
@@ -45,8 +43,13 @@ pub enum State {
 /// The stored state for the credentials that are configured.
 pub fn stored(cx: Context<'_>) -> Result<Option<Stored>, StoreError> {
     let Some(own) = cx.settings.credentials() else { return Ok(None) };
-    let stored: Option<Stored> = records::read(cx, Bucket::Store, KEY)?;
+    let stored: Option<Stored> = codec::read(cx, Bucket::Store, &Key::ClientToken.to_string())?;
     Ok(stored.filter(|stored| stored.client == own))
+}
+
+impl codec::Stored for Stored {
+    const KIND: Kind = Kind::ClientToken;
+    const VERSION: u32 = 1;
 }
 
 impl Stored {
@@ -127,8 +130,8 @@ fn fetch(cx: Context<'_>, client: &Client) -> Result<Secret, Failure> {
 /// A token that cannot be stored is fetched again next time.
 fn note(cx: Context<'_>, state: State) {
     let Some(client) = cx.settings.credentials() else { return };
-    let stored = Stored { schema_version: SCHEMA_VERSION, client, at: cx.ports.wall_now(), state };
-    if cx.ports.set(Bucket::Store, KEY, &records::encode(&stored)).is_err() {
+    let stored = Stored { client, at: cx.ports.wall_now(), state };
+    if cx.ports.set(Bucket::Store, &Key::ClientToken.to_string(), &codec::encode(&stored)).is_err() {
         cx.ports.log(&Event::StoreTrouble { doing: "storing the app's own token" });
     }
 }

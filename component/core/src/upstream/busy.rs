@@ -10,22 +10,25 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::grant::lineage::SCHEMA_VERSION;
-use crate::grant::records;
 use crate::ports::{Bucket, Event, Timestamp};
+use crate::store::codec::{self, Stored};
+use crate::store::keys::{Key, Kind};
 use crate::{CLOCK_SKEW, Context};
 
-const KEY: &str = "refreshes_not_before";
 /// The wait if Kroger does not say how long.
 const SHORTEST: Duration = Duration::from_secs(1);
 /// The length of a refresh window. After that time one refresh asks again.
 const LONGEST: Duration = Duration::from_secs(300);
 
 #[derive(Serialize, Deserialize)]
-struct Note {
-    schema_version: u32,
+pub(crate) struct Note {
     at: Timestamp,
     not_before: Timestamp,
+}
+
+impl Stored for Note {
+    const KIND: Kind = Kind::RefreshesNotBefore;
+    const VERSION: u32 = 1;
 }
 
 /// Notes that a refresh was answered 429 with this `Retry-After`.
@@ -35,8 +38,8 @@ pub fn note(cx: Context<'_>, retry_after: Option<Duration>) {
     if until(cx).is_some_and(|until| until >= not_before) {
         return;
     }
-    let note = Note { schema_version: SCHEMA_VERSION, at, not_before };
-    if cx.ports.set(Bucket::Store, KEY, &records::encode(&note)).is_err() {
+    let note = Note { at, not_before };
+    if cx.ports.set(Bucket::Store, &Key::RefreshesNotBefore.to_string(), &codec::encode(&note)).is_err() {
         cx.ports.log(&Event::StoreTrouble { doing: "noting that Kroger asks for fewer refreshes" });
     }
 }
@@ -45,6 +48,6 @@ pub fn note(cx: Context<'_>, retry_after: Option<Duration>) {
 /// or nobody can tell. A note from the future does not count: a clock stepped.
 pub fn until(cx: Context<'_>) -> Option<Timestamp> {
     let now = cx.ports.wall_now();
-    let note: Note = records::read(cx, Bucket::Store, KEY).ok()??;
+    let note: Note = codec::read(cx, Bucket::Store, &Key::RefreshesNotBefore.to_string()).ok()??;
     (now < note.not_before && note.at <= now + CLOCK_SKEW).then_some(note.not_before)
 }

@@ -8,22 +8,17 @@
 //!
 //! The last part of `products` and `cart` is a reserve for adding to the cart.
 //! Browsing and repeats of a call never use it. Nothing here sends.
-//!
-//! | key | value |
-//! |---|---|
-//! | `quota.<endpoint>` | the present `Window` |
-//! | `quota.<endpoint>.<n>` | counter of the calls in window `n` |
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Cause, Failure};
-use crate::grant::lineage::SCHEMA_VERSION;
-use crate::grant::records;
 use crate::kroger::limits::{Endpoint, Limits};
 use crate::kroger::retry_after::{LONGEST_RETRY_AFTER, retry_after};
 use crate::ports::{Bucket, Event, Response, StoreError, Timestamp};
+use crate::store::codec::{self, Stored};
+use crate::store::keys::{Key, Kind};
 use crate::{CLOCK_SKEW, Context};
 
 /// A window's length, from its first call.
@@ -56,11 +51,15 @@ pub struct QuotaStatus {
 
 /// The window in which calls are counted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Window {
-    schema_version: u32,
+pub(crate) struct Window {
     number: u64,
     started_at: Timestamp,
     blocked_until: Option<Timestamp>,
+}
+
+impl Stored for Window {
+    const KIND: Kind = Kind::QuotaWindow;
+    const VERSION: u32 = 1;
 }
 
 /// Why a call is not sent.
@@ -140,15 +139,15 @@ impl QuotaStatus {
 }
 
 fn window_key(endpoint: Endpoint) -> String {
-    format!("quota.{}", endpoint.as_str())
+    Key::QuotaWindow { endpoint: endpoint.as_str().to_owned() }.to_string()
 }
 
-fn counter_key(endpoint: Endpoint, number: u64) -> String {
-    format!("quota.{}.{number}", endpoint.as_str())
+fn counter_key(endpoint: Endpoint, window: u64) -> String {
+    Key::QuotaCount { endpoint: endpoint.as_str().to_owned(), window }.to_string()
 }
 
 fn window(cx: Context<'_>, endpoint: Endpoint) -> Result<Option<Window>, StoreError> {
-    records::read(cx, Bucket::Store, &window_key(endpoint))
+    codec::read(cx, Bucket::Store, &window_key(endpoint))
 }
 
 /// Counts one call, or says why it must not be sent. The counter is read before it is
@@ -179,8 +178,8 @@ fn count(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose) -> Result<Option
 /// Opens window `number`. Callers that come at the same time open the same window and
 /// count in it.
 fn open(cx: Context<'_>, endpoint: Endpoint, number: u64, now: Timestamp) -> Result<Window, StoreError> {
-    let window = Window { schema_version: SCHEMA_VERSION, number, started_at: now, blocked_until: None };
-    cx.ports.set(Bucket::Store, &window_key(endpoint), &records::encode(&window))?;
+    let window = Window { number, started_at: now, blocked_until: None };
+    cx.ports.set(Bucket::Store, &window_key(endpoint), &codec::encode(&window))?;
     Ok(window)
 }
 
@@ -190,14 +189,13 @@ fn block(cx: Context<'_>, endpoint: Endpoint, now: Timestamp, until: Timestamp) 
         None => open(cx, endpoint, 1, now)?,
     };
     let blocked = Window { blocked_until: Some(until), ..window };
-    cx.ports.set(Bucket::Store, &window_key(endpoint), &records::encode(&blocked))
+    cx.ports.set(Bucket::Store, &window_key(endpoint), &codec::encode(&blocked))
 }
 
-/// Whether the counter `quota.<endpoint>.<number>` is of a window that is over.
-pub fn is_over(cx: Context<'_>, endpoint: &str, number: &str) -> Result<bool, StoreError> {
+/// Whether window `number` of `endpoint` is over.
+pub(crate) fn is_over(cx: Context<'_>, endpoint: &str, number: u64) -> Result<bool, StoreError> {
     let Some(endpoint) = Endpoint::ALL.into_iter().find(|known| known.as_str() == endpoint) else { return Ok(false) };
-    let (Some(window), Ok(number)) = (window(cx, endpoint)?, number.parse::<u64>()) else { return Ok(false) };
-    Ok(number < window.number)
+    Ok(window(cx, endpoint)?.is_some_and(|window| number < window.number))
 }
 
 impl Window {
@@ -303,7 +301,7 @@ mod tests {
         assert_eq!((unused.used, unused.window_started_at), (0, None));
         assert!(next_day.is_ok());
         assert_eq!(status(cx, Endpoint::Cart).unwrap().used, 1);
-        assert!(is_over(cx, "cart", "1").unwrap() && !is_over(cx, "cart", "2").unwrap());
+        assert!(is_over(cx, "cart", 1).unwrap() && !is_over(cx, "cart", 2).unwrap());
     }
 
     #[test]

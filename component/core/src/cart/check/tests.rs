@@ -74,7 +74,7 @@ fn a_check_without_a_store_says_only_what_kroger_knows_anywhere() {
 
     assert_eq!(check.location, None);
     assert!(!check.is_ready());
-    assert_eq!(check.lines[0].concerns, [Concern::NoStore]);
+    assert_eq!(check.lines[0].concerns, [Concern::NoLocation]);
     assert_eq!(check.lines[1].concerns, [Concern::UnknownUpc(None)]);
     assert_eq!(shop.asked().len(), 1);
 }

@@ -1,49 +1,53 @@
-//! What a search asks for.
+//! A search as callers ask it. Sends nothing.
 
 use crate::catalog::location::LocationId;
-use crate::catalog::page_request::{Filter, Fulfillment, MOST_PRODUCTS, PageRequest};
+use crate::catalog::page_request::{Fulfillment, MOST_PRODUCTS, Selection};
 use crate::failure::Failure;
 
 /// The most terms of one search: each is a call to Kroger.
 pub const MOST_TERMS: usize = 10;
 
-/// What is searched for.
+/// A search for products.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProductQuery {
-    /// Each is searched for by itself, 10 at most.
+    /// Up to [`MOST_TERMS`] terms, each a search of its own.
     pub terms: Vec<String>,
-    /// One or several, separated by `|`, in Kroger's case.
+    /// One brand, or several separated by `|`. Kroger compares upper and lower
+    /// case.
     pub brand: Option<String>,
-    /// UPCs or product ids, 50 at most, looked up besides the terms.
+    /// Up to 50 UPCs or product ids to look up, besides the terms.
     pub upcs: Vec<String>,
-    /// None: the user's preferred store, else the configured one.
+    /// None: the user's preferred location, else the configured one.
     pub location: Option<LocationId>,
-    /// All of them; empty: however.
+    /// A product must be offered in all of these ways. Empty: in any way.
     pub fulfillment: Vec<Fulfillment>,
     pub stock: StockWanted,
     pub order: Order,
-    /// How many of each term, 1 to 50; none: 10.
+    /// The most products for each term: 1 to 50. None: 10.
     pub limit: Option<u32>,
-    /// How many of Kroger's to skip, 250 at most.
+    /// How many of Kroger's products to skip: 0 to 250.
     pub start: u32,
 }
 
+/// Which stock a product must have.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StockWanted {
     #[default]
     Any,
-    /// What is known to be out of stock is left out; what is not said stays.
+    /// Leaves out products that are known to be out of stock. A product of unknown
+    /// stock stays.
     InStock,
 }
 
+/// The order of the products found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Order {
-    /// Kroger's.
+    /// Kroger's own order.
     #[default]
     Relevance,
-    /// What it costs now, the least first.
+    /// The price now, lowest first.
     Price,
-    /// What one ounce, fluid ounce or piece costs, the least first.
+    /// The price of one ounce, fluid ounce or piece, lowest first.
     UnitPrice,
 }
 
@@ -53,14 +57,13 @@ impl ProductQuery {
     }
 }
 
-/// A page of `query`, whose filter each search puts in.
-pub(super) fn page(query: &ProductQuery, location: Option<&LocationId>) -> PageRequest {
+/// The page to ask Kroger for. A search that sorts, or that leaves products out,
+/// asks for as many as one call gives.
+pub(super) fn selection(query: &ProductQuery, location: Option<&LocationId>) -> Selection {
     let is_narrowed = query.stock == StockWanted::InStock || query.order != Order::Relevance;
-    PageRequest {
-        filter: Filter::Brand(String::new()),
+    Selection {
         location: location.cloned(),
         fulfillment: query.fulfillment.clone(),
-        // What is sorted or left out here is taken of as much as one call gives.
         limit: if is_narrowed { MOST_PRODUCTS } else { query.limit() },
         start: query.start,
     }

@@ -1,44 +1,50 @@
-//! The calls to Kroger that a search takes.
+//! The calls to Kroger that a search takes. One that fails stops no other.
 
 use crate::Context;
 use crate::catalog::location::LocationId;
-use crate::catalog::page_request::{Filter, PageRequest, Term};
+use crate::catalog::page_request::{Filter, PageRequest, Selection, Term};
 use crate::catalog::products::product_page;
 use crate::catalog::search::by_upc::ByUpc;
 use crate::catalog::search::found::{Found, found};
-use crate::catalog::search::query::{MOST_TERMS, ProductQuery, brand, page};
+use crate::catalog::search::query::{MOST_TERMS, ProductQuery, brand, selection};
 use crate::failure::Failure;
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
-/// One search to make.
+/// One call to make, or the reason why none is made.
 pub(super) enum Step {
-    /// A call to Kroger, in words and as a request.
+    /// A page of Kroger's search.
     Page {
+        /// The term or brand, in words.
         searched_for: String,
         request: PageRequest,
         notes: Vec<String>,
     },
     Upcs(ByUpc),
-    /// What was given cannot be searched for.
+    /// A term that Kroger would not take.
     Refused {
         searched_for: String,
         failure: Failure,
     },
 }
 
+/// The steps of `query`: one for each term, else one for the brand; then one for
+/// the UPCs.
+///
+/// # Errors
+/// `invalid_argument`, which names the field.
 pub(super) fn steps(query: &ProductQuery, location: Option<&LocationId>) -> Result<Vec<Step>, Failure> {
     if query.terms.len() > MOST_TERMS {
         let allowed = "1 to 10 terms a call, each a search of its own; search for the others in another call";
         return Err(Failure::invalid_argument("terms", allowed));
     }
     let brand = query.brand.as_deref().map(brand).transpose()?;
-    let page = page(query, location);
-    PageRequest { filter: Filter::Brand(String::new()), limit: query.limit(), ..page.clone() }.check()?;
+    let selection = selection(query, location);
+    Selection { limit: query.limit(), ..selection.clone() }.check()?;
     let each = query.terms.iter().enumerate();
-    let mut steps: Vec<Step> = each.map(|(index, text)| term(index, text, brand.as_deref(), &page)).collect();
+    let mut steps: Vec<Step> = each.map(|(index, text)| term(index, text, brand.as_deref(), &selection)).collect();
     if let Some(brand) = brand.filter(|_| query.terms.is_empty() && query.upcs.is_empty()) {
-        let request = PageRequest { filter: Filter::Brand(brand.clone()), ..page };
+        let request = PageRequest { filter: Filter::Brand(brand.clone()), selection };
         steps.push(Step::Page { searched_for: brand, request, notes: Vec::new() });
     }
     if !query.upcs.is_empty() {
@@ -50,13 +56,13 @@ pub(super) fn steps(query: &ProductQuery, location: Option<&LocationId>) -> Resu
     Ok(steps)
 }
 
-/// One term that cannot be searched for does not take the others with it.
-fn term(index: usize, text: &str, brand: Option<&str>, page: &PageRequest) -> Step {
+/// A bad term refuses itself alone.
+fn term(index: usize, text: &str, brand: Option<&str>, selection: &Selection) -> Step {
     match Term::parse(text) {
         Ok((term, note)) => {
             let searched_for = term.as_str().to_owned();
             let filter = Filter::Term { term, brand: brand.map(str::to_owned) };
-            let request = PageRequest { filter, ..page.clone() };
+            let request = PageRequest { filter, selection: selection.clone() };
             Step::Page { searched_for, request, notes: note.into_iter().collect() }
         }
         Err(allowed) => Step::Refused {
@@ -67,6 +73,7 @@ fn term(index: usize, text: &str, brand: Option<&str>, page: &PageRequest) -> St
 }
 
 impl Step {
+    /// Makes the call.
     pub(super) fn take(
         self,
         cx: Context<'_>,
@@ -76,7 +83,7 @@ impl Step {
     ) -> Found {
         match self {
             Self::Page { searched_for, request, notes } => match product_page(cx, user, &request, Purpose::Browse) {
-                Ok(page) => found(query, &request, &page, searched_for, notes),
+                Ok(page) => found(query, &request.selection, &page, searched_for, notes),
                 Err(failure) => Found::refused(searched_for, notes, failure),
             },
             Self::Upcs(upcs) => upcs.look_up(cx, user, query, location),

@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::{MILK, STORE, Shop, product_json, query};
 use crate::catalog::location::LocationId;
-use crate::catalog::locations::store;
+use crate::catalog::locations::location;
 use crate::failure::Code;
 
 #[test]
@@ -37,6 +37,6 @@ fn an_answer_that_failed_is_not_kept() {
     shop.answer(&json!({ "locationId": STORE }));
     let id = LocationId::parse(STORE).unwrap();
 
-    assert_eq!(store(shop.cx(), &shop.user, &id).unwrap_err().code, Code::NotFound);
-    assert_eq!(store(shop.cx(), &shop.user, &id).unwrap().id, id);
+    assert_eq!(location(shop.cx(), &shop.user, &id).unwrap_err().code, Code::NotFound);
+    assert_eq!(location(shop.cx(), &shop.user, &id).unwrap().id, id);
 }

@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::{STORE, Shop};
 use crate::catalog::location::LocationId;
-use crate::catalog::locations::{Near, StoreQuery, find_stores};
+use crate::catalog::locations::{LocationQuery, Near, find_locations};
 use crate::catalog::preferred_location::{self, Source as PreferredBy};
 use crate::failure::Code;
 
@@ -15,19 +15,19 @@ fn stores_are_looked_for_near_the_configured_zip_code_unless_told_otherwise() {
     for _ in 0..3 {
         shop.answer(&json!([{ "locationId": STORE, "name": "Kroger Landen" }, { "locationId": "?" }]));
     }
-    let find = |query: StoreQuery| find_stores(shop.cx(), &shop.user, &query).unwrap();
+    let find = |query: LocationQuery| find_locations(shop.cx(), &shop.user, &query).unwrap();
 
-    let found = find(StoreQuery::default());
-    find(StoreQuery { near: Near::zip_code("45039-1234").ok(), radius_miles: Some(5), ..StoreQuery::default() });
-    find(StoreQuery {
+    let found = find(LocationQuery::default());
+    find(LocationQuery { near: Near::zip_code("45039-1234").ok(), radius_miles: Some(5), ..LocationQuery::default() });
+    find(LocationQuery {
         near: Near::place(39.1, -84.5).ok(),
         chain: Some("king soopers".to_owned()),
         departments: vec!["9".to_owned(), "13".to_owned()],
         limit: Some(3),
-        ..StoreQuery::default()
+        ..LocationQuery::default()
     });
 
-    assert_eq!((found.stores.len(), found.radius_miles), (1, 25));
+    assert_eq!((found.locations.len(), found.radius_miles), (1, 25));
     assert!(found.notes[0].contains("could not be read"));
     assert_eq!(
         shop.asked(),
@@ -45,12 +45,12 @@ fn a_search_for_stores_near_nothing_or_beyond_a_bound_is_refused() {
     let shop = Shop::open();
     let near = Near::zip_code("45202").ok();
     for (wrong, field) in [
-        (StoreQuery::default(), "zip_code"),
-        (StoreQuery { near: near.clone(), radius_miles: Some(101), ..StoreQuery::default() }, "radius_miles"),
-        (StoreQuery { near: near.clone(), limit: Some(201), ..StoreQuery::default() }, "limit"),
-        (StoreQuery { near, departments: vec!["pharmacy".to_owned()], ..StoreQuery::default() }, "department"),
+        (LocationQuery::default(), "zip_code"),
+        (LocationQuery { near: near.clone(), radius_miles: Some(101), ..LocationQuery::default() }, "radius_miles"),
+        (LocationQuery { near: near.clone(), limit: Some(201), ..LocationQuery::default() }, "limit"),
+        (LocationQuery { near, departments: vec!["pharmacy".to_owned()], ..LocationQuery::default() }, "department"),
     ] {
-        let failure = find_stores(shop.cx(), &shop.user, &wrong).unwrap_err();
+        let failure = find_locations(shop.cx(), &shop.user, &wrong).unwrap_err();
         assert_eq!(failure.next, NextStep::CorrectArgument(field.to_owned()));
     }
     assert!(Near::zip_code("4520").is_err() && Near::place(91.0, 0.0).is_err());

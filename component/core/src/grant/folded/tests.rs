@@ -3,11 +3,13 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::grant::records;
 use crate::ports::{Ports as _, SendError};
 use crate::secret::Secret;
 use crate::service::maintenance::{self, RefreshOutcome};
 use crate::settings::Settings;
 use crate::sign_in::{authorization, exchange};
+use crate::store::claim::TryRecords as _;
 use crate::testing::TestWorld;
 use crate::user::UserId;
 
@@ -97,17 +99,17 @@ fn a_claim_below_a_fold_sends_nothing() {
     app.outage(12, SendError::NotSent);
     let grant = records::current(app.cx(), &app.user.key()).unwrap().grant().unwrap();
     let newest = records::tries(app.cx(), &grant).unwrap().last().unwrap().number;
-    let claim = records::claim_key(&app.user.key(), grant.ticket, newest + 1);
+    let claim = TriesAt { user: &app.user.key(), parent: grant.ticket }.claim_key(newest + 1);
     app.world.advance(Duration::from_secs(300));
     app.world.answer_with_tokens("A2", "R2");
-    let fold = records::encode(&Fold { schema_version: SCHEMA_VERSION, ..Fold::default() });
+    let fold = codec::encode(&Fold::default());
     let key = fold_key(&app.user.key(), grant.ticket, block_of(newest + 1));
 
     let world = Arc::clone(&app.world);
     app.world.interrupt_after_raising(claim, move || world.set(Bucket::Store, &key, &fold).unwrap());
     let refreshed = maintenance::refresh_user(app.cx(), &app.user);
 
-    let intent = records::intent_key(&app.user.key(), grant.ticket, newest + 1);
+    let intent = TriesAt { user: &app.user.key(), parent: grant.ticket }.intent_key(newest + 1);
     assert!(!app.world.stored(Bucket::Store).contains_key(&intent));
     assert_eq!(refreshed, Ok(RefreshOutcome::Refreshed), "under the next claim above the fold");
 }
@@ -116,7 +118,6 @@ fn a_claim_below_a_fold_sends_nothing() {
 fn runs_of_dead_steps_are_kept_as_runs() {
     let concluded = |number, step| Try {
         intent: Some(crate::grant::attempts::Intent {
-            schema_version: 1,
             ticket: Ticket { step, ..Ticket::default() },
             lease_until: Timestamp::default(),
         }),
@@ -131,7 +132,6 @@ fn runs_of_dead_steps_are_kept_as_runs() {
 #[test]
 fn a_fold_remembers_a_spent_token_and_keeps_open_tickets() {
     let intent = |step| crate::grant::attempts::Intent {
-        schema_version: 1,
         ticket: Ticket { step, ..Ticket::default() },
         lease_until: Timestamp::default(),
     };

@@ -8,9 +8,10 @@ use std::time::Duration;
 use crate::Context;
 use crate::backoff;
 use crate::grant::attempts::{Attempt, AttemptOutcome, Intent};
-use crate::grant::lineage::{Grant, Record, SCHEMA_VERSION, Ticket, Tokens};
-use crate::grant::records::{self, SAVE_TIME, TriesAt};
+use crate::grant::lineage::{Grant, Record, Tokens};
+use crate::grant::records::{self, SAVE_TIME};
 use crate::grant::success_rate::{self, Lifetime};
+use crate::grant::tries::TriesAt;
 use crate::grant::trouble::Trouble;
 use crate::grant::{folded, refreshed};
 use crate::kroger::token_response::{TokenResponse, Verdict, verdict};
@@ -19,6 +20,7 @@ use crate::ports::{Event, SendError, StoreError};
 use crate::settings::Client;
 use crate::stopwatch::Stopwatch;
 use crate::store::claim::{self, Deed, LEASE, Withdrawal};
+use crate::store::ticket::Ticket;
 use crate::upstream::busy;
 use crate::user::UserKey;
 
@@ -62,7 +64,7 @@ impl<'a> Deed for Owner<'a> {
         // No token is spent while its own record could be lost with the host.
         records::settle(self.cx, user, parent)?;
         let lease_until = self.cx.ports.wall_now() + LEASE;
-        Ok(Some(Intent { schema_version: SCHEMA_VERSION, ticket, lease_until }))
+        Ok(Some(Intent { ticket, lease_until }))
     }
 
     fn withdraw(&self, number: u64, why: Withdrawal) {
@@ -144,7 +146,6 @@ impl<'a> Owner<'a> {
     fn record(&self, outcome: AttemptOutcome, pause: Duration) {
         let at = self.cx.ports.wall_now();
         let attempt = Attempt {
-            schema_version: SCHEMA_VERSION,
             outcome,
             at,
             not_before: at + pause,

@@ -6,12 +6,15 @@ use std::time::Duration;
 use super::*;
 use crate::failure::{Failure, NextStep};
 use crate::grant::attempts::Intent;
-use crate::grant::lineage::{Record, SCHEMA_VERSION, Tokens};
+use crate::grant::lineage::{Record, Tokens};
+use crate::grant::tries::TriesAt;
 use crate::ports::{Bucket, Ports as _};
 use crate::secret::Secret;
 use crate::service::maintenance::{self, RefreshOutcome};
 use crate::settings::Settings;
 use crate::sign_in::{authorization, exchange, links, sign_out};
+use crate::store::claim::TryRecords as _;
+use crate::store::codec;
 use crate::testing::TestWorld;
 
 const HALF_AN_HOUR: Duration = Duration::from_secs(1_800);
@@ -311,10 +314,12 @@ fn a_pair_from_outside_waits_one_lease_for_a_child() {
     let app = App::with(&[default]);
     app.world.advance(HALF_AN_HOUR);
     let (user, parent) = (id(default).key(), app.current(default));
-    app.world.increment(&records::claim_key(&user, parent.ticket, 1), 1).unwrap();
+    app.world.increment(&TriesAt { user: &user, parent: parent.ticket }.claim_key(1), 1).unwrap();
     let child = Ticket { step: 1, ..parent.ticket };
-    let intent = Intent { schema_version: SCHEMA_VERSION, ticket: child, lease_until: app.world.wall_now() - LEASE };
-    app.world.set(Bucket::Store, &records::intent_key(&user, parent.ticket, 1), &records::encode(&intent)).unwrap();
+    let intent = Intent { ticket: child, lease_until: app.world.wall_now() - LEASE };
+    app.world
+        .set(Bucket::Store, &TriesAt { user: &user, parent: parent.ticket }.intent_key(1), &codec::encode(&intent))
+        .unwrap();
     let expires_at = (app.world.wall_now() + HALF_AN_HOUR).as_secs();
     let outside = format!(
         "KROGER_USER_ACCESS_TOKEN=outside-A\nKROGER_USER_REFRESH_TOKEN=outside-R\nKROGER_USER_TOKEN_EXPIRES_AT={expires_at}\n"
@@ -336,9 +341,11 @@ fn a_late_child_comes_before_a_pair_from_outside() {
     app.world.advance(HALF_AN_HOUR);
     let (user, parent) = (id(default).key(), app.current(default));
     let child = Ticket { step: 1, ..parent.ticket };
-    app.world.increment(&records::claim_key(&user, parent.ticket, 1), 1).unwrap();
-    let intent = Intent { schema_version: SCHEMA_VERSION, ticket: child, lease_until: app.world.wall_now() - LEASE };
-    app.world.set(Bucket::Store, &records::intent_key(&user, parent.ticket, 1), &records::encode(&intent)).unwrap();
+    app.world.increment(&TriesAt { user: &user, parent: parent.ticket }.claim_key(1), 1).unwrap();
+    let intent = Intent { ticket: child, lease_until: app.world.wall_now() - LEASE };
+    app.world
+        .set(Bucket::Store, &TriesAt { user: &user, parent: parent.ticket }.intent_key(1), &codec::encode(&intent))
+        .unwrap();
     let expires_at = (app.world.wall_now() + HALF_AN_HOUR).as_secs();
     let outside = format!("KROGER_USER_REFRESH_TOKEN=outside-R\nKROGER_USER_TOKEN_EXPIRES_AT={expires_at}\n");
     app.world.set(Bucket::Env, "mirror", outside.as_bytes()).unwrap();

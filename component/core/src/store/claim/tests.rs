@@ -2,18 +2,17 @@
 
 use std::cell::RefCell;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::*;
-use crate::grant::lineage::SCHEMA_VERSION;
 use crate::settings::Settings;
+use crate::store::keys::Kind;
 use crate::testing::{StoreMood, TestWorld};
 
 const NOW: Timestamp = Timestamp::from_secs(1_000);
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Lease {
-    schema_version: u32,
     until: Timestamp,
 }
 
@@ -23,8 +22,21 @@ impl Leased for Lease {
     }
 }
 
-fn sending_until(seconds: u64) -> Try<Lease, u32> {
-    let lease = Lease { schema_version: SCHEMA_VERSION, until: Timestamp::from_secs(seconds) };
+impl Stored for Lease {
+    const KIND: Kind = Kind::Intent;
+    const VERSION: u32 = 1;
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Rung;
+
+impl Stored for Rung {
+    const KIND: Kind = Kind::Attempt;
+    const VERSION: u32 = 1;
+}
+
+fn sending_until(seconds: u64) -> Try<Lease, Rung> {
+    let lease = Lease { until: Timestamp::from_secs(seconds) };
     Try { number: 1, intent: Some(lease), conclusion: None }
 }
 
@@ -32,7 +44,7 @@ struct Ring;
 
 impl TryRecords for Ring {
     type Intent = Lease;
-    type Conclusion = u32;
+    type Conclusion = Rung;
 
     fn claim_key(&self, number: u64) -> String {
         format!("claim.{number}")
@@ -97,7 +109,7 @@ fn a_lease_counts_while_it_runs_and_ends_little_more_than_a_lease_ahead() {
     assert_eq!(sending_until(1_000).lease_left(NOW), None);
     assert_eq!(sending_until(1_050).lease_left(NOW), Some(Duration::from_secs(50)));
     assert_eq!(sending_until(1_051).lease_left(NOW), None);
-    assert_eq!(Try { conclusion: Some(1), ..sending_until(1_010) }.lease_left(NOW), None);
+    assert_eq!(Try { conclusion: Some(Rung), ..sending_until(1_010) }.lease_left(NOW), None);
 }
 
 #[test]
