@@ -94,7 +94,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "tries with a refusal are read only once",
         RECORDS,
-        "if tries.iter().any(Try::was_refused) { claim::read_tries(cx, &at) } else { Ok(tries) }",
+        "if tries.iter().any(Try::was_refused) { read_all(cx, user, parent) } else { Ok(tries) }",
         "Ok(tries)",
     ),
     mutation(
