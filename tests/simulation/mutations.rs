@@ -7,6 +7,7 @@
 use crate::mutation::{Mutation, mutation};
 
 const ATTEMPTS: &str = "grant/attempts.rs";
+const CLAIM: &str = "store/claim.rs";
 const EXCHANGE: &str = "sign_in/exchange.rs";
 const DUE: &str = "grant/due.rs";
 const FOLDED: &str = "grant/folded.rs";
@@ -16,6 +17,7 @@ const MAINTENANCE: &str = "service/maintenance.rs";
 const OUTSIDE_PAIR: &str = "grant/outside_pair.rs";
 const OWNER: &str = "grant/refresh/owner.rs";
 const REFRESH: &str = "grant/refresh.rs";
+const REFRESHED: &str = "grant/refreshed.rs";
 const SERVED: &str = "grant/served.rs";
 const STOPWATCH: &str = "stopwatch.rs";
 const SWEEP: &str = "service/sweep.rs";
@@ -29,51 +31,48 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "the owner does not look again after its claim",
         OWNER,
-        "if !is_current { return Ok(None); }",
-        "let _ = is_current;",
+        "if !records::is_current(self.cx, self.grant)? { return Ok(None); }",
+        "let _ = records::is_current(self.cx, self.grant)?;",
     ),
     mutation(
         "every caller that claims a try owns it",
-        REFRESH,
-        "increment(&records::claim_key(&self.user, grant.ticket, number), 1)? != 1",
-        "increment(&records::claim_key(&self.user, grant.ticket, number), 1)? == 0",
+        CLAIM,
+        "increment(&deed.records().claim_key(number), 1)? != 1",
+        "increment(&deed.records().claim_key(number), 1)? == 0",
     ),
     mutation(
         "a claim whose answer is lost counts as won",
-        REFRESH,
-        "increment(&records::claim_key(&self.user, grant.ticket, number), 1)? != 1",
-        "increment(&records::claim_key(&self.user, grant.ticket, number), 1).unwrap_or(1) != 1",
+        CLAIM,
+        "increment(&deed.records().claim_key(number), 1)? != 1",
+        "increment(&deed.records().claim_key(number), 1).unwrap_or(1) != 1",
     ),
-    mutation("the intent is not read back", OWNER, "Ok(Some(stored)) if stored == value => Ok(())", "Ok(_) => Ok(())"),
-    mutation("the intent is not stored", OWNER, "self.store_intent(&intent)?;", "let _ = &intent;"),
+    mutation("the intent is not read back", CLAIM, "Some(stored) if stored == value => Ok(())", "_ if !value.is_empty() => Ok(())"),
+    mutation("the intent is not stored", CLAIM, "store_intent(cx, deed, number, &intent)?;", "let _ = store_intent::<D>;"),
     mutation(
         "the token is sent although storing the intent fails",
-        OWNER,
-        "if self.cx.ports.set(Bucket::Store, &key, &value).is_err() {
-            self.record(Outcome::NotSent, Duration::ZERO);
-            return Err(Trouble::Store);
-        }",
-        "let _ = self.cx.ports.set(Bucket::Store, &key, &value);",
+        CLAIM,
+        "cx.ports.set(Bucket::Store, key, value)?;",
+        "let _ = cx.ports.set(Bucket::Store, key, value);",
     ),
     mutation(
         "a lease lasts 1 s",
-        ATTEMPTS,
+        CLAIM,
         "LEASE: Duration = Duration::from_secs(20)",
         "LEASE: Duration = Duration::from_secs(1)",
     ),
     mutation(
         "a reader whose clock is behind ignores a lease",
-        ATTEMPTS,
-        "intent.lease_until <= now + LEASE + CLOCK_SKEW",
-        "intent.lease_until < now + LEASE",
+        CLAIM,
+        "lease_until <= now + LEASE + CLOCK_SKEW",
+        "lease_until < now + LEASE && CLOCK_SKEW > LEASE",
     ),
     mutation(
         "a claim without an intent is dead at once",
-        ATTEMPTS,
+        CLAIM,
         "CLAIM_DEATH: Duration = Duration::from_secs(5)",
         "CLAIM_DEATH: Duration = Duration::from_secs(0)",
     ),
-    mutation("the owner never finds that it is too late", OWNER, "!is_in_time", "is_in_time && false"),
+    mutation("the owner never finds that it is too late", CLAIM, "!is_in_time", "is_in_time && false"),
     mutation(
         "a refused token is tried again",
         ATTEMPTS,
@@ -89,13 +88,13 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "a refusal is told without a last look",
         REFRESH,
-        "if !is_still(&current, grant)",
-        "if !is_still(&current, grant) && false",
+        "if !current.is(grant)",
+        "if !current.is(grant) && false",
     ),
     mutation(
         "tries with a refusal are read only once",
         RECORDS,
-        "if tries.iter().any(Try::was_refused) { read_tries(cx, user, parent) } else { Ok(tries) }",
+        "if tries.iter().any(Try::was_refused) { claim::read_tries(cx, &at) } else { Ok(tries) }",
         "Ok(tries)",
     ),
     mutation(
@@ -107,8 +106,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "a claim that a fold covers makes an owner",
         OWNER,
-        "if folded::covers(self.cx, self.user, self.grant.ticket, self.number)?",
-        "if folded::covers(self.cx, self.user, self.grant.ticket, self.number)? && false",
+        "if folded::covers(self.cx, user, parent, number)?",
+        "if folded::covers(self.cx, user, parent, number)? && false",
     )
     .noticed_by(FOLDED_TESTS, "who_wins_a_claim_below_a_fold_sends_nothing_under_it"),
     mutation("finished tries are never folded", FOLDED, "if last > BLOCK &&", "if last > u64::MAX - BLOCK &&"),
@@ -131,7 +130,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "a fold declares the ticket of an open try dead",
         FOLDED,
-        "tries.iter().filter(|each| each.attempt.is_some())",
+        "tries.iter().filter(|each| each.conclusion.is_some())",
         "tries.iter()",
     )
     .noticed_by(FOLDED_TESTS, "a_fold_remembers_what_may_have_spent_the_token_and_buries_nothing_that_may_still_come"),
@@ -139,17 +138,17 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "a transient error counts as a refusal",
         OWNER,
-        "(Outcome::Failed, retry_after)",
-        "(Outcome::Refused, retry_after)",
+        "(AttemptOutcome::Failed, retry_after)",
+        "(AttemptOutcome::Refused, retry_after)",
     ),
-    mutation("a lost reply counts as a refusal", OWNER, "(Outcome::Unknown, None)", "(Outcome::Refused, None)"),
+    mutation("a lost reply counts as a refusal", OWNER, "(AttemptOutcome::Unknown, None)", "(AttemptOutcome::Refused, None)"),
     mutation(
         "refused credentials count as a refused token",
         OWNER,
-        "(Outcome::ClientRefused, Some(Duration::from_secs(30)))",
-        "(Outcome::Refused, Some(Duration::from_secs(30)))",
+        "(AttemptOutcome::ClientRefused, Some(OPERATORS_PAUSE))",
+        "(AttemptOutcome::Refused, Some(OPERATORS_PAUSE))",
     ),
-    mutation("a lost reply counts as not sent", OWNER, "(Outcome::Unknown, None)", "(Outcome::NotSent, None)"),
+    mutation("a lost reply counts as not sent", OWNER, "(AttemptOutcome::Unknown, None)", "(AttemptOutcome::NotSent, None)"),
     mutation(
         "a vanished owner counts as having spent nothing",
         ATTEMPTS,
@@ -165,7 +164,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "a 429 is not noted for other users",
         OWNER,
-        "if outcome == Outcome::Busy { busy::note(self.cx, asked_for); }",
+        "if outcome == AttemptOutcome::Busy { busy::note(self.cx, asked_for); }",
         "",
     )
     .noticed_by(REFRESH_TESTS, "a_429_for_one_user_holds_the_timer_back_for_all_until_its_retry_after"),
@@ -185,9 +184,9 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "the mirror is written before the pair is saved",
         OWNER,
-        "records::keep(self.cx, self.user, ticket, &record, deadline).map_err(|_| Trouble::Lost)?;",
-        r#"let _ = self.cx.ports.set(Bucket::Env, "mirror", b"");
-        records::keep(self.cx, self.user, ticket, &record, deadline).map_err(|_| Trouble::Lost)?;"#,
+        "records::keep(self.cx, self.tries.user, ticket, &record, deadline).map_err(|_| Trouble::Lost)?;",
+        r#"let _ = self.cx.ports.set(crate::ports::Bucket::Env, "mirror", b"");
+        records::keep(self.cx, self.tries.user, ticket, &record, deadline).map_err(|_| Trouble::Lost)?;"#,
     ),
     mutation(
         "the owner waits before it saves a new pair",
@@ -205,18 +204,18 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "the spent token is used again if saving fails",
         OWNER,
-        "records::keep(self.cx, self.user, ticket, &record, deadline).map_err(|_| Trouble::Lost)?;",
+        "records::keep(self.cx, self.tries.user, ticket, &record, deadline).map_err(|_| Trouble::Lost)?;",
         "let _ = deadline;
-        if records::write(self.cx, self.user, ticket, &record).is_err() {
-            self.record(Outcome::NotSent, Duration::ZERO);
+        if records::write(self.cx, self.tries.user, ticket, &record).is_err() {
+            self.record(AttemptOutcome::NotSent, Duration::ZERO);
             return Ok(self.grant.clone());
         }",
     ),
     mutation(
         "a child is stored under its parent's ticket",
-        OWNER,
-        "Ok(Some(ticket))",
-        "{ let _ = ticket; Ok(Some(self.grant.ticket)) }",
+        REFRESH,
+        "owner.send_once(intent.ticket, self.deadline)",
+        "{ let _ = intent; owner.send_once(grant.ticket, self.deadline) }",
     ),
     mutation(
         "a rescued pair is deleted before it is stored",
@@ -227,7 +226,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "a rescued pair is spent before it is stored",
         OWNER,
-        "records::settle(self.cx, self.user, self.grant.ticket)?;",
+        "records::settle(self.cx, user, parent)?;",
         "",
     ),
     mutation(
@@ -323,8 +322,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "a process adopts its own pair from the mirror",
         REFRESH,
-        "if is_still(&records::current(self.cx, &self.user)?, grant)",
-        "if is_still(&current, grant)",
+        "if records::is_current(self.cx, grant)?",
+        "if current.is(grant)",
     )
     .noticed_by(REFRESH_TESTS, "a_child_that_is_found_in_the_mirror_before_it_is_found_in_the_store_is_no_strangers"),
     mutation(
@@ -381,10 +380,10 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     ),
     mutation(
         "a parent is deleted while its child waits to be saved",
-        MAINTENANCE,
+        REFRESHED,
         "if records::sweep_parent(cx, user, parent).is_err()",
         "let parents = records::grant_key(user, parent.ticket);
-        if cx.ports.delete(Bucket::Store, &parents).is_err() | records::sweep_parent(cx, user, parent).is_err()",
+        if cx.ports.delete(crate::ports::Bucket::Store, &parents).is_err() | records::sweep_parent(cx, user, parent).is_err()",
     ),
     mutation(
         "the sweep adds no missing entry",

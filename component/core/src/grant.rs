@@ -8,6 +8,7 @@ pub mod on_demand;
 pub mod outside_pair;
 pub mod records;
 pub mod refresh;
+mod refreshed;
 pub(crate) mod served;
 pub mod status;
 pub mod success_rate;

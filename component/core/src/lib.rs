@@ -2,6 +2,7 @@
 //! [`Context`], asks its ports, and decides.
 
 pub mod app;
+mod backoff;
 pub mod cart;
 pub mod catalog;
 pub mod client;

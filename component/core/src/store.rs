@@ -4,6 +4,7 @@
 //! says what its records mean and when they are over; the store says how a key is
 //! spelled and how a value is written.
 
+pub(crate) mod claim;
 pub(crate) mod codec;
 pub mod health;
 pub mod keys;

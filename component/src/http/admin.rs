@@ -16,7 +16,7 @@ use super::words::{self, seconds_left};
 use crate::words::OF_ANOTHER_APP;
 use kroger_core::Context;
 use kroger_core::failure::Failure;
-use kroger_core::grant::attempts::Outcome;
+use kroger_core::grant::attempts::AttemptOutcome;
 use kroger_core::grant::lineage::Source;
 use kroger_core::grant::status::{self, Status, TokenState};
 use kroger_core::grant::{on_demand, records};
@@ -178,7 +178,7 @@ fn user_entry(Status { grant, state, last_error, .. }: Status, now: Timestamp) -
         source: grant.source.as_str(),
         refreshed_at: Some(refreshed_at),
         refreshed_at_readable: Some(words::readable(refreshed_at)),
-        last_error: last_error.map(Outcome::as_str),
+        last_error: last_error.map(AttemptOutcome::as_str),
     }
 }
 

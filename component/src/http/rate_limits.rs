@@ -9,7 +9,7 @@ use super::call::{Call, json};
 use super::problem::Problem;
 use kroger_core::failure::Failure;
 use kroger_core::ports::Timestamp;
-use kroger_core::upstream::quota::{self, Standing};
+use kroger_core::upstream::quota::{self, QuotaStatus};
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
@@ -37,26 +37,26 @@ struct Endpoint {
 }
 
 pub(super) async fn rate_limits(call: Call) -> Result<Response, Problem> {
-    let standings = quota::standings(call.context()).map_err(|_| Failure::store_unavailable())?;
-    let endpoints = standings.iter().map(|standing| (standing.endpoint.as_str(), standing.into()));
+    let statuses = quota::statuses(call.context()).map_err(|_| Failure::store_unavailable())?;
+    let endpoints = statuses.iter().map(|status| (status.endpoint.as_str(), status.into()));
     Ok(json(&RateLimits { window_seconds: quota::WINDOW.as_secs(), endpoints: endpoints.collect() }))
 }
 
-impl From<&Standing> for Endpoint {
-    fn from(standing: &Standing) -> Self {
+impl From<&QuotaStatus> for Endpoint {
+    fn from(status: &QuotaStatus) -> Self {
         let seconds = |at: Option<Timestamp>| at.map(Timestamp::as_secs);
         let readable = |at: Option<Timestamp>| at.map(Timestamp::readable);
         Self {
-            limit: standing.limit,
-            used: standing.used,
-            remaining: standing.remaining(),
-            reserve: standing.reserve,
-            window_started_at: seconds(standing.window_started_at),
-            window_started_at_readable: readable(standing.window_started_at),
-            resets_at: seconds(standing.resets_at()),
-            resets_at_readable: readable(standing.resets_at()),
-            blocked_until: seconds(standing.blocked_until),
-            blocked_until_readable: readable(standing.blocked_until),
+            limit: status.limit,
+            used: status.used,
+            remaining: status.remaining(),
+            reserve: status.reserve,
+            window_started_at: seconds(status.window_started_at),
+            window_started_at_readable: readable(status.window_started_at),
+            resets_at: seconds(status.resets_at()),
+            resets_at_readable: readable(status.resets_at()),
+            blocked_until: seconds(status.blocked_until),
+            blocked_until_readable: readable(status.blocked_until),
         }
     }
 }

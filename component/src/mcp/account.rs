@@ -327,14 +327,14 @@ impl Tool for QuotaStatus {
 }
 
 pub(super) fn quotas(call: &Call<'_>) -> Result<Quotas, Failure> {
-    let standings = quota::standings(call.cx).map_err(|_| Failure::store_unavailable())?;
-    let endpoints = standings.iter().map(|standing| Quota {
-        endpoint: standing.endpoint.as_str(),
-        limit: standing.limit,
-        remaining: standing.remaining(),
-        reserve: standing.reserve,
-        resets_at: standing.resets_at().map(Timestamp::readable),
-        blocked_until: standing.blocked_until.map(Timestamp::readable),
+    let statuses = quota::statuses(call.cx).map_err(|_| Failure::store_unavailable())?;
+    let endpoints = statuses.iter().map(|quota| Quota {
+        endpoint: quota.endpoint.as_str(),
+        limit: quota.limit,
+        remaining: quota.remaining(),
+        reserve: quota.reserve,
+        resets_at: quota.resets_at().map(Timestamp::readable),
+        blocked_until: quota.blocked_until.map(Timestamp::readable),
     });
     Ok(Quotas { endpoints: endpoints.collect() })
 }

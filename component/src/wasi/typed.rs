@@ -28,7 +28,7 @@ use kroger_core::secret::Secret;
 use kroger_core::service::maintenance;
 use kroger_core::service::validation::{self, Check, Reach, Validation};
 use kroger_core::sign_in::{authorization, exchange, import, pending, sign_out};
-use kroger_core::upstream::quota::{self, Standing};
+use kroger_core::upstream::quota::{self, QuotaStatus};
 use kroger_core::user::UserId;
 
 /// Runs `rule`, and sorts what goes wrong before and in it.
@@ -195,16 +195,16 @@ impl From<wit_cart::Item> for Given {
 impl wit_quotas::Guest for Component {
     fn rate_limits() -> Result<Vec<wit_quotas::RateLimit>, WitFailure> {
         answer(|cx| {
-            let standings = quota::standings(cx).map_err(|_| Failure::store_unavailable())?;
-            Ok(standings.iter().map(Into::into).collect())
+            let statuses = quota::statuses(cx).map_err(|_| Failure::store_unavailable())?;
+            Ok(statuses.iter().map(Into::into).collect())
         })
     }
 }
 
-impl From<&Standing> for wit_quotas::RateLimit {
-    fn from(standing: &Standing) -> Self {
+impl From<&QuotaStatus> for wit_quotas::RateLimit {
+    fn from(status: &QuotaStatus) -> Self {
         Self {
-            endpoint: match standing.endpoint {
+            endpoint: match status.endpoint {
                 Endpoint::Products => wit_quotas::Endpoint::Products,
                 Endpoint::Cart => wit_quotas::Endpoint::Cart,
                 Endpoint::Identity => wit_quotas::Endpoint::Identity,
@@ -212,12 +212,12 @@ impl From<&Standing> for wit_quotas::RateLimit {
                 Endpoint::Chains => wit_quotas::Endpoint::Chains,
                 Endpoint::Departments => wit_quotas::Endpoint::Departments,
             },
-            limit: standing.limit,
-            used: standing.used,
-            reserve: standing.reserve,
-            window_started_at: standing.window_started_at.map(Timestamp::as_secs),
-            resets_at: standing.resets_at().map(Timestamp::as_secs),
-            blocked_until: standing.blocked_until.map(Timestamp::as_secs),
+            limit: status.limit,
+            used: status.used,
+            reserve: status.reserve,
+            window_started_at: status.window_started_at.map(Timestamp::as_secs),
+            resets_at: status.resets_at().map(Timestamp::as_secs),
+            blocked_until: status.blocked_until.map(Timestamp::as_secs),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! `status`: who is signed in, until when, and what happens next.
 
 use clap::Args;
-use kroger_core::grant::attempts::Outcome;
+use kroger_core::grant::attempts::AttemptOutcome;
 use serde_json::Value;
 
 use super::ask::{self, text};
@@ -125,14 +125,14 @@ impl View {
 
 /// What became of a refresh, which programs know by `last_error`.
 fn words(last_error: &str) -> String {
-    const FAILURES: [Outcome; 7] = [
-        Outcome::Refused,
-        Outcome::ClientRefused,
-        Outcome::RequestRefused,
-        Outcome::NotSent,
-        Outcome::Busy,
-        Outcome::Failed,
-        Outcome::Unknown,
+    const FAILURES: [AttemptOutcome; 7] = [
+        AttemptOutcome::Refused,
+        AttemptOutcome::ClientRefused,
+        AttemptOutcome::RequestRefused,
+        AttemptOutcome::NotSent,
+        AttemptOutcome::Busy,
+        AttemptOutcome::Failed,
+        AttemptOutcome::Unknown,
     ];
     let known = FAILURES.iter().find(|outcome| outcome.as_str() == last_error);
     known.map_or_else(|| last_error.replace('_', " "), |outcome| outcome.words().to_owned())

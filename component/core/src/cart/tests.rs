@@ -6,6 +6,7 @@ use super::*;
 use crate::failure::Code;
 use crate::grant::on_demand;
 use crate::item::{Modality, Quantity, Upc};
+use crate::ports::SendError;
 use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::sign_in::{authorization, exchange};
@@ -101,7 +102,7 @@ fn tokens_that_are_refreshed_under_a_call_again_and_again_end_it_in_the_end() {
     let failure = app.add().unwrap_err();
 
     assert_eq!(failure.code, Code::TokenRejected);
-    assert_eq!(app.tokens_of_adds().len(), 1 + MOST_REJECTIONS as usize);
+    assert_eq!(app.tokens_of_adds().len(), 1 + call::MOST_REJECTIONS as usize);
 }
 
 #[test]

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 pub enum Unknown {
     NoAnswer,
     Status(u16),
-    /// Success, told by something that is not Kroger's cart.
+    /// Something that is not Kroger's cart told of success.
     Foreign,
     /// The process that sent it ended before it told of an answer.
     Abandoned,

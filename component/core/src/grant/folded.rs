@@ -15,16 +15,17 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
-use crate::grant::attempts::{Attempt, LEASE, Outcome, Try};
-use crate::grant::tries;
+use crate::grant::attempts::{Attempt, AttemptOutcome, Try};
+use crate::grant::tries::TriesAt;
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
+use crate::store::claim::{LEASE, read_try};
 use crate::store::codec::{self, Stored};
 use crate::store::keys::{Key, Kind};
 use crate::store::ticket::Ticket;
 use crate::user::UserKey;
 
 /// As many tries are folded at once.
-pub const BLOCK: u64 = 16;
+pub(crate) const BLOCK: u64 = 16;
 /// As many are left as they are: the last says when the next is due, and nobody is
 /// still at one so far back.
 const LEFT: u64 = 4;
@@ -33,7 +34,7 @@ const VANISHED: Duration = Duration::from_secs(3_600);
 
 /// The tries 1 to 16·k at one grant, all of them over.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fold {
+pub(crate) struct Fold {
     /// Whether one of them may have spent the token.
     may_have_spent: bool,
     /// First and last of each run of steps that no record will ever have.
@@ -45,7 +46,7 @@ impl Stored for Fold {
     const VERSION: u32 = 1;
 }
 
-fn key(user: &UserKey, parent: Ticket, block: u64) -> String {
+fn fold_key(user: &UserKey, parent: Ticket, block: u64) -> String {
     Key::Fold { user: user.clone(), parent, block }.to_string()
 }
 
@@ -55,20 +56,25 @@ fn block_of(number: u64) -> u64 {
 }
 
 /// Whether the try `number` is over and deleted.
-pub fn covers(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Result<bool, StoreError> {
-    Ok(cx.ports.get(Bucket::Store, &key(user, parent, block_of(number)))?.is_some())
+pub(crate) fn covers(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Result<bool, StoreError> {
+    Ok(cx.ports.get(Bucket::Store, &fold_key(user, parent, block_of(number)))?.is_some())
 }
 
 /// The fold that the try `number` went into, or the newest after it; and that
 /// fold's last try.
-pub fn over(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Result<Option<(u64, Fold)>, StoreError> {
+pub(crate) fn over(
+    cx: Context<'_>,
+    user: &UserKey,
+    parent: Ticket,
+    number: u64,
+) -> Result<Option<(u64, Fold)>, StoreError> {
     let found = newest(cx, user, parent, block_of(number))?;
     Ok(found.map(|(block, fold)| (block * BLOCK, fold)))
 }
 
 /// Each fold includes those before it, so the newest is found by leaps.
 fn newest(cx: Context<'_>, user: &UserKey, parent: Ticket, from: u64) -> Result<Option<(u64, Fold)>, StoreError> {
-    let fold = |block| codec::read::<Fold>(cx, Bucket::Store, &key(user, parent, block));
+    let fold = |block| codec::read::<Fold>(cx, Bucket::Store, &fold_key(user, parent, block));
     let Some(mut newest) = fold(from)? else { return Ok(None) };
     let (mut block, mut leap) = (from, 1);
     while leap > 0 {
@@ -82,7 +88,7 @@ fn newest(cx: Context<'_>, user: &UserKey, parent: Ticket, from: u64) -> Result<
 
 /// Folds what is over of the tries at `parent`, the last of which is `last`. Not
 /// to be able to costs reads, nothing else.
-pub fn fold(cx: Context<'_>, user: &UserKey, parent: Ticket, last: u64) {
+pub(crate) fn fold(cx: Context<'_>, user: &UserKey, parent: Ticket, last: u64) {
     if last > BLOCK && last.is_multiple_of(LEFT) && fold_to(cx, user, parent, last.saturating_sub(LEFT)).is_err() {
         cx.ports.log(&Event::StoreTrouble { doing: "folding tries that are over" });
     }
@@ -93,7 +99,7 @@ fn fold_to(cx: Context<'_>, user: &UserKey, parent: Ticket, last: u64) -> Result
     while (block + 1) * BLOCK <= last {
         let Some(tries) = ended(cx, user, parent, block * BLOCK + 1)? else { return Ok(()) };
         block += 1;
-        let key = key(user, parent, block);
+        let key = fold_key(user, parent, block);
         if let Some(others) = codec::read(cx, Bucket::Store, &key)? {
             // Whoever wrote it saw the tries whole, and may be deleting them.
             fold = others;
@@ -106,7 +112,7 @@ fn fold_to(cx: Context<'_>, user: &UserKey, parent: Ticket, last: u64) -> Result
             return Err(StoreError::Failed);
         }
         for each in &tries {
-            tries::delete_try(cx, user, parent, each.number)?;
+            TriesAt { user, parent }.delete(cx, each.number)?;
         }
     }
     Ok(())
@@ -118,7 +124,7 @@ fn ended(cx: Context<'_>, user: &UserKey, parent: Ticket, first: u64) -> Result<
     let now = cx.ports.wall_now();
     let mut tries = Vec::new();
     for number in first..first + BLOCK {
-        match tries::read_try(cx, user, parent, number)? {
+        match read_try(cx, &TriesAt { user, parent }, number)? {
             Some(each) if is_over(&each, now) => tries.push(each),
             _ => return Ok(None),
         }
@@ -127,8 +133,8 @@ fn ended(cx: Context<'_>, user: &UserKey, parent: Ticket, first: u64) -> Result<
 }
 
 fn is_over(each: &Try, now: Timestamp) -> bool {
-    match (&each.intent, &each.attempt) {
-        (_, Some(attempt)) => attempt.outcome != Outcome::Refused,
+    match (&each.intent, &each.conclusion) {
+        (_, Some(attempt)) => attempt.outcome != AttemptOutcome::Refused,
         (Some(intent), None) => now > intent.lease_until + LEASE + VANISHED,
         // Its owner would be too late by now.
         (None, None) => true,
@@ -137,15 +143,15 @@ fn is_over(each: &Try, now: Timestamp) -> bool {
 
 impl Fold {
     /// Stands for them all, as one try that is over.
-    pub fn as_try(&self, number: u64) -> Try {
-        let outcome = if self.may_have_spent { Outcome::Unknown } else { Outcome::NotSent };
+    pub(crate) fn as_try(&self, number: u64) -> Try {
+        let outcome = if self.may_have_spent { AttemptOutcome::Unknown } else { AttemptOutcome::NotSent };
         let (at, not_before) = <(Timestamp, Timestamp)>::default();
         let attempt = Attempt { outcome, at, not_before, token: None, client: None };
-        Try { number, intent: None, attempt: Some(attempt) }
+        Try { number, intent: None, conclusion: Some(attempt) }
     }
 
     /// Whether no record will ever have a ticket with this step.
-    pub fn is_dead(&self, step: u64) -> bool {
+    pub(crate) fn is_dead(&self, step: u64) -> bool {
         self.dead.iter().any(|(first, last)| (*first..=*last).contains(&step))
     }
 
@@ -153,7 +159,7 @@ impl Fold {
     /// vanished may come back with one.
     fn with(mut self, tries: &[Try]) -> Self {
         self.may_have_spent |= tries.iter().any(Try::may_have_spent);
-        let concluded = tries.iter().filter(|each| each.attempt.is_some());
+        let concluded = tries.iter().filter(|each| each.conclusion.is_some());
         let steps = concluded.filter_map(|each| Some(each.intent.as_ref()?.ticket.step));
         self.dead.extend(steps.map(|step| (step, step)));
         self.dead.sort_unstable();

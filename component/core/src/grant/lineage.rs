@@ -116,10 +116,15 @@ impl Grant {
         self.of_another(own).is_none()
     }
 
-    /// Whether nothing came between: the ticket alone does not tell where two pairs
-    /// were adopted at one moment.
-    pub fn is_same(&self, other: &Self) -> bool {
-        self.ticket == other.ticket && self.tokens.refresh_token == other.tokens.refresh_token
+    /// The grant that `record` is under `ticket`. None: a deletion.
+    pub(crate) fn of(ticket: Ticket, record: Record) -> Option<Self> {
+        let (tokens, source, parent) = match record.event {
+            Event::Deleted { .. } => return None,
+            Event::SignIn { tokens, source } => (tokens, source, None),
+            Event::Refreshed { parent, tokens, source } => (tokens, source, Some(parent)),
+        };
+        let Record { user_id, known, buried, .. } = record;
+        Some(Self { ticket, user_id, tokens, source, known, buried, parent })
     }
 }
 
@@ -139,19 +144,18 @@ pub enum Current {
 pub fn current(records: Vec<(Ticket, Record)>) -> Current {
     let newest = records.into_iter().max_by_key(|(ticket, _)| *ticket);
     let Some((ticket, record)) = newest else { return Current::Absent };
-    let Record { user_id, known, buried, event } = record;
-    match event {
-        Event::Deleted { .. } => Current::Deleted { root: ticket.root },
-        Event::SignIn { tokens, source } => {
-            Current::Grant(Grant { ticket, user_id, tokens, source, known, buried, parent: None })
-        }
-        Event::Refreshed { parent, tokens, source } => {
-            Current::Grant(Grant { ticket, user_id, tokens, source, known, buried, parent: Some(parent) })
-        }
-    }
+    Grant::of(ticket, record).map_or(Current::Deleted { root: ticket.root }, Current::Grant)
 }
 
 impl Current {
+    /// Whether this is `grant`, with nothing in between. The ticket alone does not
+    /// tell: two pairs that were adopted at one moment share it.
+    pub(crate) fn is(&self, grant: &Grant) -> bool {
+        let is_same =
+            |now: &Grant| now.ticket == grant.ticket && now.tokens.refresh_token == grant.tokens.refresh_token;
+        matches!(self, Self::Grant(now) if is_same(now))
+    }
+
     /// None where there never was one.
     pub fn root(&self) -> Option<Root> {
         match self {

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::Context;
 use crate::app::App;
-use crate::grant::lineage::{self, Current, Grant, Record, Source, Tokens};
+use crate::grant::lineage::{Current, Grant, Record, Source, Tokens};
 use crate::grant::records;
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
 use crate::secret::Secret;
@@ -18,7 +18,7 @@ use crate::settings::{EnvironmentPair, unix_seconds};
 use crate::store::codec;
 use crate::store::keys::Key;
 use crate::store::ticket::Ticket;
-use crate::user::{UserId, UserKey};
+use crate::user::UserId;
 
 /// The pairs from outside, newest last: what the environment was started with,
 /// then what the `.env` file says now.
@@ -84,11 +84,11 @@ fn write_adopted(cx: Context<'_>, user: &UserId, ticket: Ticket, record: Record)
     if cx.ports.get(Bucket::Store, &grant_key)?.is_none() {
         records::write(cx, &key, ticket, &record)?;
     }
-    let adopted = match cx.ports.read_back(&grant_key)? {
+    let (ticket, adopted) = match cx.ports.read_back(&grant_key)? {
         Some(stored) => (ticket, codec::decode(&stored)?),
         None => (Ticket::UNSTORED, record),
     };
-    lineage::current(vec![adopted]).grant().ok_or(StoreError::Failed)
+    Grant::of(ticket, adopted).ok_or(StoreError::Failed)
 }
 
 fn is_adoptable(pair: &EnvironmentPair, current: &Current) -> bool {
@@ -142,7 +142,7 @@ pub enum Exported {
 pub fn export(cx: Context<'_>, grant: &Grant) -> Exported {
     let user = grant.user_id.key();
     let is_default = grant.user_id == cx.settings.default_user;
-    if !is_default || !is_current(cx, &user, grant) || !records::is_stored(cx, &user, grant.ticket) {
+    if !is_default || !records::is_current(cx, grant).unwrap_or(false) || !records::is_stored(cx, &user, grant.ticket) {
         return Exported::Off;
     }
     let exported = settle(cx, cx.ports.set(Bucket::Env, &Key::Mirror.to_string(), block(&grant.tokens).as_bytes()));
@@ -150,10 +150,6 @@ pub fn export(cx: Context<'_>, grant: &Grant) -> Exported {
         return clear(cx);
     }
     exported
-}
-
-fn is_current(cx: Context<'_>, user: &UserKey, grant: &Grant) -> bool {
-    records::current(cx, user).is_ok_and(|now| now.grant().is_some_and(|now| now.ticket == grant.ticket))
 }
 
 /// Takes the pair out of the `.env` file.

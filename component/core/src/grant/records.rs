@@ -1,22 +1,29 @@
-//! A user's records in the key-value store: reading the current grant, writing
-//! a new record, and all tries at refreshing it.
+//! A user's records in the key-value store: the current grant, new records, and the
+//! tries at refreshing a grant.
+//!
+//! Nothing here sends, and nothing here decides what the tries call for.
 
+use crate::grant::attempts::{Attempt, Intent};
 use std::time::Duration;
 
 use crate::Context;
 use crate::grant::attempts::Try;
 use crate::grant::folded;
 use crate::grant::lineage::{self, Current, Grant, Record};
-use crate::grant::tries::{delete_try, read_try};
+use crate::grant::tries::TriesAt;
 use crate::ports::{Bucket, Event, StoreError};
+use crate::store::claim::{self, TryRecords};
 use crate::store::codec::{encode, read};
 use crate::store::keys::Key;
 use crate::store::ticket::{Root, Ticket};
 use crate::user::UserKey;
 
-/// How often a reader starts again when the records that it was led to were
-/// swept under its eyes.
+/// How often a reader starts again when the records that the hint led to were
+/// swept while it read.
 const READS: usize = 4;
+/// A new pair that the store and the memory refuse is offered to the store for this
+/// long at least.
+pub(crate) const SAVE_TIME: Duration = Duration::from_secs(5);
 
 pub fn roots_key(user: &UserKey) -> String {
     Key::Roots { user: user.clone() }.to_string()
@@ -123,6 +130,11 @@ fn record(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> Result<Option<Reco
     }
 }
 
+/// Whether `grant` is still its user's current grant, with nothing in between.
+pub(crate) fn is_current(cx: Context<'_>, grant: &Grant) -> Result<bool, StoreError> {
+    Ok(current(cx, &grant.user_id.key())?.is(grant))
+}
+
 /// Whether the record of `ticket` is in the durable store.
 pub fn is_stored(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> bool {
     matches!(cx.ports.get(Bucket::Store, &grant_key(user, ticket)), Ok(Some(_)))
@@ -175,7 +187,7 @@ pub fn keep(
         return Ok(Kept::Stored);
     }
     if rescue(cx, user, ticket, record).is_ok() {
-        cx.ports.log(&Event::Rescued { user: user.short(), generation: ticket.step });
+        cx.ports.log(&Event::Rescued { user: user.short(), ticket: ticket.to_string() });
         return Ok(Kept::Rescued);
     }
     while cx.ports.monotonic_now() < deadline {
@@ -216,9 +228,9 @@ pub fn move_head(cx: Context<'_>, user: &UserKey, ticket: Ticket) {
 
 /// All tries at refreshing `grant`, in order.
 ///
-/// A refusal is read twice: what spent the token was stored before the refusal
-/// was, though perhaps after this looked for it.
-pub fn tries(cx: Context<'_>, grant: &Grant) -> Result<Vec<Try>, StoreError> {
+/// If one of them is a refusal, they are read twice. The child that spent the token
+/// was stored before the refusal was, and perhaps after the first look.
+pub(crate) fn tries(cx: Context<'_>, grant: &Grant) -> Result<Vec<Try>, StoreError> {
     let client = cx.settings.credentials();
     let token = grant.fingerprint();
     let tries = tries_under(cx, &grant.user_id.key(), grant.ticket)?;
@@ -226,24 +238,33 @@ pub fn tries(cx: Context<'_>, grant: &Grant) -> Result<Vec<Try>, StoreError> {
 }
 
 fn tries_under(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<Vec<Try>, StoreError> {
-    let tries = read_tries(cx, user, parent)?;
-    if tries.iter().any(Try::was_refused) { read_tries(cx, user, parent) } else { Ok(tries) }
+    let at = WithFolds(TriesAt { user, parent });
+    let tries = claim::read_tries(cx, &at)?;
+    if tries.iter().any(Try::was_refused) { claim::read_tries(cx, &at) } else { Ok(tries) }
 }
 
-/// The tries at `parent`; the first of them stands for all that were folded.
-fn read_tries(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<Vec<Try>, StoreError> {
-    let mut tries = Vec::new();
-    let mut number = 1;
-    loop {
-        if let Some(each) = read_try(cx, user, parent, number)? {
-            tries.push(each);
-            number += 1;
-        } else if let Some((last, fold)) = folded::over(cx, user, parent, number)? {
-            tries = vec![fold.as_try(last)];
-            number = last + 1;
-        } else {
-            return Ok(tries);
-        }
+/// The tries at one grant, of which the old ones are folded into one record.
+struct WithFolds<'a>(TriesAt<'a>);
+
+impl TryRecords for WithFolds<'_> {
+    type Intent = Intent;
+    type Conclusion = Attempt;
+
+    fn claim_key(&self, number: u64) -> String {
+        self.0.claim_key(number)
+    }
+
+    fn intent_key(&self, number: u64) -> String {
+        self.0.intent_key(number)
+    }
+
+    fn conclusion_key(&self, number: u64) -> String {
+        self.0.conclusion_key(number)
+    }
+
+    fn stand_in(&self, cx: Context<'_>, number: u64) -> Result<Option<Try>, StoreError> {
+        let fold = folded::over(cx, self.0.user, self.0.parent, number)?;
+        Ok(fold.map(|(last, fold)| fold.as_try(last)))
     }
 }
 
@@ -254,8 +275,9 @@ pub fn sweep_parent(cx: Context<'_>, user: &UserKey, child: &Grant) -> Result<()
     if !is_stored(cx, user, child.ticket) {
         return Ok(());
     }
-    for each in read_tries(cx, user, parent)? {
-        delete_try(cx, user, parent, each.number)?;
+    let tries = TriesAt { user, parent };
+    for each in claim::read_tries(cx, &WithFolds(tries))? {
+        tries.delete(cx, each.number)?;
     }
     if is_signpost(parent) {
         return Ok(());

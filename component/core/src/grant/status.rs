@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Context;
-use crate::grant::attempts::{Outcome, Step, next_step};
+use crate::grant::attempts::{AttemptOutcome, Step, next_step};
 use crate::grant::lineage::{Current, Grant};
 use crate::grant::{due, outside_pair, records};
 use crate::ports::{Bucket, StoreError, Timestamp};
@@ -30,7 +30,7 @@ pub struct Status {
     pub grant: Grant,
     pub state: TokenState,
     /// The outcome of the last refresh, if it failed.
-    pub last_error: Option<Outcome>,
+    pub last_error: Option<AttemptOutcome>,
 }
 
 /// The status of one user's grant. None: the user never signed in, or was forgotten.
@@ -47,7 +47,7 @@ pub fn status(cx: Context<'_>, user: &UserKey) -> Result<Option<Status>, StoreEr
         _ if grant.tokens.refresh_token.is_none() => TokenState::Reauthorize { probably_spent: false },
         _ => TokenState::Expired,
     };
-    let last_error = tries.last().and_then(|last| Some(last.attempt.as_ref()?.outcome));
+    let last_error = tries.last().and_then(|last| Some(last.conclusion.as_ref()?.outcome));
     Ok(Some(Status { grant, state, last_error }))
 }
 

@@ -1,43 +1,45 @@
-//! The tries at refreshing a grant, as the store has them: one by one.
+//! The records of the tries at refreshing one grant, one by one. Knows nothing of
+//! tries that were folded.
 
 use crate::Context;
-use crate::grant::attempts::{Attempt, Intent, Try};
+use crate::grant::attempts::{Attempt, Intent};
 use crate::ports::{Bucket, StoreError};
-use crate::store::codec;
+use crate::store::claim::TryRecords;
 use crate::store::keys::Key;
 use crate::store::ticket::Ticket;
 use crate::user::UserKey;
 
-pub(crate) fn claim_key(user: &UserKey, parent: Ticket, number: u64) -> String {
-    Key::Claim { user: user.clone(), parent, number }.to_string()
+/// Where the tries at refreshing the grant of `parent` are stored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TriesAt<'a> {
+    pub(crate) user: &'a UserKey,
+    pub(crate) parent: Ticket,
 }
 
-pub(crate) fn intent_key(user: &UserKey, parent: Ticket, number: u64) -> String {
-    Key::Intent { user: user.clone(), parent, number }.to_string()
-}
+impl TryRecords for TriesAt<'_> {
+    type Intent = Intent;
+    type Conclusion = Attempt;
 
-pub(crate) fn attempt_key(user: &UserKey, parent: Ticket, number: u64) -> String {
-    Key::Attempt { user: user.clone(), parent, number }.to_string()
-}
-
-/// None: nobody has claimed it, or it was folded.
-pub(crate) fn read_try(
-    cx: Context<'_>,
-    user: &UserKey,
-    parent: Ticket,
-    number: u64,
-) -> Result<Option<Try>, StoreError> {
-    let attempt: Option<Attempt> = codec::read(cx, Bucket::Store, &attempt_key(user, parent, number))?;
-    let intent: Option<Intent> = codec::read(cx, Bucket::Store, &intent_key(user, parent, number))?;
-    let is_claimed =
-        attempt.is_some() || intent.is_some() || cx.ports.increment(&claim_key(user, parent, number), 0)? > 0;
-    Ok(is_claimed.then_some(Try { number, intent, attempt }))
-}
-
-/// The claim goes last: a try is never half there and unclaimed.
-pub(crate) fn delete_try(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Result<(), StoreError> {
-    for key in [intent_key, attempt_key, claim_key] {
-        cx.ports.delete(Bucket::Store, &key(user, parent, number))?;
+    fn claim_key(&self, number: u64) -> String {
+        Key::Claim { user: self.user.clone(), parent: self.parent, number }.to_string()
     }
-    Ok(())
+
+    fn intent_key(&self, number: u64) -> String {
+        Key::Intent { user: self.user.clone(), parent: self.parent, number }.to_string()
+    }
+
+    fn conclusion_key(&self, number: u64) -> String {
+        Key::Attempt { user: self.user.clone(), parent: self.parent, number }.to_string()
+    }
+}
+
+impl TriesAt<'_> {
+    /// Deletes try `number`. The claim goes last, so that a try is never half there
+    /// and unclaimed.
+    pub(crate) fn delete(&self, cx: Context<'_>, number: u64) -> Result<(), StoreError> {
+        for key in [self.intent_key(number), self.conclusion_key(number), self.claim_key(number)] {
+            cx.ports.delete(Bucket::Store, &key)?;
+        }
+        Ok(())
+    }
 }

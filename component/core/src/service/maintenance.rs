@@ -7,9 +7,8 @@ use serde::{Deserialize, Serialize};
 use crate::Context;
 use crate::failure::Failure;
 use crate::grant::due::{self, Minute};
-use crate::grant::lineage::{Current, Grant};
+use crate::grant::lineage::Current;
 use crate::grant::refresh::{self, Need, Trouble};
-use crate::grant::success_rate::{self, Lifetime};
 use crate::grant::{outside_pair, records, trouble};
 use crate::ports::{Bucket, StoreError, Timestamp};
 use crate::service::sweep;
@@ -17,7 +16,7 @@ use crate::store::codec::{self, Stored};
 use crate::store::keys::{Key, Kind};
 use crate::store::rescue;
 use crate::upstream::app_token;
-use crate::user::{UserId, UserKey};
+use crate::user::UserId;
 
 /// Entries that one pass clears at most, so that a pass stays short.
 const ENTRIES_A_PASS: usize = 10_000;
@@ -176,15 +175,5 @@ impl Pass {
             RefreshOutcome::Reauthorize => self.reauthorize += 1,
             RefreshOutcome::Fresh | RefreshOutcome::NothingToRefresh => {}
         }
-    }
-}
-
-/// What follows a refresh: hints and counts, none of which it depends on.
-pub fn after_refresh(cx: Context<'_>, user: &UserKey, parent: &Grant, child: &Grant) {
-    due::enter(cx, child);
-    let was_kept = child.tokens.obtained_at <= parent.tokens.expires_at;
-    success_rate::count(cx, if was_kept { Lifetime::Kept } else { Lifetime::Lost });
-    if records::sweep_parent(cx, user, parent).is_err() {
-        cx.ports.log(&crate::ports::Event::StoreTrouble { doing: "deleting what an older grant left" });
     }
 }

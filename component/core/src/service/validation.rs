@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::Context;
 use crate::failure::Cause;
-use crate::grant::attempts::Outcome;
+use crate::grant::attempts::AttemptOutcome;
 use crate::grant::lineage::Grant;
 use crate::grant::records;
 use crate::grant::status::{self, Status, TokenState};
@@ -106,7 +106,7 @@ pub enum Finding {
     RefreshTokenSpent,
     RefreshTokenRefused,
     OfAnotherApp,
-    LastRefreshFailed(Outcome),
+    LastRefreshFailed(AttemptOutcome),
 
     Lineage {
         ticket: Ticket,

@@ -8,8 +8,8 @@ use crate::failure::{Cause, Failure, SignInTrouble};
 use crate::grant::due;
 use crate::grant::lineage::{Current, Grant, Record, Source, Tokens};
 use crate::grant::outside_pair::{self, Exported};
-use crate::grant::records::{self, Kept};
-use crate::grant::refresh::{self, SAVE_TIME};
+use crate::grant::records::{self, Kept, SAVE_TIME};
+use crate::grant::refresh;
 use crate::kroger::token_response::{TokenResponse, Verdict, verdict};
 use crate::kroger::wire;
 use crate::ports::{Event, SendError};
@@ -121,9 +121,9 @@ fn store(cx: Context<'_>, pending: &Pending, root: Root, record: Record) -> Resu
     if let Ok(current) = records::current(cx, &user) {
         refuse_if_deleted_since(pending, &current)?;
     }
-    let grant = crate::grant::lineage::current(vec![(ticket, record)]).grant().expect("a sign-in is a grant");
+    let grant = Grant::of(ticket, record).expect("a sign-in is a grant");
     due::enter(cx, &grant);
-    cx.ports.log(&Event::SignedIn { user: user.short(), generation: ticket.step });
+    cx.ports.log(&Event::SignedIn { user: user.short(), ticket: ticket.to_string() });
     let exported = outside_pair::export(cx, &grant);
     Ok(SignedIn { grant, exported, is_stored: kept == Kept::Stored })
 }

@@ -12,7 +12,7 @@ use crate::Context;
 use crate::app::App;
 use crate::failure::Failure;
 use crate::grant::attempts::{Step, next_step};
-use crate::grant::lineage::{self, Current, Event, Grant, Record, Source, Tokens};
+use crate::grant::lineage::{Current, Event, Grant, Record, Source, Tokens};
 use crate::grant::{due, outside_pair, records};
 use crate::ports::{Bucket, Event as LogEvent, StoreError, Timestamp};
 use crate::secret::Secret;
@@ -111,9 +111,9 @@ fn take(cx: Context<'_>, user: &UserId, tokens: Tokens, expected: PairStanding) 
     }
     let record = Record::sign_in(user.clone(), tokens, Source::Import, &before);
     records::write(cx, &key, root.ticket(), &record)?;
-    let grant = lineage::current(vec![(root.ticket(), record)]).grant().ok_or(StoreError::Failed)?;
+    let grant = Grant::of(root.ticket(), record).ok_or(StoreError::Failed)?;
     due::enter(cx, &grant);
-    cx.ports.log(&LogEvent::SignedIn { user: key.short(), generation: grant.ticket.step });
+    cx.ports.log(&LogEvent::SignedIn { user: key.short(), ticket: grant.ticket.to_string() });
     outside_pair::export(cx, &grant);
     Ok(ImportOutcome::Imported)
 }

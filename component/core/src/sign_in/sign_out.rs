@@ -18,7 +18,7 @@ pub fn forget(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
         return Ok(());
     }
     let root = bury(cx, user).map_err(|_| Failure::store_unavailable())?;
-    cx.ports.log(&Event::Forgotten { user: user.key().short(), generation: root.number });
+    cx.ports.log(&Event::Forgotten { user: user.key().short(), ticket: root.ticket().to_string() });
     if *user == cx.settings.default_user {
         outside_pair::clear(cx);
     }

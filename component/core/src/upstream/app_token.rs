@@ -1,7 +1,8 @@
-//! The app's own token (RFC 6749 § 4.4): it reads the catalog, and getting
-//! one at start shows wrong credentials before a customer's call does.
+//! The app's own token (RFC 6749 § 4.4). It reads the catalog, and getting one at
+//! start shows wrong credentials before a customer's call does.
 //!
-//! It can be had again at any time, so it is simply stored and overwritten.
+//! Kroger gives another one at any time. So the token is simply stored and
+//! overwritten; nothing here claims or locks, and no user's token passes through here.
 
 use std::time::Duration;
 
@@ -19,13 +20,13 @@ use crate::store::keys::{Key, Kind};
 
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 const LEAST_LEFT: Duration = Duration::from_secs(30);
-/// How long a failure is not tried again by the timer.
+/// The timer does not try again for this long after a failure.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What is known of the app's token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stored {
-    /// Of the credentials that got it: others' do not count.
+    /// The credentials that got it. The token of other credentials does not count.
     client: Fingerprint,
     pub at: Timestamp,
     pub state: State,
@@ -70,12 +71,19 @@ pub fn access_token(cx: Context<'_>) -> Result<Secret, Failure> {
     fetch(cx, client)
 }
 
-/// A token of the app's own that is not `rejected`: one that another call fetched
-/// since, or a new one.
+/// A token of the app's own other than the `rejected` one: the token that another call
+/// fetched since, or a new one.
 pub fn other_than(cx: Context<'_>, rejected: &Secret) -> Result<Secret, Failure> {
     let Some(client) = &cx.settings.client else { return Err(Cause::ClientMissing.into()) };
     let current = access_token(cx)?;
     if current == *rejected { fetch(cx, client) } else { Ok(current) }
+}
+
+/// Whether `token` is the app's current token, and still valid.
+pub(crate) fn is_current(cx: Context<'_>, token: &Secret) -> bool {
+    let Ok(Some(stored)) = stored(cx) else { return false };
+    let is_same = matches!(&stored.state, State::Token { access_token, .. } if access_token == token);
+    is_same && stored.is_valid(cx.ports.wall_now())
 }
 
 /// Keeps a valid token in the store; a failure is noted and left for a while.

@@ -1,10 +1,10 @@
-//! What a 429 asks of everybody: Kroger counts an app's calls, not a user's.
+//! A 429 slows the timers of all processes: Kroger counts an app's calls, not a user's.
 //!
-//! Whoever's refresh was answered 429 notes until when the token endpoint wants
-//! to be left alone, and the timers of all processes on the store go by it. A
-//! call that waits for a token does not: it is one request, a person waits for
-//! it, and its own grant's pauses bound it. A note that is lost or wrong costs
-//! requests, or a refresh that comes later, and never a token.
+//! A caller whose refresh is answered 429 notes until when the token endpoint wants no
+//! calls, and the timers of all processes on the store go by the note. A call that
+//! waits for a token ignores it: the call is one request, a person waits for it, and
+//! the pauses of its own grant limit it. A note that is lost or wrong costs requests,
+//! or a refresh that comes later. It never costs a token.
 
 use std::time::Duration;
 
@@ -15,9 +15,9 @@ use crate::store::codec::{self, Stored};
 use crate::store::keys::{Key, Kind};
 use crate::{CLOCK_SKEW, Context};
 
-/// Where Kroger does not say how long.
+/// The wait if Kroger does not say how long.
 const SHORTEST: Duration = Duration::from_secs(1);
-/// A refresh window's length: longer than that, and one refresh asks again.
+/// The length of a refresh window. After that time one refresh asks again.
 const LONGEST: Duration = Duration::from_secs(300);
 
 #[derive(Serialize, Deserialize)]
@@ -31,7 +31,7 @@ impl Stored for Note {
     const VERSION: u32 = 1;
 }
 
-/// A refresh was answered 429, with this `Retry-After`.
+/// Notes that a refresh was answered 429 with this `Retry-After`.
 pub fn note(cx: Context<'_>, retry_after: Option<Duration>) {
     let at = cx.ports.wall_now();
     let not_before = at + retry_after.unwrap_or_default().clamp(SHORTEST, LONGEST);
@@ -44,8 +44,8 @@ pub fn note(cx: Context<'_>, retry_after: Option<Duration>) {
     }
 }
 
-/// Until when the timer leaves the token endpoint alone; none: it need not, or
-/// nobody can tell. A note from the future is a stepped clock's.
+/// The time until which the timer leaves the token endpoint alone. None: it need not,
+/// or nobody can tell. A note from the future does not count: a clock stepped.
 pub fn until(cx: Context<'_>) -> Option<Timestamp> {
     let now = cx.ports.wall_now();
     let note: Note = codec::read(cx, Bucket::Store, &Key::RefreshesNotBefore.to_string()).ok()??;

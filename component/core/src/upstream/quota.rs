@@ -1,13 +1,13 @@
-//! Kroger's daily quotas: so many calls of an app to each endpoint within 24
-//! hours from the first. Counted in the store at each send, so that all
+//! Kroger's daily quotas: an app may make a limited number of calls to each endpoint
+//! within 24 hours from the first. Each send is counted in the store, so that all
 //! processes and restarts share one count, and nothing is sent beyond it.
 //!
-//! The count is advisory, Kroger's own is what holds: a store that cannot count
-//! stops no call, since a cart add that Kroger would have taken must not fail for
-//! a number, and what Kroger takes no more it says itself.
+//! The count is advisory. A store that cannot count stops no call, since a cart add
+//! that Kroger would have accepted must not fail for a number. Kroger rejects calls
+//! over its own limit; this count only avoids most of them.
 //!
-//! The last part of `products` and `cart` is a reserve for adding to the cart:
-//! neither browsing nor repeats of a call touch it.
+//! The last part of `products` and `cart` is a reserve for adding to the cart.
+//! Browsing and repeats of a call never use it. Nothing here sends.
 
 use std::time::Duration;
 
@@ -24,28 +24,28 @@ use crate::{CLOCK_SKEW, Context};
 /// A window's length, from its first call.
 pub const WINDOW: Duration = Duration::from_secs(24 * 3_600);
 
-/// What a call is for: who may use the reserve.
+/// The purpose of a call decides whether it may use the reserve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Somebody looks around. Leaves the reserve.
+    /// A look around. It leaves the reserve.
     Browse,
-    /// A cart add, or a check on its behalf. Uses all there is.
+    /// A cart add, or a check on its behalf. It may use all of the quota.
     Cart,
-    /// Another send of the same call. Leaves the reserve.
+    /// Another send of the same call. It leaves the reserve.
     Repeat,
 }
 
-/// How an endpoint's quota stands.
+/// The state of an endpoint's quota.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct QuotaStatus {
     pub endpoint: Endpoint,
     pub limit: u64,
     pub used: u64,
     /// The part of the limit that is kept for adding to the cart.
     pub reserve: u64,
-    /// None: no call since the last window ended.
+    /// None: no call was made since the last window ended.
     pub window_started_at: Option<Timestamp>,
-    /// Kroger asked not to be called before.
+    /// Kroger asked for no calls until then.
     pub blocked_until: Option<Timestamp>,
 }
 
@@ -104,12 +104,12 @@ pub fn observe(cx: Context<'_>, endpoint: Endpoint, response: &Response) {
     }
 }
 
-/// How each endpoint's quota stands.
-pub fn standings(cx: Context<'_>) -> Result<Vec<Standing>, StoreError> {
-    Endpoint::ALL.into_iter().map(|endpoint| standing(cx, endpoint)).collect()
+/// The state of each endpoint's quota.
+pub fn statuses(cx: Context<'_>) -> Result<Vec<QuotaStatus>, StoreError> {
+    Endpoint::ALL.into_iter().map(|endpoint| status(cx, endpoint)).collect()
 }
 
-fn standing(cx: Context<'_>, endpoint: Endpoint) -> Result<Standing, StoreError> {
+fn status(cx: Context<'_>, endpoint: Endpoint) -> Result<QuotaStatus, StoreError> {
     let now = cx.ports.wall_now();
     let window = window(cx, endpoint)?;
     let blocked_until = window.as_ref().and_then(|window| window.blocked(now));
@@ -118,7 +118,7 @@ fn standing(cx: Context<'_>, endpoint: Endpoint) -> Result<Standing, StoreError>
         Some(window) => cx.ports.increment(&counter_key(endpoint, window.number), 0)?,
         None => 0,
     };
-    Ok(Standing {
+    Ok(QuotaStatus {
         endpoint,
         limit: cx.settings.quotas.of(endpoint),
         used,
@@ -128,7 +128,7 @@ fn standing(cx: Context<'_>, endpoint: Endpoint) -> Result<Standing, StoreError>
     })
 }
 
-impl Standing {
+impl QuotaStatus {
     pub fn remaining(&self) -> u64 {
         self.limit.saturating_sub(self.used)
     }
@@ -150,8 +150,9 @@ fn window(cx: Context<'_>, endpoint: Endpoint) -> Result<Option<Window>, StoreEr
     codec::read(cx, Bucket::Store, &window_key(endpoint))
 }
 
-/// Looked at before it is raised, so that what is refused is not counted; those
-/// who raise it at the same time look once more.
+/// Counts one call, or says why it must not be sent. The counter is read before it is
+/// raised, so that a refused call is not counted. Callers that raise it at the same
+/// time look at it once more.
 fn count(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose) -> Result<Option<Refusal>, StoreError> {
     let now = cx.ports.wall_now();
     let last = window(cx, endpoint)?;
@@ -174,7 +175,8 @@ fn count(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose) -> Result<Option
     Ok(Some(Refusal::OnlyReserveLeft { resets_at }))
 }
 
-/// Whoever comes at the same time opens the same window, and counts in it.
+/// Opens window `number`. Callers that come at the same time open the same window and
+/// count in it.
 fn open(cx: Context<'_>, endpoint: Endpoint, number: u64, now: Timestamp) -> Result<Window, StoreError> {
     let window = Window { number, started_at: now, blocked_until: None };
     cx.ports.set(Bucket::Store, &window_key(endpoint), &codec::encode(&window))?;
@@ -197,7 +199,7 @@ pub(crate) fn is_over(cx: Context<'_>, endpoint: &str, number: u64) -> Result<bo
 }
 
 impl Window {
-    /// One that began in the future is a stepped clock's.
+    /// A clock that stepped made a window that begins in the future: it does not count.
     fn is_open(&self, now: Timestamp) -> bool {
         self.started_at <= now + CLOCK_SKEW && now < self.started_at + WINDOW
     }
@@ -277,7 +279,7 @@ mod tests {
         assert_eq!(refused.retry_after, Some(Duration::from_secs(23 * 3_600)));
         let until = BEGINNING + Duration::from_secs(24 * 3_600);
         assert_eq!(refused.cause, Cause::QuotaUsedUp { endpoint: Endpoint::Cart, limit: 10, until });
-        assert_eq!(standing(cx, Endpoint::Cart).unwrap().used, 10);
+        assert_eq!(status(cx, Endpoint::Cart).unwrap().used, 10);
     }
 
     #[test]
@@ -286,19 +288,19 @@ mod tests {
         let cx = Context { settings: &settings, ports: &world };
         world.advance(Duration::from_secs(60));
         let_through(cx, Endpoint::Cart, Purpose::Cart);
-        let first = standing(cx, Endpoint::Cart).unwrap();
+        let first = status(cx, Endpoint::Cart).unwrap();
 
         world.advance(WINDOW.saturating_sub(Duration::from_millis(1)));
         let last_moment = spend(cx, Endpoint::Cart, Purpose::Cart);
         world.advance(Duration::from_millis(1));
-        let unused = standing(cx, Endpoint::Cart).unwrap();
+        let unused = status(cx, Endpoint::Cart).unwrap();
         let next_day = spend(cx, Endpoint::Cart, Purpose::Cart);
 
         assert_eq!(first.resets_at(), Some(BEGINNING + Duration::from_secs(60) + WINDOW));
         assert!(last_moment.is_err());
         assert_eq!((unused.used, unused.window_started_at), (0, None));
         assert!(next_day.is_ok());
-        assert_eq!(standing(cx, Endpoint::Cart).unwrap().used, 1);
+        assert_eq!(status(cx, Endpoint::Cart).unwrap().used, 1);
         assert!(is_over(cx, "cart", 1).unwrap() && !is_over(cx, "cart", 2).unwrap());
     }
 
@@ -324,10 +326,10 @@ mod tests {
         let refused = spend(cx, Endpoint::Cart, Purpose::Cart).unwrap_err();
         assert_eq!(refused.retry_after, Some(Duration::from_secs(7)));
         assert!(spend(cx, Endpoint::Products, Purpose::Browse).is_ok());
-        assert_eq!(standing(cx, Endpoint::Cart).unwrap().blocked_until, Some(BEGINNING + Duration::from_secs(7)));
+        assert_eq!(status(cx, Endpoint::Cart).unwrap().blocked_until, Some(BEGINNING + Duration::from_secs(7)));
         world.advance(Duration::from_secs(7));
         assert!(spend(cx, Endpoint::Cart, Purpose::Cart).is_ok());
-        assert_eq!(standing(cx, Endpoint::Cart).unwrap().used, 2);
+        assert_eq!(status(cx, Endpoint::Cart).unwrap().used, 2);
     }
 
     #[test]

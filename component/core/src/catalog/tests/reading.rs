@@ -97,7 +97,7 @@ fn a_used_up_quota_sends_nothing() {
 
     assert_eq!(failure.code, Code::QuotaExhausted);
     assert_eq!(shop.asked().len(), 1);
-    let used = quota::standings(shop.cx()).unwrap().into_iter().find(|one| one.endpoint == Endpoint::Chains);
+    let used = quota::statuses(shop.cx()).unwrap().into_iter().find(|one| one.endpoint == Endpoint::Chains);
     assert_eq!(used.unwrap().used, 1);
 }
 

@@ -9,6 +9,7 @@ use crate::secret::Secret;
 use crate::service::maintenance::{self, RefreshOutcome};
 use crate::settings::Settings;
 use crate::sign_in::{authorization, exchange};
+use crate::store::claim::TryRecords as _;
 use crate::testing::TestWorld;
 use crate::user::UserId;
 
@@ -98,17 +99,19 @@ fn who_wins_a_claim_below_a_fold_sends_nothing_under_it() {
     app.outage(12, SendError::NotSent);
     let grant = records::current(app.cx(), &app.user.key()).unwrap().grant().unwrap();
     let newest = records::tries(app.cx(), &grant).unwrap().last().unwrap().number;
-    let claim = tries::claim_key(&app.user.key(), grant.ticket, newest + 1);
+    let user = app.user.key();
+    let tries = TriesAt { user: &user, parent: grant.ticket };
+    let claim = tries.claim_key(newest + 1);
     app.world.advance(Duration::from_secs(300));
     app.world.answer_with_tokens("A2", "R2");
     let fold = codec::encode(&Fold::default());
-    let key = key(&app.user.key(), grant.ticket, block_of(newest + 1));
+    let key = fold_key(&app.user.key(), grant.ticket, block_of(newest + 1));
 
     let world = Arc::clone(&app.world);
     app.world.interrupt_after_raising(claim, move || world.set(Bucket::Store, &key, &fold).unwrap());
     let refreshed = maintenance::refresh_user(app.cx(), &app.user);
 
-    let intent = tries::intent_key(&app.user.key(), grant.ticket, newest + 1);
+    let intent = tries.intent_key(newest + 1);
     assert!(!app.world.stored(Bucket::Store).contains_key(&intent));
     assert_eq!(refreshed, Ok(RefreshOutcome::Refreshed), "under the next claim above the fold");
 }
@@ -134,7 +137,7 @@ fn a_fold_remembers_what_may_have_spent_the_token_and_buries_nothing_that_may_st
         ticket: Ticket { step, ..Ticket::default() },
         lease_until: Timestamp::default(),
     };
-    let vanished = Try { number: 1, intent: Some(intent(5)), attempt: None };
+    let vanished = Try { number: 1, intent: Some(intent(5)), conclusion: None };
     let lost = Try { intent: Some(intent(6)), ..Fold { may_have_spent: true, ..Fold::default() }.as_try(2) };
     let not_sent = Try { intent: Some(intent(7)), ..Fold::default().as_try(3) };
 

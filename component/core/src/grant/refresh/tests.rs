@@ -1,5 +1,6 @@
 //! What the simulation does not judge: how long a refresh waits, and for whom.
 
+use crate::grant::tries::TriesAt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use crate::secret::Secret;
 use crate::service::maintenance::{self, RefreshOutcome};
 use crate::settings::Settings;
 use crate::sign_in::{authorization, exchange, links, sign_out};
+use crate::store::claim::TryRecords as _;
 use crate::store::codec;
 use crate::testing::TestWorld;
 
@@ -312,10 +314,12 @@ fn a_pair_from_outside_waits_a_lease_for_the_child_that_may_still_come() {
     let app = App::with(&[default]);
     app.world.advance(HALF_AN_HOUR);
     let (user, parent) = (id(default).key(), app.current(default));
-    app.world.increment(&tries::claim_key(&user, parent.ticket, 1), 1).unwrap();
+    app.world.increment(&TriesAt { user: &user, parent: parent.ticket }.claim_key(1), 1).unwrap();
     let child = Ticket { step: 1, ..parent.ticket };
     let intent = Intent { ticket: child, lease_until: app.world.wall_now() - LEASE };
-    app.world.set(Bucket::Store, &tries::intent_key(&user, parent.ticket, 1), &codec::encode(&intent)).unwrap();
+    app.world
+        .set(Bucket::Store, &TriesAt { user: &user, parent: parent.ticket }.intent_key(1), &codec::encode(&intent))
+        .unwrap();
     let expires_at = (app.world.wall_now() + HALF_AN_HOUR).as_secs();
     let outside = format!(
         "KROGER_USER_ACCESS_TOKEN=outside-A\nKROGER_USER_REFRESH_TOKEN=outside-R\nKROGER_USER_TOKEN_EXPIRES_AT={expires_at}\n"
@@ -337,9 +341,11 @@ fn no_pair_from_outside_takes_the_place_of_a_child_that_may_still_come() {
     app.world.advance(HALF_AN_HOUR);
     let (user, parent) = (id(default).key(), app.current(default));
     let child = Ticket { step: 1, ..parent.ticket };
-    app.world.increment(&tries::claim_key(&user, parent.ticket, 1), 1).unwrap();
+    app.world.increment(&TriesAt { user: &user, parent: parent.ticket }.claim_key(1), 1).unwrap();
     let intent = Intent { ticket: child, lease_until: app.world.wall_now() - LEASE };
-    app.world.set(Bucket::Store, &tries::intent_key(&user, parent.ticket, 1), &codec::encode(&intent)).unwrap();
+    app.world
+        .set(Bucket::Store, &TriesAt { user: &user, parent: parent.ticket }.intent_key(1), &codec::encode(&intent))
+        .unwrap();
     let expires_at = (app.world.wall_now() + HALF_AN_HOUR).as_secs();
     let outside = format!("KROGER_USER_REFRESH_TOKEN=outside-R\nKROGER_USER_TOKEN_EXPIRES_AT={expires_at}\n");
     app.world.set(Bucket::Env, "mirror", outside.as_bytes()).unwrap();

@@ -200,14 +200,14 @@ impl Kind {
             ),
             Self::AddIntent => row(
                 "add_intent.<entry>.<n>",
-                Record("cart::ledger::Intent"),
+                Record("cart::ledger::AddIntent"),
                 "that the owner of try `n` is about to send; written once",
                 "cart::ledger",
                 AFTER_25_HOURS,
             ),
             Self::AddOutcome => row(
                 "add_outcome.<entry>.<n>",
-                Record("cart::ledger::Record"),
+                Record("cart::ledger::AddRecord"),
                 "what became of try `n`",
                 "cart::ledger",
                 AFTER_25_HOURS,
