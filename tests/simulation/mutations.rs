@@ -109,7 +109,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "if folded::covers(self.cx, user, parent, number)?",
         "if folded::covers(self.cx, user, parent, number)? && false",
     )
-    .noticed_by(FOLDED_TESTS, "who_wins_a_claim_below_a_fold_sends_nothing_under_it"),
+    .noticed_by(FOLDED_TESTS, "a_claim_below_a_fold_sends_nothing"),
     mutation("finished tries are never folded", FOLDED, "if last > BLOCK &&", "if last > u64::MAX - BLOCK &&"),
     mutation(
         "finished tries are deleted without a fold",
@@ -126,14 +126,14 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "self.may_have_spent |=",
         "self.may_have_spent = false &",
     )
-    .noticed_by(FOLDED_TESTS, "a_fold_remembers_what_may_have_spent_the_token_and_buries_nothing_that_may_still_come"),
+    .noticed_by(FOLDED_TESTS, "a_fold_remembers_a_spent_token_and_keeps_open_tickets"),
     mutation(
         "a fold declares the ticket of an open try dead",
         FOLDED,
         "tries.iter().filter(|each| each.conclusion.is_some())",
         "tries.iter()",
     )
-    .noticed_by(FOLDED_TESTS, "a_fold_remembers_what_may_have_spent_the_token_and_buries_nothing_that_may_still_come"),
+    .noticed_by(FOLDED_TESTS, "a_fold_remembers_a_spent_token_and_keeps_open_tickets"),
     // The meaning of an answer.
     mutation(
         "a transient error counts as a refusal",
@@ -244,14 +244,14 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
             stored => Ok(stored),
         }",
     )
-    .noticed_by(REFRESH_TESTS, "a_pair_that_is_saved_just_as_it_is_looked_for_is_found"),
+    .noticed_by(REFRESH_TESTS, "a_pair_that_is_saved_during_a_look_is_found"),
     mutation(
         "a rescued pair that is saved gets no hint and no entry",
         MAINTENANCE,
         "note_saved(cx, &key)?;",
         "let _ = note_saved;",
     )
-    .noticed_by(REFRESH_TESTS, "a_pair_that_was_saved_late_is_listed_and_due_like_any_other"),
+    .noticed_by(REFRESH_TESTS, "a_pair_that_was_saved_late_is_listed_and_due"),
     mutation(
         "one user's failure ends the timer's pass",
         MAINTENANCE,
@@ -277,7 +277,7 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "if current != Current::Absent { return Ok(current); }",
         "return Ok(current);",
     )
-    .noticed_by(REFRESH_TESTS, "who_is_overtaken_by_two_refreshes_while_reading_starts_again"),
+    .noticed_by(REFRESH_TESTS, "a_reader_starts_again_after_two_refreshes_during_its_look"),
     mutation(
         "a deletion does not check that it is the newest root",
         SIGN_OUT,
@@ -325,14 +325,14 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "if records::is_current(self.cx, grant)?",
         "if current.is(grant)",
     )
-    .noticed_by(REFRESH_TESTS, "a_child_that_is_found_in_the_mirror_before_it_is_found_in_the_store_is_no_strangers"),
+    .noticed_by(REFRESH_TESTS, "a_child_in_the_mirror_is_not_adopted_as_a_new_pair"),
     mutation(
         "a pair from outside is adopted while a child may come",
         REFRESH,
         "if is_open && (!was_open || self.may_have_a_child(grant))",
         "if is_open && false",
     )
-    .noticed_by(REFRESH_TESTS, "a_pair_from_outside_waits_a_lease_for_the_child_that_may_still_come"),
+    .noticed_by(REFRESH_TESTS, "a_pair_from_outside_waits_one_lease_for_a_child"),
     mutation(
         "a pair that waits to be saved is mirrored",
         OUTSIDE_PAIR,

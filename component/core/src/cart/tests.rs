@@ -79,7 +79,7 @@ fn a_rejected_token_is_refreshed_once_and_a_second_rejection_is_final() {
 }
 
 #[test]
-fn a_second_rejection_of_a_token_that_was_refreshed_meanwhile_is_none() {
+fn a_rejection_of_a_token_that_was_refreshed_meanwhile_is_not_final() {
     let app = App::signed_in();
     app.world.answer(401, "");
     app.world.answer_with_tokens("A2", "R2");
@@ -93,7 +93,7 @@ fn a_second_rejection_of_a_token_that_was_refreshed_meanwhile_is_none() {
 }
 
 #[test]
-fn tokens_that_are_refreshed_under_a_call_again_and_again_end_it_in_the_end() {
+fn a_call_ends_if_every_renewed_token_is_rejected() {
     let app = App::signed_in();
     for number in 2..20 {
         app.reject_while_another_refreshes(&format!("A{number}"));
@@ -106,7 +106,7 @@ fn tokens_that_are_refreshed_under_a_call_again_and_again_end_it_in_the_end() {
 }
 
 #[test]
-fn a_second_rejection_of_a_token_that_expired_under_the_call_is_none() {
+fn a_rejection_of_a_token_that_expired_under_the_call_is_not_final() {
     let app = App::signed_in();
     app.world.answer(401, "");
     app.world.answer(200, r#"{"access_token":"A2","refresh_token":"R2","expires_in":10}"#);
@@ -120,9 +120,9 @@ fn a_second_rejection_of_a_token_that_expired_under_the_call_is_none() {
     assert_eq!(grant.tokens.access_token.expose(), "A3");
 }
 
-/// The host cuts a call off in the end, whatever it is doing then.
+/// The host cuts a call off at its own limit, even in the middle of an add.
 #[test]
-fn a_refresh_that_took_all_of_the_time_is_kept_and_no_add_is_begun_after_it() {
+fn no_add_begins_after_a_refresh_took_all_of_the_time() {
     let app = App::signed_in();
     app.world.advance(Duration::from_secs(1_800));
     let slow = app.clone();
@@ -149,7 +149,7 @@ fn an_add_of_unknown_outcome_is_in_the_log() {
 }
 
 #[test]
-fn rejected_credentials_are_in_the_log_once_however_often_they_are_tried() {
+fn rejected_credentials_are_logged_once() {
     let app = App::signed_in();
     for _ in 0..3 {
         app.world.answer(401, r#"{"error":"invalid_client"}"#);

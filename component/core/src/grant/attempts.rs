@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_is_not_told_while_another_try_is_still_in_flight() {
+    fn no_refusal_is_told_while_another_try_is_in_flight() {
         let tries = [sending(1, 1_010), ended(2, AttemptOutcome::Refused, 0)];
 
         assert_eq!(next_step(&tries, NOW), Step::InFlight);
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refusal_of_credentials_that_were_corrected_since_keeps_nobody_waiting() {
+    fn a_refusal_of_corrected_credentials_causes_no_wait() {
         let [wrong, right] = ["wrong", "right"].map(|client| Secret::new(client).fingerprint());
         let mut refused = ended(1, AttemptOutcome::ClientRefused, 1_030);
         refused.conclusion.as_mut().unwrap().client = Some(wrong.clone());
@@ -264,7 +264,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lease_or_a_pause_from_a_clock_that_was_ahead_locks_nothing() {
+    fn a_clock_that_was_ahead_locks_nothing() {
         assert_eq!(next_step(&[sending(1, 1_051)], NOW), Step::Claim { number: 2 });
         assert_eq!(
             next_step(&[ended(1, AttemptOutcome::Unknown, 1_005)], NOW - Duration::from_secs(31)),

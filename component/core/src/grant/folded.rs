@@ -1,14 +1,15 @@
-//! What is left of tries that are long over: one record for sixteen of them.
+//! Old tries that are over become one record for sixteen of them: a fold.
 //!
-//! While Kroger cannot be reached each try at a grant leaves three keys and a
-//! ticket that nothing will ever have. After a day that would be thousands of
-//! reads for each look at the grant, and in the end more than an owner has time
-//! for.
+//! While Kroger cannot be reached, each try at a grant leaves three keys and a ticket
+//! that no record will ever have. Without folds a day of that would cost thousands of
+//! reads for each look at the grant, and in the end more time than an owner has.
+//! Nothing here folds a try that is open or was refused.
 //!
-//! A fold tells what was written once and does not change, so whoever folds writes
-//! what is true; and nobody writes one that is there. It is stored before the tries are deleted: who
-//! misses a try looks for the fold, and who won a claim below one, since its
-//! counter had been deleted, owns nothing.
+//! A fold repeats what was written once and does not change. So it is true, whichever
+//! caller writes it, and no caller writes a fold that is there. The fold is stored
+//! before the tries are deleted: a reader that misses a try looks for the fold. The
+//! counter of a folded try is deleted, so a caller can win its claim again. A caller
+//! that wins a claim below a fold owns nothing.
 
 use std::time::Duration;
 
@@ -24,12 +25,12 @@ use crate::store::keys::{Key, Kind};
 use crate::store::ticket::Ticket;
 use crate::user::UserKey;
 
-/// As many tries are folded at once.
+/// The number of tries that one fold adds.
 pub(crate) const BLOCK: u64 = 16;
-/// As many are left as they are: the last says when the next is due, and nobody is
-/// still at one so far back.
+/// The number of tries that stay. The last of them says when the next try is due, and
+/// no caller still works on a try so far back.
 const LEFT: u64 = 4;
-/// Who has not come back from a send by then has vanished.
+/// An owner that has not come back from a send by then has vanished.
 const VANISHED: Duration = Duration::from_secs(3_600);
 
 /// The tries 1 to 16·k at one grant, all of them over.
@@ -86,8 +87,8 @@ fn newest(cx: Context<'_>, user: &UserKey, parent: Ticket, from: u64) -> Result<
     Ok(Some((block, newest)))
 }
 
-/// Folds what is over of the tries at `parent`, the last of which is `last`. Not
-/// to be able to costs reads, nothing else.
+/// Folds the tries at `parent` that are over. Their last try is `last`. A failure costs
+/// reads, nothing else.
 pub(crate) fn fold(cx: Context<'_>, user: &UserKey, parent: Ticket, last: u64) {
     if last > BLOCK && last.is_multiple_of(LEFT) && fold_to(cx, user, parent, last.saturating_sub(LEFT)).is_err() {
         cx.ports.log(&Event::StoreTrouble { doing: "folding tries that are over" });
@@ -101,7 +102,7 @@ fn fold_to(cx: Context<'_>, user: &UserKey, parent: Ticket, last: u64) -> Result
         block += 1;
         let key = fold_key(user, parent, block);
         if let Some(others) = codec::read(cx, Bucket::Store, &key)? {
-            // Whoever wrote it saw the tries whole, and may be deleting them.
+            // Its writer saw the tries whole, and may be deleting them.
             fold = others;
             continue;
         }
@@ -155,8 +156,8 @@ impl Fold {
         self.dead.iter().any(|(first, last)| (*first..=*last).contains(&step))
     }
 
-    /// Only whose owner concluded it without a child leaves a dead ticket: who
-    /// vanished may come back with one.
+    /// Adds `tries` to the fold. Only a try that its owner concluded leaves a dead ticket:
+    /// an owner that vanished may come back with a child.
     fn with(mut self, tries: &[Try]) -> Self {
         self.may_have_spent |= tries.iter().any(Try::may_have_spent);
         let concluded = tries.iter().filter(|each| each.conclusion.is_some());

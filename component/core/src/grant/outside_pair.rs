@@ -1,10 +1,11 @@
 //! The pair of tokens that lies outside the store: in the environment, and in
 //! the `.env` file through the bucket `env`.
 //!
-//! The mirror is an export of what the store has. A pair is taken *from* outside
-//! only where the store has nothing, or where its grant was refused and the pair
-//! is new to the lineage: so an old copy never brings back a spent token, and a late one never displaces a sign-in. Of a user who was once
-//! deleted nothing from outside is taken any more.
+//! The mirror is an export of what the store has. A pair is taken *from* outside only
+//! if the store has nothing, or if its grant was refused and the pair is new to the
+//! lineage. So an old copy never brings back a spent token, and a late copy never
+//! displaces a sign-in. For a user who was once deleted, no pair from outside is taken
+//! any more.
 
 use std::time::Duration;
 
@@ -75,9 +76,9 @@ fn best(offered: Vec<EnvironmentPair>, current: &Current) -> Option<EnvironmentP
     offered.into_iter().filter(|pair| is_adoptable(pair, current)).max_by_key(|pair| pair.expires_at)
 }
 
-/// Whoever adopts at the same time writes under the same ticket: what is there
-/// stays, and what is stored in the end is what was adopted. Of two different
-/// pairs either may be.
+/// Writes an adoption. Callers that adopt at the same time write under the same ticket.
+/// A record that is there stays, and the adopted pair is the one that is stored in the
+/// end. Of two different pairs, either may be the one that stays.
 fn write_adopted(cx: Context<'_>, user: &UserId, ticket: Ticket, record: Record) -> Result<Grant, StoreError> {
     let key = user.key();
     let grant_key = records::grant_key(&key, ticket);
@@ -103,9 +104,9 @@ fn is_adoptable(pair: &EnvironmentPair, current: &Current) -> bool {
     }
 }
 
-/// The same of the same pair, whoever adopts it and when. Without an access
-/// token, or a time that it expires at, the pair counts as expired and is
-/// refreshed on first use.
+/// Deterministic: every process that adopts this pair writes the same record. A pair
+/// without an access token, or without an expiry, counts as expired and is refreshed
+/// on first use.
 fn tokens(pair: EnvironmentPair, app: App) -> Tokens {
     /// What Kroger gives.
     const LIFETIME: Duration = Duration::from_secs(1_800);
@@ -135,10 +136,10 @@ pub enum Exported {
     Failed,
 }
 
-/// Writes the pair of `grant` to the `.env` file, if there is one, and the grant
-/// is the current one and safe in the store: who is overtaken by a deletion or a
-/// sign-in must not write after it, and a pair that still waits to be saved must
-/// not be found by another host and adopted there.
+/// Writes the pair of `grant` to the `.env` file, if there is one, and if the grant is
+/// the current one and safe in the store. A caller that a deletion or a sign-in
+/// overtook must not write after it. Another host must not find a pair that still
+/// waits to be saved, and adopt it.
 pub fn export(cx: Context<'_>, grant: &Grant) -> Exported {
     let user = grant.user_id.key();
     let is_default = grant.user_id == cx.settings.default_user;

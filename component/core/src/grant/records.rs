@@ -63,8 +63,8 @@ fn head(cx: Context<'_>, user: &UserKey) -> Result<Option<Ticket>, StoreError> {
     ticket.map(Some).ok_or(StoreError::Failed)
 }
 
-/// The hint is moved by whoever writes, so it may lead to an older root than
-/// the newest: those that could have come since are looked for.
+/// Every writer moves the hint, so it may lead to an older root than the newest. The
+/// roots that could have come since are looked for.
 fn newest_root(cx: Context<'_>, user: &UserKey, head: Option<Ticket>) -> Result<Option<Root>, StoreError> {
     let hinted = head.map(|head| head.root);
     let newest = cx.ports.increment(&roots_key(user), 0)?;

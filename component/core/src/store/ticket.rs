@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// counter `roots`, or a pair that was adopted from outside.
 ///
 /// An adoption takes no number of its own, it is the next one over the root that
-/// it follows. So whoever adopts the same pair at the same time writes the same
+/// it follows. So callers that adopt the same pair at the same time write the same
 /// record, and no adoption outranks a sign-in or deletion that it did not see.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

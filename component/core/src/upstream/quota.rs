@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_says_which_endpoint_and_when_it_resets_and_is_not_counted() {
+    fn a_refused_call_names_its_endpoint_and_is_not_counted() {
         let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let_through(cx, Endpoint::Cart, Purpose::Cart);
@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn krogers_own_429_is_remembered_for_its_endpoint_as_long_as_it_asks() {
+    fn krogers_429_blocks_its_endpoint_for_as_long_as_it_asks() {
         let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
 

@@ -1,4 +1,4 @@
-//! That an outage leaves little behind, however long it is.
+//! An outage of any length leaves few keys behind.
 
 use std::sync::Arc;
 
@@ -79,7 +79,7 @@ fn after_two_days_without_kroger_a_look_costs_little_and_the_first_answer_refres
 }
 
 #[test]
-fn that_a_folded_try_may_have_spent_the_token_is_told_with_the_refusal() {
+fn a_refusal_tells_that_a_folded_try_may_have_spent_the_token() {
     let app = App::new();
     app.outage(12, SendError::Unknown);
     app.world.advance(Duration::from_secs(300));
@@ -92,9 +92,9 @@ fn that_a_folded_try_may_have_spent_the_token_is_told_with_the_refusal() {
     assert_eq!(step, crate::grant::attempts::Step::Refused { probably_spent: true });
 }
 
-/// It looked when the try was not claimed yet, and claims when its counter is deleted.
+/// The caller looks before the try is claimed, and claims it after its counter is deleted.
 #[test]
-fn who_wins_a_claim_below_a_fold_sends_nothing_under_it() {
+fn a_claim_below_a_fold_sends_nothing() {
     let app = App::new();
     app.outage(12, SendError::NotSent);
     let grant = records::current(app.cx(), &app.user.key()).unwrap().grant().unwrap();
@@ -132,7 +132,7 @@ fn runs_of_dead_steps_are_kept_as_runs() {
 }
 
 #[test]
-fn a_fold_remembers_what_may_have_spent_the_token_and_buries_nothing_that_may_still_come() {
+fn a_fold_remembers_a_spent_token_and_keeps_open_tickets() {
     let intent = |step| crate::grant::attempts::Intent {
         ticket: Ticket { step, ..Ticket::default() },
         lease_until: Timestamp::default(),
