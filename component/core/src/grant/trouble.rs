@@ -52,7 +52,7 @@ impl From<Obstacle> for Trouble {
     }
 }
 
-/// The one place where trouble with a grant becomes a failed call.
+/// The failure for `trouble`. No other place turns one into the other.
 pub fn failure(cx: Context<'_>, user: &UserId, trouble: &Trouble) -> Failure {
     let sign_in = |cause| Failure::sign_in_needed(cause, user, &cx.settings.scope);
     match trouble {
