@@ -179,7 +179,7 @@ mod tests {
     }
 
     arguments! {
-        /// What a test takes.
+        /// The arguments of a test.
         Given {
             /// How many.
             count: Option<Whole<1, 9>>,
