@@ -13,11 +13,11 @@ use kroger_core::failure::Failure;
 /// How a caller writes its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Source {
-    /// As JSON in a body: each value has its type.
+    /// The JSON of a body, where each value has its type.
     Json,
-    /// As text in a query.
+    /// The text of a query.
     Query,
-    /// As JSON by a model, which may put a number in quotes or a list in a text.
+    /// The JSON of a model, which may put a number in quotes or a list in a text.
     Tool,
 }
 
@@ -153,7 +153,7 @@ macro_rules! fields {
 }
 pub(crate) use fields;
 
-/// Declares the arguments of a tool, or a part of them. The comments of the fields are what the model is told.
+/// Declares the arguments of a tool, or a part of them. The comments of the fields are texts for the model.
 macro_rules! arguments {
     ($(#[$about:meta])* $name:ident { $($fields:tt)* }) => {
         $crate::fields::fields! {

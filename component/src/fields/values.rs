@@ -181,7 +181,7 @@ mod tests {
     }
 
     arguments! {
-        /// What a test takes.
+        /// The arguments of a test.
         Given {
             /// How many.
             count: Option<Whole<1, 9>>,

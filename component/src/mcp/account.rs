@@ -49,9 +49,9 @@ pub(super) struct SignInLink {
 }
 
 const THERE: &str = "Give the user the link to open, and the number, which the page shows too. When the user has agreed at \
-    Kroger, token_status says signed_in; then repeat what needed the sign-in.";
-const AWAY: &str = "Give the user the link to open. After agreeing, the last page does not load, or asks to copy its \
-    address: ask the user for that address (http…code=…&state=…), and call complete_sign_in with it.";
+    Kroger, token_status says signed_in; then repeat the call that needed the sign-in.";
+const AWAY: &str = "Give the user the link to open. When the user has agreed, the last page does not load, or asks to \
+    copy its address. Ask the user for that address (http…code=…&state=…), and call complete_sign_in with it.";
 
 /// Starts a sign-in.
 pub(super) struct SignIn;
@@ -70,7 +70,7 @@ impl Tool for SignIn {
         let is_anew = input.anew == Some(Flag(true));
         if !is_anew && report(call)?.signed_in {
             let value = SignInLink { signed_in: true, url: None, number: None, expires_in_minutes: None };
-            let text = "The Kroger account is connected. Next: go on; for another account, call sign_out first. Where \
+            let text = "The Kroger account is connected. Next: go on; for another account, call sign_out first. If \
                         Kroger rejects this sign-in, call sign_in with anew true.";
             return Ok(Reply { value, text: text.to_owned() });
         }
@@ -137,7 +137,7 @@ impl Tool for CompleteSignIn {
         browser::check_user(call.cx, &state, call.user)?;
         let signed_in = exchange::complete(call.cx, &code, &state)?;
         let expires_in_seconds = signed_in.grant.tokens.expires_at.since(call.cx.ports.wall_now()).as_secs();
-        let text = "The Kroger account is connected. Repeat what needed the sign-in.".to_owned();
+        let text = "The Kroger account is connected. Repeat the call that needed the sign-in.".to_owned();
         Ok(Reply { value: SignedIn { signed_in: true, expires_in_seconds }, text })
     }
 }
@@ -238,8 +238,8 @@ impl Tool for TokenStatus {
             Standing::RenewsOnUse => "The Kroger account is connected; the next call renews the sign-in first.",
             Standing::Reauthorize => "The sign-in has ended. Call sign_in and give the user the link.",
             Standing::OfAnotherApp => {
-                "The sign-in that is stored here is of another app or server than this runs with: whoever runs kroger-mcp \
-                 must correct its settings. Nothing is lost."
+                "The stored sign-in belongs to another app or server than this one: the operator of kroger-mcp must correct \
+                 the settings. Nothing is lost."
             }
             Standing::NotSignedIn => "No Kroger account is connected. Call sign_in and give the user the link.",
         };

@@ -116,7 +116,7 @@ fn text(order: &Order, deed: Deed) -> String {
         ),
         Deed::AddedBefore => format!("Added by an earlier call with this key, once: {listed}.\nNext: tell the user."),
         Deed::Shown => {
-            format!("Nothing was added. Without dry_run would be added: {listed}.\nNext: add when the user agrees.")
+            format!("Nothing was added. A call without dry_run would add: {listed}.\nNext: add when the user agrees.")
         }
     };
     if order.notes.is_empty() { said } else { format!("Corrected: {}\n{said}", order.notes.join(" ")) }
@@ -247,7 +247,7 @@ fn sum(check: &CartCheck) -> String {
     }
     let others =
         if check.not_in_total == 0 { String::new() } else { format!(", without {} items", check.not_in_total) };
-    format!("Estimated total of what is ready: {}{others}.", check.estimated_total)
+    format!("Estimated total of the ready items: {}{others}.", check.estimated_total)
 }
 
 fn next_step(check: &CartCheck) -> &'static str {
@@ -256,6 +256,6 @@ fn next_step(check: &CartCheck) -> &'static str {
     } else if check.is_ready() {
         "Next: tell the user the total, then add_to_cart with the same items."
     } else {
-        "Next: replace or drop what is not ready with the user, then check again."
+        "Next: with the user, replace or drop the items that are not ready, then check again."
     }
 }

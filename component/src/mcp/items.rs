@@ -27,7 +27,7 @@ arguments! {
     ItemInput {
         /// UPC, 13 digits, as search results give it. A 12-digit barcode is converted.
         upc: Text,
-        /// The number of pieces; 1 if absent.
+        /// The quantity; 1 if absent.
         quantity: Option<Whole<1, 999>>,
         /// The configured modality if absent.
         modality: Option<Way>,

@@ -122,7 +122,7 @@ fn split(terms: Vec<String>) -> (Vec<String>, Option<String>) {
 fn limit(wanted: u32, terms: &[String]) -> (u32, Option<String>) {
     let share = u32::try_from(terms.len()).ok().and_then(|count| MOST_SHOWN.checked_div(count)).unwrap_or(MOST_SHOWN);
     let limit = wanted.min(share.max(1));
-    let note = format!("One answer shows {MOST_SHOWN} products at most, so {limit} of each term; `start` goes on.");
+    let note = format!("One answer shows {MOST_SHOWN} products at most, so {limit} of each term. `start` shows more.");
     (limit, (limit < wanted).then_some(note))
 }
 
@@ -308,7 +308,7 @@ pub(super) fn at_location(store: &LocationId) -> String {
 
 fn next_step(query: &ProductQuery, found: &ProductsFound) -> &'static str {
     if found.found.iter().any(|one| !one.products.is_empty()) {
-        "Next: let the user choose where several fit, then call check_cart_items or add_to_cart with the UPCs."
+        "Next: if several fit, let the user choose; then call check_cart_items or add_to_cart with the UPCs."
     } else if query.brand.is_some() {
         "Next: search again with the brand as it is spelt, or without it."
     } else {
@@ -384,7 +384,7 @@ fn details_text(product: &Product, store: Option<&LocationId>, note: Option<&str
     lines.extend(product.most_quantity.map(|most| format!("{most} at most in one order.")));
     lines.extend(product.least_quantity.map(|least| format!("{least} at least in one order.")));
     if product.age_restricted == Some(true) {
-        lines.push("Only for those who are old enough.".to_owned());
+        lines.push("Sold only to people of the required age.".to_owned());
     }
     lines.push(after_looking(product).to_owned());
     lines.join("\n")

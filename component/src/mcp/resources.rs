@@ -27,7 +27,7 @@ pub(super) fn list() -> Vec<Resource> {
     vec![
         resource(TOKEN_STATUS, "token_status", "Sign-in status", "Whether the user's Kroger account is connected."),
         resource(PREFERRED_STORE, "preferred_store", "Preferred store", "The store whose prices and stock are shown."),
-        resource(QUOTA, "quota", "Calls left today", "How many calls of each kind Kroger still takes."),
+        resource(QUOTA, "quota", "Calls left today", "The calls of each kind that Kroger still accepts."),
     ]
 }
 

@@ -1,4 +1,4 @@
-//! The monotonic clock of WASI.
+//! Reads the monotonic clock of WASI. Never waits.
 
 use std::time::Duration;
 

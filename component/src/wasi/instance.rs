@@ -1,5 +1,5 @@
-//! Keeps what lasts as long as the instance: its settings, the routes, and the
-//! names of its bucket. Never keeps anything from one call to the next.
+//! Keeps the data that lasts as long as the instance: the settings, the routes, and the names of the bucket. Never
+//! keeps anything of a call.
 
 use std::sync::{Arc, OnceLock};
 

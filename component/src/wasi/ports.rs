@@ -1,5 +1,4 @@
-//! The [`Ports`] of WASI 0.2. Translates each request of the core, and decides
-//! nothing.
+//! Implements [`Ports`] by WASI 0.2. Translates each operation of the core, and decides nothing.
 
 use std::time::Duration;
 

@@ -38,7 +38,7 @@ fn dry_run_sends_nothing_and_shows_the_items() {
     let dry = server.call("add_to_cart", &json!({ "items": [{ "upc": UPC }], "dry_run": "true" }));
 
     assert_eq!(dry.value()["added"], false);
-    assert!(dry.text().contains("would be added: 1 x 0001111041700"), "{}", dry.text());
+    assert!(dry.text().contains("would add: 1 x 0001111041700"), "{}", dry.text());
     assert!(server.world.sent().is_empty());
 }
 
@@ -219,7 +219,11 @@ fn check_cart_items_shows_prices_total_and_obstacles() {
     assert_eq!(value["items"][2]["warnings"][0]["code"], "unknown_upc");
     assert_eq!(value["estimated_total"], 3.98);
     assert!(checked.text().contains("- 2 x 0001111041700 Kroger 2% Milk, PICKUP, $3.98"), "{}", checked.text());
-    assert!(checked.text().contains("Estimated total of what is ready: $3.98, without 2 items."), "{}", checked.text());
+    assert!(
+        checked.text().contains("Estimated total of the ready items: $3.98, without 2 items."),
+        "{}",
+        checked.text()
+    );
     assert!(checked.text().contains("At the store 01400376."), "{}", checked.text());
     assert!(checked.text().ends_with("then check again."), "{}", checked.text());
 }
