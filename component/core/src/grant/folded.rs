@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Context;
 use crate::grant::attempts::{Attempt, AttemptOutcome, Try};
-use crate::grant::tries::TriesAt;
+use crate::grant::tries::{TriesAt, delete_try};
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
 use crate::store::claim::{LEASE, read_try};
 use crate::store::codec::{self, Stored};
@@ -113,7 +113,7 @@ fn fold_to(cx: Context<'_>, user: &UserKey, parent: Ticket, last: u64) -> Result
             return Err(StoreError::Failed);
         }
         for each in &tries {
-            TriesAt { user, parent }.delete(cx, each.number)?;
+            delete_try(cx, user, parent, each.number)?;
         }
     }
     Ok(())

@@ -1,18 +1,17 @@
-//! A user's records in the key-value store: the current grant, new records, and the
+//! A user's records in the key-value store: the current grant, new records, and all
 //! tries at refreshing a grant.
 //!
 //! Nothing here sends, and nothing here decides what the tries call for.
 
-use crate::grant::attempts::{Attempt, Intent};
 use std::time::Duration;
 
 use crate::Context;
 use crate::grant::attempts::Try;
 use crate::grant::folded;
 use crate::grant::lineage::{self, Current, Grant, Record};
-use crate::grant::tries::TriesAt;
+use crate::grant::tries::{TriesAt, delete_try};
 use crate::ports::{Bucket, Event, StoreError};
-use crate::store::claim::{self, TryRecords};
+use crate::store::claim;
 use crate::store::codec::{encode, read};
 use crate::store::keys::Key;
 use crate::store::ticket::{Root, Ticket};
@@ -238,34 +237,16 @@ pub(crate) fn tries(cx: Context<'_>, grant: &Grant) -> Result<Vec<Try>, StoreErr
 }
 
 fn tries_under(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<Vec<Try>, StoreError> {
-    let at = WithFolds(TriesAt { user, parent });
-    let tries = claim::read_tries(cx, &at)?;
-    if tries.iter().any(Try::was_refused) { claim::read_tries(cx, &at) } else { Ok(tries) }
+    let tries = read_all(cx, user, parent)?;
+    if tries.iter().any(Try::was_refused) { read_all(cx, user, parent) } else { Ok(tries) }
 }
 
-/// The tries at one grant, of which the old ones are folded into one record.
-struct WithFolds<'a>(TriesAt<'a>);
-
-impl TryRecords for WithFolds<'_> {
-    type Intent = Intent;
-    type Conclusion = Attempt;
-
-    fn claim_key(&self, number: u64) -> String {
-        self.0.claim_key(number)
-    }
-
-    fn intent_key(&self, number: u64) -> String {
-        self.0.intent_key(number)
-    }
-
-    fn conclusion_key(&self, number: u64) -> String {
-        self.0.conclusion_key(number)
-    }
-
-    fn stand_in(&self, cx: Context<'_>, number: u64) -> Result<Option<Try>, StoreError> {
-        let fold = folded::over(cx, self.0.user, self.0.parent, number)?;
+/// The tries at `parent`. The first of them stands for all that were folded.
+fn read_all(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<Vec<Try>, StoreError> {
+    claim::read_tries(cx, &TriesAt { user, parent }, |number| {
+        let fold = folded::over(cx, user, parent, number)?;
         Ok(fold.map(|(last, fold)| fold.as_try(last)))
-    }
+    })
 }
 
 /// Deletes the grant of `parent` and the tries at it, once `child` and its own
@@ -275,9 +256,8 @@ pub fn sweep_parent(cx: Context<'_>, user: &UserKey, child: &Grant) -> Result<()
     if !is_stored(cx, user, child.ticket) {
         return Ok(());
     }
-    let tries = TriesAt { user, parent };
-    for each in claim::read_tries(cx, &WithFolds(tries))? {
-        tries.delete(cx, each.number)?;
+    for each in read_all(cx, user, parent)? {
+        delete_try(cx, user, parent, each.number)?;
     }
     if is_signpost(parent) {
         return Ok(());

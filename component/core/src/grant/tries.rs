@@ -1,5 +1,5 @@
-//! The records of the tries at refreshing one grant, one by one. Knows nothing of
-//! tries that were folded.
+//! The tries at refreshing a grant, as the store has them: one by one. Nothing here
+//! decides what they call for.
 
 use crate::Context;
 use crate::grant::attempts::{Attempt, Intent};
@@ -33,13 +33,11 @@ impl TryRecords for TriesAt<'_> {
     }
 }
 
-impl TriesAt<'_> {
-    /// Deletes try `number`. The claim goes last, so that a try is never half there
-    /// and unclaimed.
-    pub(crate) fn delete(&self, cx: Context<'_>, number: u64) -> Result<(), StoreError> {
-        for key in [self.intent_key(number), self.conclusion_key(number), self.claim_key(number)] {
-            cx.ports.delete(Bucket::Store, &key)?;
-        }
-        Ok(())
+/// Deletes the claim last, so that a try is never half there and unclaimed.
+pub(crate) fn delete_try(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Result<(), StoreError> {
+    let tries = TriesAt { user, parent };
+    for key in [tries.intent_key(number), tries.conclusion_key(number), tries.claim_key(number)] {
+        cx.ports.delete(Bucket::Store, &key)?;
     }
+    Ok(())
 }

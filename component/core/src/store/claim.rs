@@ -1,9 +1,9 @@
 //! The once-only protocol: a deed that is done at most once for each try.
 //!
 //! claim → intent → read back → look at both clocks → act once → conclusion.
-//! Two deeds follow it: a refresh sends a single-use token, and a keyed cart add
-//! sends its items. Each deed names its records with [`TryRecords`] and
-//! its own rules with [`Deed`].
+//! Two deeds follow it: a refresh sends a single-use token, and a keyed cart add sends
+//! its items. Each deed names its records with [`TryRecords`] and its own rules with
+//! [`Deed`]. This module knows neither of them.
 //!
 //! A try has a number and three records. The claim is a counter: the one caller
 //! that raises it to 1 owns the try. The owner stores the intent before it acts
@@ -16,7 +16,7 @@
 use std::time::Duration;
 
 use crate::ports::{Bucket, StoreError, Timestamp};
-use crate::store::codec::{self, Stored, encode};
+use crate::store::codec::{Stored, encode, read};
 use crate::{CLOCK_SKEW, Context};
 
 /// The time that an owner has from its intent to its conclusion, by everyone's clock.
@@ -117,11 +117,6 @@ pub(crate) trait TryRecords {
     fn claim_key(&self, number: u64) -> String;
     fn intent_key(&self, number: u64) -> String;
     fn conclusion_key(&self, number: u64) -> String;
-
-    /// The one try that stands for `number` and other tries, if they were deleted.
-    fn stand_in(&self, _cx: Context<'_>, _number: u64) -> Result<Option<TryAt<Self>>, StoreError> {
-        Ok(None)
-    }
 }
 
 /// A try with the records of `R`.
@@ -135,20 +130,25 @@ pub(crate) fn read_try<R: TryRecords>(
     records: &R,
     number: u64,
 ) -> Result<Option<TryAt<R>>, StoreError> {
-    let conclusion = codec::read(cx, Bucket::Store, &records.conclusion_key(number))?;
-    let intent = codec::read(cx, Bucket::Store, &records.intent_key(number))?;
+    let conclusion = read(cx, Bucket::Store, &records.conclusion_key(number))?;
+    let intent = read(cx, Bucket::Store, &records.intent_key(number))?;
     let is_claimed = conclusion.is_some() || intent.is_some() || cx.ports.increment(&records.claim_key(number), 0)? > 0;
     Ok(is_claimed.then_some(Try { number, intent, conclusion }))
 }
 
-/// All tries in order. The first of them may stand for tries that were deleted.
-pub(crate) fn read_tries<R: TryRecords>(cx: Context<'_>, records: &R) -> Result<Vec<TryAt<R>>, StoreError> {
+/// All tries in order. `stand_in` answers the one try that stands for a number and
+/// others, if they were deleted; such a try comes first.
+pub(crate) fn read_tries<R: TryRecords>(
+    cx: Context<'_>,
+    records: &R,
+    stand_in: impl Fn(u64) -> Result<Option<TryAt<R>>, StoreError>,
+) -> Result<Vec<TryAt<R>>, StoreError> {
     let mut tries = Vec::new();
     loop {
         let number = next_number(&tries);
         if let Some(each) = read_try(cx, records, number)? {
             tries.push(each);
-        } else if let Some(stand_in) = records.stand_in(cx, number)? {
+        } else if let Some(stand_in) = stand_in(number)? {
             tries = vec![stand_in];
         } else {
             return Ok(tries);

@@ -99,9 +99,7 @@ fn a_claim_below_a_fold_sends_nothing() {
     app.outage(12, SendError::NotSent);
     let grant = records::current(app.cx(), &app.user.key()).unwrap().grant().unwrap();
     let newest = records::tries(app.cx(), &grant).unwrap().last().unwrap().number;
-    let user = app.user.key();
-    let tries = TriesAt { user: &user, parent: grant.ticket };
-    let claim = tries.claim_key(newest + 1);
+    let claim = TriesAt { user: &app.user.key(), parent: grant.ticket }.claim_key(newest + 1);
     app.world.advance(Duration::from_secs(300));
     app.world.answer_with_tokens("A2", "R2");
     let fold = codec::encode(&Fold::default());
@@ -111,7 +109,7 @@ fn a_claim_below_a_fold_sends_nothing() {
     app.world.interrupt_after_raising(claim, move || world.set(Bucket::Store, &key, &fold).unwrap());
     let refreshed = maintenance::refresh_user(app.cx(), &app.user);
 
-    let intent = tries.intent_key(newest + 1);
+    let intent = TriesAt { user: &app.user.key(), parent: grant.ticket }.intent_key(newest + 1);
     assert!(!app.world.stored(Bucket::Store).contains_key(&intent));
     assert_eq!(refreshed, Ok(RefreshOutcome::Refreshed), "under the next claim above the fold");
 }

@@ -13,8 +13,8 @@ use crate::secret::Secret;
 use crate::service::maintenance::{self, RefreshOutcome};
 use crate::settings::Settings;
 use crate::sign_in::{authorization, exchange, links, sign_out};
-use crate::store::codec;
 use crate::store::claim::TryRecords as _;
+use crate::store::codec;
 use crate::testing::TestWorld;
 
 const HALF_AN_HOUR: Duration = Duration::from_secs(1_800);

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::*;
 use crate::settings::Settings;
-use crate::store::keys::{Key, Kind};
+use crate::store::keys::Kind;
 use crate::testing::{StoreMood, TestWorld};
 
 const NOW: Timestamp = Timestamp::from_secs(1_000);
@@ -23,15 +23,15 @@ impl Leased for Lease {
 }
 
 impl Stored for Lease {
-    const KIND: Kind = Kind::AddIntent;
+    const KIND: Kind = Kind::Intent;
     const VERSION: u32 = 1;
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
-struct Rung {}
+struct Rung;
 
 impl Stored for Rung {
-    const KIND: Kind = Kind::AddOutcome;
+    const KIND: Kind = Kind::Attempt;
     const VERSION: u32 = 1;
 }
 
@@ -47,15 +47,15 @@ impl TryRecords for Ring {
     type Conclusion = Rung;
 
     fn claim_key(&self, number: u64) -> String {
-        Key::AddClaim { entry: "bell".to_owned(), number }.to_string()
+        format!("claim.{number}")
     }
 
     fn intent_key(&self, number: u64) -> String {
-        Key::AddIntent { entry: "bell".to_owned(), number }.to_string()
+        format!("intent.{number}")
     }
 
     fn conclusion_key(&self, number: u64) -> String {
-        Key::AddOutcome { entry: "bell".to_owned(), number }.to_string()
+        format!("conclusion.{number}")
     }
 }
 
@@ -109,7 +109,7 @@ fn a_lease_counts_while_it_runs_and_ends_little_more_than_a_lease_ahead() {
     assert_eq!(sending_until(1_000).lease_left(NOW), None);
     assert_eq!(sending_until(1_050).lease_left(NOW), Some(Duration::from_secs(50)));
     assert_eq!(sending_until(1_051).lease_left(NOW), None);
-    assert_eq!(Try { conclusion: Some(Rung {}), ..sending_until(1_010) }.lease_left(NOW), None);
+    assert_eq!(Try { conclusion: Some(Rung), ..sending_until(1_010) }.lease_left(NOW), None);
 }
 
 #[test]
