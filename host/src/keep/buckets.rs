@@ -9,7 +9,8 @@
 use std::path::PathBuf;
 
 use super::keyvalue::{KeyPage, KeyValueError, check_key, check_value};
-use super::{cache, env_file, memory, sqlite};
+use super::memory::{self, Bound, WhenFull};
+use super::{env_file, sqlite};
 
 /// The bucket that lives in memory.
 pub(crate) const RESCUE: &str = "rescue";
@@ -20,12 +21,17 @@ pub(crate) const CACHE: &str = "cache";
 /// The bucket that is the `.env` file.
 pub(crate) const ENV: &str = "env";
 
+/// So many keys that a store which fails for days cannot fill the memory.
+const RESCUE_BOUND: Bound = Bound { keys: 10_000, bytes: usize::MAX, when_full: WhenFull::Refuse };
+
+const CACHE_BOUND: Bound = Bound { keys: usize::MAX, bytes: 16 << 20, when_full: WhenFull::DropOldest };
+
 /// Everything a guest may open, shared by all its instances.
 pub(crate) struct Buckets {
     store: sqlite::Store,
     durable: Vec<String>,
     rescue: memory::Bucket,
-    cache: cache::Bucket,
+    cache: memory::Bucket,
     env_file: Option<env_file::Bucket>,
 }
 
@@ -36,8 +42,8 @@ impl Buckets {
         Self {
             store,
             durable: durable.into_iter().collect(),
-            rescue: memory::Bucket::default(),
-            cache: cache::Bucket::default(),
+            rescue: memory::Bucket::new(RESCUE, RESCUE_BOUND),
+            cache: memory::Bucket::new(CACHE, CACHE_BOUND),
             env_file: None,
         }
     }
@@ -83,7 +89,7 @@ impl Buckets {
 pub enum Bucket {
     Sqlite(sqlite::Bucket),
     Rescue(memory::Bucket),
-    Cache(cache::Bucket),
+    Cache(memory::Bucket),
     Env(env_file::Bucket),
 }
 
@@ -93,8 +99,7 @@ impl Bucket {
         check_key(key)?;
         match self {
             Self::Sqlite(bucket) => bucket.get(key).await,
-            Self::Rescue(bucket) => Ok(bucket.get(key)),
-            Self::Cache(bucket) => Ok(bucket.get(key)),
+            Self::Rescue(bucket) | Self::Cache(bucket) => Ok(bucket.get(key)),
             Self::Env(bucket) => bucket.get(key).await,
         }
     }
@@ -105,11 +110,7 @@ impl Bucket {
         check_value(&value)?;
         match self {
             Self::Sqlite(bucket) => bucket.set(key, value).await,
-            Self::Rescue(bucket) => bucket.set(key, value),
-            Self::Cache(bucket) => {
-                bucket.set(key, value);
-                Ok(())
-            }
+            Self::Rescue(bucket) | Self::Cache(bucket) => bucket.set(key, value),
             Self::Env(bucket) => bucket.set(key, value).await,
         }
     }
@@ -119,11 +120,7 @@ impl Bucket {
         check_key(key)?;
         match self {
             Self::Sqlite(bucket) => bucket.delete(key).await,
-            Self::Rescue(bucket) => {
-                bucket.delete(key);
-                Ok(())
-            }
-            Self::Cache(bucket) => {
+            Self::Rescue(bucket) | Self::Cache(bucket) => {
                 bucket.delete(key);
                 Ok(())
             }
@@ -135,8 +132,7 @@ impl Bucket {
         check_key(key)?;
         match self {
             Self::Sqlite(bucket) => bucket.exists(key).await,
-            Self::Rescue(bucket) => Ok(bucket.get(key).is_some()),
-            Self::Cache(bucket) => Ok(bucket.get(key).is_some()),
+            Self::Rescue(bucket) | Self::Cache(bucket) => Ok(bucket.get(key).is_some()),
             Self::Env(bucket) => Ok(bucket.get(key).await?.is_some()),
         }
     }
@@ -148,8 +144,7 @@ impl Bucket {
     pub(crate) async fn list_keys(&self, cursor: Option<u64>) -> Result<KeyPage, KeyValueError> {
         match self {
             Self::Sqlite(bucket) => bucket.list_keys(cursor).await,
-            Self::Rescue(bucket) => Ok(bucket.list_keys(cursor)),
-            Self::Cache(bucket) => Ok(bucket.list_keys(cursor)),
+            Self::Rescue(bucket) | Self::Cache(bucket) => Ok(bucket.list_keys(cursor)),
             Self::Env(bucket) => bucket.list_keys().await,
         }
     }

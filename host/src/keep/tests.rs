@@ -7,7 +7,7 @@ use std::future::Future;
 use super::buckets::{Bucket, Buckets, ENV, RESCUE};
 use super::keyvalue::{KEYS_PER_PAGE, KeyPage, KeyValueError, MAX_KEY, MAX_VALUE};
 use super::sqlite;
-use super::temp_dir::TempDir;
+use tempfile::TempDir;
 
 /// Runs `future` on a runtime of its own.
 pub(super) fn wait<F: Future>(future: F) -> F::Output {
@@ -35,7 +35,7 @@ fn delete(bucket: &Bucket, key: String) -> impl Future<Output = Result<(), KeyVa
 }
 
 fn buckets(directory: &TempDir) -> Buckets {
-    let store = sqlite::Store::open(&directory.join(".tokens"), ".tokens").expect("a new store");
+    let store = sqlite::Store::open(&directory.path().join(".tokens"), ".tokens").expect("a new store");
     Buckets::new(store, ["default".to_owned()])
 }
 
@@ -45,7 +45,7 @@ fn open(buckets: &Buckets, name: &str) -> Bucket {
 
 /// Runs `test` with a durable and with a volatile bucket.
 fn with_each_kind(test: impl Fn(Bucket)) {
-    let directory = TempDir::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     let buckets = buckets(&directory);
     test(open(&buckets, "default"));
     test(open(&buckets, RESCUE));
@@ -60,14 +60,14 @@ fn words(error: KeyValueError) -> String {
 
 #[test]
 fn only_buckets_that_are_offered_can_be_opened() {
-    let directory = TempDir::new();
-    let buckets = buckets(&directory).with_env_file(directory.join(".env"));
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let buckets = buckets(&directory).with_env_file(directory.path().join(".env"));
 
     for name in ["", "other", "Default", ENV] {
         assert_eq!(buckets.open(name).err(), Some(KeyValueError::NoSuchStore), "{name:?}");
     }
 
-    fs::write(directory.join(".env"), "").expect("a .env file");
+    fs::write(directory.path().join(".env"), "").expect("a .env file");
     assert!(buckets.open(ENV).is_ok());
 }
 
@@ -91,7 +91,7 @@ fn a_value_is_there_until_it_is_replaced_or_deleted() {
 
 #[test]
 fn buckets_do_not_see_each_others_keys() {
-    let directory = TempDir::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     let store = sqlite::Store::open(directory.path(), "tokens").expect("a store");
     let buckets = Buckets::new(store, ["a".to_owned(), String::new()]);
     let (a, unnamed) = (open(&buckets, "a"), open(&buckets, ""));
@@ -229,7 +229,7 @@ fn a_bucket_of_exactly_one_page_has_no_second() {
 
 #[test]
 fn all_handles_share_the_rescue_bucket_and_it_has_a_limit() {
-    let directory = TempDir::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     let buckets = buckets(&directory);
     let (one, other) = (open(&buckets, RESCUE), open(&buckets, RESCUE));
     wait(async {

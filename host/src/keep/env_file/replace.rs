@@ -70,12 +70,11 @@ fn rewrite_in_place(path: &Path, contents: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::keep::temp_dir::TempDir;
 
     #[test]
     fn a_rewrite_in_place_leaves_nothing_of_a_longer_file() {
-        let directory = TempDir::new();
-        let path = directory.join(".env");
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join(".env");
         fs::write(&path, "longer than what comes").expect("write");
         let inode = fs::metadata(&path).expect("stat").ino();
         rewrite_in_place(&path, b"shorter").expect("rewrite");

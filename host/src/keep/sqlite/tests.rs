@@ -13,7 +13,6 @@ use std::time::Duration;
 use rusqlite::Connection;
 
 use super::*;
-use crate::keep::temp_dir::TempDir;
 use crate::keep::tests::wait;
 
 fn open(directory: &Path) -> Store {
@@ -49,8 +48,8 @@ fn get(store: &Store, key: &str) -> Option<Vec<u8>> {
 
 #[test]
 fn only_the_owner_may_read_what_is_created() {
-    let directory = TempDir::new();
-    let tokens = directory.join("deep/.tokens");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let tokens = directory.path().join("deep/.tokens");
     let store = open(&tokens);
     set(&store, "k", b"v").expect("set");
 
@@ -62,7 +61,7 @@ fn only_the_owner_may_read_what_is_created() {
 
 #[test]
 fn closing_waits_for_what_was_submitted_and_leaves_one_file() {
-    let directory = TempDir::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     let store = open(directory.path());
     let bucket = store.bucket("b");
     drop(store);
@@ -79,7 +78,7 @@ fn closing_waits_for_what_was_submitted_and_leaves_one_file() {
 
 #[test]
 fn increments_of_64_threads_through_two_opens_are_all_counted() {
-    let directory = TempDir::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     let stores = [open(directory.path()), open(directory.path())];
     thread::scope(|scope| {
         for n in 0..64 {
@@ -98,7 +97,7 @@ fn increments_of_64_threads_through_two_opens_are_all_counted() {
 
 #[test]
 fn each_of_two_opens_sees_at_once_what_the_other_wrote() {
-    let directory = TempDir::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     let (one, other) = (open(directory.path()), open(directory.path()));
     for n in 0..50 {
         let value = n.to_string().into_bytes();
@@ -109,7 +108,7 @@ fn each_of_two_opens_sees_at_once_what_the_other_wrote() {
 
 #[test]
 fn acknowledged_writes_survive_a_kill() {
-    let directory = TempDir::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     let (_, module) = module_path!().split_once("::").expect("a module in a crate");
     let mut child = Command::new(std::env::current_exe().expect("this test"))
         .args(["--ignored", "--exact", "--nocapture", &format!("{module}::writes_until_it_is_killed")])
@@ -177,7 +176,7 @@ fn together(
 
 #[test]
 fn writes_that_wait_together_are_committed_together() {
-    let directory = TempDir::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     let store = open(directory.path());
     let writes = (0..200).map(|n| (format!("k{n}"), b"v".to_vec()));
     let results = together(&store, directory.path(), writes);
@@ -189,7 +188,7 @@ fn writes_that_wait_together_are_committed_together() {
 
 #[test]
 fn a_write_that_does_not_fit_fails_alone() {
-    let directory = TempDir::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     let max_pages = Some(32);
     let store =
         Store::open_with(directory.path(), ".tokens", Options { max_pages, ..Options::default() }).expect("open");
@@ -204,7 +203,7 @@ fn a_write_that_does_not_fit_fails_alone() {
 
 #[test]
 fn a_write_that_the_database_refuses_fails_alone() {
-    let directory = TempDir::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     let store = open(directory.path());
     let other = Connection::open(file(directory.path())).expect("another connection");
     let refusal = "CREATE TRIGGER t BEFORE INSERT ON entry WHEN NEW.key = 'k2' BEGIN SELECT RAISE(ABORT, 'no'); END";
@@ -220,7 +219,7 @@ fn a_write_that_the_database_refuses_fails_alone() {
 
 #[test]
 fn a_lock_held_too_long_is_told_and_does_no_harm() {
-    let directory = TempDir::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     let store = Store::open_with(directory.path(), ".tokens", impatient()).expect("open");
     set(&store, "k", b"old").expect("set");
     let other = Connection::open(file(directory.path())).expect("another connection");
@@ -241,10 +240,10 @@ fn a_lock_held_too_long_is_told_and_does_no_harm() {
 
 #[test]
 fn a_file_removed_under_the_store_is_an_error_and_not_a_new_store() {
-    let directory = TempDir::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     let store = open(directory.path());
     set(&store, "k", b"v").expect("set");
-    let (here, away) = (file(directory.path()), directory.join("away"));
+    let (here, away) = (file(directory.path()), directory.path().join("away"));
     fs::rename(&here, &away).expect("move away");
 
     let moved = KeyValueError::other("the store's file was removed or replaced while it was in use");
@@ -259,7 +258,7 @@ fn a_file_removed_under_the_store_is_an_error_and_not_a_new_store() {
 
 #[test]
 fn what_is_not_a_store_is_refused_and_left_as_it_was() {
-    let directory = TempDir::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     let file = file(directory.path());
     let foreign = Connection::open(&file).expect("a database");
     foreign.execute_batch("CREATE TABLE theirs (x)").expect("a table");
@@ -276,7 +275,7 @@ fn what_is_not_a_store_is_refused_and_left_as_it_was() {
 
 #[test]
 fn a_damaged_file_is_refused() {
-    let directory = TempDir::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     let store = open(directory.path());
     for n in 0..100 {
         set(&store, &format!("k{n}"), &[b'v'; 1000]).expect("set");
@@ -295,7 +294,7 @@ fn a_damaged_file_is_refused() {
 
 #[test]
 fn a_store_of_a_newer_version_is_refused() {
-    let directory = TempDir::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     drop(open(directory.path()));
     let newer = Connection::open(file(directory.path())).expect("open");
     newer.pragma_update(None, "user_version", 2).expect("a newer version");
@@ -310,8 +309,8 @@ fn a_store_of_a_newer_version_is_refused() {
 
 #[test]
 fn a_file_in_the_place_of_the_directory_is_the_first_systems() {
-    let directory = TempDir::new();
-    let pickle = directory.join(".tokens");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let pickle = directory.path().join(".tokens");
     fs::write(&pickle, b"\x80\x04}.").expect("write");
 
     assert!(
@@ -322,8 +321,8 @@ fn a_file_in_the_place_of_the_directory_is_the_first_systems() {
 
 #[test]
 fn missing_permissions_are_told() {
-    let directory = TempDir::new();
-    let closed = directory.join("closed");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let closed = directory.path().join("closed");
     drop(open(&closed));
     fs::set_permissions(file(&closed), PermissionsExt::from_mode(0o400)).expect("close the file");
     if File::options().write(true).open(file(&closed)).is_ok() {
@@ -345,7 +344,7 @@ fn missing_permissions_are_told() {
 
 #[test]
 fn an_empty_file_left_by_a_crash_becomes_a_store() {
-    let directory = TempDir::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     File::create(file(directory.path())).expect("an empty file");
     assert_eq!(set(&open(directory.path()), "k", b"v"), Ok(()));
 }
@@ -353,8 +352,8 @@ fn an_empty_file_left_by_a_crash_becomes_a_store() {
 #[test]
 fn many_that_open_write_and_close_at_once_share_one_store() {
     for _ in 0..20 {
-        let directory = TempDir::new();
-        let tokens = directory.join(".tokens");
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let tokens = directory.path().join(".tokens");
         thread::scope(|scope| {
             for _ in 0..16 {
                 scope.spawn(|| wait(open(&tokens).bucket("b").increment("c", 1)).expect("increment"));
@@ -372,7 +371,7 @@ fn without_shared_memory() -> Options {
 
 #[test]
 fn without_shared_memory_the_store_works_with_a_rollback_journal() {
-    let directory = TempDir::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     let store = || Store::open_with(directory.path(), ".tokens", without_shared_memory()).expect("open");
     let (one, other) = (store(), store());
     assert!(one.0.journal == Journal::Rollback && other.0.journal == Journal::Rollback);
@@ -393,9 +392,10 @@ fn without_shared_memory_the_store_works_with_a_rollback_journal() {
 
 #[test]
 fn a_store_brought_to_where_shared_memory_is_refused_is_converted() {
-    let directory = TempDir::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     set(&open(directory.path()), "k", b"v").expect("set");
-    symlink("/nonexistent/x", directory.join("store.sqlite3-shm")).expect("something in the way of shared memory");
+    symlink("/nonexistent/x", directory.path().join("store.sqlite3-shm"))
+        .expect("something in the way of shared memory");
 
     let store = open(directory.path());
     assert_eq!(store.0.journal, Journal::Rollback);
@@ -406,7 +406,7 @@ fn a_store_brought_to_where_shared_memory_is_refused_is_converted() {
 
 #[test]
 fn every_commit_is_flushed() {
-    let directory = TempDir::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     for options in [Options::default(), without_shared_memory()] {
         let opened = open::open(directory.path(), ".tokens", options).expect("open");
         let synchronous = |connection: &Connection| {
@@ -419,7 +419,7 @@ fn every_commit_is_flushed() {
 
 #[test]
 fn a_connection_for_reading_cannot_write() {
-    let directory = TempDir::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     let opened = open::open(directory.path(), ".tokens", Options::default()).expect("open");
     let reader = opened.location.connect_for_reading().expect("connect");
     let refused = reader.execute("DELETE FROM entry", ()).map_err(Fault::from);
@@ -428,7 +428,7 @@ fn a_connection_for_reading_cannot_write() {
 
 #[test]
 fn deleted_values_do_not_linger_in_the_file() {
-    let directory = TempDir::new();
+    let directory = tempfile::tempdir().expect("a temporary directory");
     let store = open(directory.path());
     let secret = b"a-secret-to-forget".repeat(500);
     set(&store, "k", &secret).expect("set");

@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::super::Store;
 use super::*;
 use crate::keep::keyvalue::KeyValueError;
-use crate::keep::temp_dir::TempDir;
 use crate::keep::tests::wait;
+use tempfile::TempDir;
 
 fn set(store: &Store, key: &str, value: &[u8]) -> Result<(), KeyValueError> {
     wait(store.bucket("b").set(key, value.to_vec()))
@@ -22,15 +22,15 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
-        Self { directory: TempDir::new() }
+        Self { directory: tempfile::tempdir().expect("a temporary directory") }
     }
 
     fn store(&self) -> PathBuf {
-        self.directory.join("store")
+        self.directory.path().join("store")
     }
 
     fn file(&self) -> PathBuf {
-        self.directory.join("backup")
+        self.directory.path().join("backup")
     }
 
     fn open(&self) -> Store {
@@ -62,7 +62,7 @@ fn a_backup_of_a_store_in_use_is_its_owners_alone_and_can_be_restored() {
     assert_eq!(value(&place.store(), "k").as_deref(), Some(&b"then"[..]));
     let mode = fs::metadata(place.store().join(FILE)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);
-    let old = place.directory.join("old");
+    let old = place.directory.path().join("old");
     fs::create_dir(&old).unwrap();
     fs::rename(place.store().join(kept), old.join(FILE)).unwrap();
     assert_eq!(value(&old, "k").as_deref(), Some(&b"now"[..]));
@@ -87,7 +87,7 @@ fn a_backup_replaces_nothing_but_a_backup_and_no_store_whatever_it_is_told() {
     let place = Place::new();
     let store = place.open();
     set(&store, "k", b"then").unwrap();
-    let other = place.directory.join("other");
+    let other = place.directory.path().join("other");
     drop(Store::open(&other, "other").unwrap());
     fs::write(place.file(), "KROGER_CLIENT_SECRET=hush").unwrap();
     let replaced = |target: &Path| backup(&place.store(), ".tokens", target, Existing::Replace).unwrap_err();
@@ -176,7 +176,7 @@ fn a_store_that_is_not_there_is_not_made_by_a_backup_but_is_by_a_restore() {
     drop(store);
     fs::remove_dir_all(place.store()).unwrap();
 
-    let absent = backup(&place.store(), ".tokens", &place.directory.join("other"), Existing::Keep);
+    let absent = backup(&place.store(), ".tokens", &place.directory.path().join("other"), Existing::Keep);
     assert_eq!(absent, Err(CopyError::NoStore { store: ".tokens".to_owned() }));
     assert!(!place.store().exists());
     assert_eq!(place.restore(), Ok(None));
