@@ -27,7 +27,11 @@ mod settings;
 mod time_limit;
 
 pub use keep::sqlite::{Fault, OpenError};
-pub use run::component::{COMPONENT, ImportOutcome, RefreshOutcome, SignInProgress, Standing};
+pub use run::component::{
+    AuthorizationRequest, COMPONENT, Check, Credentials, Failure, FailureCode, ImportOutcome, Reach, RefreshError,
+    RefreshOutcome, SignInProgress, SignedIn, Standing, Timer, TokenSource, TokenState, TokenStatus, UserChecks,
+    Validation,
+};
 pub use run::host::{Finished, Host, StartError, Unsaved};
 pub use run::server::MAX_BODY as MAX_LINE;
 pub use run::timer::{Pass, PassError};

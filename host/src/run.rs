@@ -1,6 +1,7 @@
 //! Runs the component: its instances, and the calls into them from HTTP, from lines on stdin and from the timer.
 
 pub(crate) mod component;
+mod exports;
 pub(crate) mod guest_log;
 pub(crate) mod host;
 pub(crate) mod pool;

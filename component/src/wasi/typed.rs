@@ -15,13 +15,17 @@ use kroger_core::cart::ledger::IdempotencyKey;
 use kroger_core::cart::order::{self, Given};
 use kroger_core::cart::{self, Added};
 use kroger_core::failure::{Code, Failure};
+use kroger_core::grant::attempts::Outcome;
+use kroger_core::grant::lineage::Source;
+use kroger_core::grant::success_rate;
 use kroger_core::grant::tokens::{self, State, Status};
 use kroger_core::item::Modality;
-use kroger_core::ports::Timestamp;
+use kroger_core::ports::{StoreError, Timestamp};
 use kroger_core::secret::Secret;
+use kroger_core::service::credentials::{self, Credentials};
 use kroger_core::service::maintenance;
 use kroger_core::service::validation::{self, Check, Reach, Validation};
-use kroger_core::settings::{Scope, SettingError};
+use kroger_core::settings::{EnvironmentPair, Scope, SettingError};
 use kroger_core::sign_in::{authorization, import};
 use kroger_core::upstream::quota::{self, Endpoint, Standing};
 use kroger_core::user::UserId;
@@ -79,6 +83,10 @@ impl wit_authorization::Guest for Component {
         })
     }
 
+    fn decline(state: String) -> Result<(), WitFailure> {
+        answer(|cx| authorization::decline(cx, &state))
+    }
+
     fn progress(state: String) -> Result<wit_authorization::SignInProgress, WitFailure> {
         answer(|cx| {
             let progress = authorization::progress(cx, &state);
@@ -102,17 +110,26 @@ impl wit_tokens::Guest for Component {
         answer(|cx| status(cx, &user(cx, user_id.as_deref())?))
     }
 
+    fn list(limit: u32) -> Result<Vec<wit_tokens::TokenStatus>, WitFailure> {
+        answer(|cx| list(cx, limit as usize).map_err(|_| Failure::store_unavailable()))
+    }
+
     fn refresh(user_id: Option<String>) -> Result<wit_tokens::TokenStatus, WitFailure> {
         answer(|cx| {
             let user = user(cx, user_id.as_deref())?;
             let grant = tokens::refresh(cx, &user)?;
             let status = tokens::status(cx, &user.key()).ok().flatten();
-            Ok(status.unwrap_or(Status { grant, state: State::Valid, last_error: None }).into())
+            let status = status.unwrap_or(Status { grant, state: State::Valid, last_error: None });
+            Ok(of_grant(status, cx.ports.wall_now()))
         })
     }
 
     fn validate(reach: wit_tokens::Reach) -> Result<wit_tokens::Validation, WitFailure> {
         answer(|cx| Ok(validation::validate(cx, reach.into()).into()))
+    }
+
+    fn check_credentials() -> Result<wit_tokens::Credentials, WitFailure> {
+        answer(|cx| Ok(credentials::check(cx).into()))
     }
 
     fn forget(user_id: String) -> Result<(), WitFailure> {
@@ -122,24 +139,96 @@ impl wit_tokens::Guest for Component {
 
 fn status(cx: Context<'_>, user: &UserId) -> Result<Option<wit_tokens::TokenStatus>, Failure> {
     let status = tokens::status(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
-    Ok(status.map(Into::into))
+    Ok(status.map(|status| of_grant(status, cx.ports.wall_now())))
 }
 
-impl From<Status> for wit_tokens::TokenStatus {
-    fn from(Status { grant, state, .. }: Status) -> Self {
-        Self {
-            user_id: grant.user_id.as_str().to_owned(),
-            state: match state {
-                State::Valid => wit_tokens::TokenState::Valid,
-                State::ExpiringSoon => wit_tokens::TokenState::ExpiringSoon,
-                State::Expired => wit_tokens::TokenState::Expired,
-                State::Reauthorize { .. } => wit_tokens::TokenState::Reauthorize,
-                State::OfAnotherApp => wit_tokens::TokenState::OfAnotherApp,
-            },
-            expires_at: grant.tokens.expires_at.as_secs(),
-            has_refresh_token: grant.tokens.refresh_token.is_some(),
-            scope: grant.tokens.scope.unwrap_or_default(),
-            refreshed_at: grant.tokens.obtained_at.as_secs(),
+/// The grants in the store, and the default user's pair outside it if the next call would use that.
+fn list(cx: Context<'_>, limit: usize) -> Result<Vec<wit_tokens::TokenStatus>, StoreError> {
+    let now = cx.ports.wall_now();
+    let mut all: Vec<_> = tokens::all(cx, limit)?.into_iter().map(|status| of_grant(status, now)).collect();
+    let default = &cx.settings.default_user;
+    if let Some(pair) = tokens::known(cx, default)?.outside {
+        all.retain(|status| status.user_id != default.as_str());
+        all.push(of_outside_pair(default, &pair, now));
+        all.sort_by(|a, b| a.user_id.cmp(&b.user_id));
+        all.truncate(limit);
+    }
+    Ok(all)
+}
+
+fn of_grant(Status { grant, state, last_error }: Status, now: Timestamp) -> wit_tokens::TokenStatus {
+    wit_tokens::TokenStatus {
+        user_id: grant.user_id.as_str().to_owned(),
+        state: state.into(),
+        expires_at: grant.tokens.expires_at.as_secs(),
+        expires_in: grant.tokens.expires_at.since(now).as_secs(),
+        has_refresh_token: grant.tokens.refresh_token.is_some(),
+        scope: grant.tokens.scope.unwrap_or_default(),
+        refreshed_at: Some(grant.tokens.obtained_at.as_secs()),
+        source: grant.source.into(),
+        last_error: last_error.map(Into::into),
+    }
+}
+
+fn of_outside_pair(user: &UserId, pair: &EnvironmentPair, now: Timestamp) -> wit_tokens::TokenStatus {
+    let is_valid = tokens::outside_left(pair, now).is_some();
+    wit_tokens::TokenStatus {
+        user_id: user.as_str().to_owned(),
+        state: if is_valid { wit_tokens::TokenState::Valid } else { wit_tokens::TokenState::Expired },
+        expires_at: pair.expires_at,
+        expires_in: Timestamp::from_secs(pair.expires_at).since(now).as_secs(),
+        has_refresh_token: pair.refresh_token.is_some(),
+        scope: String::new(),
+        refreshed_at: None,
+        source: wit_tokens::TokenSource::EnvFile,
+        last_error: None,
+    }
+}
+
+impl From<State> for wit_tokens::TokenState {
+    fn from(state: State) -> Self {
+        match state {
+            State::Valid => Self::Valid,
+            State::ExpiringSoon => Self::ExpiringSoon,
+            State::Expired => Self::Expired,
+            State::Reauthorize { .. } => Self::Reauthorize,
+            State::OfAnotherApp => Self::OfAnotherApp,
+        }
+    }
+}
+
+impl From<Source> for wit_tokens::TokenSource {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::OAuth => Self::Oauth,
+            Source::EnvFile => Self::EnvFile,
+            Source::Import => Self::Import,
+        }
+    }
+}
+
+impl From<Outcome> for wit_tokens::RefreshError {
+    fn from(outcome: Outcome) -> Self {
+        match outcome {
+            Outcome::Refused => Self::Refused,
+            Outcome::ClientRefused => Self::ClientRefused,
+            Outcome::RequestRefused => Self::RequestRefused,
+            Outcome::NotSent => Self::NotSent,
+            Outcome::Busy => Self::Busy,
+            Outcome::Failed => Self::Failed,
+            Outcome::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<Credentials> for wit_tokens::Credentials {
+    fn from(credentials: Credentials) -> Self {
+        match credentials {
+            Credentials::Accepted => Self::Accepted,
+            Credentials::NoSecret => Self::NoSecret,
+            Credentials::Rejected => Self::Rejected,
+            Credentials::ScopeRefused => Self::ScopeRefused,
+            Credentials::NotKnown => Self::NotKnown,
         }
     }
 }
@@ -228,6 +317,10 @@ impl From<&Standing> for wit_quotas::RateLimit {
 }
 
 impl wit_maintenance::Guest for Component {
+    fn timer_status() -> Result<wit_maintenance::Timer, WitFailure> {
+        answer(|cx| timer(cx).map_err(|_| Failure::store_unavailable()))
+    }
+
     fn due(limit: u32) -> Result<Vec<String>, WitFailure> {
         answer(|cx| {
             let users = maintenance::due(cx, limit as usize).map_err(|_| Failure::store_unavailable())?;
@@ -256,6 +349,14 @@ impl wit_maintenance::Guest for Component {
             })
         })
     }
+}
+
+fn timer(cx: Context<'_>) -> Result<wit_maintenance::Timer, StoreError> {
+    Ok(wit_maintenance::Timer {
+        running: maintenance::is_running(cx)?,
+        last_pass_ago: validation::last_tick_age(cx).map(|age| age.as_secs()),
+        success_rate: success_rate::text(cx)?,
+    })
 }
 
 impl From<maintenance::RefreshOutcome> for wit_maintenance::RefreshOutcome {

@@ -52,11 +52,14 @@ mod bindings {
     });
 }
 
-pub use bindings::exports::kroger::connector::authorization::SignInProgress;
-pub use bindings::exports::kroger::connector::maintenance::RefreshOutcome;
+pub use bindings::exports::kroger::connector::authorization::{AuthorizationRequest, SignInProgress, SignedIn};
+pub use bindings::exports::kroger::connector::maintenance::{RefreshOutcome, Timer};
 use bindings::exports::kroger::connector::migration::TokenPair;
 pub use bindings::exports::kroger::connector::migration::{ImportOutcome, Standing};
-pub(crate) use bindings::kroger::connector::types::{Failure, FailureCode};
+pub use bindings::exports::kroger::connector::tokens::{
+    Check, Credentials, Reach, RefreshError, TokenSource, TokenState, TokenStatus, UserChecks, Validation,
+};
+pub use bindings::kroger::connector::types::{Failure, FailureCode};
 pub(crate) use bindings::wasi::keyvalue;
 use bindings::{Service, ServicePre};
 
@@ -180,22 +183,9 @@ impl Instance {
         self.service.kroger_connector_maintenance().call_refresh_user(&mut self.store, user).await
     }
 
-    pub(crate) async fn progress(&mut self, state: &str) -> wasmtime::Result<Result<SignInProgress, Failure>> {
-        self.service.kroger_connector_authorization().call_progress(&mut self.store, state).await
-    }
-
-    pub(crate) async fn assess(&mut self, user: &str, found: &Found) -> wasmtime::Result<Result<Standing, Failure>> {
-        self.service.kroger_connector_migration().call_assess(&mut self.store, user, &token_pair(found)).await
-    }
-
-    pub(crate) async fn import_grant(
-        &mut self,
-        user: &str,
-        found: &Found,
-        expected: Standing,
-    ) -> wasmtime::Result<Result<ImportOutcome, Failure>> {
-        let migration = self.service.kroger_connector_migration();
-        migration.call_import_grant(&mut self.store, user, &token_pair(found), expected).await
+    /// What a call of a typed export needs.
+    pub(super) fn parts(&mut self) -> (&mut Store<State>, &Service) {
+        (&mut self.store, &self.service)
     }
 
     pub(crate) async fn tidy(&mut self) -> wasmtime::Result<Result<u32, Failure>> {
@@ -203,7 +193,7 @@ impl Instance {
     }
 }
 
-fn token_pair(found: &Found) -> TokenPair {
+pub(super) fn token_pair(found: &Found) -> TokenPair {
     let text = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
     TokenPair {
         access_token: text(&found.access_token),

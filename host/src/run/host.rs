@@ -12,12 +12,11 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::Full;
 use hyper_util::server::graceful::GracefulShutdown;
-use kroger_core::sign_in::import::Found;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{interval, sleep, timeout};
 
-use super::component::{Blueprint, ImportOutcome, MAX_INSTANCES, RefreshOutcome, SignInProgress, Standing};
+use super::component::{Blueprint, MAX_INSTANCES};
 use super::pool::Pool;
 use super::timer::{Pass, PassError};
 use super::{server, stdio, timer};
@@ -38,7 +37,7 @@ const SAVE_LIMIT: Duration = Duration::from_secs(45);
 
 /// The component, compiled and linked, and the instances it runs in.
 pub struct Host {
-    pool: Pool,
+    pub(super) pool: Pool,
     check_interval: Duration,
     /// What the store refused, and this process alone has.
     rescue: memory::Bucket,
@@ -182,46 +181,6 @@ impl Host {
     /// [`PassError`] where the pass could not begin, or failed for each user.
     pub async fn refresh_due(&self) -> Result<Pass, PassError> {
         timer::pass(&self.pool).await
-    }
-
-    /// Refreshes `user` if that is due.
-    ///
-    /// # Errors
-    /// [`PassError`] where the component cannot tell what became of it.
-    pub async fn refresh_user(&self, user: &str) -> Result<RefreshOutcome, PassError> {
-        timer::refresh(&self.pool, user.to_owned()).await
-    }
-
-    /// How far the sign-in of `state` has come.
-    ///
-    /// # Errors
-    /// [`PassError`] where the component cannot tell.
-    pub async fn sign_in_progress(&self, state: &str) -> Result<SignInProgress, PassError> {
-        let state = state.to_owned();
-        let progress = self.pool.call(move |instance| Box::pin(async move { instance.progress(&state).await }));
-        Ok(progress.await??)
-    }
-
-    /// What `found` would be as the grant of `user`; writes nothing.
-    ///
-    /// # Errors
-    /// [`PassError`] where the component cannot tell.
-    pub async fn assess(&self, user: &str, found: &Found) -> Result<Standing, PassError> {
-        let (user, found) = (user.to_owned(), found.clone());
-        let assessed = self.pool.call(move |instance| Box::pin(async move { instance.assess(&user, &found).await }));
-        Ok(assessed.await??)
-    }
-
-    /// Makes `found` the grant of `user`, if its standing still is `expected`.
-    ///
-    /// # Errors
-    /// [`PassError`] where the component cannot tell what became of it.
-    pub async fn import(&self, user: &str, found: &Found, expected: Standing) -> Result<ImportOutcome, PassError> {
-        let (user, found) = (user.to_owned(), found.clone());
-        let imported = self
-            .pool
-            .call(move |instance| Box::pin(async move { instance.import_grant(&user, &found, expected).await }));
-        Ok(imported.await??)
     }
 
     async fn trim(&self, stop: impl Future<Output = ()>) {

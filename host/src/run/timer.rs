@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::run::component::{Failure, FailureCode, MAX_UPKEEP, RefreshOutcome};
+use crate::run::component::{Failure, MAX_UPKEEP, RefreshOutcome};
 use crate::run::pool::{CallError, Pool};
 
 /// Users that one pass looks at; the rest is still due in the next one.
@@ -49,15 +49,8 @@ pub struct Pass {
 /// Why there was no pass, or no outcome.
 #[derive(Debug)]
 pub enum PassError {
-    /// The component says so, in words for an operator.
-    Refused {
-        /// What happened.
-        message: String,
-        /// What to do next.
-        next_step: String,
-        /// True where it is the app's credentials, and thus the operator's to mend.
-        is_configuration: bool,
-    },
+    /// The component says so.
+    Refused(Failure),
     /// The component did not answer; the log says why.
     NoAnswer,
 }
@@ -65,7 +58,7 @@ pub enum PassError {
 impl fmt::Display for PassError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Refused { message, next_step, .. } => write!(f, "{message} {next_step}"),
+            Self::Refused(failure) => write!(f, "{} {}", failure.message, failure.next_step),
             Self::NoAnswer => f.write_str("The component did not answer."),
         }
     }
@@ -75,11 +68,7 @@ impl std::error::Error for PassError {}
 
 impl From<Failure> for PassError {
     fn from(failure: Failure) -> Self {
-        Self::Refused {
-            is_configuration: failure.code == FailureCode::ClientCredentialsRejected,
-            message: failure.message,
-            next_step: failure.next_step,
-        }
+        Self::Refused(failure)
     }
 }
 
