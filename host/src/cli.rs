@@ -25,8 +25,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use kroger_core::scope::Scope;
 use kroger_core::user::UserId;
 
-use crate::settings::{Given, Purpose, Refused, Settings, StoreLocation, cache_directory};
-use crate::{Host, StartError, log};
+use crate::{Given, Host, Purpose, Refused, Settings, StartError, StoreLocation, cache_directory, log};
 
 /// Keeps Kroger customers signed in and adds to their carts.
 #[derive(Debug, Parser)]

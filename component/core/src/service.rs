@@ -1,5 +1,6 @@
 //! What happens without a caller: the periodic refresh, the sweep, the checks.
 
+pub mod credentials;
 pub mod maintenance;
 pub mod sweep;
 pub mod validation;

@@ -18,15 +18,19 @@ use kroger_core::cart::ledger::IdempotencyKey;
 use kroger_core::cart::order::{self, Given};
 use kroger_core::cart::{self, Added};
 use kroger_core::failure::Failure;
-use kroger_core::grant::on_demand;
+use kroger_core::grant::attempts::AttemptOutcome;
+use kroger_core::grant::lineage::Source;
 use kroger_core::grant::status::{self, Status, TokenState};
+use kroger_core::grant::{on_demand, success_rate};
 use kroger_core::item::Modality;
 use kroger_core::kroger::limits::Endpoint;
-use kroger_core::ports::Timestamp;
+use kroger_core::ports::{StoreError, Timestamp};
 use kroger_core::scope::Scope;
 use kroger_core::secret::Secret;
+use kroger_core::service::credentials::{self, Credentials};
 use kroger_core::service::maintenance;
 use kroger_core::service::validation::{self, Check, Reach, Validation};
+use kroger_core::settings::EnvironmentPair;
 use kroger_core::sign_in::{authorization, exchange, import, pending, sign_out};
 use kroger_core::upstream::quota::{self, QuotaStatus};
 use kroger_core::user::UserId;
@@ -70,6 +74,10 @@ impl wit_authorization::Guest for Component {
         })
     }
 
+    fn decline(state: String) -> Result<(), WitFailure> {
+        answer(|cx| exchange::decline(cx, &state))
+    }
+
     fn progress(state: String) -> Result<wit_authorization::SignInProgress, WitFailure> {
         answer(|cx| {
             let progress = pending::progress(cx, &state);
@@ -93,17 +101,26 @@ impl wit_tokens::Guest for Component {
         answer(|cx| status(cx, &user(cx, user_id.as_deref())?))
     }
 
+    fn list(limit: u32) -> Result<Vec<wit_tokens::TokenStatus>, WitFailure> {
+        answer(|cx| list(cx, limit as usize).map_err(|_| Failure::store_unavailable()))
+    }
+
     fn refresh(user_id: Option<String>) -> Result<wit_tokens::TokenStatus, WitFailure> {
         answer(|cx| {
             let user = user(cx, user_id.as_deref())?;
             let grant = on_demand::refresh(cx, &user)?;
             let status = status::status(cx, &user.key()).ok().flatten();
-            Ok(status.unwrap_or(Status { grant, state: TokenState::Valid, last_error: None }).into())
+            let status = status.unwrap_or(Status { grant, state: TokenState::Valid, last_error: None });
+            Ok(of_grant(status, cx.ports.wall_now()))
         })
     }
 
     fn validate(reach: wit_tokens::Reach) -> Result<wit_tokens::Validation, WitFailure> {
         answer(|cx| Ok(validation::validate(cx, reach.into()).into()))
+    }
+
+    fn check_credentials() -> Result<wit_tokens::Credentials, WitFailure> {
+        answer(|cx| Ok(credentials::check(cx).into()))
     }
 
     fn forget(user_id: String) -> Result<(), WitFailure> {
@@ -113,24 +130,96 @@ impl wit_tokens::Guest for Component {
 
 fn status(cx: Context<'_>, user: &UserId) -> Result<Option<wit_tokens::TokenStatus>, Failure> {
     let status = status::status(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
-    Ok(status.map(Into::into))
+    Ok(status.map(|status| of_grant(status, cx.ports.wall_now())))
 }
 
-impl From<Status> for wit_tokens::TokenStatus {
-    fn from(Status { grant, state, .. }: Status) -> Self {
-        Self {
-            user_id: grant.user_id.as_str().to_owned(),
-            state: match state {
-                TokenState::Valid => wit_tokens::TokenState::Valid,
-                TokenState::ExpiringSoon => wit_tokens::TokenState::ExpiringSoon,
-                TokenState::Expired => wit_tokens::TokenState::Expired,
-                TokenState::Reauthorize { .. } => wit_tokens::TokenState::Reauthorize,
-                TokenState::OfAnotherApp => wit_tokens::TokenState::OfAnotherApp,
-            },
-            expires_at: grant.tokens.expires_at.as_secs(),
-            has_refresh_token: grant.tokens.refresh_token.is_some(),
-            scope: grant.tokens.scope.unwrap_or_default(),
-            refreshed_at: grant.tokens.obtained_at.as_secs(),
+/// The grants in the store, and the default user's pair outside it if the next call would use that.
+fn list(cx: Context<'_>, limit: usize) -> Result<Vec<wit_tokens::TokenStatus>, StoreError> {
+    let now = cx.ports.wall_now();
+    let mut all: Vec<_> = status::all(cx, limit)?.into_iter().map(|status| of_grant(status, now)).collect();
+    let default = &cx.settings.default_user;
+    if let Some(pair) = status::known(cx, default)?.outside {
+        all.retain(|status| status.user_id != default.as_str());
+        all.push(of_outside_pair(default, &pair, now));
+        all.sort_by(|a, b| a.user_id.cmp(&b.user_id));
+        all.truncate(limit);
+    }
+    Ok(all)
+}
+
+fn of_grant(Status { grant, state, last_error }: Status, now: Timestamp) -> wit_tokens::TokenStatus {
+    wit_tokens::TokenStatus {
+        user_id: grant.user_id.as_str().to_owned(),
+        state: state.into(),
+        expires_at: grant.tokens.expires_at.as_secs(),
+        expires_in: grant.tokens.expires_at.since(now).as_secs(),
+        has_refresh_token: grant.tokens.refresh_token.is_some(),
+        scope: grant.tokens.scope.unwrap_or_default(),
+        refreshed_at: Some(grant.tokens.obtained_at.as_secs()),
+        source: grant.source.into(),
+        last_error: last_error.map(Into::into),
+    }
+}
+
+fn of_outside_pair(user: &UserId, pair: &EnvironmentPair, now: Timestamp) -> wit_tokens::TokenStatus {
+    let is_valid = status::outside_left(pair, now).is_some();
+    wit_tokens::TokenStatus {
+        user_id: user.as_str().to_owned(),
+        state: if is_valid { wit_tokens::TokenState::Valid } else { wit_tokens::TokenState::Expired },
+        expires_at: pair.expires_at,
+        expires_in: Timestamp::from_secs(pair.expires_at).since(now).as_secs(),
+        has_refresh_token: pair.refresh_token.is_some(),
+        scope: String::new(),
+        refreshed_at: None,
+        source: wit_tokens::TokenSource::EnvFile,
+        last_error: None,
+    }
+}
+
+impl From<TokenState> for wit_tokens::TokenState {
+    fn from(state: TokenState) -> Self {
+        match state {
+            TokenState::Valid => Self::Valid,
+            TokenState::ExpiringSoon => Self::ExpiringSoon,
+            TokenState::Expired => Self::Expired,
+            TokenState::Reauthorize { .. } => Self::Reauthorize,
+            TokenState::OfAnotherApp => Self::OfAnotherApp,
+        }
+    }
+}
+
+impl From<Source> for wit_tokens::TokenSource {
+    fn from(source: Source) -> Self {
+        match source {
+            Source::OAuth => Self::Oauth,
+            Source::EnvFile => Self::EnvFile,
+            Source::Import => Self::Import,
+        }
+    }
+}
+
+impl From<AttemptOutcome> for wit_tokens::RefreshError {
+    fn from(outcome: AttemptOutcome) -> Self {
+        match outcome {
+            AttemptOutcome::Refused => Self::Refused,
+            AttemptOutcome::ClientRefused => Self::ClientRefused,
+            AttemptOutcome::RequestRefused => Self::RequestRefused,
+            AttemptOutcome::NotSent => Self::NotSent,
+            AttemptOutcome::Busy => Self::Busy,
+            AttemptOutcome::Failed => Self::Failed,
+            AttemptOutcome::Unknown => Self::Unknown,
+        }
+    }
+}
+
+impl From<Credentials> for wit_tokens::Credentials {
+    fn from(credentials: Credentials) -> Self {
+        match credentials {
+            Credentials::Accepted => Self::Accepted,
+            Credentials::NoSecret => Self::NoSecret,
+            Credentials::Rejected => Self::Rejected,
+            Credentials::ScopeRefused => Self::ScopeRefused,
+            Credentials::NotKnown => Self::NotKnown,
         }
     }
 }
@@ -223,6 +312,10 @@ impl From<&QuotaStatus> for wit_quotas::RateLimit {
 }
 
 impl wit_maintenance::Guest for Component {
+    fn timer_status() -> Result<wit_maintenance::Timer, WitFailure> {
+        answer(|cx| timer(cx).map_err(|_| Failure::store_unavailable()))
+    }
+
     fn due(limit: u32) -> Result<Vec<String>, WitFailure> {
         answer(|cx| {
             let users = maintenance::due(cx, limit as usize).map_err(|_| Failure::store_unavailable())?;
@@ -251,6 +344,14 @@ impl wit_maintenance::Guest for Component {
             })
         })
     }
+}
+
+fn timer(cx: Context<'_>) -> Result<wit_maintenance::Timer, StoreError> {
+    Ok(wit_maintenance::Timer {
+        running: maintenance::is_running(cx)?,
+        last_pass_ago: validation::last_tick_age(cx).map(|age| age.as_secs()),
+        success_rate: success_rate::text(cx)?,
+    })
 }
 
 impl From<maintenance::RefreshOutcome> for wit_maintenance::RefreshOutcome {

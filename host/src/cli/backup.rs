@@ -7,8 +7,8 @@ use clap::Args;
 
 use super::print::{confirm, print, span};
 use super::{Ending, StoreOptions};
-use crate::keyvalue::sqlite::{self, Existing};
-use crate::settings::{Given, Purpose, StoreLocation};
+use crate::keep::sqlite::{self, Existing};
+use crate::{Given, Purpose, StoreLocation};
 
 pub(super) const BACKUP_EXAMPLES: &str = "\
 Examples:

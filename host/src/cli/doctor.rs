@@ -13,7 +13,7 @@ use serde::Serialize;
 
 use super::print::{Cell, Palette, Tone, print, table};
 use super::{Ending, StoreOptions};
-use crate::settings::{Given, Purpose, Settings, StoreLocation};
+use crate::{Given, Purpose, Settings, StoreLocation};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:

@@ -12,8 +12,8 @@ use kroger_core::sign_in::import::Found;
 
 use super::print::{Cell, Palette, Tone, confirm, now, print, printable, short, span, table};
 use super::{Ending, StoreOptions, legacy, log, settings, start, user_id};
-use crate::settings::Given;
-use crate::token_files::{self, SignIn};
+use crate::Given;
+use crate::files::token_files::{self, SignIn};
 use crate::{Host, ImportOutcome, Standing};
 
 pub(super) const EXAMPLES: &str = "\

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 
 use super::print::printable;
 use super::{Ending, warn};
-use crate::settings::StoreLocation;
-use crate::token_files::{self, SignIn, TokenFile, TokenFileError, Unusable};
+use crate::StoreLocation;
+use crate::files::token_files::{self, SignIn, TokenFile, TokenFileError, Unusable};
 use crate::{Host, ImportOutcome, Standing};
 
 /// Files that are kept beside the store.
@@ -125,7 +125,7 @@ pub(super) async fn take_in(host: &Host, kept: &[Kept]) {
 /// A file without any user's token is as good as none.
 fn readable(path: &Path) -> Result<TokenFile, TokenFileError> {
     match token_files::read_pickle(path) {
-        Err(TokenFileError::Empty(kind)) => Ok(TokenFile { kind, sign_ins: Vec::new(), unusable: Vec::new() }),
+        Err(TokenFileError::Empty(_)) => Ok(TokenFile { sign_ins: Vec::new(), unusable: Vec::new() }),
         read => read,
     }
 }

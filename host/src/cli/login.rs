@@ -21,7 +21,8 @@ use url::Url;
 use super::ask::{self, text};
 use super::print::{print, printable, span};
 use super::{Ending, StoreOptions, legacy, open, require_credentials, scope, serve, settings, signals, start, user_id};
-use crate::settings::{Given, is_loopback};
+use crate::Given;
+use crate::reach::address::is_on_this_machine;
 use crate::{Host, SignInProgress};
 
 pub(super) const LOGIN_EXAMPLES: &str = "\
@@ -117,7 +118,7 @@ pub(super) async fn logout(options: &LogoutOptions, given: &Given) -> Result<(),
 /// Takes redirects at the redirect URI, if nobody else does and it is of this
 /// machine.
 async fn listener(redirect_uri: &Url) -> Option<TcpListener> {
-    if redirect_uri.scheme() != "http" || !is_loopback(redirect_uri) {
+    if redirect_uri.scheme() != "http" || !is_on_this_machine(redirect_uri) {
         return None;
     }
     let port = redirect_uri.port_or_known_default()?;

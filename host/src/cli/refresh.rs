@@ -6,7 +6,7 @@ use clap::Args;
 
 use super::print::{print, printable};
 use super::{Ending, StoreOptions, require_credentials, serve, settings, signals, start, user_id};
-use crate::settings::Given;
+use crate::Given;
 use crate::{Finished, Host, Pass, RefreshOutcome};
 
 pub(super) const EXAMPLES: &str = "\

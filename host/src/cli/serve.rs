@@ -10,7 +10,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::{Ending, ServeOptions, require_credentials, settings, signals, start, warn};
-use crate::settings::{Given, Purpose, Settings, StoreLocation, base_url};
+use crate::reach::address::is_loopback;
+use crate::settings::redirect::base_url;
+use crate::{Given, Purpose, Settings, StoreLocation};
 
 pub(super) const DEFAULT_PORT: u16 = 9004;
 
@@ -66,7 +68,7 @@ async fn run(settings: Settings, listener: TcpListener, lines: &[String]) -> Res
 }
 
 fn warn_of_exposure(address: SocketAddr) {
-    if !address.ip().is_loopback() {
+    if !is_loopback(address.ip()) {
         tracing::warn!(%address, "whoever reaches this address can act for everyone who is signed in");
     }
     if address.ip().is_unspecified() {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::ask::{self, text};
 use super::print::{Cell, Palette, Tone, bar, now, print, short, span, table};
 use super::{Ending, StoreOptions, look};
-use crate::settings::{Given, Purpose, StoreLocation};
+use crate::{Given, Purpose, StoreLocation};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:

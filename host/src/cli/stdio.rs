@@ -16,7 +16,7 @@ use tokio::time::sleep;
 use super::serve::{RunningSandbox, address, bind, listen_address, redirect_port};
 use super::{Ending, ServeOptions, require_credentials, settings, signals, start, warn};
 use crate::MAX_LINE;
-use crate::settings::{Given, Purpose, Settings, StoreLocation};
+use crate::{Given, Purpose, Settings, StoreLocation};
 
 /// Lines that wait to be read, or written.
 const LINES: usize = 64;

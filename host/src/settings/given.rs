@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use kroger_core::settings::known::is_known;
 
-use super::Refused;
-use crate::keyvalue::dotenv::{Dotenv, Malformed, read_dotenv};
+use super::refused::Refused;
+use crate::files::dotenv::{Dotenv, Malformed, read_dotenv};
 
 const DOTENV: &str = ".env";
 
@@ -156,7 +156,7 @@ mod tests {
 
     #[test]
     fn a_setting_in_a_malformed_line_is_refused_by_name_and_line_unless_the_environment_has_it() {
-        let dotenv = |text: &str| crate::keyvalue::dotenv::parse(text.as_bytes());
+        let dotenv = |text: &str| crate::files::dotenv::parse(text.as_bytes());
         let secret = "# ours\nKROGER_CLIENT_SECRET=\"canary\n";
 
         let refused = check_malformed(&dotenv(secret), &[]).unwrap_err().to_string();

@@ -7,8 +7,8 @@ use std::path::Path;
 
 use super::{Point, Verdict};
 use crate::cli::legacy;
-use crate::keyvalue::sqlite;
-use crate::settings::{Given, Settings, StoreLocation};
+use crate::keep::sqlite;
+use crate::{Given, Settings, StoreLocation};
 
 /// Below this a store soon cannot take what must not be lost.
 const LEAST_SPACE: u64 = 16 << 20;

@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::{Point, Verdict};
 use crate::cli::ask::{self, text};
 use crate::cli::print::{printable, short};
-use crate::keyvalue::sqlite;
-use crate::settings::{Given, Settings, StoreLocation, cache_directory};
+use crate::keep::sqlite;
+use crate::{Given, Settings, StoreLocation, cache_directory};
 use crate::{Host, StartError};
 
 /// Opens the store, if there is one, and has the component validate all.

@@ -19,9 +19,10 @@ use url::Url;
 use wasmtime_wasi_http::Error;
 
 use super::{Point, Verdict};
+use crate::Settings;
 use crate::cli::print::span;
-use crate::egress::Egress;
-use crate::settings::{Settings, is_loopback};
+use crate::reach::address::is_on_this_machine;
+use crate::reach::egress::Egress;
 
 /// A clock that is further off makes tokens seem good that are not.
 const MOST_SKEW: Duration = Duration::from_secs(30);
@@ -31,7 +32,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 
 pub(super) async fn points(settings: &Settings) -> Vec<Point> {
     let component = &settings.component;
-    let Some(egress) = Egress::to(&component.api_base_url) else {
+    let Some(egress) = Egress::to(&component.api_base_url, 1) else {
         return vec![Point::bad("network", "KROGER_API_BASE_URL names no host")];
     };
     let host = component.api_base_url.host_str().unwrap_or_default();
@@ -134,7 +135,7 @@ pub(super) async fn redirect(settings: &Settings) -> Point {
     if let Some(words) = settings.unserved_redirect() {
         return Point::bad(NAME, words);
     }
-    if uri.scheme() != "http" || !is_loopback(uri) {
+    if uri.scheme() != "http" || !is_on_this_machine(uri) {
         let words = format!("{uri} is not of this machine; open it in a browser: it must lead to /auth/callback here");
         return Point::new(NAME, Verdict::Note, words);
     }

@@ -1,0 +1,323 @@
+//! Opening a store: its directory and file, the journal that its filesystem allows, its schema.
+//!
+//! Files get their mode at creation. A file that is not a store of ours is never changed.
+
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
+
+use super::fault::Fault;
+use super::open_error::{FILE, Obstacle, OpenError};
+use super::schema::{check_integrity, create_schema, recognise};
+
+/// How long to wait for another program's lock, and what tests vary.
+#[derive(Clone)]
+pub(super) struct Options {
+    pub(super) wait: Duration,
+    /// A way of file access built into `SQLite`, in place of the system's usual one.
+    pub(super) vfs: Option<&'static str>,
+    /// Beyond this many pages `SQLite` finds the disk full.
+    pub(super) max_pages: Option<u32>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { wait: Duration::from_secs(5), vfs: None, max_pages: None }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Journal {
+    /// Readers never wait for a writer.
+    WriteAhead,
+    /// Where the filesystem has no shared memory: readers wait while a commit is written.
+    Rollback,
+}
+
+pub(super) struct Opened {
+    pub(super) location: Location,
+    pub(super) connection: Connection,
+    pub(super) journal: Journal,
+}
+
+/// Opens the store in `directory`, and creates what is absent.
+pub(super) fn open(directory: &Path, name: &str, options: Options) -> Result<Opened, OpenError> {
+    let named = |obstacle: Obstacle| obstacle.of(name);
+    let location = place(directory, options).map_err(named)?;
+    // Nobody waits for an answer yet, so this is more patient than a write.
+    let patience = location.options.wait * 3;
+    let (connection, journal) = patiently(patience, || prepare(&location)).map_err(named)?;
+    Ok(Opened { location, connection, journal })
+}
+
+/// Where the store's file is, and how to connect to it.
+pub(super) struct Location {
+    file: PathBuf,
+    /// Whether it is from before.
+    was_there: bool,
+    identity: FileIdentity,
+    options: Options,
+}
+
+/// Tells the file at a path from one that took its place.
+#[derive(PartialEq, Eq)]
+struct FileIdentity {
+    device: u64,
+    inode: u64,
+}
+
+impl FileIdentity {
+    fn at(path: &Path) -> io::Result<Self> {
+        let metadata = fs::metadata(path)?;
+        let (device, inode) = (metadata.dev(), metadata.ino());
+        Ok(Self { device, inode })
+    }
+}
+
+impl Location {
+    /// Fails if the file that was opened is not at its path: what is written to it then, a restart
+    /// would not find.
+    pub(super) fn check_in_place(&self) -> Result<(), Fault> {
+        match FileIdentity::at(&self.file) {
+            Ok(identity) if identity == self.identity => Ok(()),
+            Ok(_) => Err(Fault::Moved),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Fault::Moved),
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// Not with `SQLite`'s read-only flag: such a connection could not repair what a crashed
+    /// program left behind.
+    pub(super) fn connect_for_reading(&self) -> rusqlite::Result<Connection> {
+        let connection = self.connect()?;
+        connection.pragma_update(None, "query_only", true)?;
+        Ok(connection)
+    }
+
+    pub(super) fn connect_for_writing(&self) -> rusqlite::Result<Connection> {
+        let connection = self.connect()?;
+        self.prepare_for_writing(&connection)?;
+        Ok(connection)
+    }
+
+    fn prepare_for_writing(&self, connection: &Connection) -> rusqlite::Result<()> {
+        // FULL: a commit has been flushed when it returns. On macOS a plain flush stops at the
+        // drive's cache.
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "fullfsync", true)?;
+        connection.pragma_update(None, "checkpoint_fullfsync", true)?;
+        // What was deleted does not linger in the file.
+        connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
+        if let Some(pages) = self.options.max_pages {
+            connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
+        }
+        Ok(())
+    }
+
+    /// `SQLite` is not asked to create the file: it would not be told the mode.
+    fn connect(&self) -> rusqlite::Result<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = match self.options.vfs {
+            Some(vfs) => Connection::open_with_flags_and_vfs(&self.file, flags, vfs)?,
+            None => Connection::open_with_flags(&self.file, flags)?,
+        };
+        wait_for_locks(&mut connection, self.options.wait)?;
+        connection.pragma_update(None, "temp_store", "MEMORY")?;
+        Ok(connection)
+    }
+}
+
+/// Asks again every millisecond. `SQLite`'s own waiting slows down to ten times a second, and
+/// starves beside a process that writes without pause.
+pub(super) fn wait_for_locks(connection: &mut Connection, wait: Duration) -> rusqlite::Result<()> {
+    let mut since = Instant::now();
+    connection.busy_handler(Some(move |asked: i32| {
+        if asked == 0 {
+            since = Instant::now();
+        }
+        thread::sleep(Duration::from_millis(1));
+        since.elapsed() < wait
+    }))
+}
+
+/// Creates the directory and an empty file, each for its owner alone, if they are absent.
+fn place(directory: &Path, options: Options) -> Result<Location, Obstacle> {
+    match fs::metadata(directory) {
+        Ok(metadata) if metadata.is_file() => return Err(Obstacle::LegacyFile),
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            create_directory(directory).map_err(|error| not_made(&error))?;
+        }
+        Err(error) => return Err(not_made(&error)),
+    }
+    let file = fs::canonicalize(directory)?.join(FILE);
+    let was_there = file.try_exists()?;
+    if !was_there {
+        create_file(&file)?;
+    }
+    Ok(Location { identity: FileIdentity::at(&file)?, was_there, file, options })
+}
+
+/// Some places are no directories, or are none where files can be: `/proc`.
+fn not_made(error: &io::Error) -> Obstacle {
+    match Fault::of(error) {
+        Fault::Io => Obstacle::NotMade(error.to_string()),
+        fault => Obstacle::Fault(fault),
+    }
+}
+
+pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
+    DirBuilder::new().recursive(true).mode(0o700).create(directory)?;
+    let created = fs::canonicalize(directory)?;
+    created.parent().map_or(Ok(()), sync_directory)
+}
+
+/// Only ever creates: to open an existing store and close it again would drop the locks that this
+/// process has on it.
+fn create_file(file: &Path) -> io::Result<()> {
+    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    match created {
+        Ok(_) => file.parent().map_or(Ok(()), sync_directory),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
+    }
+}
+
+pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// Repeats `attempt` while another program holds the lock: some of `SQLite`'s locks are not waited
+/// for.
+fn patiently<T>(wait: Duration, attempt: impl Fn() -> Result<T, Obstacle>) -> Result<T, Obstacle> {
+    let start = Instant::now();
+    loop {
+        match attempt() {
+            Err(obstacle) if obstacle.is_lock() && start.elapsed() < wait => thread::sleep(Duration::from_millis(5)),
+            result => return result,
+        }
+    }
+}
+
+fn prepare(location: &Location) -> Result<(Connection, Journal), Obstacle> {
+    let (mut connection, journal) =
+        unless_refused_for_good(|| with_write_ahead_log(location), || with_rollback_journal(location))?;
+    check_integrity(&connection)?;
+    if create_schema(&mut connection)? && location.was_there {
+        tracing::warn!(
+            file = %location.file.display(),
+            "the store's file was empty, and a new store is made in it; where people had signed in, something emptied \
+             it: restore a backup (kroger-mcp restore), or they sign in again"
+        );
+    }
+    Ok((connection, journal))
+}
+
+/// A filesystem without shared memory refuses it each time; a machine that is short of something
+/// does so once, and that must not take the log away from under those who use it.
+fn unless_refused_for_good<T>(
+    attempt: impl Fn() -> Result<T, Obstacle>,
+    otherwise: impl FnOnce() -> Result<T, Obstacle>,
+) -> Result<T, Obstacle> {
+    const REFUSALS: u32 = 4;
+
+    for _ in 0..REFUSALS {
+        match attempt() {
+            Err(Obstacle::Sqlite(error)) if refuses_shared_memory(&error) => thread::sleep(Duration::from_millis(5)),
+            result => return result,
+        }
+    }
+    otherwise()
+}
+
+fn with_write_ahead_log(location: &Location) -> Result<(Connection, Journal), Obstacle> {
+    let connection = location.connect()?;
+    // SQLite opens what it may not write for reading only, and does not say so.
+    if connection.is_readonly("main")? {
+        return Err(Obstacle::Fault(Fault::ReadOnly));
+    }
+    location.prepare_for_writing(&connection)?;
+    recognise(&connection)?;
+    if journal_mode(&connection, "wal")? != "wal" {
+        return Ok((connection, Journal::Rollback));
+    }
+    // The first read is what opens the log and its shared memory.
+    recognise(&connection)?;
+    Ok((connection, Journal::WriteAhead))
+}
+
+/// Turns a store that may already have a write-ahead log back, which only a connection that shares
+/// nothing can do here.
+fn with_rollback_journal(location: &Location) -> Result<(Connection, Journal), Obstacle> {
+    let mut alone = location.connect()?;
+    // Where others use the log this cannot succeed; then shared memory is asked for again.
+    wait_for_locks(&mut alone, location.options.wait.min(Duration::from_millis(100)))?;
+    alone.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
+    location.prepare_for_writing(&alone)?;
+    recognise(&alone)?;
+    journal_mode(&alone, "delete")?;
+    drop(alone);
+    Ok((location.connect_for_writing()?, Journal::Rollback))
+}
+
+fn journal_mode(connection: &Connection, mode: &str) -> rusqlite::Result<String> {
+    connection.pragma_update_and_check(None, "journal_mode", mode, |row| row.get(0))
+}
+
+fn refuses_shared_memory(error: &rusqlite::Error) -> bool {
+    let shared_memory =
+        [ffi::SQLITE_IOERR_SHMOPEN, ffi::SQLITE_IOERR_SHMSIZE, ffi::SQLITE_IOERR_SHMLOCK, ffi::SQLITE_IOERR_SHMMAP];
+    error.sqlite_error_code() == Some(ErrorCode::CannotOpen)
+        || error.sqlite_extended_error_code().is_some_and(|code| shared_memory.contains(&code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    use std::cell::Cell;
+
+    fn failure(code: i32) -> Obstacle {
+        rusqlite::Error::SqliteFailure(ffi::Error::new(code), None).into()
+    }
+
+    /// Fails so often, then succeeds.
+    fn failing(times: u32, code: i32) -> impl Fn() -> Result<Journal, Obstacle> {
+        let left = Cell::new(times);
+        move || match left.get() {
+            0 => Ok(Journal::WriteAhead),
+            more => {
+                left.set(more - 1);
+                Err(failure(code))
+            }
+        }
+    }
+
+    #[test]
+    fn each_way_of_being_locked_is_waited_for_and_nothing_else_is() {
+        let patience = Duration::from_secs(10);
+        for code in [ffi::SQLITE_BUSY, ffi::SQLITE_BUSY_RECOVERY, ffi::SQLITE_BUSY_SNAPSHOT, ffi::SQLITE_PROTOCOL] {
+            assert!(patiently(patience, failing(3, code)).is_ok(), "{code}");
+        }
+        for code in [ffi::SQLITE_CORRUPT, ffi::SQLITE_FULL, ffi::SQLITE_READONLY, ffi::SQLITE_CANTOPEN] {
+            assert!(patiently(patience, failing(1, code)).is_err(), "{code}");
+        }
+    }
+
+    #[test]
+    fn shared_memory_that_is_refused_once_takes_nobodys_log_away() {
+        let otherwise = || Ok(Journal::Rollback);
+        for code in [ffi::SQLITE_CANTOPEN, ffi::SQLITE_IOERR_SHMMAP, ffi::SQLITE_IOERR_SHMOPEN] {
+            let once = unless_refused_for_good(failing(1, code), otherwise);
+            let always = unless_refused_for_good(failing(u32::MAX, code), otherwise);
+
+            assert!(matches!(once, Ok(Journal::WriteAhead)), "{code}");
+            assert!(matches!(always, Ok(Journal::Rollback)), "{code}");
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! Why a store cannot be opened, and what the operator can do about it.
+
+use std::fmt;
+use std::io;
+
+use rusqlite::ErrorCode;
+
+use super::fault::Fault;
+
+/// The name of the store's file in its directory.
+pub(super) const FILE: &str = "store.sqlite3";
+
+/// Of the newest schema that this program knows, in the header's `user_version`.
+pub(super) const SCHEMA_VERSION: i32 = 1;
+
+/// Why a store cannot be opened, and what to do next; names the store as the user gave it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OpenError {
+    /// There is a file where the store's directory should be: perhaps the first system's token file.
+    LegacyFile {
+        store: String,
+    },
+    /// The file is not a store, though it may be some other program's database.
+    NotAStore {
+        store: String,
+    },
+    /// A newer version of this program wrote it.
+    NewerSchema {
+        store: String,
+        found: i32,
+    },
+    /// There is no directory, and none can be made.
+    NotMade {
+        store: String,
+        why: String,
+    },
+    Failed {
+        store: String,
+        fault: Fault,
+    },
+}
+
+impl fmt::Display for OpenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::LegacyFile { store } => write!(
+                f,
+                "{store} is a file, not a directory; if it is the token file of the first system, `kroger-mcp serve` \
+                 takes it in, else move it away, or name another store"
+            ),
+            Self::NotAStore { store } => {
+                write!(f, "{FILE} in {store} is not a store of this program; move it away, or name another store")
+            }
+            Self::NewerSchema { store, found } => write!(
+                f,
+                "the store {store} was written by a newer version of this program (schema {found}, this version \
+                 knows {SCHEMA_VERSION}); upgrade this program, or name another store"
+            ),
+            Self::NotMade { store, why } => {
+                write!(f, "the store {store} cannot be made here: {why}; name a directory that can be")
+            }
+            Self::Failed { store, fault } => write!(f, "cannot open the store {store}: {fault}; {}", remedy(*fault)),
+        }
+    }
+}
+
+impl std::error::Error for OpenError {}
+
+fn remedy(fault: Fault) -> &'static str {
+    match fault {
+        Fault::Full => "free some space, or name a store on another disk",
+        Fault::ReadOnly => "make it writable, or name a store elsewhere",
+        Fault::Denied => "give this user read and write access to the directory and the files in it",
+        Fault::Locked => "close the program that holds it (a backup, a database browser), then start again",
+        Fault::Damaged => "restore it from a backup, or move it away and sign in again",
+        Fault::Moved | Fault::Stopped => "start again",
+        Fault::Io | Fault::Unconfirmed => "check the disk, then start again or name a store on another one",
+        Fault::Internal => "start again; if it stays, move the store away and sign in again",
+    }
+}
+
+/// An [`OpenError`] that does not know the store's name yet.
+pub(super) enum Obstacle {
+    LegacyFile,
+    NotAStore,
+    NotMade(String),
+    NewerSchema(i32),
+    Fault(Fault),
+    Sqlite(rusqlite::Error),
+}
+
+impl Obstacle {
+    /// The second is what a reader gets who finds the log's index in motion too often.
+    pub(super) fn is_lock(&self) -> bool {
+        let Self::Sqlite(error) = self else { return false };
+        matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::FileLockingProtocolFailed))
+    }
+
+    pub(super) fn of(self, name: &str) -> OpenError {
+        let store = name.to_owned();
+        match self {
+            Self::LegacyFile => OpenError::LegacyFile { store },
+            Self::NotAStore => OpenError::NotAStore { store },
+            Self::NotMade(why) => OpenError::NotMade { store, why },
+            Self::NewerSchema(found) => OpenError::NewerSchema { store, found },
+            Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+                OpenError::NotAStore { store }
+            }
+            Self::Sqlite(error) => OpenError::Failed { store, fault: error.into() },
+            Self::Fault(fault) => OpenError::Failed { store, fault },
+        }
+    }
+}
+
+impl From<rusqlite::Error> for Obstacle {
+    fn from(error: rusqlite::Error) -> Self {
+        Self::Sqlite(error)
+    }
+}
+
+impl From<io::Error> for Obstacle {
+    fn from(error: io::Error) -> Self {
+        Self::Fault(error.into())
+    }
+}

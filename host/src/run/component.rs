@@ -1,0 +1,340 @@
+//! The component: its world as Rust types, how it is compiled and linked, and
+//! the state that one instance has on this side.
+//!
+//! What is linked here is everything the component can reach. There is no
+//! filesystem, no socket, no argument, and no environment variable but the
+//! settings that were handed in.
+
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body_util::{BodyExt, Full, Limited};
+use kroger_core::ports::Timestamp;
+use kroger_core::secret::Secret;
+use kroger_core::sign_in::import::Found;
+use tokio::sync::oneshot;
+use wasmtime::component::{Component, HasSelf, InstancePre, Linker, ResourceTable};
+use wasmtime::{Cache, CacheConfig, Config, Engine, PoolingAllocationConfig, ResourceLimiter, Store};
+use wasmtime_wasi::cli::{WasiCli, WasiCliView};
+use wasmtime_wasi::p2::bindings::{cli, random};
+use wasmtime_wasi::random::WasiRandom;
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+use crate::keep::buckets::Buckets;
+use crate::reach::egress::Egress;
+use crate::run::guest_log::GuestLog;
+
+mod bindings {
+    #![allow(unreachable_pub, missing_docs, clippy::pedantic, reason = "generated code")]
+
+    wasmtime::component::bindgen!({
+        path: "../wit",
+        world: "kroger:connector/service",
+        imports: {
+            "wasi:keyvalue": async | trappable,
+            default: trappable,
+        },
+        exports: { default: async },
+        require_store_data_send: true,
+        with: {
+            "wasi:io": wasmtime_wasi::p2::bindings::io,
+            "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
+            "wasi:random": wasmtime_wasi::p2::bindings::random,
+            "wasi:http": wasmtime_wasi_http::p2::bindings::http,
+            "wasi:keyvalue/store.bucket": crate::keep::buckets::Bucket,
+        },
+    });
+}
+
+pub use bindings::exports::kroger::connector::authorization::{AuthorizationRequest, SignInProgress, SignedIn};
+pub use bindings::exports::kroger::connector::maintenance::{RefreshOutcome, Timer};
+use bindings::exports::kroger::connector::migration::TokenPair;
+pub use bindings::exports::kroger::connector::migration::{ImportOutcome, Standing};
+pub use bindings::exports::kroger::connector::tokens::{
+    Check, Credentials, Reach, RefreshError, TokenSource, TokenState, TokenStatus, UserChecks, Validation,
+};
+pub use bindings::kroger::connector::types::{Failure, FailureCode};
+pub(crate) use bindings::wasi::keyvalue;
+use bindings::{Service, ServicePre};
+
+/// The component itself, for any WASI 0.2 host.
+pub static COMPONENT: &[u8] = include_bytes!(env!("KROGER_CONNECTOR_COMPONENT"));
+
+/// Instances for callers at once. A call spends most of its time waiting for
+/// Kroger, so there are many more than cores; 64 of them hold the 64
+/// clients, at about 2 MiB each.
+pub(crate) const MAX_CALLS: u32 = 64;
+
+/// Instances for upkeep, which callers cannot take: 8 refreshes of the timer,
+/// and whoever saves what the store refused.
+pub(crate) const MAX_UPKEEP: u32 = 9;
+
+/// Instances at once, those that run and those that wait for work.
+pub(crate) const MAX_INSTANCES: u32 = MAX_CALLS + MAX_UPKEEP;
+
+/// Linear memory that one instance can have. Its working set is about 2 MiB;
+/// the largest request and answer together are 6 MiB.
+const MAX_MEMORY: usize = 64 << 20;
+
+/// Memory does not shrink: an instance that grew beyond this is not used again.
+const MAX_MEMORY_TO_KEEP: usize = 16 << 20;
+
+/// Elements of all the tables of one instance.
+const MAX_TABLE_ELEMENTS: usize = 20_000;
+
+/// The largest answer that the component can give.
+const MAX_RESPONSE: usize = 4 << 20;
+
+/// Whoever waits this long for the compilation is told what for.
+const NOTICEABLE: Duration = Duration::from_millis(500);
+
+/// How often a running guest is made to let others run, and its deadline seen.
+const EPOCH: Duration = Duration::from_millis(20);
+
+/// What instances are made from, and with.
+pub(crate) struct Blueprint {
+    pre: ServicePre<State>,
+    variables: Vec<(String, String)>,
+    buckets: Arc<Buckets>,
+    egress: Egress,
+}
+
+impl Blueprint {
+    /// Compiles the component, or takes it from the cache in `cache_dir`.
+    ///
+    /// `variables` become the guest's environment, all of it.
+    pub(crate) fn new(
+        cache_dir: Option<&Path>,
+        variables: Vec<(String, String)>,
+        buckets: Buckets,
+        egress: Egress,
+    ) -> wasmtime::Result<Self> {
+        let engine = engine(cache_dir)?;
+        let component = compiled(&engine)?;
+        let pre = ServicePre::new(pre_instance(&engine, &component)?)?;
+        keep_epochs_passing(&engine);
+        Ok(Self { pre, variables, buckets: Arc::new(buckets), egress })
+    }
+
+    pub(crate) async fn instantiate(&self) -> wasmtime::Result<Instance> {
+        let mut store = Store::new(self.pre.engine(), self.state());
+        store.limiter(|state| &mut state.limits);
+        store.set_epoch_deadline(1);
+        store.epoch_deadline_async_yield_and_update(1);
+        let service = self.pre.instantiate_async(&mut store).await?;
+        Ok(Instance { store, service })
+    }
+
+    fn state(&self) -> State {
+        let log = GuestLog::default();
+        let mut wasi = WasiCtx::builder();
+        wasi.envs(&self.variables).stdout(log.clone()).stderr(log);
+        State {
+            wasi: wasi.build(),
+            http: WasiHttpCtx::new(),
+            table: ResourceTable::new(),
+            egress: self.egress.clone(),
+            buckets: Arc::clone(&self.buckets),
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// One instance, for one call at a time.
+pub(crate) struct Instance {
+    store: Store<State>,
+    service: Service,
+}
+
+impl Instance {
+    /// True where the instance is worth using again.
+    pub(crate) fn is_slender(&self) -> bool {
+        self.store.data().limits.memory <= MAX_MEMORY_TO_KEEP
+    }
+
+    /// Has the component answer `request`, and collects its whole answer.
+    pub(crate) async fn handle(&mut self, request: Request<Full<Bytes>>) -> wasmtime::Result<Response<Full<Bytes>>> {
+        let (sender, receiver) = oneshot::channel();
+        let mut http = self.store.data_mut().http();
+        let request = http.new_incoming_request(Scheme::Http, request)?;
+        let out = http.new_response_outparam(sender)?;
+        let handler = self.service.wasi_http_incoming_handler();
+        let answer = async {
+            let (parts, body) = receiver.await??.into_parts();
+            let body = Limited::new(body, MAX_RESPONSE).collect().await;
+            let body = body.map_err(|error| wasmtime::format_err!("the answer's body: {error}"))?;
+            Ok(Response::from_parts(parts, Full::new(body.to_bytes())))
+        };
+        let ((), response) = tokio::try_join!(handler.call_handle(&mut self.store, request, out), answer)?;
+        Ok(response)
+    }
+
+    pub(crate) async fn due(&mut self, limit: u32) -> wasmtime::Result<Result<Vec<String>, Failure>> {
+        self.service.kroger_connector_maintenance().call_due(&mut self.store, limit).await
+    }
+
+    pub(crate) async fn refresh_user(&mut self, user: &str) -> wasmtime::Result<Result<RefreshOutcome, Failure>> {
+        self.service.kroger_connector_maintenance().call_refresh_user(&mut self.store, user).await
+    }
+
+    /// What a call of a typed export needs.
+    pub(super) fn parts(&mut self) -> (&mut Store<State>, &Service) {
+        (&mut self.store, &self.service)
+    }
+
+    pub(crate) async fn tidy(&mut self) -> wasmtime::Result<Result<u32, Failure>> {
+        self.service.kroger_connector_maintenance().call_tidy(&mut self.store).await
+    }
+}
+
+pub(super) fn token_pair(found: &Found) -> TokenPair {
+    let text = |secret: &Option<Secret>| secret.as_ref().map(|secret| secret.expose().to_owned());
+    TokenPair {
+        access_token: text(&found.access_token),
+        refresh_token: text(&found.refresh_token),
+        expires_at: found.expires_at.map(Timestamp::as_secs),
+        obtained_at: found.obtained_at.map(Timestamp::as_secs),
+        scope: found.scope.clone(),
+    }
+}
+
+/// What one instance has on this side.
+pub(crate) struct State {
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    pub(crate) table: ResourceTable,
+    egress: Egress,
+    pub(crate) buckets: Arc<Buckets>,
+    limits: Limits,
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { ctx: &mut self.http, table: &mut self.table, hooks: &mut self.egress }
+    }
+}
+
+/// Bounds an instance's memory and tables, and remembers its size.
+#[derive(Default)]
+struct Limits {
+    memory: usize,
+}
+
+impl ResourceLimiter for Limits {
+    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let is_allowed = desired <= MAX_MEMORY;
+        if is_allowed {
+            self.memory = self.memory.max(desired);
+        }
+        Ok(is_allowed)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= MAX_TABLE_ELEMENTS)
+    }
+}
+
+fn engine(cache_dir: Option<&Path>) -> wasmtime::Result<Engine> {
+    let mut config = Config::new();
+    config
+        .epoch_interruption(true)
+        .concurrency_support(false)
+        .cache(cache_dir.and_then(cache))
+        .allocation_strategy(pooling());
+    if let Ok(engine) = Engine::new(&config) {
+        return Ok(engine);
+    }
+    // The pool reserves address space, which a container's limits may refuse.
+    tracing::warn!("no address space for pooled instances; each is allocated by itself");
+    config.allocation_strategy(wasmtime::InstanceAllocationStrategy::OnDemand);
+    Engine::new(&config)
+}
+
+/// From the cache it takes milliseconds, else seconds.
+fn compiled(engine: &Engine) -> wasmtime::Result<Component> {
+    let (done, compiling) = mpsc::channel::<()>();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            if compiling.recv_timeout(NOTICEABLE) == Err(mpsc::RecvTimeoutError::Timeout) {
+                tracing::info!("compiling the component, once; this takes some seconds");
+            }
+        });
+        let component = Component::from_binary(engine, COMPONENT);
+        drop(done);
+        component
+    })
+}
+
+fn pooling() -> PoolingAllocationConfig {
+    let mut pooling = PoolingAllocationConfig::new();
+    pooling
+        .total_component_instances(MAX_INSTANCES)
+        .total_core_instances(MAX_INSTANCES * 16)
+        .total_memories(MAX_INSTANCES * 2)
+        .total_tables(MAX_INSTANCES * 8)
+        .total_stacks(MAX_INSTANCES)
+        .table_elements(MAX_TABLE_ELEMENTS)
+        .max_memory_size(MAX_MEMORY)
+        .max_unused_warm_slots(0);
+    pooling
+}
+
+/// Without a cache each start compiles anew, which takes seconds but works.
+fn cache(dir: &Path) -> Option<Cache> {
+    let mut config = CacheConfig::new();
+    config.with_directory(dir);
+    let made = crate::files::private_directory::create(dir).map_err(wasmtime::Error::from);
+    match made.and_then(|()| Cache::new(config)) {
+        Ok(cache) => Some(cache),
+        Err(error) => {
+            tracing::warn!(%error, "compiled code cannot be cached");
+            None
+        }
+    }
+}
+
+fn pre_instance(engine: &Engine, component: &Component) -> wasmtime::Result<InstancePre<State>> {
+    let mut linker = Linker::new(engine);
+    // Standard streams, clocks, randomness, outgoing HTTP; then what else Rust's
+    // standard library imports. No filesystem and no sockets are there to ask for.
+    wasmtime_wasi_http::p2::add_to_linker_async(&mut linker)?;
+    let l = &mut linker;
+    cli::environment::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::exit::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::terminal_input::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::terminal_output::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::terminal_stdin::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::terminal_stdout::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    cli::terminal_stderr::add_to_linker::<_, WasiCli>(l, State::cli)?;
+    random::insecure_seed::add_to_linker::<_, WasiRandom>(l, |state| state.wasi.random())?;
+    keyvalue::store::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    keyvalue::atomics::add_to_linker::<_, HasSelf<State>>(&mut linker, |state| state)?;
+    linker.instantiate_pre(component)
+}
+
+/// A thread, not a task: guests in loops may hold every worker.
+fn keep_epochs_passing(engine: &Engine) {
+    let engine = engine.weak();
+    let ticker = move || {
+        while let Some(engine) = engine.upgrade() {
+            engine.increment_epoch();
+            drop(engine);
+            thread::sleep(EPOCH);
+        }
+    };
+    if let Err(error) = thread::Builder::new().name("epochs".to_owned()).spawn(ticker) {
+        tracing::warn!(%error, "guests in loops will not be interrupted");
+    }
+}

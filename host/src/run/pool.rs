@@ -1,0 +1,246 @@
+//! The instances of the component, and the calls into them.
+//!
+//! One instance serves one call at a time and is used again afterwards. HTTP
+//! calls and upkeep share the instances and have slots of their own, so that
+//! callers who wait for Kroger hold up no refresh of the timer, and nothing that
+//! waits to be saved. A call that was let in runs to its end
+//! in a task of its own: whoever asked may go away, a refresh under way may not.
+//! An instance that trapped, took too long or grew fat is never used again.
+
+use std::fmt;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+
+use crate::run::component::{Blueprint, Instance, MAX_CALLS, MAX_UPKEEP};
+use crate::time_limit::{MOMENT, within};
+
+/// A call's wall time, blocked host calls included. The component begins nothing
+/// after 30 s, and ends what it has begun 17 s later at most; an agent's add looks
+/// its items up before that, which may take 35 s more.
+const CALL_LIMIT: Duration = Duration::from_secs(90);
+
+/// Calls that wait for an instance; a further one is turned away.
+const MAX_WAITING: usize = 512;
+
+/// How long a call waits for an instance.
+const WAIT_LIMIT: Duration = Duration::from_secs(10);
+
+/// The longest that whoever asks for a call can have to wait for its end.
+pub(crate) const LONGEST_CALL: Duration = WAIT_LIMIT.saturating_add(CALL_LIMIT).saturating_add(MOMENT);
+
+/// Calls that one instance serves. Making one costs about two plain calls, so
+/// this many make that cost vanish, and what a guest leaks is soon dropped.
+const MAX_USES: u32 = 128;
+
+/// An instance that waits longer than this for work is dropped, but one.
+const MAX_IDLE: Duration = Duration::from_secs(10);
+
+/// The work of a call: what it does with the instance it is given.
+pub(crate) type Work<'a, T> = Pin<Box<dyn Future<Output = wasmtime::Result<T>> + Send + 'a>>;
+
+/// A cheap handle on the pool.
+#[derive(Clone)]
+pub(crate) struct Pool(Arc<Inner>);
+
+struct Inner {
+    blueprint: Blueprint,
+    slots: Arc<Semaphore>,
+    upkeep: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    /// Calls that took too long, and whose outcome nobody knows.
+    given_up: AtomicUsize,
+    /// The one used last is at the end.
+    idle: Mutex<Vec<Idle>>,
+}
+
+struct Idle {
+    instance: Instance,
+    uses: u32,
+    since: Instant,
+}
+
+/// Why a call has no result.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    /// It was not let in; nothing ran.
+    Busy,
+    TimedOut,
+    /// The guest trapped, or broke the protocol.
+    Failed(wasmtime::Error),
+}
+
+impl fmt::Display for CallError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Busy => f.write_str("too many calls are waiting"),
+            Self::TimedOut => f.write_str("the call took too long"),
+            Self::Failed(_) => f.write_str("the component failed"),
+        }
+    }
+}
+
+impl std::error::Error for CallError {}
+
+impl Pool {
+    pub(crate) fn new(blueprint: Blueprint) -> Self {
+        Self(Arc::new(Inner {
+            blueprint,
+            slots: Arc::new(Semaphore::new(MAX_CALLS as usize)),
+            upkeep: Arc::new(Semaphore::new(MAX_UPKEEP as usize)),
+            waiting: AtomicUsize::new(0),
+            given_up: AtomicUsize::new(0),
+            idle: Mutex::default(),
+        }))
+    }
+
+    /// Runs `work` with an instance, detached from the caller.
+    pub(crate) async fn call<T, F>(&self, work: F) -> Result<T, CallError>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Instance) -> Work<'a, T> + Send + 'static,
+    {
+        let slot = self.slot().await?;
+        self.run(slot, work).await
+    }
+
+    /// The same for what keeps tokens fresh and the store in order, whoever calls
+    /// meanwhile.
+    pub(crate) async fn upkeep<T, F>(&self, work: F) -> Result<T, CallError>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Instance) -> Work<'a, T> + Send + 'static,
+    {
+        let slot = in_time(Arc::clone(&self.0.upkeep)).await?;
+        self.run(slot, work).await
+    }
+
+    async fn run<T, F>(&self, slot: OwnedSemaphorePermit, work: F) -> Result<T, CallError>
+    where
+        T: Send + 'static,
+        F: for<'a> FnOnce(&'a mut Instance) -> Work<'a, T> + Send + 'static,
+    {
+        let inner = Arc::clone(&self.0);
+        let call = tokio::spawn(async move { inner.run(slot, work).await });
+        call.await.unwrap_or_else(|panicked| {
+            let error = CallError::Failed(panicked.into());
+            report(&error);
+            Err(error)
+        })
+    }
+
+    /// Waits until no call runs. Calls that come meanwhile are let in too, so
+    /// the listener is closed first.
+    pub(crate) async fn drained(&self) {
+        // Fails only for a closed semaphore, and nothing closes these.
+        let _calls = self.0.slots.acquire_many(MAX_CALLS).await;
+        let _upkeep = self.0.upkeep.acquire_many(MAX_UPKEEP).await;
+    }
+
+    /// How many calls were given up so far.
+    pub(crate) fn given_up(&self) -> usize {
+        self.0.given_up.load(Ordering::Relaxed)
+    }
+
+    /// Drops instances that have waited too long for work.
+    pub(crate) fn trim(&self) {
+        let mut idle = self.0.idle();
+        let warm = idle.pop();
+        idle.retain(|idle| idle.since.elapsed() < MAX_IDLE);
+        idle.extend(warm);
+    }
+
+    async fn slot(&self) -> Result<OwnedSemaphorePermit, CallError> {
+        let slots = Arc::clone(&self.0.slots);
+        if let Ok(slot) = Arc::clone(&slots).try_acquire_owned() {
+            return Ok(slot);
+        }
+        let _waiting = Waiting::count(&self.0.waiting)?;
+        in_time(slots).await
+    }
+}
+
+async fn in_time(slots: Arc<Semaphore>) -> Result<OwnedSemaphorePermit, CallError> {
+    match timeout(WAIT_LIMIT, slots.acquire_owned()).await {
+        Ok(Ok(slot)) => Ok(slot),
+        Ok(Err(_)) | Err(_) => Err(CallError::Busy),
+    }
+}
+
+impl Inner {
+    /// What went wrong is told here: whoever asked may have gone.
+    async fn run<T, F>(&self, _slot: OwnedSemaphorePermit, work: F) -> Result<T, CallError>
+    where
+        F: for<'a> FnOnce(&'a mut Instance) -> Work<'a, T>,
+    {
+        let result = self.work(work).await;
+        if let Err(CallError::TimedOut) = result {
+            self.given_up.fetch_add(1, Ordering::Relaxed);
+        }
+        result.inspect_err(report)
+    }
+
+    async fn work<T, F>(&self, work: F) -> Result<T, CallError>
+    where
+        F: for<'a> FnOnce(&'a mut Instance) -> Work<'a, T>,
+    {
+        let call = async {
+            let (mut instance, uses) = self.take().await?;
+            let result = work(&mut instance).await?;
+            Ok((instance, uses, result))
+        };
+        let (instance, uses, result) =
+            within(CALL_LIMIT, call).await.map_err(|_| CallError::TimedOut)?.map_err(CallError::Failed)?;
+        self.give_back(instance, uses + 1);
+        Ok(result)
+    }
+
+    async fn take(&self) -> wasmtime::Result<(Instance, u32)> {
+        let idle = self.idle().pop();
+        match idle {
+            Some(idle) => Ok((idle.instance, idle.uses)),
+            None => Ok((self.blueprint.instantiate().await?, 0)),
+        }
+    }
+
+    fn give_back(&self, instance: Instance, uses: u32) {
+        if uses < MAX_USES && instance.is_slender() {
+            self.idle().push(Idle { instance, uses, since: Instant::now() });
+        }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One of the calls that wait, for as long as this lives.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn count(waiting: &'a AtomicUsize) -> Result<Self, CallError> {
+        let counted = Self(waiting);
+        if waiting.fetch_add(1, Ordering::Relaxed) < MAX_WAITING { Ok(counted) } else { Err(CallError::Busy) }
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn report(error: &CallError) {
+    match error {
+        CallError::Failed(cause) => {
+            tracing::error!(cause = %cause.root_cause(), "the component failed");
+            tracing::debug!("{cause:?}");
+        }
+        CallError::TimedOut | CallError::Busy => tracing::warn!("{error}"),
+    }
+}

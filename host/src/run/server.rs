@@ -1,0 +1,247 @@
+//! HTTP/1.1 for the component's routes.
+//!
+//! A request is read whole before an instance is taken and its answer is whole
+//! before the instance is given back: a slow client holds a connection, never an
+//! instance. What a route means is the component's business; nothing is decided
+//! here but sizes and times, and that the process lives.
+
+mod livez;
+mod write_limit;
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use http::header::HOST;
+use http::uri::Authority;
+use http::{HeaderValue, Request, Response, Uri};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::graceful::GracefulShutdown;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{sleep, timeout};
+
+use crate::run::pool::{LONGEST_CALL, Pool};
+use crate::run::problem::Problem;
+use write_limit::WriteLimit;
+
+const MAX_CONNECTIONS: usize = 1024;
+/// What a request may have, and a message over stdin: 1 MiB.
+pub const MAX_BODY: usize = 1 << 20;
+/// What is read of a body that is too large, to be able to say so.
+const MAX_READ: usize = 8 << 20;
+const BODY_LIMIT: Duration = Duration::from_secs(10);
+const HEAD_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a client may take nothing of its answer.
+const WRITE_LIMIT: Duration = Duration::from_secs(30);
+
+/// What is kept of a connection at once, and so about the most that a request
+/// line and its headers may have. hyper answers longer ones, and more than 100
+/// headers, with 431 and no body.
+const MAX_HEAD: usize = 64 << 10;
+
+/// Serves `listener` until `stop` resolves. Answers the connections that are
+/// still open then.
+pub(crate) async fn serve(listener: TcpListener, pool: &Pool, stop: impl Future<Output = ()>) -> GracefulShutdown {
+    let graceful = GracefulShutdown::new();
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let mut stop = pin!(stop);
+    loop {
+        let accepted = tokio::select! {
+            () = &mut stop => break,
+            accepted = accept(&listener, &slots) => accepted,
+        };
+        if let Some((stream, slot)) = accepted {
+            spawn_connection(stream, slot, pool.clone(), &graceful);
+        }
+    }
+    graceful
+}
+
+/// Waits until the connections of a server that was, if there was one, are
+/// closed and the calls and refreshes under way have ended, those whose callers
+/// have gone included: as long as a call can last. True where all did end, and
+/// none was given up.
+pub(crate) async fn drain(pool: &Pool, connections: Option<GracefulShutdown>) -> bool {
+    let given_up = pool.given_up();
+    let ended = async {
+        if let Some(connections) = connections {
+            connections.shutdown().await;
+        }
+        pool.drained().await;
+    };
+    let have_ended = timeout(LONGEST_CALL, ended).await.is_ok();
+    if !have_ended {
+        tracing::warn!("calls are still under way; ending anyway");
+    }
+    have_ended && pool.given_up() == given_up
+}
+
+async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+    match listener.accept().await {
+        Ok((stream, _)) => Some((stream, slot)),
+        Err(error) => {
+            // Out of file descriptors, most likely: others will be closed soon.
+            tracing::warn!(%error, "a connection cannot be accepted");
+            sleep(Duration::from_millis(100)).await;
+            None
+        }
+    }
+}
+
+fn spawn_connection(stream: TcpStream, slot: OwnedSemaphorePermit, pool: Pool, graceful: &GracefulShutdown) {
+    // Without it an answer waits for the client's delayed acknowledgement.
+    if let Err(error) = stream.set_nodelay(true) {
+        tracing::debug!(%error, "TCP_NODELAY");
+    }
+    let service = service_fn(move |request| {
+        let pool = pool.clone();
+        async move { Ok::<_, Infallible>(answer(&pool, request).await) }
+    });
+    let connection = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEAD_LIMIT)
+        .max_buf_size(MAX_HEAD)
+        .serve_connection(TokioIo::new(WriteLimit::new(stream, WRITE_LIMIT)), service);
+    let connection = graceful.watch(connection);
+    tokio::spawn(async move {
+        if let Err(error) = connection.await {
+            tracing::debug!(%error, "a connection ended");
+        }
+        drop(slot);
+    });
+}
+
+async fn answer(pool: &Pool, request: Request<Incoming>) -> Response<Full<Bytes>> {
+    let began = Instant::now();
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let response = if livez::is_plain(&request) {
+        livez::alive(&method)
+    } else {
+        match whole(request).await {
+            Ok(request) => call(pool, request).await,
+            Err(problem) => problem.response(),
+        }
+    };
+    // Never the query, which may carry a code.
+    tracing::trace!(%method, path, status = response.status().as_u16(), took = ?began.elapsed(), "answered");
+    response
+}
+
+/// Has the component answer a request that is there in full.
+pub(crate) async fn call(pool: &Pool, request: Request<Full<Bytes>>) -> Response<Full<Bytes>> {
+    match pool.call(move |instance| Box::pin(instance.handle(request))).await {
+        Ok(response) => response,
+        Err(error) => Problem::from(&error).response(),
+    }
+}
+
+async fn whole(request: Request<Incoming>) -> Result<Request<Full<Bytes>>, Problem> {
+    let (parts, body) = named(request)?.into_parts();
+    let body = timeout(BODY_LIMIT, read(body)).await.map_err(|_| Problem::SlowBody)??;
+    Ok(Request::from_parts(parts, Full::new(body)))
+}
+
+/// Of a body that is too large the component gets one byte more than it takes:
+/// it knows which page may read its refusal. Until that is given it is read on
+/// for a while: a client that is still sending would see a broken connection.
+async fn read(mut body: Incoming) -> Result<Bytes, Problem> {
+    let mut kept = BytesMut::new();
+    let mut length = 0;
+    while length <= MAX_READ
+        && let Some(frame) = body.frame().await
+    {
+        let Ok(data) = frame.map_err(|_| Problem::BrokenBody)?.into_data() else { continue };
+        length += data.len();
+        let room = MAX_BODY + 1 - kept.len();
+        kept.extend_from_slice(&data[..data.len().min(room)]);
+    }
+    Ok(kept.freeze())
+}
+
+/// A probe may not know how to name us, and the component cannot be called
+/// without a name.
+fn named<B>(mut request: Request<B>) -> Result<Request<B>, Problem> {
+    match check_host(&request) {
+        Err(_) if request.uri().path() == livez::PATH => {
+            *request.uri_mut() = Uri::from_static(livez::PATH);
+            request.headers_mut().insert(HOST, HeaderValue::from_static("localhost"));
+            Ok(request)
+        }
+        checked => checked.map(|()| request),
+    }
+}
+
+/// The component sees the authority only, which comes from the request target
+/// or from `Host`. Two that differ are how one check is made to pass with the
+/// name that another uses (RFC 9112 § 3.2).
+fn check_host<B>(request: &Request<B>) -> Result<(), Problem> {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let host = hosts.next().and_then(|host| host.to_str().ok());
+    let is_authority = host.is_some_and(|host| host.parse::<Authority>().is_ok() && !host.contains('@'));
+    let agrees = request
+        .uri()
+        .authority()
+        .is_none_or(|target| host.is_some_and(|host| host.eq_ignore_ascii_case(target.as_str())));
+    if is_authority && agrees && hosts.next().is_none() { Ok(()) } else { Err(Problem::Host) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with_hosts(uri: &str, hosts: &[&str]) -> Request<()> {
+        let mut request = Request::builder().uri(uri);
+        for host in hosts {
+            request = request.header(HOST, *host);
+        }
+        request.body(()).unwrap()
+    }
+
+    #[test]
+    fn a_request_with_one_host_is_let_in() {
+        for request in [
+            with_hosts("/livez", &["localhost:9004"]),
+            with_hosts("/livez", &["[::1]:9004"]),
+            with_hosts("http://localhost/livez", &["localhost"]),
+            with_hosts("http://LOCALHOST:9004/livez", &["localhost:9004"]),
+        ] {
+            assert_eq!(check_host(&request), Ok(()), "{request:?}");
+        }
+    }
+
+    #[test]
+    fn a_probe_needs_no_host_and_every_other_call_one() {
+        for hosts in [&[][..], &["a b"], &["a", "b"]] {
+            let probe = named(with_hosts("http://evil.example/livez", hosts)).unwrap();
+
+            assert_eq!(probe.headers().get_all(HOST).iter().collect::<Vec<_>>(), ["localhost"]);
+            assert_eq!(probe.uri(), "/livez");
+            assert_eq!(named(with_hosts("/config", hosts)).unwrap_err(), Problem::Host);
+        }
+        let asked = named(with_hosts("/livez", &["kroger:9004"])).unwrap();
+        assert_eq!(asked.headers()[HOST], "kroger:9004");
+    }
+
+    #[test]
+    fn a_request_without_one_clear_host_is_turned_away() {
+        for request in [
+            with_hosts("/livez", &[]),
+            with_hosts("/livez", &["a", "a"]),
+            with_hosts("/livez", &["a b"]),
+            with_hosts("/livez", &["user@localhost"]),
+            with_hosts("http://evil.example/livez", &["localhost"]),
+        ] {
+            assert_eq!(check_host(&request), Err(Problem::Host), "{request:?}");
+        }
+    }
+}

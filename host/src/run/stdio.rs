@@ -1,0 +1,236 @@
+//! The Model Context Protocol over lines, as an agent's app speaks it to a
+//! program that it started: each message is handed to the component's `/mcp`, as
+//! an HTTP client would send it, and what that answers is a line.
+//!
+//! It knows of the protocol only what HTTP says outside of the message: the
+//! headers, and whether a message wants an answer at all.
+
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::header::{ACCEPT, CONTENT_TYPE, HOST};
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt as _, Full};
+use serde_json::{Value, json};
+use tokio::sync::mpsc::{Receiver, Sender};
+use tokio::task::JoinSet;
+
+use crate::run::pool::Pool;
+use crate::run::server::{self, MAX_BODY};
+
+const VERSION: &str = "mcp-protocol-version";
+const SESSION: &str = "mcp-session-id";
+const VERSION_IN_META: &str = "/params/_meta/io.modelcontextprotocol~1protocolVersion";
+/// JSON-RPC 2.0 § 5.1.
+const PARSE_ERROR: i32 = -32700;
+const INVALID_REQUEST: i32 = -32600;
+const INTERNAL_ERROR: i32 = -32603;
+
+pub(crate) async fn serve(
+    pool: &Pool,
+    mut lines: Receiver<Vec<u8>>,
+    answers: Sender<String>,
+    stop: impl Future<Output = ()>,
+) {
+    let client = Arc::new(Client::default());
+    let mut calls = JoinSet::new();
+    let mut stop = pin!(stop);
+    loop {
+        let line = tokio::select! {
+            () = &mut stop => break,
+            Some(_) = calls.join_next() => continue,
+            line = lines.recv() => match line {
+                Some(line) => line,
+                None => break,
+            },
+        };
+        let message = match read(&line) {
+            Ok(Some(message)) => message,
+            Ok(None) => continue,
+            Err(refusal) => {
+                let _ = answers.send(refusal.to_string()).await;
+                continue;
+            }
+        };
+        let is_handshake = message["method"] == "initialize";
+        let call = answer(pool.clone(), Arc::clone(&client), message, answers.clone());
+        if is_handshake {
+            // What it settles is sent along with what comes after it.
+            call.await;
+        } else {
+            calls.spawn(call);
+        }
+    }
+    calls.join_all().await;
+}
+
+/// What the handshake of the revisions before 2026-07-28 settled.
+#[derive(Default)]
+struct Client {
+    settled: Mutex<Settled>,
+}
+
+#[derive(Clone, Default)]
+struct Settled {
+    version: Option<HeaderValue>,
+    session: Option<HeaderValue>,
+}
+
+/// The request in a line; none where it wants no answer: a notification, which
+/// means nothing to a server that keeps nothing, or an answer to what was never
+/// asked. `Err` is what to answer.
+fn read(line: &[u8]) -> Result<Option<Value>, Value> {
+    if line.trim_ascii().is_empty() {
+        return Ok(None);
+    }
+    if line.len() > MAX_BODY {
+        return Err(error(&Value::Null, INVALID_REQUEST, "The line is longer than 1 MiB."));
+    }
+    let Ok(message) = serde_json::from_slice::<Value>(line) else {
+        return Err(error(&Value::Null, PARSE_ERROR, "The line is not valid JSON in UTF-8."));
+    };
+    let Some(method) = message.get("method") else {
+        let is_answer = message.get("result").is_some() || message.get("error").is_some();
+        let refusal = || error(&Value::Null, INVALID_REQUEST, "The line is no JSON-RPC 2.0 message; send one a line.");
+        return if is_answer { Ok(None) } else { Err(refusal()) };
+    };
+    if !method.is_string() {
+        return Err(error(&message["id"], INVALID_REQUEST, "`method` is not a text."));
+    }
+    Ok(message.get("id").is_some().then_some(message))
+}
+
+async fn answer(pool: Pool, client: Arc<Client>, message: Value, answers: Sender<String>) {
+    let id = message["id"].clone();
+    let answer = match client.request(&message) {
+        Some(request) => {
+            let response = server::call(&pool, request).await;
+            let session = response.headers().get(SESSION).cloned();
+            let answer = whole(&id, response).await;
+            if message["method"] == "initialize" {
+                client.settle(&answer, session);
+            }
+            answer
+        }
+        None => error(&id, INVALID_REQUEST, "The message cannot be sent on."),
+    };
+    // Where nobody listens any more, the app has gone.
+    let _ = answers.send(answer.to_string()).await;
+}
+
+impl Client {
+    fn settled(&self) -> Settled {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// The message as an HTTP client sends it. The headers repeat what is in it.
+    fn request(&self, message: &Value) -> Option<Request<Full<Bytes>>> {
+        let settled = self.settled();
+        let mut request = Request::post("http://localhost/mcp")
+            .header(HOST, "localhost")
+            .header(CONTENT_TYPE, "application/json")
+            .header(ACCEPT, "application/json, text/event-stream");
+        let of_message = message.pointer(VERSION_IN_META).and_then(Value::as_str);
+        let version = of_message.and_then(|version| HeaderValue::from_str(version).ok()).or(settled.version);
+        if let Some(version) = version {
+            request = request.header(VERSION, version);
+        }
+        if let Some(session) = settled.session {
+            request = request.header(SESSION, session);
+        }
+        request = request.header("mcp-method", message["method"].as_str()?);
+        if let Some(name) = name(message) {
+            request = request.header("mcp-name", encoded(name));
+        }
+        request.body(Full::new(message.to_string().into())).ok()
+    }
+
+    fn settle(&self, answer: &Value, session: Option<HeaderValue>) {
+        let version = answer["result"]["protocolVersion"].as_str();
+        let version = version.and_then(|version| HeaderValue::from_str(version).ok());
+        *self.settled.lock().unwrap_or_else(PoisonError::into_inner) = Settled { version, session };
+    }
+}
+
+/// What the message is about, where HTTP repeats it in `Mcp-Name`.
+fn name(message: &Value) -> Option<&str> {
+    match message["method"].as_str()? {
+        "tools/call" | "prompts/get" => message["params"]["name"].as_str(),
+        "resources/read" => message["params"]["uri"].as_str(),
+        _ => None,
+    }
+}
+
+/// A header takes visible ASCII; other names are wrapped in Base64.
+fn encoded(name: &str) -> String {
+    let is_plain =
+        name.bytes().all(|byte| matches!(byte, b' '..=b'~')) && name.trim() == name && !name.starts_with("=?");
+    if is_plain { name.to_owned() } else { format!("=?base64?{}?=", STANDARD.encode(name)) }
+}
+
+/// The answer as a message; what is none is told as an error.
+async fn whole(id: &Value, response: Response<Full<Bytes>>) -> Value {
+    let status = response.status();
+    let Ok(body) = response.into_body().collect().await;
+    match serde_json::from_slice::<Value>(&body.to_bytes()) {
+        Ok(message) if message["jsonrpc"] == "2.0" => message,
+        Ok(problem) => error(id, INTERNAL_ERROR, problem["detail"].as_str().unwrap_or("The call failed.")),
+        Err(_) if status == StatusCode::BAD_REQUEST => error(id, INVALID_REQUEST, "The message is not valid."),
+        Err(_) => error(id, INTERNAL_ERROR, "The call failed."),
+    }
+}
+
+fn error(id: &Value, code: i32, message: &str) -> Value {
+    json!({ "jsonrpc": "2.0", "id": id, "error": { "code": code, "message": message } })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_requests_are_sent_on() {
+        let request = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
+        let silent = ["", "  ", r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#, r#"{"id":1,"result":{}}"#];
+
+        assert_eq!(read(request.as_bytes()).unwrap().unwrap()["id"], 1);
+        for line in silent {
+            assert_eq!(read(line.as_bytes()), Ok(None), "{line}");
+        }
+        let refused: [(&[u8], i32); 5] = [
+            (b"{", PARSE_ERROR),
+            (b"{\"id\":1,\"method\":\"caf\xe9\"}", PARSE_ERROR),
+            (b"[]", INVALID_REQUEST),
+            (br#"{"id":7,"method":1}"#, INVALID_REQUEST),
+            (&vec![b'{'; MAX_BODY + 1], INVALID_REQUEST),
+        ];
+        for (line, code) in refused {
+            assert_eq!(read(line).unwrap_err()["error"]["code"], code, "{}", String::from_utf8_lossy(line));
+        }
+    }
+
+    #[test]
+    fn the_headers_repeat_what_is_in_the_message() {
+        let client = Client::default();
+        client.settle(&json!({ "result": { "protocolVersion": "2025-11-25" } }), None);
+        let header = |message: &Value, name: &str| {
+            let request = client.request(message).unwrap();
+            request.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
+        };
+        let old = json!({ "id": 1, "method": "tools/call", "params": { "name": "sign_in" } });
+        let new = json!({
+            "id": 1,
+            "method": "resources/read",
+            "params": { "uri": "kroger://é", "_meta": { "io.modelcontextprotocol/protocolVersion": "2026-07-28" } },
+        });
+
+        assert_eq!(header(&old, VERSION).as_deref(), Some("2025-11-25"));
+        assert_eq!(header(&old, "mcp-name").as_deref(), Some("sign_in"));
+        assert_eq!(header(&new, VERSION).as_deref(), Some("2026-07-28"));
+        assert_eq!(header(&new, "mcp-name").as_deref(), Some("=?base64?a3JvZ2VyOi8vw6k=?="));
+    }
+}
