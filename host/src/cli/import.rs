@@ -7,14 +7,17 @@
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use kroger_core::sign_in::import::Found;
 
+use super::exit::{Unwell, usage};
+use super::opening::{StoreOptions, start};
 use super::print::{Cell, Palette, Tone, confirm, now, print, printable, short, span, table};
-use super::{Ending, StoreOptions, legacy, log, settings, start, user_id};
-use crate::Given;
+use super::values::user_id;
+use super::{legacy, words};
 use crate::files::token_files::{self, SignIn};
-use crate::{Host, ImportOutcome, Standing};
+use crate::{Given, Host, ImportOutcome, Standing, log};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -65,8 +68,8 @@ enum Fate {
     Outdone,
 }
 
-pub(super) async fn import(options: &ImportOptions, given: &Given) -> Result<(), Ending> {
-    let settings = settings(&options.store, given)?;
+pub(super) async fn import(options: &ImportOptions, given: &Given) -> Result<()> {
+    let settings = options.store.settings(given)?;
     let default_user = options.user.clone().unwrap_or_else(|| settings.component.default_user.as_str().to_owned());
     let Read { mut offers, left_out } = read_all(&options.files, &default_user)?;
     let host = start(settings).await?;
@@ -78,11 +81,11 @@ pub(super) async fn import(options: &ImportOptions, given: &Given) -> Result<(),
         let sign_ins = if replaced == 1 { "a sign-in".to_owned() } else { format!("{replaced} sign-ins") };
         let question = format!("Replace {sign_ins}?");
         if !confirm(&question, "nothing was imported; --yes answers yes")? {
-            return Err(Ending::Failed("Nothing was imported.".to_owned()));
+            bail!("Nothing was imported.");
         }
     }
     take(&host, &offers).await?;
-    if left_out.is_empty() { Ok(()) } else { Err(Ending::Unwell) }
+    if left_out.is_empty() { Ok(()) } else { Err(Unwell.into()) }
 }
 
 /// What all files came to.
@@ -94,11 +97,11 @@ struct Read {
 
 /// All of them or none: a file that cannot be used is the caller's to mend. An
 /// entry that cannot is not in the way of the others.
-fn read_all(files: &[PathBuf], default_user: &str) -> Result<Read, Ending> {
+fn read_all(files: &[PathBuf], default_user: &str) -> Result<Read> {
     let (mut offers, mut left_out) = (Vec::new(), Vec::new());
     for file in files {
         let name = file.display().to_string();
-        let read = token_files::read(file).map_err(|error| Ending::Usage(format!("{name}: {error}")))?;
+        let read = token_files::read(file).map_err(|error| usage(format!("{name}: {error}")))?;
         let offer = |SignIn { user_id, found }| Offer {
             user: user_id.unwrap_or_else(|| default_user.to_owned()),
             file: name.clone(),
@@ -117,7 +120,7 @@ fn age_key(found: &Found) -> u64 {
     found.obtained_at.or(found.expires_at).unwrap_or_default().as_secs()
 }
 
-async fn assess(host: &Host, offers: &mut [Offer], force: bool) -> Result<(), Ending> {
+async fn assess(host: &Host, offers: &mut [Offer], force: bool) -> Result<()> {
     let mut last = None;
     for offer in offers {
         if last.as_ref() == Some(&offer.user) {
@@ -125,7 +128,7 @@ async fn assess(host: &Host, offers: &mut [Offer], force: bool) -> Result<(), En
         }
         last = Some(offer.user.clone());
         let standing = host.assess(&offer.user, &offer.found).await;
-        let standing = standing.map_err(|error| Ending::Failed(format!("{}: {error}", offer.file)))?;
+        let standing = standing.map_err(words::error).with_context(|| offer.file.clone())?;
         offer.fate = fate(standing, force);
     }
     Ok(())
@@ -140,12 +143,12 @@ fn fate(standing: Standing, force: bool) -> Fate {
     }
 }
 
-async fn take(host: &Host, offers: &[Offer]) -> Result<(), Ending> {
+async fn take(host: &Host, offers: &[Offer]) -> Result<()> {
     let mut imported = 0_usize;
     let mut is_well = true;
     for offer in offers {
         let (Fate::Take(expected) | Fate::Replace(expected)) = offer.fate else { continue };
-        let outcome = host.import(&offer.user, &offer.found, expected).await.map_err(Ending::failed)?;
+        let outcome = host.import(&offer.user, &offer.found, expected).await.map_err(words::error)?;
         match outcome {
             ImportOutcome::Imported => imported += 1,
             ImportOutcome::Declined(_) => {
@@ -156,7 +159,7 @@ async fn take(host: &Host, offers: &[Offer]) -> Result<(), Ending> {
     }
     let is_all_here = offers.iter().all(|offer| offer.fate == Fate::Leave(Standing::Known));
     print(&conclusion(imported))?;
-    if is_well && (imported > 0 || is_all_here) { Ok(()) } else { Err(Ending::Unwell) }
+    if is_well && (imported > 0 || is_all_here) { Ok(()) } else { Err(Unwell.into()) }
 }
 
 fn conclusion(imported: usize) -> String {

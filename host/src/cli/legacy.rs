@@ -11,11 +11,11 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::print::printable;
-use super::{Ending, warn};
-use crate::StoreLocation;
+use anyhow::{Result, anyhow};
+
+use super::print::{printable, warn};
 use crate::files::token_files::{self, SignIn, TokenFile, TokenFileError, Unusable};
-use crate::{Host, ImportOutcome, Standing};
+use crate::{Host, ImportOutcome, Standing, StoreLocation};
 
 /// Files that are kept beside the store.
 const MOST_KEPT: usize = 100;
@@ -29,10 +29,10 @@ pub(super) struct Kept {
 /// Moves a token file out of the store's place, and answers what is to be taken
 /// in from there: at this start, or because an earlier one was ended before it
 /// had done so.
-pub(super) fn set_aside(store: &StoreLocation) -> Result<Vec<Kept>, Ending> {
-    if in_the_stores_place(store).map_err(Ending::Failed)?.is_some() {
-        let unmoved = |error: io::Error| refused(store, &format!("it cannot be moved away: {}", error.kind()));
-        let aside = move_away(&store.directory).map_err(unmoved).map_err(Ending::Failed)?;
+pub(super) fn set_aside(store: &StoreLocation) -> Result<Vec<Kept>> {
+    if in_the_stores_place(store).map_err(|refused| anyhow!(refused))?.is_some() {
+        let unmoved = |error: io::Error| anyhow!(refused(store, &format!("it cannot be moved away: {}", error.kind())));
+        let aside = move_away(&store.directory).map_err(unmoved)?;
         tracing::warn!(kept_as = %file_name(&aside), "the first system's token file is taken in");
     }
     Ok(kept(store))
@@ -207,7 +207,8 @@ mod tests {
         for bytes in [&b"cos\nsystem\n(S'touch canary'\ntR."[..], b"nonsense", b""] {
             fs::write(&store.directory, bytes).unwrap();
 
-            let Err(Ending::Failed(words)) = set_aside(&store) else { panic!("{bytes:?} was taken") };
+            let Err(error) = set_aside(&store) else { panic!("{bytes:?} was taken") };
+            let words = error.to_string();
 
             assert!(words.contains(".tokens") && words.contains("--store"), "{words}");
             assert_eq!(fs::read(&store.directory).unwrap(), bytes);

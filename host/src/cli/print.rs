@@ -6,7 +6,10 @@ use std::borrow::Cow;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _, stderr, stdin, stdout};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::Ending;
+use anstyle::{AnsiColor, Style};
+use anyhow::Result;
+
+use super::exit::usage;
 
 /// What a cell is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -22,15 +25,14 @@ pub(super) enum Tone {
 }
 
 impl Tone {
-    /// The SGR parameter of ECMA-48.
-    const fn code(self) -> &'static str {
+    const fn style(self) -> Style {
         match self {
-            Self::Plain => "0",
-            Self::Good => "32",
-            Self::Soon => "33",
-            Self::Bad => "31",
-            Self::Faint => "2",
-            Self::Heading => "1",
+            Self::Plain => Style::new(),
+            Self::Good => AnsiColor::Green.on_default(),
+            Self::Soon => AnsiColor::Yellow.on_default(),
+            Self::Bad => AnsiColor::Red.on_default(),
+            Self::Faint => Style::new().dimmed(),
+            Self::Heading => Style::new().bold(),
         }
     }
 }
@@ -53,7 +55,8 @@ impl Palette {
         if self == Self::Plain || tone == Tone::Plain || text.trim().is_empty() {
             return text.to_owned();
         }
-        format!("\u{1b}[{}m{text}\u{1b}[0m", tone.code())
+        let style = tone.style();
+        format!("{style}{text}{style:#}")
     }
 }
 
@@ -151,24 +154,31 @@ pub(super) fn now() -> u64 {
 }
 
 /// Writes `text` on stdout. A reader that has seen enough is no failure.
-pub(super) fn print(text: &str) -> Result<(), Ending> {
+pub(super) fn print(text: &str) -> Result<()> {
     let mut out = stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.map_err(Ending::failed),
+        result => Ok(result?),
+    }
+}
+
+/// Logs each of `sentences` as a warning.
+pub(super) fn warn(sentences: &[String]) {
+    for sentence in sentences {
+        tracing::warn!("{sentence}");
     }
 }
 
 /// Asks the person at the terminal. Where there is none, `otherwise` says which
 /// option answers instead.
-pub(super) fn confirm(question: &str, otherwise: &str) -> Result<bool, Ending> {
+pub(super) fn confirm(question: &str, otherwise: &str) -> Result<bool> {
     if !stdin().is_terminal() {
-        return Err(Ending::Usage(format!("{question} There is no terminal to answer at: {otherwise}.")));
+        return Err(usage(format!("{question} There is no terminal to answer at: {otherwise}.")));
     }
     // Not on stdout, which may be a file.
-    write!(stderr(), "{question} [y/N] ").map_err(Ending::failed)?;
+    write!(stderr(), "{question} [y/N] ")?;
     let mut answer = String::new();
-    stdin().lock().read_line(&mut answer).map_err(Ending::failed)?;
+    stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 

@@ -40,6 +40,7 @@ type Answer = Result<u64, KeyValueError>;
 pub(super) struct Writer {
     queue: Option<Sender<Write>>,
     thread: Option<JoinHandle<()>>,
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests count the commits"))]
     commits: Arc<AtomicU64>,
 }
 
