@@ -1,8 +1,7 @@
-//! What the component writes to its standard streams, as events of our log.
+//! Logs what the component writes to its standard streams.
 //!
-//! It writes one JSON object a line, each an event with its fields. Anything
-//! else is a panic's message or a library's: it is shown as a warning, short and
-//! without control characters.
+//! The component writes one JSON object a line, each an event with its fields. Any other line is the
+//! message of a panic or a library: it becomes a warning, cut short and without control characters.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,10 +14,10 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 /// The `target` of the component's events.
 pub(crate) const TARGET: &str = "kroger::component";
 
-/// A longer line is cut there; the rest begins a line of its own.
+/// A longer line is split here, and the rest is a line of its own.
 const MAX_LINE: usize = 8 << 10;
 
-/// How much of a line that is no event is shown, in characters.
+/// The most characters shown of a line that is no event.
 const MAX_SHOWN: usize = 400;
 
 /// A guest's stdout or stderr.
@@ -90,7 +89,7 @@ fn show_event(event: &Event) {
     }
 }
 
-/// What an operator should do, or look at, about an event; none where all is well.
+/// What an operator should do about an event; `None` if nothing is wrong.
 fn advice(event: &Event) -> Option<&'static str> {
     Some(match (event.name.as_str(), event.outcome.as_deref()) {
         ("refresh", Some("refused")) => "this person must sign in again",
@@ -117,8 +116,7 @@ impl IsTerminal for GuestLog {
 
 impl StdoutStream for GuestLog {
     fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
-        // Only 0.3 components ask for this one, and nothing they say is lost
-        // that a 0.2 component could have said.
+        // Only WASI 0.3 components call this, and ours is a 0.2 component.
         Box::new(tokio::io::sink())
     }
 
