@@ -52,7 +52,7 @@ Examples:
   kroger-mcp status                     who is signed in, and until when
   kroger-mcp doctor                     what is wrong, and what to do
   kroger-mcp import ~/old/.tokens       take over sign-ins of another program
-  kroger-mcp refresh                    refresh who is due, from cron
+  kroger-mcp refresh                    refresh the tokens that are due, from cron
   kroger-mcp backup tokens.backup       copy the store
 
 Settings are environment variables, KROGER_*; a .env file in the working

@@ -1,8 +1,7 @@
-//! `doctor`: looks at everything that signing in and staying so depends on, and
-//! says of each point what to do.
+//! `doctor`: looks at everything that a sign-in depends on, and says for each point what to do.
 //!
-//! It refreshes nothing and changes no grant. The points are those of the first
-//! system's pages on troubleshooting and support, and what its users ran into.
+//! It refreshes nothing and changes no grant. The points come from the first system's pages on
+//! troubleshooting and support, and from the troubles of its users.
 
 mod local;
 mod point;
@@ -57,8 +56,7 @@ pub(super) async fn doctor(options: &DoctorOptions, given: &Given) -> Result<()>
     if report.healthy { Ok(()) } else { Err(Unwell.into()) }
 }
 
-/// What cannot be looked at because of another trouble is left out: that one
-/// comes first.
+/// Looks at each point. A point that depends on a bad one is left out.
 async fn look(options: &DoctorOptions, given: &Given) -> Vec<Point> {
     let store = match StoreLocation::find(options.store.store.as_deref(), given, Purpose::Kroger) {
         Ok(store) => store,

@@ -1,8 +1,7 @@
 //! `import`: takes sign-ins from the files of other programs.
 //!
-//! It shows what it would take, and from where, before anything is written; of
-//! the tokens it shows nothing. What is newer than what, and what may be taken,
-//! the component says.
+//! It shows what it would take, and from where, before anything is written. It never shows a token.
+//! The component decides which sign-in is newer, and which may be taken.
 
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
@@ -49,7 +48,7 @@ pub(super) struct ImportOptions {
     store: StoreOptions,
 }
 
-/// A sign-in of a file, and what is to become of it.
+/// A sign-in of a file, and what happens to it.
 struct Offer {
     user: String,
     file: String,
@@ -88,15 +87,15 @@ pub(super) async fn import(options: &ImportOptions, given: &Given) -> Result<()>
     if left_out.is_empty() { Ok(()) } else { Err(Unwell.into()) }
 }
 
-/// What all files came to.
+/// The contents of all files.
 struct Read {
     offers: Vec<Offer>,
     /// Entries that cannot be used, a sentence each.
     left_out: Vec<String>,
 }
 
-/// All of them or none: a file that cannot be used is the caller's to mend. An
-/// entry that cannot is not in the way of the others.
+/// Reads all files, or fails: the caller must correct a file that cannot be used. An entry that cannot
+/// be used does not prevent the others.
 fn read_all(files: &[PathBuf], default_user: &str) -> Result<Read> {
     let (mut offers, mut left_out) = (Vec::new(), Vec::new());
     for file in files {
@@ -115,7 +114,7 @@ fn read_all(files: &[PathBuf], default_user: &str) -> Result<Read> {
     Ok(Read { offers, left_out })
 }
 
-/// Of two files of the same user the one obtained later counts.
+/// Of two sign-ins of the same user the one obtained later counts.
 fn age_key(found: &Found) -> u64 {
     found.obtained_at.or(found.expires_at).unwrap_or_default().as_secs()
 }

@@ -1,6 +1,6 @@
-//! How commands say things on stdout: tables, spans of time, colours, questions.
+//! What commands print on stdout: tables, spans of time, colours, questions.
 //!
-//! Colour is for terminals alone, and for no one who set `NO_COLOR`.
+//! It uses colours only on a terminal, and never if `NO_COLOR` is set.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _, stderr, stdin, stdout};
@@ -17,7 +17,7 @@ pub(super) enum Tone {
     #[default]
     Plain,
     Good,
-    /// It needs nobody yet.
+    /// It may need attention soon.
     Soon,
     Bad,
     Faint,
@@ -133,12 +133,12 @@ pub(super) fn bar(part: u64, whole: u64, width: usize) -> String {
     (0..cells).map(|cell| if cell < filled { '█' } else { '░' }).collect()
 }
 
-/// A user's name is anyone's choice; it must not drive the terminal.
+/// Removes control characters. Anyone can choose a user id, and it must not drive the terminal.
 pub(super) fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
 }
 
-/// A user's name as a table has room for.
+/// A user id, cut short to fit into a table.
 pub(super) fn short(user: &str) -> Cow<'_, str> {
     const MOST: usize = 32;
 
@@ -153,7 +153,7 @@ pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// Writes `text` on stdout. A reader that has seen enough is no failure.
+/// Writes `text` on stdout. A reader that closes the pipe early is no failure.
 pub(super) fn print(text: &str) -> Result<()> {
     let mut out = stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
@@ -169,8 +169,8 @@ pub(super) fn warn(sentences: &[String]) {
     }
 }
 
-/// Asks the person at the terminal. Where there is none, `otherwise` says which
-/// option answers instead.
+/// Asks the person at the terminal. If there is no terminal, fails with `otherwise`, which names the
+/// option that answers instead.
 pub(super) fn confirm(question: &str, otherwise: &str) -> Result<bool> {
     if !stdin().is_terminal() {
         return Err(usage(format!("{question} There is no terminal to answer at: {otherwise}.")));
@@ -207,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_user_is_called_does_not_drive_the_terminal() {
+    fn a_user_id_cannot_drive_the_terminal() {
         assert_eq!(Cell::from("b\u{1b}[2Job\n").text, "b[2Job");
     }
 

@@ -28,8 +28,8 @@ pub(super) struct RefreshOptions {
     store: StoreOptions,
 }
 
-/// Says what was done; [`Unwell`] where someone is without a fresh
-/// token because of a failure.
+/// Makes one pass, or refreshes one user, and says what was done. Fails with [`Unwell`] if a failure
+/// left a user without a fresh token.
 pub(super) async fn refresh(options: &RefreshOptions, given: &Given) -> Result<()> {
     credentials::require(given, DEFAULT_PORT)?;
     let host = start(options.store.settings(given)?).await?;

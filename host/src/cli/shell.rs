@@ -1,4 +1,4 @@
-//! `completions` and `man`: what a shell and a reader of manuals are given.
+//! `completions` and `man`: the completion script of a shell, and the manual page.
 
 use std::io::{self, Write as _};
 

@@ -1,8 +1,7 @@
-//! `stdio`: the server as an agent's app starts it. stdout has answers alone.
+//! `stdio`: the server as an app of an agent starts it. stdout carries only answers.
 //!
-//! Tokens are kept fresh, and sign-ins return to this process if nobody else has
-//! the port; else to whoever has it, which is most likely another one like this
-//! on the same store, until it ends.
+//! It keeps tokens fresh. Sign-ins return to this process if its port is free. Else they return to the
+//! process that has the port, most likely another kroger-mcp on the same store, until that one ends.
 
 use std::io::{self, BufRead, Read as _, Write as _, stdin, stdout};
 use std::net::SocketAddr;
@@ -34,7 +33,7 @@ another kroger-mcp on the same store, they return there.";
 /// Lines that wait to be read, or written.
 const LINES: usize = 64;
 
-/// How often it is tried to take a port that somebody else had.
+/// How often a taken port is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
 pub(super) async fn stdio(options: &ServeOptions, given: &Given) -> Result<()> {
@@ -50,7 +49,7 @@ pub(super) async fn stdio(options: &ServeOptions, given: &Given) -> Result<()> {
 
 async fn with_sandbox(options: &ServeOptions, given: &Given, listen: &str) -> Result<()> {
     let store = StoreLocation::choose(options.store.store.as_deref(), given, Purpose::Sandbox)?;
-    // The sandbox knows this process alone, so a port that is taken is no use.
+    // The sandbox knows only this process, so a taken port is of no use.
     let listener = match callback(listen).await? {
         Some(listener) => listener,
         None => bind("127.0.0.1:0").await?,
@@ -66,7 +65,7 @@ async fn with_sandbox(options: &ServeOptions, given: &Given, listen: &str) -> Re
 /// Where sign-ins return to.
 struct Callback {
     listen: String,
-    /// None: somebody else has the port for now.
+    /// `None` while another process has the port.
     now: Option<TcpListener>,
 }
 
@@ -90,7 +89,7 @@ impl Callback {
     }
 }
 
-/// The listener for sign-ins, if nobody else has the port.
+/// The listener for sign-ins, if the port is free.
 async fn callback(listen: &str) -> Result<Option<TcpListener>> {
     match bind(listen).await {
         Ok(listener) => Ok(Some(listener)),
@@ -132,8 +131,8 @@ async fn run(settings: Settings, callback: Callback) -> Result<()> {
     Ok(())
 }
 
-/// The lines of stdin, until its end. A thread of its own: nothing else can
-/// interrupt a read.
+/// The lines of stdin, until its end. Read by a thread of its own, because a read cannot be
+/// interrupted.
 fn read_lines() -> mpsc::Receiver<Vec<u8>> {
     let (sender, lines) = mpsc::channel(LINES);
     thread::spawn(move || {
@@ -147,8 +146,8 @@ fn read_lines() -> mpsc::Receiver<Vec<u8>> {
     lines
 }
 
-/// The next line; of a longer one than any message may be, no more than shows
-/// that it is. None: there is no more.
+/// The next line, or `None` at the end. Reads one byte past the limit of a message, enough to report
+/// that the line is too long.
 fn read_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     let (mut line, most) = (Vec::new(), MAX_LINE as u64 + 1);
     if input.take(most).read_until(b'\n', &mut line)? == 0 {

@@ -1,5 +1,5 @@
-//! The ways to Kroger and back: name, connection, TLS, clock, the app's
-//! credentials, and where sign-ins return to.
+//! The way to Kroger and back: name, connection, TLS, clock, the app's credentials, and the redirect
+//! URI. The component judges the credentials.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -19,10 +19,10 @@ use crate::reach::address::is_on_this_machine;
 use crate::reach::egress::Egress;
 use crate::{Credentials, Host, Settings};
 
-/// A clock that is further off makes tokens seem good that are not.
+/// With a clock that is further off, expired tokens look valid.
 const MOST_SKEW: Duration = Duration::from_secs(30);
 
-/// How long whoever listens at the redirect URI may take to answer.
+/// How long the server at the redirect URI may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// The network and the clock, and the credentials if the component can be asked.
@@ -69,7 +69,7 @@ fn unreachable(host: &str, error: &Error) -> String {
     }
 }
 
-/// Kroger's clock is that of the answer's `Date`, in whole seconds.
+/// Compares our clock with the `Date` of Kroger's answer, in whole seconds.
 fn clock(answer: &Response<Bytes>, now: SystemTime) -> Point {
     let date = answer.headers().get(header::DATE).and_then(|date| http_date(date.to_str().ok()?));
     let Some(theirs) = date else {
@@ -95,7 +95,7 @@ async fn credentials(host: &Host) -> Point {
     Point::new("credentials", verdict, words::credentials(found))
 }
 
-/// Whether whoever signs in comes back to one of ours.
+/// Whether a sign-in returns to a kroger-mcp.
 pub(super) async fn redirect(settings: &Settings) -> Point {
     const NAME: &str = "redirect URI";
     let uri = &settings.component.redirect_uri;
