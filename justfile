@@ -20,13 +20,17 @@ test:
 openapi:
     OPENAPI=write cargo test -p kroger-connector --lib openapi
 
+# Write docs/keys.md from what the code says.
+keys:
+    KEYS=write cargo test -p kroger-core --lib keys_page
+
 # Search for a schedule, crash or fault that loses a sign-in.
 simulate SEEDS="100000":
-    cargo run --release -p kroger-connector --example simulate -- {{SEEDS}}
+    cargo run --release -p kroger-core --example simulate -- {{SEEDS}}
 
 # Break the protocol on purpose, and show that the simulation notices.
-mutants:
-    cargo run --release -p kroger-connector --example mutants
+mutants *WHICH:
+    cargo run --release -p kroger-core --example mutants -- {{WHICH}}
 
 # A retrying agent adds while answers get lost and the server is killed; each of Kroger's errors on each route.
 adds ADDS="1000":
@@ -34,7 +38,7 @@ adds ADDS="1000":
 
 # Two calls with one idempotency key, in every schedule of so many happenings.
 ledger HAPPENINGS="2":
-    KROGER_LEDGER={{HAPPENINGS}} cargo test --release -p kroger-connector --test ledger -- --nocapture
+    KROGER_LEDGER={{HAPPENINGS}} cargo test --release -p kroger-core --test ledger -- --nocapture
 
 # A token endpoint that answers everything but what it should: each answer and its outcome.
 hostile:

@@ -5,7 +5,7 @@ use std::path::Path;
 const PAGE: &str = include_str!("../docs/promises.md");
 
 fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the component lies in the workspace")
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the crate lies two folders below the workspace")
 }
 
 /// What a line of the page names in backticks as its proof.

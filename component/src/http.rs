@@ -1,14 +1,13 @@
-//! The HTTP routes: each reads its request, calls one rule of [`kroger_core`],
-//! and writes the answer. Nothing here decides anything about tokens.
+//! The HTTP routes. Each reads its request, calls one rule of [`kroger_core`] and writes the answer. Nothing here
+//! decides anything about tokens.
 //!
-//! Everything that goes wrong leaves through one boundary, as a problem
-//! document. No route shows a token, code, verifier, secret or path.
+//! Every failure leaves as a problem document, by one conversion. No route shows a token, code, verifier, secret or
+//! path of the machine.
 
 mod admin;
 mod call;
 mod cart;
 mod catalog;
-mod fields;
 mod invitation;
 mod mcp;
 mod openapi;
@@ -20,65 +19,70 @@ mod sign_in;
 mod status;
 #[cfg(test)]
 mod tests;
+mod told;
 mod validation;
 mod words;
 
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
 
 use axum::Router;
 use axum::body::{Body, Bytes};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{any, delete, get, post, put};
+use axum::routing::{MethodRouter, delete, get, post, put};
 use http::header::{ALLOW, CONTENT_LENGTH, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderValue, Method, Request};
+use rmcp::ServerHandler;
 use tower::ServiceExt as _;
 
-use crate::mcp::Mcp;
-use kroger_core::ports::Ports;
+use crate::edge::{LARGEST_REQUEST, SharedPorts, block_on, misconfiguration};
+use crate::mcp::{Mcp, Server};
 use kroger_core::settings::{SettingError, Settings};
 use origin::{Admitted, Known};
 use problem::Problem;
 
-/// The largest request body that is read, in bytes.
-pub const LARGEST_REQUEST: usize = 1024 * 1024;
-
-/// Ports that a handler may hold on to.
-pub type SharedPorts = Arc<dyn Ports + Send + Sync>;
-
-/// A request that could not be read.
+/// A request that the export cannot read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Malformed;
 
-/// All routes, built once and asked many times.
+/// All routes. Built once for each instance, and used for every call.
 pub struct Service {
-    /// Without settings there are no routes, only the problem to tell.
+    /// The routes, or the problem that each call gets if the settings are invalid.
     routes: Result<Routes, Problem>,
 }
 
 struct Routes {
     router: Router,
     known: Known,
+    settings: Arc<Settings>,
 }
 
 impl Service {
-    /// Where the settings do not parse, each request is answered with what is
-    /// wrong with them.
+    /// Builds the routes. If the settings are invalid, every request gets a problem that names them.
     pub fn new(settings: Result<Arc<Settings>, Vec<SettingError>>) -> Self {
+        Self::with_mcp(settings, Server::new)
+    }
+
+    /// Serves the same routes, with another server at `/mcp`.
+    pub fn with_mcp<S: ServerHandler + Clone>(
+        settings: Result<Arc<Settings>, Vec<SettingError>>,
+        server: impl FnOnce(Arc<Settings>) -> S,
+    ) -> Self {
         let routes = settings
-            .map(|settings| Routes { known: Known::new(&settings), router: router(settings) })
+            .map(|settings| {
+                let mcp = mcp::endpoint(Mcp::new(server(Arc::clone(&settings))));
+                Routes { known: Known::new(&settings), router: router(Arc::clone(&settings), mcp), settings }
+            })
             .map_err(|errors| Problem::misconfigured(misconfiguration(&errors)));
         Self { routes }
     }
 
-    /// Answers `request`, whose `ports` are those of this call. Of a body that is
-    /// larger than [`LARGEST_REQUEST`] one byte more is enough.
+    /// Answers `request` through the `ports` of this call. A body over the limit of 1 MiB may be cut off one byte
+    /// past it.
     pub async fn serve(&self, request: Request<Bytes>, ports: SharedPorts) -> http::Response<Bytes> {
         whole(self.answer(request, ports).await).await
     }
 
-    /// Answers a request that could not be read.
+    /// Answers a request that the export cannot read.
     pub fn refuse(&self, _: Malformed) -> http::Response<Bytes> {
         block_on(whole(Problem::malformed().into_response()))
     }
@@ -92,13 +96,14 @@ impl Service {
             Ok(admitted) => admitted,
             Err(problem) => return problem.into_response(),
         };
-        request.extensions_mut().insert(ports);
+        request.extensions_mut().insert(Arc::clone(&ports));
         let mut response = if request.method() == Method::OPTIONS {
             routes.options(request, &admitted).await
         } else if request.body().len() > LARGEST_REQUEST {
             Problem::too_large().into_response()
         } else {
-            routes.ask(request).await
+            let cx = kroger_core::Context { settings: &routes.settings, ports: &*ports };
+            problem::linked(routes.ask(request).await, cx)
         };
         admitted.sign(response.headers_mut());
         response
@@ -111,8 +116,7 @@ impl Routes {
         response
     }
 
-    /// What may be sent to the path: no route takes `OPTIONS`, and the refusal
-    /// says what it takes.
+    /// Answers which methods the path takes. No route takes `OPTIONS`, so the refusal carries them in `Allow`.
     async fn options(&self, request: Request<Bytes>, admitted: &Admitted) -> Response {
         let refused = self.ask(request.map(|_| Bytes::new())).await;
         match refused.headers().get(ALLOW).and_then(|allow| allow.to_str().ok()) {
@@ -122,8 +126,7 @@ impl Routes {
     }
 }
 
-fn router(settings: Arc<Settings>) -> Router {
-    let mcp = Arc::new(Mcp::new(Arc::clone(&settings)));
+fn router(settings: Arc<Settings>, mcp: MethodRouter<Arc<Settings>>) -> Router {
     Router::new()
         .route("/livez", get(status::livez))
         .route("/readyz", get(status::readyz))
@@ -141,7 +144,7 @@ fn router(settings: Arc<Settings>) -> Router {
         .route("/locations/{id}", get(catalog::location_by_id))
         .route("/identity/profile", get(catalog::profile))
         .route("/admin/rate-limits", get(rate_limits::rate_limits))
-        .route("/mcp", any(move |call, request| mcp::answer(Arc::clone(&mcp), call, request)))
+        .route("/mcp", mcp)
         .route("/admin/tokens", get(admin::tokens))
         .route("/admin/tokens/refresh", post(admin::refresh))
         .route("/admin/tokens/validate", get(validation::validate))
@@ -152,38 +155,21 @@ fn router(settings: Arc<Settings>) -> Router {
         .with_state(settings)
 }
 
-/// Where a `GET` has an effect, a link checker's `HEAD` must not have it.
+/// Refuses every method except `GET`. A `GET` of these routes has an effect that a link checker's `HEAD` must not
+/// have.
 async fn get_only() -> impl IntoResponse {
     ([(ALLOW, HeaderValue::from_static("GET"))], Problem::method_not_allowed())
-}
-
-/// Names each setting that is wrong and what is allowed, never its value: an
-/// URL may carry a password.
-pub fn misconfiguration(errors: &[SettingError]) -> String {
-    let each: Vec<String> = errors.iter().map(|error| format!("{}: {}", error.name, error.allowed)).collect();
-    format!("The settings cannot be used. {}", each.join("; "))
 }
 
 async fn whole(response: Response) -> http::Response<Bytes> {
     let (mut parts, body) = response.into_parts();
     parts.headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    // The routes' bodies are in memory, so there is nothing to fail.
+    // The bodies of the routes are in memory, so reading them cannot fail.
     let bytes = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
     if bytes.is_empty() {
-        // To a `HEAD` it is of the body that is not there, and `wasi:http`
-        // counts what follows.
+        // The answer to a `HEAD` names the length of a body that it does not have. `wasi:http` would count the bytes
+        // and fail.
         parts.headers.remove(CONTENT_LENGTH);
     }
     http::Response::from_parts(parts, bytes)
-}
-
-/// Runs `call` to its end on this thread. The rules block where they wait, so
-/// there is nothing that could wake it, and one look is enough.
-pub fn block_on<F: Future>(call: F) -> F::Output {
-    let mut call = pin!(call);
-    loop {
-        if let Poll::Ready(output) = call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            return output;
-        }
-    }
 }

@@ -1,26 +1,23 @@
-//! The Model Context Protocol at `/mcp`: tools, resources and prompts over the
-//! same rules as the HTTP routes. Streamable HTTP without sessions: each request
-//! is served whole by whichever instance gets it, and answered as JSON.
+//! The Model Context Protocol at `/mcp`: tools, resources and prompts over the same rules as the HTTP routes. The
+//! transport is streamable HTTP without sessions: the instance that gets a request serves all of it, and answers
+//! JSON.
 //!
-//! Revisions 2026-07-28, 2025-11-25 and 2025-06-18 at one endpoint. What the
-//! protocol asks is the SDK's business, what a tool does is the core's; here one
-//! is translated into the other, and nothing is kept from call to call.
+//! One endpoint serves the revisions 2026-07-28, 2025-11-25 and 2025-06-18. The SDK speaks the protocol, and the core
+//! has the rules. This module translates between them, and keeps nothing from call to call.
 
-#![cfg_attr(feature = "conformance", allow(dead_code, reason = "the suite's tools stand in for ours"))]
 #![allow(
     clippy::doc_markdown,
     clippy::doc_link_with_quotes,
-    reason = "what is said of arguments and results is what a model is told"
+    reason = "the comments of arguments and results are texts for a model"
 )]
 #![allow(clippy::struct_field_names, reason = "the keys of results")]
 
 mod account;
-mod arguments;
+mod call;
 mod cart;
 mod consent;
-#[cfg(feature = "conformance")]
-mod fixtures;
 mod items;
+mod means;
 mod message;
 mod products;
 mod prompts;
@@ -30,6 +27,7 @@ mod server;
 mod stores;
 #[cfg(test)]
 mod tests;
+mod told;
 mod tool;
 
 use std::sync::Arc;
@@ -38,33 +36,22 @@ use axum::body::{Body, Bytes};
 use data_encoding::HEXLOWER;
 use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use rmcp::ServerHandler;
 use rmcp::transport::streamable_http_server::session::never::NeverSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
 use serde_json::Value;
 
-use crate::http::{LARGEST_REQUEST, SharedPorts};
-#[cfg(feature = "conformance")]
-use fixtures::Server;
-use kroger_core::settings::Settings;
-use kroger_core::user::UserId;
-#[cfg(not(feature = "conformance"))]
-use server::Server;
+use crate::edge::{Caller, LARGEST_REQUEST};
+pub(crate) use server::Server;
 
-/// Who calls, and through what: a request's extension.
-#[derive(Clone)]
-pub(crate) struct Caller {
-    pub(crate) ports: SharedPorts,
-    pub(crate) user: UserId,
+/// The endpoint. Built once for each instance, and used for every call.
+pub(crate) struct Mcp<S> {
+    service: StreamableHttpService<S, NeverSessionManager>,
 }
 
-/// The endpoint, built once and asked many times.
-pub(crate) struct Mcp {
-    service: StreamableHttpService<Server, NeverSessionManager>,
-}
-
-impl Mcp {
-    /// Host and Origin are checked on every route before this one is asked.
-    pub(crate) fn new(settings: Arc<Settings>) -> Self {
+impl<S: ServerHandler + Clone> Mcp<S> {
+    /// Builds the endpoint. It checks no Host and Origin: the routes do so before they call it.
+    pub(crate) fn new(server: S) -> Self {
         let config = StreamableHttpServerConfig::default()
             .with_legacy_session_mode(false)
             .with_json_response(true)
@@ -72,11 +59,10 @@ impl Mcp {
             .with_sse_retry(None)
             .with_max_request_body_bytes(LARGEST_REQUEST)
             .disable_allowed_hosts();
-        let server = Server::new(settings);
         Self { service: StreamableHttpService::new(move || Ok(server.clone()), Arc::default(), config) }
     }
 
-    /// Answers `request`, which carries its [`Caller`]; the answer is complete.
+    /// Answers `request`, which carries its [`Caller`]. The answer is complete.
     pub(crate) fn answer(&self, mut request: Request<Bytes>) -> Response<Bytes> {
         let mut session = None;
         if request.method() == Method::POST {
@@ -88,19 +74,19 @@ impl Mcp {
         accept_by_name(request.headers_mut());
         let mut response = run(async {
             let (parts, body) = self.service.handle(request.map(Body::from)).await.into_parts();
-            // In memory, so there is nothing to fail.
+            // The body is in memory, so reading it cannot fail.
             let bytes = axum::body::to_bytes(Body::new(body), usize::MAX).await.unwrap_or_default();
             Response::from_parts(parts, bytes)
         });
         if let Some(session) = session.filter(|_| response.status().is_success()) {
-            response.headers_mut().insert(consent::SESSION, session);
+            response.headers_mut().insert(means::SESSION, session);
         }
         response
     }
 }
 
-/// An id for a client of 2025-11-25 that says in its handshake that it opens
-/// links: later calls do not say so again. It is all that the session is.
+/// Makes a session id for a client of 2025-11-25 that says in its handshake that it opens links. Later calls do not
+/// say so again. The session has no other content.
 fn session(request: &Request<Bytes>, handshake: &Value) -> Option<HeaderValue> {
     const VERSION: &str = "2025-11-25";
 
@@ -112,10 +98,10 @@ fn session(request: &Request<Bytes>, handshake: &Value) -> Option<HeaderValue> {
     let mut bytes = [0; 16];
     request.extensions().get::<Caller>()?.ports.random_bytes(&mut bytes);
     let id = HEXLOWER.encode(&bytes);
-    HeaderValue::from_str(&format!("{}{id}", consent::OPENS_LINKS)).ok()
+    HeaderValue::from_str(&format!("{}{id}", means::OPENS_LINKS)).ok()
 }
 
-/// The SDK wants both forms of an answer named, and takes no wildcard for them.
+/// Replaces a wildcard in `Accept`. The SDK requires that both forms of an answer are named.
 fn accept_by_name(headers: &mut HeaderMap) {
     let texts = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
     let mut ranges = texts.flat_map(|text| text.split(',')).filter_map(|entry| entry.split(';').next());
@@ -124,8 +110,9 @@ fn accept_by_name(headers: &mut HeaderMap) {
     }
 }
 
-/// Runs `call` to its end on this thread. The SDK spawns tasks and looks at the
-/// clock, so it wants a runtime; one for each call leaves nothing behind.
+/// Runs `call` to its end on this thread.
+///
+/// The SDK spawns tasks and reads the clock, so it needs a runtime. A runtime for each call leaves nothing behind.
 fn run<F: Future>(call: F) -> F::Output {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build();
     runtime.expect("a runtime without I/O asks nothing of its host").block_on(call)

@@ -1,74 +1,44 @@
-//! Kroger's families of error bodies.
-
-use std::time::UNIX_EPOCH;
+//! Builds JSON answers and Kroger's families of error bodies.
+//!
+//! Decides nothing: the caller chooses the status and the words.
 
 use axum::{
     body::Body,
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
+    http::{HeaderValue, StatusCode, header},
+    response::Response,
 };
 use serde_json::{Value, json};
 
-use crate::{
-    authorization::AuthorizationRefusal, cart::ItemsRefusal, kroger::BearerRefusal, sandbox::now, tokens::TokenRefusal,
-};
-
-const BAD_TOKEN: &str = "The access token is invalid or has expired";
+use crate::clock::timestamp;
 
 pub(crate) fn json_answer(status: StatusCode, body: &Value) -> Response {
     let mut response = Response::new(Body::from(body.to_string()));
     *response.status_mut() = status;
-    let media_type = header::HeaderValue::from_static("application/json");
-    response.headers_mut().insert(header::CONTENT_TYPE, media_type);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     response
 }
 
-/// The OAuth family: flat.
-fn flat(error: &str, description: &str) -> Value {
+/// Builds the flat error body of OAuth (RFC 6749 §5.2).
+pub(crate) fn oauth_error(error: &str, description: &str) -> Value {
     json!({"error": error, "error_description": description})
 }
 
-pub(crate) fn timestamp() -> u64 {
-    let since_epoch = now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    since_epoch.as_millis().try_into().unwrap_or(u64::MAX)
+/// Builds the error body of Kroger's API, without an `errors` field around it.
+pub(crate) fn bare_error(code: &str, reason: &str) -> Value {
+    json!({"timestamp": timestamp(), "code": code, "reason": reason})
 }
 
-impl IntoResponse for TokenRefusal {
-    fn into_response(self) -> Response {
-        let (error, description) = self.texts();
-        let status = StatusCode::from_u16(self.status()).unwrap_or(StatusCode::BAD_REQUEST);
-        json_answer(status, &flat(error, description))
-    }
+/// Builds the error body of Kroger's API with an `errors` field around it.
+pub(crate) fn nested_error(code: &str, reason: &str) -> Value {
+    json!({"errors": bare_error(code, reason)})
 }
 
-impl IntoResponse for AuthorizationRefusal {
-    fn into_response(self) -> Response {
-        let (error, description) = self.texts();
-        json_answer(StatusCode::BAD_REQUEST, &flat(error, description))
-    }
+/// Answers 400 with the bare error body of Kroger's gateway.
+pub(crate) fn gateway_refusal(reason: &str) -> Response {
+    json_answer(StatusCode::BAD_REQUEST, &bare_error("API-4101-400", reason))
 }
 
-impl IntoResponse for BearerRefusal {
-    /// A 401 is flat where no token came and nested where a bad one did: both occur at Kroger.
-    fn into_response(self) -> Response {
-        let bad_token = flat("invalid_token", BAD_TOKEN);
-        match self {
-            Self::Missing => json_answer(StatusCode::UNAUTHORIZED, &bad_token),
-            Self::Invalid => json_answer(StatusCode::UNAUTHORIZED, &json!({"errors": bad_token})),
-            Self::Scope => {
-                let reason = "missing required scopes";
-                let error = json!({"timestamp": timestamp(), "code": "Forbidden", "reason": reason});
-                json_answer(StatusCode::FORBIDDEN, &json!({"errors": error}))
-            }
-        }
-    }
-}
-
-impl IntoResponse for ItemsRefusal {
-    /// Bare, without `errors` around it, as Kroger's cart document has it.
-    fn into_response(self) -> Response {
-        let (code, reason) = ("API-4101-400", self.reason());
-        let error = json!({"timestamp": timestamp(), "code": code, "reason": reason});
-        json_answer(StatusCode::BAD_REQUEST, &error)
-    }
+/// Answers 400 to wrong input for the sandbox itself, with what is wrong.
+pub(crate) fn bad_request(error: &str) -> Response {
+    json_answer(StatusCode::BAD_REQUEST, &json!({"error": error}))
 }

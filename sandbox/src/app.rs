@@ -1,37 +1,43 @@
-//! The applications that are registered at the sandbox, and what each may ask for.
+//! The applications that are registered at the sandbox, what each may ask for, and the customers
+//! that the sandbox offers by name.
 //!
-//! Registration is fixed when the sandbox starts; nothing here changes later.
+//! All of it is fixed when the sandbox starts. Nothing here changes later.
 
 use std::fmt;
 
 use url::{Host, Url};
 
 /// Kroger's public scopes: products, cart, profile.
-pub const SCOPES: [&str; 3] = ["product.compact", "cart.basic:write", "profile.compact"];
+const SCOPES: [&str; 3] = ["product.compact", "cart.basic:write", "profile.compact"];
 
-/// The scope that needs no customer, so that client credentials are enough for it.
+/// The scope that needs no customer, so client credentials are enough for it.
 pub(crate) const CLIENT_SCOPE: &str = "product.compact";
 
-/// A registered application, as one would register it at Kroger's developer portal.
+/// The customers that the consent page offers by name. Any other name works, too.
+pub(crate) const CUSTOMERS: [&str; 3] = ["alice", "bob", "carol"];
+
+/// An application, as a developer registers it at Kroger's developer portal.
 #[derive(Clone)]
 pub struct App {
     /// The public identifier.
     pub client_id: String,
-    /// `None` makes it a public client: it must use PKCE and has no client credentials.
+    /// The secret; `None` for a public client, which must use PKCE and has no client credentials.
     pub client_secret: Option<String>,
-    /// Where a sign-in may return to.
+    /// The addresses to which a sign-in may return.
     pub redirect_uris: Vec<RedirectUri>,
-    /// What the application may ask for; asking for more fails the whole authorization.
+    /// The scopes that the application may ask for. Asking for another one fails the whole
+    /// authorization.
     pub scopes: Vec<String>,
 }
 
 /// A rule for the redirect URIs that an application may use.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RedirectUri {
-    /// This string, character by character, as Kroger has it.
+    /// Exactly this string, as at Kroger.
     Exact(String),
-    /// `http://` to `localhost`, `127.0.0.1` or `[::1]` on any port with exactly this path:
-    /// a server under test does not know its port when the sandbox starts.
+    /// `http://` to `localhost`, `127.0.0.1` or `[::1]` on any port with exactly this path.
+    ///
+    /// A server under test does not know its port when the sandbox starts.
     Loopback {
         /// The path, with its leading slash.
         path: String,
@@ -39,14 +45,17 @@ pub enum RedirectUri {
 }
 
 impl App {
-    /// The confidential client that a fresh sandbox knows: `sandbox-client` with the secret
-    /// `sandbox-secret`, returning to `/auth/callback` on any port of this machine, all scopes.
+    /// Returns the confidential client that a default sandbox knows.
+    ///
+    /// It is `sandbox-client` with the secret `sandbox-secret` and all scopes. It returns to
+    /// `/auth/callback` on any port of this machine.
     pub fn sandbox() -> Self {
         Self { client_secret: Some("sandbox-secret".into()), ..Self::sandbox_public() }.named("sandbox-client")
     }
 
-    /// The public client that a fresh sandbox knows: `sandbox-public`, without a secret, else
-    /// like [`App::sandbox`].
+    /// Returns the public client that a default sandbox knows.
+    ///
+    /// It is `sandbox-public`, without a secret. The rest is as in [`App::sandbox`].
     pub fn sandbox_public() -> Self {
         Self {
             client_id: "sandbox-public".into(),
@@ -64,7 +73,9 @@ impl App {
         self.redirect_uris.iter().any(|rule| rule.matches(uri))
     }
 
-    /// Whether every scope of the space-separated `scope` is registered, and there is one.
+    /// Reports whether `scope` lists at least one scope, and only registered ones.
+    ///
+    /// Spaces separate the scopes.
     pub(crate) fn allows_scope(&self, scope: &str) -> bool {
         let mut asked = scope.split_whitespace().peekable();
         asked.peek().is_some() && asked.all(|one| self.scopes.iter().any(|known| known == one))
@@ -100,7 +111,7 @@ impl fmt::Display for RedirectUri {
     }
 }
 
-/// Compares the parsed form, so that `http://localhost@elsewhere/` cannot pass for this machine.
+/// Compares the parsed URL, so that `http://localhost@elsewhere/` cannot pass for this machine.
 fn is_loopback(uri: &str, path: &str) -> bool {
     let Ok(url) = Url::parse(uri) else {
         return false;
@@ -121,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_default_app_returns_to_any_port_of_this_machine_and_nowhere_else() {
+    fn default_app_returns_only_to_this_machine() {
         let app = App::sandbox();
         for good in [
             "http://localhost:9004/auth/callback",
@@ -145,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn an_exact_redirect_uri_is_compared_character_by_character() {
+    fn exact_redirect_uri_allows_no_variant() {
         let rule = RedirectUri::Exact("https://example.com/callback".into());
         assert!(rule.matches("https://example.com/callback"));
         assert!(!rule.matches("https://example.com/callback/"));
@@ -153,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn a_scope_beyond_the_registration_or_no_scope_is_not_allowed() {
+    fn unregistered_or_missing_scope_is_not_allowed() {
         let app = App { scopes: vec!["profile.compact".into()], ..App::sandbox() };
         assert!(app.allows_scope("profile.compact"));
         assert!(!app.allows_scope("profile.compact cart.basic:write"));

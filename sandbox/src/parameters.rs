@@ -1,6 +1,9 @@
-//! Form and query parameters under RFC 6749's rules: an empty value counts as omitted, and no
-//! parameter may come twice.
+//! Parses form and query parameters under the rules of RFC 6749: an empty value counts as
+//! omitted, and no parameter may be repeated.
+//!
+//! Reports a repeated parameter, but never rejects the request: the endpoint does.
 
+use axum::extract::RawQuery;
 use url::form_urlencoded;
 
 /// Decoded `name=value` pairs.
@@ -20,12 +23,18 @@ impl Parameters {
         parsed
     }
 
-    /// Whether some parameter came more than once, for which the request must be refused
-    /// (RFC 6749 §3.1 and §3.2).
+    pub(crate) fn of_query(RawQuery(query): &RawQuery) -> Self {
+        Self::parse(query.as_deref().unwrap_or_default().as_bytes())
+    }
+
+    /// Reports whether a parameter is repeated.
+    ///
+    /// The OAuth endpoints must refuse such a request (RFC 6749 §3.1 and §3.2).
     pub(crate) fn has_repeats(&self) -> bool {
         self.repeated
     }
 
+    /// Returns the first value of the parameter `name`.
     pub(crate) fn value(&self, name: &str) -> Option<&str> {
         self.pairs.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
@@ -44,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parameter_that_comes_twice_is_noticed() {
+    fn repeated_parameter_is_reported() {
         assert!(Parameters::parse(b"code=x&code=y").has_repeats());
         assert!(!Parameters::parse(b"code=x&code=&state=x").has_repeats());
     }

@@ -1,5 +1,6 @@
-//! Carries a sandbox over sockets. On hyper directly, because closing a connection without an
-//! answer is beyond what a router can say.
+//! Serves a sandbox over sockets.
+//!
+//! Uses hyper directly: a router alone cannot close a connection without an answer.
 
 use std::{io, pin::pin, time::Duration};
 
@@ -15,23 +16,24 @@ use tokio::{
     task::JoinSet,
 };
 
-use crate::{chaos::or_hang_up, sandbox::Sandbox};
+use crate::{layers::hang_up::or_hang_up, routes::router, sandbox::Sandbox};
 
-/// How long calls under way may take to end once the sandbox is told to stop.
+/// How long open calls may still take after the signal to stop.
 const GRACE: Duration = Duration::from_secs(2);
 
-/// Serves `sandbox` on `listener`, HTTP/1.1, until `stop` resolves. Calls under way then have
-/// two seconds to end; connections that outlast them are closed.
+/// Serves `sandbox` on `listener` over HTTP/1.1 until `stop` resolves.
+///
+/// Open calls then have two seconds to end. After that their connections are closed.
 ///
 /// # Errors
 ///
-/// None today; a listener that can never accept again would be one.
+/// There are none today. A listener that can never accept again would be one.
 pub async fn serve(
     listener: TcpListener,
     sandbox: Sandbox,
     stop: impl Future<Output = ()> + Send + 'static,
 ) -> io::Result<()> {
-    let router = sandbox.router();
+    let router = router(&sandbox);
     let graceful = GracefulShutdown::new();
     let mut connections = JoinSet::new();
     let mut stop = pin!(stop);
@@ -40,14 +42,14 @@ pub async fn serve(
             () = &mut stop => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, _)) => { connections.spawn(connection(stream, router.clone(), &graceful)); }
-                // Usually out of file descriptors: closing connections will free some.
+                // The process is usually out of file descriptors. Closed connections free some.
                 Err(_) => tokio::time::sleep(Duration::from_millis(20)).await,
             },
             Some(_) = connections.join_next() => {}
         }
     }
     drop(listener);
-    // Past the grace, dropping the set closes what is left.
+    // After the grace, dropping `connections` closes the rest.
     let _ = tokio::time::timeout(GRACE, graceful.shutdown()).await;
     Ok(())
 }
@@ -57,7 +59,7 @@ fn connection(
     router: Router,
     graceful: &GracefulShutdown,
 ) -> impl Future<Output = ()> + Send + use<> {
-    // Without it each small answer waits for the peer's delayed acknowledgement.
+    // Otherwise each small answer waits for the peer's delayed acknowledgement.
     let _ = stream.set_nodelay(true);
     let router = TowerToHyperService::new(router);
     let answer = service_fn(move |request: Request<Incoming>| {
@@ -66,6 +68,6 @@ fn connection(
     });
     let serving = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), answer);
     let watched = graceful.watch(serving);
-    // A connection that breaks, by its peer or on request, is no news.
+    // Errors are ignored: peers and faults break connections all the time.
     async move { drop(watched.await) }
 }

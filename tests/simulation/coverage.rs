@@ -1,35 +1,38 @@
-//! Which interesting states a run reached.
+//! Counts the states that a run reaches, to show that the search is a real one.
+//!
+//! It judges nothing.
 
-use crate::invariants::ticket_of;
-use crate::records::{Kind, Record, Ticket, show};
-use crate::workload::{Done, Task};
-use crate::world::{CallId, World};
+use crate::process::CallId;
+use crate::records::{RecordKind, StoredRecord, Ticket, show, ticket_of};
+use crate::simulation::Simulation;
+use crate::workload::{CallAnswer, Task};
 
-impl World {
-    pub(crate) fn count_end(&mut self, call: CallId, done: &Done) {
-        use kroger_connector::core::refresh::Trouble;
+impl Simulation {
+    pub(crate) fn count_end(&mut self, call: CallId, done: &CallAnswer) {
+        use kroger_core::failure::Cause;
+        use kroger_core::grant::refresh::Trouble;
         let seen = &self.witness.seen[call];
         let task = self.calls[call].task.clone();
         if seen.won_claim && !seen.sent {
             self.counts.state("claim won and nothing sent");
         }
         match done {
-            Done::Grant(Ok(grant)) => {
+            CallAnswer::Grant(Ok(grant)) => {
                 let refresher = self.witness.refreshers.get(&(task.user().unwrap_or(0), ticket_of(grant)));
                 if refresher.is_some_and(|other| *other != call) {
                     self.counts.state("refreshed by one, used by others");
                 }
             }
-            Done::Answered(Ok(_)) if matches!(task, Task::Refresh(_)) && !seen.sent => {
+            CallAnswer::Answered(Ok(_)) if matches!(task, Task::Refresh(_)) && !seen.sent => {
                 self.counts.state("forced refresh shared");
             }
-            Done::Grant(Err(Trouble::Unavailable { .. })) => self.counts.state("told: unavailable"),
-            Done::Grant(Err(Trouble::StoreForgets)) => self.counts.state("told: store forgets"),
-            Done::Complete(Ok(_)) => self.counts.state("signed in"),
-            Done::Complete(Err(failure)) if failure.detail.contains("forgotten") => {
+            CallAnswer::Grant(Err(Trouble::Unavailable { .. })) => self.counts.state("told: unavailable"),
+            CallAnswer::Grant(Err(Trouble::StoreForgets)) => self.counts.state("told: store forgets"),
+            CallAnswer::Complete(Ok(_)) => self.counts.state("signed in"),
+            CallAnswer::Complete(Err(failure)) if failure.cause == Cause::ForgottenMeanwhile => {
                 self.counts.state("sign-in stopped by a deletion");
             }
-            Done::Forget(Ok(())) => self.counts.state("deleted"),
+            CallAnswer::Forget(Ok(())) => self.counts.state("deleted"),
             _ => {}
         }
         match done.refusal() {
@@ -39,7 +42,7 @@ impl World {
         }
     }
 
-    pub(crate) fn count_record(&mut self, call: CallId, user: usize, record: &Record) {
+    pub(crate) fn count_record(&mut self, call: CallId, user: usize, record: &StoredRecord) {
         let current = self.witness.current(user).map(|(record, _)| (record.root, record.ticket));
         let is_in_flight = self.witness.seen.iter().enumerate().any(|(other, seen)| {
             other != call
@@ -48,33 +51,33 @@ impl World {
                 && self.calls_alive(other)
         });
         match record.kind {
-            Kind::SignIn if is_in_flight => self.counts.state("signed in while a refresh was in flight"),
-            Kind::Deleted if is_in_flight => self.counts.state("deleted while a refresh was in flight"),
-            Kind::Adopted => {
+            RecordKind::SignIn if is_in_flight => self.counts.state("signed in while a refresh was in flight"),
+            RecordKind::Deleted if is_in_flight => self.counts.state("deleted while a refresh was in flight"),
+            RecordKind::Adopted => {
                 self.counts.state("pair adopted from outside");
                 if current.is_some() {
                     self.counts.state("pair adopted after the store had grants");
                 }
             }
-            Kind::Refreshed { parent } => {
+            RecordKind::Refreshed { parent } => {
                 self.counts.state("refreshed");
                 self.witness.refreshers.insert((user, record.ticket), call);
                 if current.is_some_and(|(root, _)| root > record.root) {
                     self.counts.state("late child of an older sign-in ignored");
                 }
-                let is_child = |kind: Kind| kind == Kind::Refreshed { parent };
+                let is_child = |kind: RecordKind| kind == RecordKind::Refreshed { parent };
                 let sibling = self.witness.records[user]
                     .values()
                     .find(|(other, _)| other.ticket != record.ticket && is_child(other.kind));
                 if let Some((sibling, _)) = sibling {
                     self.counts.state("two children of one grant");
-                    let of_sibling = Kind::Refreshed { parent: sibling.ticket };
+                    let of_sibling = RecordKind::Refreshed { parent: sibling.ticket };
                     if self.witness.records[user].values().any(|(other, _)| other.kind == of_sibling) {
                         self.counts.state("child refreshed while a sibling was in flight");
                     }
                 }
             }
-            Kind::SignIn | Kind::Deleted => {}
+            RecordKind::SignIn | RecordKind::Deleted => {}
         }
     }
 

@@ -1,23 +1,28 @@
-//! The store that the machines share, their rescue buckets and `.env` files:
-//! what an operation does, and what goes wrong with it.
+//! Applies key-value operations to the shared store, the rescue buckets and the `.env`
+//! files, and injects their faults.
+//!
+//! An `increment` is atomic, and a value that was acknowledged is kept, except in a store
+//! that forgets.
 
-use kroger_connector::ports::{Bucket, KeyPage, StoreError};
+use kroger_core::ports::{Bucket, KeyPage, StoreError};
 
-use crate::kroger::{SECOND, Time};
-use crate::process::{Answer, Op};
+use crate::machine::MachineId;
+use crate::process::{CallId, Op, PortAnswer};
+use crate::records::StoredValue;
+use crate::simulation::{ScheduledEvent, Simulation};
+use crate::time::{SECOND, Time};
 use crate::weather::is_within;
-use crate::world::{CallId, Event, MachineId, Value, World};
 
-impl World {
+impl Simulation {
     pub(crate) fn begin_store(&mut self, call: CallId, serial: u64, op: Op, stall: Time) {
         self.counts.operations += 1;
         let before = self.now + stall + self.random.range(20, 2_000);
         let machine = self.calls[call].machine;
         if self.fails_before(call, &op) {
             self.note(call, machine, || format!("{} ✗ (no effect)", text_of(&op)));
-            let answer = failure_of(&op);
+            let answer = op.failure(StoreError::Failed);
             self.witness_answer(call, &op, &answer);
-            return self.schedule(before, Event::Resume { call, serial, answer });
+            return self.schedule(before, ScheduledEvent::Resume { call, serial, answer });
         }
         let rates = &self.weather.store;
         let (after, late) = (rates.error_after, rates.late);
@@ -41,7 +46,7 @@ impl World {
             }
         }
         let survives = self.random.chance(500);
-        self.schedule(effect_at, Event::Effect { call, serial, op, answer_at, is_told, survives });
+        self.schedule(effect_at, ScheduledEvent::Effect { call, serial, op, answer_at, is_told, survives });
     }
 
     fn fails_before(&mut self, call: CallId, op: &Op) -> bool {
@@ -63,7 +68,7 @@ impl World {
                     true
                 }
             }
-            // Nothing of the protocol is kept there.
+            // The protocol keeps nothing there.
             Bucket::Cache => false,
             Bucket::Store if writes(op) && is_within(rates.read_only, self.now) => {
                 self.counts.fault("store read-only");
@@ -82,52 +87,53 @@ impl World {
         }
     }
 
-    pub(crate) fn apply(&mut self, call: CallId, op: &Op) -> Answer {
+    pub(crate) fn apply(&mut self, call: CallId, op: &Op) -> PortAnswer {
         let machine = self.calls[call].machine;
         let answer = match bucket_of(op) {
             Bucket::Store => self.apply_to_store(call, op),
             Bucket::Rescue => self.apply_to_rescue(machine, op),
             Bucket::Env => self.apply_to_env(machine, op),
-            Bucket::Cache => no_bucket(op),
+            Bucket::Cache => op.failure(StoreError::NoSuchBucket),
         };
         self.note(call, machine, || format!("{} → {}", text_of(op), answer_text(&answer)));
         answer
     }
 
-    fn apply_to_store(&mut self, call: CallId, op: &Op) -> Answer {
+    fn apply_to_store(&mut self, call: CallId, op: &Op) -> PortAnswer {
         let forgets = self.weather.store.forgets;
         match op {
-            Op::ReadBack(key) => Answer::Value(Ok(bytes(self.store.get(key)))),
+            Op::ReadBack(key) => PortAnswer::Value(Ok(bytes(self.store.get(key)))),
             Op::Get(_, key) => {
                 let masked = forgets.then(|| self.calls[call].overlay.get(key)).flatten();
-                Answer::Value(Ok(bytes(masked.or_else(|| self.store.get(key)))))
+                PortAnswer::Value(Ok(bytes(masked.or_else(|| self.store.get(key)))))
             }
             Op::Set(_, key, value) => {
-                self.put(call, key, Some(Value::Bytes(value.clone())));
-                Answer::Written(Ok(()))
+                self.put(call, key, Some(StoredValue::Bytes(value.clone())));
+                PortAnswer::Written(Ok(()))
             }
             Op::Delete(_, key) => {
                 self.put(call, key, None);
-                Answer::Written(Ok(()))
+                PortAnswer::Written(Ok(()))
             }
             Op::Increment(key, delta) => {
                 let masked = forgets.then(|| self.calls[call].overlay.get(key)).flatten();
                 let before = match masked.or_else(|| self.store.get(key)) {
-                    Some(Value::Number(number)) => *number,
-                    Some(Value::Bytes(_)) => return Answer::Number(Err(StoreError::Failed)),
+                    Some(StoredValue::Number(number)) => *number,
+                    Some(StoredValue::Bytes(_)) => return PortAnswer::Number(Err(StoreError::Failed)),
                     None => 0,
                 };
                 if *delta > 0 {
-                    self.put(call, key, Some(Value::Number(before + delta)));
+                    self.put(call, key, Some(StoredValue::Number(before + delta)));
                 }
-                Answer::Number(Ok(before + delta))
+                PortAnswer::Number(Ok(before + delta))
             }
-            Op::List(_, cursor) => Answer::Page(Ok(self.page(cursor.unwrap_or(0)))),
+            Op::List(_, cursor) => PortAnswer::Page(Ok(self.page(cursor.unwrap_or(0)))),
             other => unreachable!("{other:?} is no key-value operation"),
         }
     }
 
-    /// Keys that come and go move no other key past the cursor.
+    /// Answers a page of keys. Keys that are created and deleted move no other key across the
+    /// cursor.
     fn page(&self, cursor: u64) -> KeyPage {
         let mut rest = self.born.range(cursor + 1..);
         let keys: Vec<(&u64, &String)> = rest.by_ref().take(self.page_size).collect();
@@ -135,7 +141,7 @@ impl World {
         KeyPage { keys: keys.into_iter().map(|(_, key)| key.clone()).collect(), cursor: last }
     }
 
-    fn put(&mut self, call: CallId, key: &str, value: Option<Value>) {
+    fn put(&mut self, call: CallId, key: &str, value: Option<StoredValue>) {
         if self.weather.store.forgets {
             if let Some(value) = value {
                 self.calls[call].overlay.insert(key.to_owned(), value);
@@ -163,46 +169,46 @@ impl World {
         self.witness_store(call, key, old, value);
     }
 
-    fn apply_to_rescue(&mut self, machine: MachineId, op: &Op) -> Answer {
-        let Some(rescue) = &mut self.machines[machine].rescue else { return no_bucket(op) };
+    fn apply_to_rescue(&mut self, machine: MachineId, op: &Op) -> PortAnswer {
+        let Some(rescue) = &mut self.machines[machine].rescue else { return op.failure(StoreError::NoSuchBucket) };
         match op {
-            Op::Get(_, key) => Answer::Value(Ok(rescue.get(key).cloned())),
+            Op::Get(_, key) => PortAnswer::Value(Ok(rescue.get(key).cloned())),
             Op::Set(_, key, value) => {
                 rescue.insert(key.clone(), value.clone());
                 self.witness_rescue(None, Some(value));
-                Answer::Written(Ok(()))
+                PortAnswer::Written(Ok(()))
             }
             Op::Delete(_, key) => {
                 let old = rescue.remove(key);
                 self.witness_rescue(old.as_deref(), None);
-                Answer::Written(Ok(()))
+                PortAnswer::Written(Ok(()))
             }
-            Op::List(..) => Answer::Page(Ok(KeyPage { keys: rescue.keys().cloned().collect(), cursor: None })),
+            Op::List(..) => PortAnswer::Page(Ok(KeyPage { keys: rescue.keys().cloned().collect(), cursor: None })),
             other => unreachable!("{other:?} on the rescue bucket"),
         }
     }
 
-    fn apply_to_env(&mut self, machine: MachineId, op: &Op) -> Answer {
-        let Some(file) = self.machines[machine].env else { return no_bucket(op) };
+    fn apply_to_env(&mut self, machine: MachineId, op: &Op) -> PortAnswer {
+        let Some(file) = self.machines[machine].env else { return op.failure(StoreError::NoSuchBucket) };
         match op {
-            Op::Get(..) => Answer::Value(Ok(self.envs[file].clone())),
+            Op::Get(..) => PortAnswer::Value(Ok(self.envs[file].clone())),
             Op::Set(_, _, value) => {
                 self.envs[file] = Some(value.clone());
-                Answer::Written(Ok(()))
+                PortAnswer::Written(Ok(()))
             }
             Op::Delete(..) => {
                 self.envs[file] = None;
-                Answer::Written(Ok(()))
+                PortAnswer::Written(Ok(()))
             }
             other => unreachable!("{other:?} on the .env file"),
         }
     }
 }
 
-fn bytes(value: Option<&Value>) -> Option<Vec<u8>> {
+fn bytes(value: Option<&StoredValue>) -> Option<Vec<u8>> {
     match value {
-        Some(Value::Bytes(bytes)) => Some(bytes.clone()),
-        Some(Value::Number(number)) => Some(number.to_string().into_bytes()),
+        Some(StoredValue::Bytes(bytes)) => Some(bytes.clone()),
+        Some(StoredValue::Number(number)) => Some(number.to_string().into_bytes()),
         None => None,
     }
 }
@@ -226,24 +232,6 @@ fn saves(op: &Op) -> bool {
     matches!(op, Op::Set(_, key, _) if key.starts_with("grant."))
 }
 
-fn failed(op: &Op, error: StoreError) -> Answer {
-    match op {
-        Op::Get(..) | Op::ReadBack(_) => Answer::Value(Err(error)),
-        Op::Set(..) | Op::Delete(..) => Answer::Written(Err(error)),
-        Op::Increment(..) => Answer::Number(Err(error)),
-        Op::List(..) => Answer::Page(Err(error)),
-        other => unreachable!("{other:?} is no key-value operation"),
-    }
-}
-
-pub(crate) fn failure_of(op: &Op) -> Answer {
-    failed(op, StoreError::Failed)
-}
-
-fn no_bucket(op: &Op) -> Answer {
-    failed(op, StoreError::NoSuchBucket)
-}
-
 fn text_of(op: &Op) -> String {
     let value = |value: &[u8]| crate::report::shortened(&String::from_utf8_lossy(value));
     match op {
@@ -258,13 +246,13 @@ fn text_of(op: &Op) -> String {
     }
 }
 
-fn answer_text(answer: &Answer) -> String {
+fn answer_text(answer: &PortAnswer) -> String {
     match answer {
-        Answer::Value(Ok(Some(value))) => crate::report::shortened(&String::from_utf8_lossy(value)),
-        Answer::Value(Ok(None)) => "absent".to_owned(),
-        Answer::Written(Ok(())) => "ok".to_owned(),
-        Answer::Number(Ok(number)) => number.to_string(),
-        Answer::Page(Ok(page)) => format!("{} keys", page.keys.len()),
+        PortAnswer::Value(Ok(Some(value))) => crate::report::shortened(&String::from_utf8_lossy(value)),
+        PortAnswer::Value(Ok(None)) => "absent".to_owned(),
+        PortAnswer::Written(Ok(())) => "ok".to_owned(),
+        PortAnswer::Number(Ok(number)) => number.to_string(),
+        PortAnswer::Page(Ok(page)) => format!("{} keys", page.keys.len()),
         other => format!("{other:?}"),
     }
 }

@@ -1,49 +1,48 @@
-//! The simulated Kroger: mints, rotates, refuses and forgets tokens in the
-//! dialects that authorization servers speak, and knows the truth about each.
+//! The simulated Kroger: issues, rotates, refuses and revokes tokens in the dialects of
+//! real authorization servers, and knows the truth about each token.
+//!
+//! It always answers. The network loses, delays and garbles answers.
 
 use std::collections::HashMap;
 
 use crate::random::Random;
+use crate::time::{SECOND, Time};
 
-/// True time: microseconds since the start of the simulation.
-pub(crate) type Time = u64;
-
-pub(crate) const SECOND: Time = 1_000_000;
-
-/// What a server does with a refresh token that was used.
+/// How a server treats a refresh token that was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Dialect {
-    /// Kroger: refused from then on.
+    /// It is refused from then on, as at Kroger.
     SingleUse,
-    /// Refused, and everything that came of it revoked (RFC 9700 § 4.14.2).
+    /// It is refused, and all tokens that descend from it are revoked (RFC 9700 § 4.14.2).
     FamilyRevoked,
-    /// Answered again, with the same successor, for this long.
+    /// It is answered again with the same successor, for this long.
     Grace(Time),
-    /// Good for as long as it lives.
+    /// It stays valid until it expires.
     NoRotation(Omission),
 }
 
-/// How a server that does not rotate answers.
+/// How a server that does not rotate fills `refresh_token`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Omission {
-    /// It repeats the refresh token.
+    /// It repeats the token.
     Repeated,
-    /// It leaves the refresh token out.
+    /// It leaves the field out.
     LeftOut,
 }
 
+/// The true state of a refresh token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum State {
+pub(crate) enum TokenState {
     Valid,
     Spent { at: Time },
     Revoked,
 }
 
-/// Where a family of tokens began.
+/// The beginning of a family of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Origin {
     pub(crate) user: usize,
-    /// The person was sent to Kroger, or put the pair into the environment, then.
+    /// When the person was sent to Kroger, or put the pair into the environment.
     pub(crate) began: Time,
     pub(crate) is_from_outside: bool,
 }
@@ -51,27 +50,27 @@ pub(crate) struct Origin {
 #[derive(Clone, Debug)]
 pub(crate) struct RefreshToken {
     pub(crate) family: usize,
-    pub(crate) state: State,
+    pub(crate) state: TokenState,
     pub(crate) ends: Time,
     pub(crate) successor: Option<String>,
 }
 
-/// What Kroger did with a refresh token, before the network has its say.
+/// Kroger's answer to a code or a refresh token, before the network touches it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum TokenVerdict {
     Granted {
         access: String,
         refresh: Option<String>,
         expires_in: u64,
     },
-    /// Spent or revoked; `revoked` where the family died of this very use.
+    /// The token is spent, revoked or unknown. `revoked`: this very use revoked its family.
     Refused {
         revoked: bool,
     },
     Expired,
 }
 
-pub(crate) struct Kroger {
+pub(crate) struct SimulatedKroger {
     pub(crate) dialect: Dialect,
     pub(crate) access_life: Time,
     pub(crate) refresh_life: Option<Time>,
@@ -82,7 +81,7 @@ pub(crate) struct Kroger {
     minted: u64,
 }
 
-impl Kroger {
+impl SimulatedKroger {
     pub(crate) fn new(dialect: Dialect, access_life: Time, refresh_life: Option<Time>) -> Self {
         Self {
             dialect,
@@ -96,20 +95,20 @@ impl Kroger {
         }
     }
 
-    /// A person agreed; the code is good once.
+    /// Lets a person consent. Answers a code that is good once.
     pub(crate) fn agree(&mut self, origin: Origin) -> String {
         let code = format!("code-{}", self.codes.len() + 1);
         self.codes.insert(code.clone(), origin);
         code
     }
 
-    pub(crate) fn exchange(&mut self, code: &str, now: Time) -> Verdict {
-        let Some(origin) = self.codes.remove(code) else { return Verdict::Refused { revoked: false } };
+    pub(crate) fn exchange(&mut self, code: &str, now: Time) -> TokenVerdict {
+        let Some(origin) = self.codes.remove(code) else { return TokenVerdict::Refused { revoked: false } };
         let (access, refresh) = self.sign_in(origin, now);
-        Verdict::Granted { access, refresh: Some(refresh), expires_in: self.access_life / SECOND }
+        TokenVerdict::Granted { access, refresh: Some(refresh), expires_in: self.access_life / SECOND }
     }
 
-    /// A new family; answers its first pair.
+    /// Starts a family. Answers its first pair.
     pub(crate) fn sign_in(&mut self, origin: Origin, now: Time) -> (String, String) {
         self.families.push(origin);
         let refresh = self.mint_refresh(self.families.len() - 1, now);
@@ -126,65 +125,67 @@ impl Kroger {
     fn mint_refresh(&mut self, family: usize, now: Time) -> String {
         let token = format!("R{}", self.refresh.len() + 1);
         let ends = self.refresh_life.map_or(Time::MAX, |life| now + life);
-        self.refresh.insert(token.clone(), RefreshToken { family, state: State::Valid, ends, successor: None });
+        self.refresh.insert(token.clone(), RefreshToken { family, state: TokenState::Valid, ends, successor: None });
         token
     }
 
-    pub(crate) fn refresh(&mut self, token: &str, now: Time) -> Verdict {
-        let Some(known) = self.refresh.get(token).cloned() else { return Verdict::Refused { revoked: false } };
+    pub(crate) fn refresh(&mut self, token: &str, now: Time) -> TokenVerdict {
+        let Some(known) = self.refresh.get(token).cloned() else { return TokenVerdict::Refused { revoked: false } };
         if now >= known.ends {
-            return Verdict::Expired;
+            return TokenVerdict::Expired;
         }
         match (known.state, self.dialect) {
-            (State::Valid, Dialect::NoRotation(omission)) => {
+            (TokenState::Valid, Dialect::NoRotation(omission)) => {
                 let refresh = (omission == Omission::Repeated).then(|| token.to_owned());
                 self.granted(refresh, now)
             }
-            (State::Valid, _) => self.rotate(token, known.family, now),
-            (State::Spent { at }, Dialect::Grace(grace))
+            (TokenState::Valid, _) => self.rotate(token, known.family, now),
+            (TokenState::Spent { at }, Dialect::Grace(grace))
                 if now < at + grace && self.is_good(known.successor.as_deref(), now) =>
             {
                 self.granted(known.successor, now)
             }
-            (State::Spent { .. }, Dialect::FamilyRevoked) => Verdict::Refused { revoked: self.revoke(known.family) },
-            (State::Spent { .. } | State::Revoked, _) => Verdict::Refused { revoked: false },
+            (TokenState::Spent { .. }, Dialect::FamilyRevoked) => {
+                TokenVerdict::Refused { revoked: self.revoke(known.family) }
+            }
+            (TokenState::Spent { .. } | TokenState::Revoked, _) => TokenVerdict::Refused { revoked: false },
         }
     }
 
-    fn rotate(&mut self, token: &str, family: usize, now: Time) -> Verdict {
+    fn rotate(&mut self, token: &str, family: usize, now: Time) -> TokenVerdict {
         let successor = self.mint_refresh(family, now);
         let spent = self.refresh.get_mut(token).expect("a known token");
-        spent.state = State::Spent { at: now };
+        spent.state = TokenState::Spent { at: now };
         spent.successor = Some(successor.clone());
         self.granted(Some(successor), now)
     }
 
-    fn granted(&mut self, refresh: Option<String>, now: Time) -> Verdict {
-        Verdict::Granted { access: self.mint_access(now), refresh, expires_in: self.access_life / SECOND }
+    fn granted(&mut self, refresh: Option<String>, now: Time) -> TokenVerdict {
+        TokenVerdict::Granted { access: self.mint_access(now), refresh, expires_in: self.access_life / SECOND }
     }
 
-    /// Answers whether anything was alive to revoke.
+    /// Revokes a family. Answers whether it had a valid token.
     pub(crate) fn revoke(&mut self, family: usize) -> bool {
         let mut revoked = false;
         for token in self.refresh.values_mut().filter(|token| token.family == family) {
-            revoked |= token.state == State::Valid;
-            token.state = State::Revoked;
+            revoked |= token.state == TokenState::Valid;
+            token.state = TokenState::Revoked;
         }
         revoked
     }
 
-    /// Whether Kroger would answer this refresh token with a pair now.
+    /// Whether Kroger holds this refresh token valid.
     pub(crate) fn is_good(&self, token: Option<&str>, now: Time) -> bool {
         let Some(token) = token.and_then(|token| self.refresh.get(token)) else { return false };
-        token.state == State::Valid && now < token.ends
+        token.state == TokenState::Valid && now < token.ends
     }
 
-    /// When the access token ends; none: it was never minted.
+    /// When the access token expires; `None` if Kroger never issued it.
     pub(crate) fn access_ends(&self, access: &str) -> Option<Time> {
         self.access.get(access).copied()
     }
 
-    /// A dialect and lifetimes, the real one most often.
+    /// Draws a dialect and lifetimes; Kroger's own dialect is the most frequent.
     pub(crate) fn any(random: &mut Random) -> Self {
         let dialect = match random.range(0, 10) {
             0..=5 => Dialect::SingleUse,

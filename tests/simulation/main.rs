@@ -1,49 +1,63 @@
-//! The refresh protocol against a simulated world, in the quick form that runs
-//! with every `cargo test`. The long form is `simulate`, the proof that it can
-//! fail is `mutants`.
+//! Runs the real core against a simulated store, network and Kroger, and checks the
+//! promises of the refresh protocol.
+//!
+//! This is the quick form, which runs with every `cargo test`. `simulate` is the long
+//! form, and `mutants` proves that the simulation can fail. Nothing here opens a socket,
+//! reads a clock or waits.
 
 #![allow(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::needless_pass_by_value,
-    reason = "small numbers and small values of a simulated world"
+    reason = "the numbers and values of the simulation are small"
 )]
 
 mod coverage;
+mod delivery;
 mod invariants;
 mod keyvalue;
 mod kroger;
 mod machine;
+mod mishaps;
+mod mutation;
 mod mutations;
 mod network;
+mod observation;
+mod people;
 mod process;
 mod random;
 mod records;
 mod report;
 mod rest;
 mod seed;
+mod selection;
+mod simulation;
+mod splice;
+mod time;
 mod weather;
 mod witness;
 mod workload;
-mod world;
 
+use std::collections::HashSet;
+use std::fs;
 use std::path::Path;
 
-use mutations::{MUTATIONS, Mutation};
-use process::Broken;
+use mutation::CORE;
+use mutations::MUTATIONS;
+use process::BrokenPort;
 use report::{Counts, Detail};
 use seed::run;
 
-/// Runs seeds until one is violated, `most` of them; answers how many it took.
-fn seeds_until_noticed(broken: Broken, most: u64) -> Option<u64> {
+/// Runs up to `most` seeds. Answers the number of seeds that it took to find a violation.
+fn seeds_until_noticed(broken: BrokenPort, most: u64) -> Option<u64> {
     (0..most).find(|seed| run(*seed, Some(broken), Detail::Nothing).violation.is_some()).map(|seed| seed + 1)
 }
 
 #[test]
-fn no_schedule_crash_or_fault_of_the_first_seeds_breaks_a_promise() {
+fn first_seeds_keep_every_promise() {
     const SEEDS: u64 = 300;
-    /// States and faults that so few seeds need not reach.
+    /// The number of states that these few seeds may leave unreached.
     const RARE: usize = 6;
 
     let mut counts = Counts::default();
@@ -60,43 +74,44 @@ fn no_schedule_crash_or_fault_of_the_first_seeds_breaks_a_promise() {
 }
 
 #[test]
-fn a_seed_replays_exactly() {
+fn seed_replays_exactly() {
     let [first, second] = [(); 2].map(|()| run(7, None, Detail::Everything).history);
 
     assert!(first.lines().count() > 100);
     assert_eq!(first, second);
 }
 
-/// What `mutants` breaks is there, so that it still says what it means to break.
 #[test]
-fn each_mutation_finds_its_text_once() {
-    let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/core");
-    // `core::refresh::tests::name` is in `refresh/tests.rs`.
-    let is_there = |test: &str| {
-        let [_, file, _, name] = test.split("::").collect::<Vec<_>>()[..] else { return false };
-        let tests = std::fs::read_to_string(core.join(file).join("tests.rs")).expect("the tests of the core");
-        tests.contains(&format!("fn {name}()"))
-    };
-    for Mutation { name, file, find, replace, test } in MUTATIONS {
-        let source = std::fs::read_to_string(core.join(file)).expect("a file of the core");
-        assert_eq!(source.matches(find).count(), 1, "the mutant `{name}` no longer applies to {file}");
-        assert_ne!(find, replace, "the mutant `{name}` changes nothing");
-        assert!(test.is_none_or(is_there), "the test of the mutant `{name}` is not there");
-    }
-    assert!(MUTATIONS.len() >= 50);
+fn every_mutant_applies_once_to_the_core() {
+    let core = Path::new(env!("CARGO_MANIFEST_DIR")).join(CORE);
+    let errors: Vec<String> = MUTATIONS.iter().filter_map(|mutation| mutation.check(&core).err()).collect();
+
+    assert!(errors.is_empty(), "{errors:#?}");
+    let names: HashSet<&str> = MUTATIONS.iter().map(|mutation| mutation.name).collect();
+    assert!(names.len() == MUTATIONS.len() && names.len() >= 50, "{} names", names.len());
 }
 
 #[test]
-fn each_broken_port_is_noticed() {
+fn every_unit_test_of_a_mutant_exists() {
+    let core = Path::new(env!("CARGO_MANIFEST_DIR")).join(CORE);
+    for (mutation, test) in MUTATIONS.iter().filter_map(|mutation| Some((mutation, mutation.test?))) {
+        let file = core.join(test.module.replace("::", "/")).with_extension("rs");
+        let source = fs::read_to_string(file).expect("the tests of the core");
+        assert!(source.contains(&format!("fn {}()", test.name)), "{}: no test {}", mutation.name, test.path());
+    }
+}
+
+#[test]
+fn every_broken_port_is_noticed() {
     let broken = [
-        Broken::EveryClaimIsWon,
-        Broken::IntentsAreNotStored,
-        Broken::ReadBackIsBelieved,
-        Broken::GrantsAreNotStored,
-        Broken::RescueForgets,
-        Broken::LostRepliesAreNotSent,
-        Broken::ServerErrorsAreRefusals,
-        Broken::ClockStandsStill,
+        BrokenPort::EveryClaimIsWon,
+        BrokenPort::IntentsAreNotStored,
+        BrokenPort::ReadBackIsBelieved,
+        BrokenPort::GrantsAreNotStored,
+        BrokenPort::RescueForgets,
+        BrokenPort::LostRepliesAreNotSent,
+        BrokenPort::ServerErrorsAreRefusals,
+        BrokenPort::ClockStandsStill,
     ];
     for broken in broken {
         assert!(seeds_until_noticed(broken, 2_000).is_some(), "{broken:?}");

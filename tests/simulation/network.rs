@@ -1,54 +1,57 @@
-//! Between the machines and the simulated Kroger: what a request says, what
-//! becomes of it on the way, and the answer on the wire.
+//! Requests and answers on the wire, and the fates that a request can have.
+//!
+//! These are values and their forms; `delivery` moves them.
 
-use kroger_connector::ports::{Request, Response};
+use kroger_core::ports::{Request, Response};
 
-use crate::kroger::{SECOND, Verdict};
-use crate::weather::is_within;
-use crate::world::{CallId, World};
+use crate::kroger::TokenVerdict;
 
-/// What a request asks of Kroger.
+/// A request, by what it asks of Kroger.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Wire {
     Refresh(String),
     Code(String),
     ClientCredentials,
-    /// A cart add, by its access token.
+    /// A cart add with this access token.
     Add(String),
 }
 
-/// What becomes of a request.
+/// The fate of a request on its way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fate {
     Fine,
-    /// Answered late, but in time.
+    /// Answered late, and still before the caller gives up.
     Slow,
     NotSent,
     RequestLost,
-    /// Processed; the answer never comes.
+    /// Processed; the answer is lost.
     ReplyLost,
-    /// Processed; the answer comes after the caller gave up.
+    /// Processed; the answer arrives after the caller gives up.
     ReplyLate,
-    /// Processed after the caller gave up.
+    /// Processed after the caller gives up.
     RequestLate,
-    /// Processed; half of the answer comes.
+    /// Processed; half of the answer arrives.
     Garbled,
-    /// Processed; a gateway answers 502.
+    /// Processed; a gateway answers 502 in Kroger's place.
     FailedAfter,
+    /// Not processed; a gateway answers 503.
     FailedBefore,
+    /// Not processed; the answer is a 429.
     Busy,
-    /// Somebody else answers: a captive portal, a proxy.
+    /// Not processed; a captive portal or a proxy answers.
     Portal,
+    /// Not processed; Kroger refuses the app's credentials.
     ClientRefused,
 }
 
 impl Fate {
-    /// Whether the request is on its way without its sender.
+    /// Whether the request is processed although its sender has given up or is gone.
     pub(crate) fn outlives_the_caller(self) -> bool {
         self == Self::RequestLate
     }
 
-    /// Whether Kroger acts and its caller does not learn what it did.
+    /// Names this fate if Kroger processes the request and the caller does not learn the
+    /// result.
     pub(crate) fn hides_the_answer(self) -> Option<&'static str> {
         match self {
             Self::ReplyLost => Some("reply lost"),
@@ -60,7 +63,7 @@ impl Fate {
         }
     }
 
-    fn name(self) -> Option<&'static str> {
+    pub(crate) fn name(self) -> Option<&'static str> {
         match self {
             Self::Fine => None,
             Self::Slow => Some("reply slow"),
@@ -102,131 +105,26 @@ impl Wire {
     }
 }
 
-impl World {
-    /// What becomes of the next request.
-    pub(crate) fn fate(&mut self) -> Fate {
-        let fate = self.any_fate();
-        if let Some(name) = fate.name() {
-            self.counts.fault(name);
-        }
-        fate
-    }
-
-    fn any_fate(&mut self) -> Fate {
-        let network = &self.weather.network;
-        if is_within(network.client_refused, self.now) {
-            return Fate::ClientRefused;
-        }
-        if self.now >= self.weather.until {
-            return Fate::Fine;
-        }
-        if is_within(network.outage, self.now) {
-            let outages = [Fate::NotSent, Fate::RequestLost, Fate::Portal, Fate::FailedBefore];
-            return self.random.pick(&outages);
-        }
-        let rates = [
-            (network.not_sent, Fate::NotSent),
-            (network.request_lost, Fate::RequestLost),
-            (network.reply_lost, Fate::ReplyLost),
-            (network.reply_late, Fate::ReplyLate),
-            (network.request_late, Fate::RequestLate),
-            (network.slow, Fate::Slow),
-            (network.garbled, Fate::Garbled),
-            (network.failed_before, Fate::FailedBefore),
-            (network.failed_after, Fate::FailedAfter),
-            (network.busy, Fate::Busy),
-            (network.portal, Fate::Portal),
-        ];
-        let befallen = rates.into_iter().find(|(rate, _)| self.random.chance(*rate));
-        befallen.map_or(Fate::Fine, |(_, fate)| fate)
-    }
-
-    /// A request arrives at Kroger, or at what stands before it.
-    pub(crate) fn arrive(&mut self, call: CallId, serial: u64, wire: &Wire, fate: Fate) {
-        let machine = self.calls[call].machine;
-        let answer = match fate {
-            Fate::FailedBefore => response(503, "upstream unavailable"),
-            Fate::Busy => self.busy(),
-            Fate::Portal => self.portal(),
-            Fate::ClientRefused => {
-                response(401, r#"{"error":"unauthorized","error_description":"invalid credentials"}"#)
-            }
-            _ => self.process(call, serial, wire, fate),
-        };
-        self.note(call, machine, || format!("Kroger answers {} with {} ({fate:?})", wire.text(), text(&answer)));
-        match fate {
-            Fate::ReplyLost | Fate::RequestLate => {}
-            Fate::Garbled => self.deliver(call, serial, garbled(answer), fate),
-            Fate::FailedAfter => self.deliver(call, serial, response(502, "<html>Bad Gateway</html>"), fate),
-            _ => self.deliver(call, serial, answer, fate),
-        }
-    }
-
-    fn busy(&mut self) -> Response {
-        let retry_after = self.random.pick(&[None, Some("3"), Some("30"), Some("120")]);
-        Response { retry_after: retry_after.map(str::to_owned), ..response(429, "") }
-    }
-
-    fn portal(&mut self) -> Response {
-        match self.random.index(4) {
-            0 => response(200, "<html>sign in to the wifi</html>"),
-            1 => response(302, ""),
-            2 => response(403, "<html>blocked</html>"),
-            _ => response(400, r#"{"error":"invalid_request","error_description":"Cannot parse parameters"}"#),
-        }
-    }
-
-    fn process(&mut self, call: CallId, serial: u64, wire: &Wire, fate: Fate) -> Response {
-        let now = self.now;
-        match wire {
-            Wire::Refresh(token) => {
-                let verdict = self.kroger.refresh(token, now);
-                self.witness_refresh(call, serial, token, &verdict, fate);
-                wired(&verdict)
-            }
-            Wire::Code(code) => {
-                let verdict = self.kroger.exchange(code, now);
-                self.witness_exchange(call, &verdict, fate.hides_the_answer());
-                wired(&verdict)
-            }
-            Wire::ClientCredentials => {
-                response(200, r#"{"access_token":"app","token_type":"bearer","expires_in":1800}"#)
-            }
-            Wire::Add(token) => {
-                let is_good = self.kroger.access_ends(token).is_some_and(|ends| now < ends);
-                if is_good { response(204, "") } else { response(401, r#"{"error":"invalid_token"}"#) }
-            }
-        }
-    }
-}
-
-fn response(status: u16, body: &str) -> Response {
+pub(crate) fn response(status: u16, body: &str) -> Response {
     Response { status, retry_after: None, date: None, body: body.as_bytes().to_vec() }
 }
 
-fn garbled(mut response: Response) -> Response {
+pub(crate) fn garbled(mut response: Response) -> Response {
     response.body.truncate(response.body.len() / 2);
     response.status = 200;
     response
 }
 
-fn wired(verdict: &Verdict) -> Response {
+pub(crate) fn wired(verdict: &TokenVerdict) -> Response {
     match verdict {
-        Verdict::Granted { access, refresh, expires_in } => {
+        TokenVerdict::Granted { access, refresh, expires_in } => {
             let refresh = refresh.as_ref().map(|token| format!(r#","refresh_token":"{token}""#)).unwrap_or_default();
             let body =
                 format!(r#"{{"access_token":"{access}","token_type":"bearer","expires_in":{expires_in}{refresh}}}"#);
             response(200, &body)
         }
-        Verdict::Refused { .. } | Verdict::Expired => {
+        TokenVerdict::Refused { .. } | TokenVerdict::Expired => {
             response(400, r#"{"error":"invalid_request","error_description":"invalid refresh_token"}"#)
         }
     }
 }
-
-fn text(response: &Response) -> String {
-    format!("{} {}", response.status, crate::report::shortened(&String::from_utf8_lossy(&response.body)))
-}
-
-/// How long a person takes from the link to the consent.
-pub(crate) const CONSENT: std::ops::Range<u64> = SECOND..500 * SECOND;

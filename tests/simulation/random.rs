@@ -1,6 +1,6 @@
-//! The one source of chance of a simulated run: a seed decides everything.
+//! The only source of chance in a run: the seed decides everything.
 
-/// `SplitMix64` (Steele, Lea, Flood 2014): small, fast, good enough to schedule.
+/// `SplitMix64` (Steele, Lea, Flood 2014): small, fast, and good enough for schedules.
 pub(crate) struct Random(u64);
 
 impl Random {
@@ -16,7 +16,7 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    /// A number from `least` up to, not including, `end`.
+    /// Draws a number from `least` up to, but not including, `end`.
     pub(crate) fn range(&mut self, least: u64, end: u64) -> u64 {
         least + self.next() % (end - least)
     }
@@ -25,6 +25,7 @@ impl Random {
         usize::try_from(self.next() % length as u64).expect("an index fits")
     }
 
+    /// Answers yes with a probability of `per_mille` in a thousand.
     pub(crate) fn chance(&mut self, per_mille: u64) -> bool {
         per_mille > 0 && self.next() % 1_000 < per_mille
     }

@@ -1,13 +1,16 @@
-//! What a run tells: counts of what was injected and reached, and the history
-//! of a seed.
+//! The output of a run: counts of injected faults and reached states, and the history of a
+//! seed.
+//!
+//! Nothing here changes what happens.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write as _;
 
-use crate::kroger::Time;
-use crate::world::{CallId, MachineId};
+use crate::machine::MachineId;
+use crate::process::CallId;
+use crate::time::Time;
 
-/// Every fault that can be injected.
+/// The names of all faults that can be injected.
 pub(crate) const FAULTS: [&str; 29] = [
     "store operation fails",
     "store operation done, error answered",
@@ -40,7 +43,7 @@ pub(crate) const FAULTS: [&str; 29] = [
     "clocks differ",
 ];
 
-/// Every interesting state.
+/// The names of all states that are worth reaching.
 pub(crate) const STATES: [&str; 39] = [
     "refreshed",
     "refreshed by one, used by others",
@@ -83,6 +86,7 @@ pub(crate) const STATES: [&str; 39] = [
     "told: store forgets",
 ];
 
+/// The counts of one run, or of many.
 #[derive(Default)]
 pub(crate) struct Counts {
     pub(crate) faults: BTreeMap<&'static str, u64>,
@@ -117,7 +121,7 @@ impl Counts {
         self.most_keys = self.most_keys.max(other.most_keys);
     }
 
-    /// The states that no run reached.
+    /// Answers the states that no run reached.
     pub(crate) fn unreached(&self) -> Vec<&'static str> {
         STATES.into_iter().filter(|name| !self.states.contains_key(name)).collect()
     }
@@ -137,29 +141,29 @@ fn section(text: &mut String, title: &str, names: &[&'static str], counts: &BTre
     }
 }
 
-/// How much of a run is remembered.
+/// How much of a run's history is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Detail {
     Nothing,
-    /// What a reader needs to follow a failure.
+    /// The lines that a reader needs to follow a failure.
     Story,
     Everything,
 }
 
-struct Line {
+struct HistoryLine {
     at: Time,
     machine: MachineId,
     call: Option<CallId>,
     text: String,
 }
 
-/// What happened, for people to read.
+/// The lines of a run, for people to read.
 pub(crate) struct History {
     detail: Detail,
-    lines: VecDeque<Line>,
+    lines: VecDeque<HistoryLine>,
 }
 
-/// As many lines of a story are shown.
+/// The number of lines that a story keeps, from its end.
 const SHOWN: usize = 120;
 
 impl History {
@@ -175,7 +179,7 @@ impl History {
         if self.detail == Detail::Story && !tells(&text) {
             return;
         }
-        self.lines.push_back(Line { at, machine, call, text });
+        self.lines.push_back(HistoryLine { at, machine, call, text });
         if self.detail == Detail::Story && self.lines.len() > SHOWN {
             self.lines.pop_front();
         }
@@ -192,8 +196,8 @@ impl History {
     }
 }
 
-/// Whether a line belongs to the story: reads, and bookkeeping that no promise
-/// rests on, do not.
+/// Whether a line belongs to the story. Reads do not, nor does bookkeeping on which no
+/// promise rests.
 fn tells(text: &str) -> bool {
     const DULL: [&str; 14] = [
         "get ",
@@ -214,7 +218,7 @@ fn tells(text: &str) -> bool {
     text.contains('✗') || !DULL.iter().any(|dull| text.starts_with(dull))
 }
 
-/// A value as it is shown: without the noise of a record.
+/// Shortens a value for a line: leaves out the parts of a record that say little.
 pub(crate) fn shortened(text: &str) -> String {
     let mut text = text.replace("\"schema_version\":1,", "");
     if let Some(start) = text.find("\"known\":[")
@@ -226,7 +230,7 @@ pub(crate) fn shortened(text: &str) -> String {
     text.chars().take(200).collect()
 }
 
-/// A line with its users' hashes cut to what tells them apart.
+/// Shortens the users' hashes in a line to what tells them apart.
 fn without_hash(text: &str) -> String {
     let is_hash =
         |part: &str| part.len() == 52 && part.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());

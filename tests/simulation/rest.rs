@@ -1,36 +1,40 @@
-//! What must hold when all is calm: promise 7.
+//! Invariant 7: when faults stop, each grant becomes fresh or says `reauthorize`, and the
+//! keys left are bounded.
+//!
+//! These checks run after the storm, or at the end of a long outage.
 
 use std::collections::BTreeMap;
 
-use crate::kroger::SECOND;
-use crate::records::{self, Kind, Ticket, show};
-use crate::workload::{Done, USERS};
-use crate::world::World;
+use crate::records::{self, RecordKind, Ticket, show};
+use crate::simulation::Simulation;
+use crate::time::SECOND;
+use crate::workload::{CallAnswer, USERS};
 
-impl World {
-    /// 7: when all is calm, each grant is fresh or says that it is not.
-    /// Answers whether it is so.
-    pub(crate) fn is_at_rest(&self, user: usize, done: &Done) -> bool {
+impl Simulation {
+    /// Whether a call's answer leaves the user's grant at rest: nobody
+    /// is signed in, the grant is fresh, or the call says `reauthorize` and the token is dead.
+    pub(crate) fn is_at_rest(&self, user: usize, done: &CallAnswer) -> bool {
         let Some((record, _)) = self.witness.current(user) else { return true };
         let is_good = self.kroger.is_good(record.token.as_deref(), self.now);
         let is_fresh = done.grant().is_some_and(|grant| {
             self.kroger.access_ends(grant.tokens.access_token.expose()).is_some_and(|ends| self.now < ends)
         });
-        record.kind == Kind::Deleted || is_fresh || (done.refusal().is_some() && !is_good)
+        record.kind == RecordKind::Deleted || is_fresh || (done.refusal().is_some() && !is_good)
     }
 
+    /// 7: a grant that is not at rest in time is a violation.
     pub(crate) fn restless(&mut self, user: usize, told: &str) {
         self.witness.violate(7, format!("when all was calm, {} ended with {told}", USERS[user]));
     }
 
-    /// 7: the timer alone keeps a grant fresh.
+    /// 7: the timer alone keeps a live grant fresh.
     pub(crate) fn check_kept(&mut self, user: usize) {
         let Some((record, written)) = self.witness.current(user).cloned() else { return };
         let Some(token) = record.token else { return };
         let is_good = self.kroger.is_good(Some(&token), self.now);
         if is_good && self.now > written + self.kroger.access_life {
             let text = format!(
-                "the timer let the token of {} expire: {} is of {} s ago",
+                "the timer let the token of {} expire: {} is {} s old",
                 USERS[user],
                 show(record.ticket),
                 (self.now - written) / SECOND
@@ -39,14 +43,15 @@ impl World {
         }
     }
 
+    /// 7: no pair is left in a rescue bucket.
     pub(crate) fn check_rescued(&mut self) {
         if self.machines.iter().any(|machine| machine.rescue.as_ref().is_some_and(|rescue| !rescue.is_empty())) {
             self.witness.violate(7, "when all was calm, a rescued pair was not saved");
         }
     }
 
-    /// 7: what is left in the store is bounded: by the users, and by what the last
-    /// day did.
+    /// 7: the keys left in the store are bounded by the number of users and by what happened
+    /// on the last day.
     pub(crate) fn check_keys(&mut self) {
         let refreshes = self.counts.states.get("refreshed").copied().unwrap_or(0)
             + self.counts.states.get("signed in").copied().unwrap_or(0);
@@ -59,11 +64,11 @@ impl World {
             return self.witness.violate(7, text);
         }
         if due > 2 * refreshes + 20 {
-            self.witness.violate(7, format!("{due} entries of what is due are left"));
+            self.witness.violate(7, format!("{due} due entries are left"));
         }
     }
 
-    /// 7: however often a refresh was tried in vain, little of it is left.
+    /// 7: the keys of failed tries are bounded, however often a refresh was tried.
     pub(crate) fn check_tries(&mut self) {
         const MOST: usize = 300;
 
@@ -78,8 +83,10 @@ impl World {
         }
     }
 
-    /// A grant's keys are needed while it, or its child, is the current one; a
-    /// root's, while there is no newer.
+    /// Whether a key is needed.
+    ///
+    /// The keys of a grant are needed while it or its child is current; those of a root,
+    /// while there is no newer root.
     fn is_needed(&mut self, key: &str) -> bool {
         let (what, rest) = key.split_once('.').unwrap_or((key, ""));
         let Some(user) = self.witness.user(rest.split('.').next().unwrap_or_default()) else {
@@ -87,7 +94,7 @@ impl World {
         };
         let Some((newest, _)) = self.witness.current(user).cloned() else { return what != "grant" };
         let parent = match newest.kind {
-            Kind::Refreshed { parent } => parent,
+            RecordKind::Refreshed { parent } => parent,
             _ => newest.ticket,
         };
         let is_near = |ticket: Ticket| ticket == newest.ticket || ticket == parent;
@@ -96,14 +103,14 @@ impl World {
             "seq" => rest.rsplit('.').nth(1).and_then(|number| number.parse().ok()) >= Some(newest.ticket.0),
             "grant" => records::grant_key(key)
                 .is_some_and(|(_, ticket)| is_near(ticket) || ticket.0 == newest.ticket.0 && ticket.2 == 0),
-            // What is newer waits in a rescue bucket, or was lost from one.
+            // A newer grant waits in a rescue bucket, or was lost with one.
             _ => records::try_key(key).is_some_and(|(_, _, ticket, _)| is_near(ticket) || ticket > newest.ticket),
         }
     }
 }
 
-/// Sign-ins have a thousand places; hourly counts and what is due are kept for a
-/// day.
+/// Whether another rule bounds keys of this kind: there are a thousand places for sign-ins,
+/// and hourly counts and due entries are kept for a day.
 fn is_bounded_elsewhere(key: &str) -> bool {
     ["signin", "used.", "lifetimes.", "due.", "quota."].iter().any(|start| key.starts_with(start))
 }

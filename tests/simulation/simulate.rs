@@ -1,31 +1,40 @@
-//! `simulate [SEEDS]` runs that many seeds and prints what was injected and
-//! reached; `simulate --seed N [--trace]` replays one; `simulate --hunt SEEDS`
-//! stops at the first violation, and says no more than that.
+//! The long form of the simulation, on all processors.
+//!
+//! `simulate [SEEDS]` runs that many seeds, and prints the faults that were injected and
+//! the states that were reached. `simulate --from FIRST SEEDS` begins with another seed.
+//! `simulate --seed N [--trace]` replays one seed. `simulate --hunt SEEDS` stops at the
+//! first violation and prints only that; `mutants` runs it. A seed never depends on
+//! another one.
 
 #![allow(
     clippy::cast_precision_loss,
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::needless_pass_by_value,
-    reason = "small numbers and small values of a simulated world"
+    reason = "the numbers and values of the simulation are small"
 )]
 
 mod coverage;
+mod delivery;
 mod invariants;
 mod keyvalue;
 mod kroger;
 mod machine;
+mod mishaps;
 mod network;
+mod observation;
+mod people;
 mod process;
 mod random;
 mod records;
 mod report;
 mod rest;
 mod seed;
+mod simulation;
+mod time;
 mod weather;
 mod witness;
 mod workload;
-mod world;
 
 use std::process::ExitCode;
 use std::sync::Mutex;
@@ -72,7 +81,7 @@ fn replay(seed: &str, detail: Detail) -> ExitCode {
     }
 }
 
-/// For `mutants`: the first seed that fails, as one line.
+/// Prints the first seed with a violation as one line, for `mutants`.
 fn hunt(seeds: u64) -> ExitCode {
     let progress = Progress::new(0, seeds, 1);
     search(&progress, Instant::now());
@@ -85,7 +94,7 @@ fn hunt(seeds: u64) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-/// What the threads share.
+/// The state that the threads share.
 struct Progress {
     first: u64,
     next: AtomicU64,
@@ -111,7 +120,7 @@ impl Progress {
 }
 
 fn simulate(first: u64, seeds: u64) -> ExitCode {
-    /// As many failing seeds are told before the search stops.
+    /// The search stops after this many seeds with a violation.
     const FAILURES: usize = 12;
 
     let start = Instant::now();

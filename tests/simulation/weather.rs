@@ -1,41 +1,38 @@
-//! What goes wrong in one run: which faults there are at all, and how often.
+//! The faults of one run: which can happen at all, and how often.
 //!
-//! Each seed has a mixture of its own, many of them mild: a run in which
-//! everything fails all the time never gets to the interesting states.
+//! Each seed has its own mixture, and many are mild: a run in which everything fails all
+//! the time never reaches the interesting states. Nothing here injects a fault.
 
-use crate::kroger::{SECOND, Time};
 use crate::random::Random;
+use crate::time::{DAY, HOUR, MINUTE, SECOND, Time};
 
-pub(crate) const MINUTE: Time = 60 * SECOND;
-pub(crate) const HOUR: Time = 60 * MINUTE;
-pub(crate) const DAY: Time = 24 * HOUR;
-pub(crate) const YEAR: Time = 365 * DAY;
-
-/// Rates are per mille of the operations that they can befall.
+/// All faults of a run. Rates are per mille of the operations that can fail so.
 #[derive(Debug)]
 pub(crate) struct Weather {
-    /// Calm from then on.
+    /// The end of the storm: from then on no fault is injected.
     pub(crate) until: Time,
     pub(crate) store: StoreWeather,
     pub(crate) network: NetworkWeather,
     pub(crate) machines: MachineWeather,
 }
 
+/// The faults of the store and the other buckets.
 #[derive(Debug)]
 pub(crate) struct StoreWeather {
-    /// A host whose store keeps nothing from one opening to the next.
+    /// Whether the store keeps nothing from one opening to the next.
     pub(crate) forgets: bool,
     pub(crate) error_before: u64,
     pub(crate) error_after: u64,
     pub(crate) late: u64,
-    /// Nothing can be written then.
+    /// The time in which nothing can be written.
     pub(crate) read_only: Option<(Time, Time)>,
-    /// How often the very write that saves a grant is refused.
+    /// The rate at which the write that saves a grant is refused.
     pub(crate) save_refused: u64,
     pub(crate) rescue_error: u64,
     pub(crate) env_error: u64,
 }
 
+/// The faults of the network and of Kroger.
 #[derive(Debug)]
 pub(crate) struct NetworkWeather {
     pub(crate) not_sent: u64,
@@ -49,12 +46,13 @@ pub(crate) struct NetworkWeather {
     pub(crate) failed_after: u64,
     pub(crate) busy: u64,
     pub(crate) portal: u64,
-    /// Nothing gets through then.
+    /// The time in which no request reaches Kroger.
     pub(crate) outage: Option<(Time, Time)>,
-    /// The app's credentials are refused then, perhaps for ever.
+    /// The time in which the app's credentials are refused; it may have no end.
     pub(crate) client_refused: Option<(Time, Time)>,
 }
 
+/// The faults of machines and processes.
 #[derive(Debug)]
 pub(crate) struct MachineWeather {
     pub(crate) killed: u64,
@@ -62,7 +60,7 @@ pub(crate) struct MachineWeather {
     pub(crate) stalled: u64,
     pub(crate) frozen: u64,
     pub(crate) stepped: u64,
-    /// The clocks of the machines differ by as much at most.
+    /// The most by which a wall clock differs from true time at the start.
     pub(crate) skew: Time,
 }
 
@@ -128,13 +126,12 @@ impl MachineWeather {
         }
     }
 
-    /// Whether no clock is ever set, and none is further from another than a
-    /// lease allows for.
+    /// Whether no clock is ever set, and no two differ by more than a lease allows for.
     pub(crate) fn has_close_clocks(&self) -> bool {
         self.skew <= 3 * SECOND && self.stepped == 0
     }
 
-    /// Whether all clocks show the same time, and none is ever set.
+    /// Whether all clocks show true time, and none is ever set.
     pub(crate) fn has_true_clocks(&self) -> bool {
         self.skew == 0 && self.stepped == 0
     }

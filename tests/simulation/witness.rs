@@ -1,19 +1,17 @@
-//! The witness: sees everything that happens, and knows the truth about each
-//! token, whatever the processes believe. What it sees broken it says once.
+//! The witness sees everything that happens, and knows the truth about each token,
+//! whatever the processes believe. It keeps the first violation.
 //!
-//! It shares no code with the core: it orders the records by itself.
+//! It never changes what happens, and it shares no rule with the core: it orders the
+//! records by itself.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use kroger_connector::core::secret::Fingerprint;
-use kroger_connector::ports::{Bucket, SendError, StoreError};
+use kroger_core::secret::Fingerprint;
 
-use crate::kroger::{Time, Verdict};
-use crate::network::Fate;
-use crate::process::{Answer, Op};
-use crate::records::{self, Kind, Record, Ticket};
-use crate::workload::{Done, Task, USERS, user_id};
-use crate::world::{CallId, Value, World};
+use crate::process::CallId;
+use crate::records::{StoredRecord, Ticket};
+use crate::time::Time;
+use crate::workload::{USERS, user_id};
 
 /// A broken promise.
 #[derive(Clone, Debug)]
@@ -23,77 +21,81 @@ pub(crate) struct Violation {
     pub(crate) text: String,
 }
 
-/// The parent whose refresh token a try sends.
+/// The user, and the ticket of the grant whose refresh token a try sends.
 pub(crate) type Parent = (usize, Ticket);
 
-/// What one call is known to have done and read.
+/// The actions and the reads of one call.
 #[derive(Default)]
 pub(crate) struct Seen {
     pub(crate) claims: HashMap<(Parent, u64), Time>,
     pub(crate) intent: Option<(Parent, u64, Time)>,
-    /// When it first looked at a clock after that.
+    /// When the call first looked at a clock after it stored the intent.
     pub(crate) looked: Option<Time>,
     pub(crate) sent: bool,
-    /// Under which try each request was sent, by the operation's number.
+    /// The try under which each request was sent, by the operation's number.
     pub(crate) sends: HashMap<u64, (Parent, u64)>,
     pub(crate) won_claim: bool,
     pub(crate) children: HashSet<Parent>,
     pub(crate) refused: Vec<(Parent, Option<Fingerprint>)>,
-    /// When it last read that a token was refused.
+    /// When the call last read that a token was refused.
     pub(crate) refused_at: Option<Time>,
     pub(crate) mints: Vec<String>,
-    /// Whether the store did not answer what a 429 asked for.
+    /// Whether the store failed when the call read what a 429 asks for.
     pub(crate) missed_note: bool,
     pub(crate) tombstone: Option<Ticket>,
-    /// The acknowledged root of each user when it began.
-    pub(crate) acked: [Option<Acked>; USERS.len()],
+    /// The acknowledged root of each user when the call began.
+    pub(crate) acked: [Option<AckedRoot>; USERS.len()],
 }
 
-/// A refresh token that Kroger gave.
+/// A refresh token that Kroger issued to a call.
 pub(crate) struct Mint {
     pub(crate) user: usize,
     pub(crate) call: CallId,
     pub(crate) parent_token: Option<String>,
     pub(crate) intent: Option<(Parent, u64)>,
-    /// Why it may be nowhere.
+    /// Why the token may be nowhere; `None` if it must be kept.
     pub(crate) lost: Option<&'static str>,
     pub(crate) was_save_refused: bool,
     pub(crate) was_rescue_refused: bool,
     pub(crate) was_saved: bool,
 }
 
-/// The newest root that a caller was told of.
+/// A root that a caller was told of.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Acked {
+pub(crate) struct AckedRoot {
     pub(crate) root: Ticket,
     /// When the call that was told began.
     pub(crate) began: Time,
     pub(crate) is_deletion: bool,
 }
 
+/// All that the witness knows.
 #[derive(Default)]
 pub(crate) struct Witness {
-    /// Calls that were handed a pair which is nowhere else yet.
+    /// The calls that received a pair and have not begun to save it.
     pub(crate) must_save: HashSet<CallId>,
     pub(crate) violation: Option<Violation>,
     pub(crate) users: Vec<String>,
-    pub(crate) records: [BTreeMap<Ticket, (Record, Time)>; USERS.len()],
+    pub(crate) records: [BTreeMap<Ticket, (StoredRecord, Time)>; USERS.len()],
+    /// The number of places in which each refresh token is stored.
     pub(crate) located: HashMap<String, i64>,
     pub(crate) mints: HashMap<String, Mint>,
     pub(crate) seen: Vec<Seen>,
-    pub(crate) acked: [Option<Acked>; USERS.len()],
-    pub(crate) deleted: [Option<Acked>; USERS.len()],
-    /// Of which family the newest record is.
+    pub(crate) acked: [Option<AckedRoot>; USERS.len()],
+    pub(crate) deleted: [Option<AckedRoot>; USERS.len()],
+    /// The family of each user's newest record.
     pub(crate) current_family: [Option<usize>; USERS.len()],
-    /// When the sign-in of a family was acknowledged.
+    /// When the sign-in of each family was acknowledged.
     pub(crate) acked_families: HashMap<usize, Time>,
     pub(crate) removed: HashMap<String, Time>,
     pub(crate) sends: HashMap<(Parent, u64), u32>,
-    /// Who sent the token of a grant, under which try, its intent stored when.
+    /// The sends of each grant's token: the call, the number of the try, and when its intent
+    /// was stored.
     pub(crate) flights: HashMap<Parent, Vec<(CallId, u64, Time)>>,
     pub(crate) calm_refusals: HashMap<String, u32>,
     pub(crate) refreshers: HashMap<(usize, Ticket), CallId>,
-    /// Until when a 429 asked the timers to wait, and since when that is stored.
+    /// Until when a 429 asks the timers to wait, in Unix milliseconds, and when that was
+    /// stored.
     pub(crate) note: Option<(u64, Time)>,
 }
 
@@ -102,6 +104,7 @@ impl Witness {
         self.violation.is_some()
     }
 
+    /// Answers the number of the user whose part of a key is `key`.
     pub(crate) fn user(&mut self, key: &str) -> Option<usize> {
         if self.users.is_empty() {
             self.users = (0..USERS.len()).map(|user| user_id(user).key().as_str().to_owned()).collect();
@@ -109,21 +112,24 @@ impl Witness {
         self.users.iter().position(|known| known == key)
     }
 
+    /// Notes a violation, unless one is noted already.
     pub(crate) fn violate(&mut self, invariant: u8, text: impl Into<String>) {
         if self.violation.is_none() {
             self.violation = Some(Violation { invariant, text: text.into() });
         }
     }
 
-    /// The user's newest record in the store.
-    pub(crate) fn current(&self, user: usize) -> Option<&(Record, Time)> {
+    /// Answers the user's newest record in the store, and when it was written.
+    pub(crate) fn current(&self, user: usize) -> Option<&(StoredRecord, Time)> {
         self.records[user].values().max_by_key(|(record, _)| (record.root, record.ticket))
     }
 
+    /// Whether the token is stored anywhere.
     pub(crate) fn is_located(&self, token: &str) -> bool {
         self.located.get(token).is_some_and(|count| *count > 0)
     }
 
+    /// Changes the number of places in which the token is stored.
     pub(crate) fn locate(&mut self, token: Option<&str>, change: i64) {
         if let Some(token) = token {
             if let Some(mint) = self.mints.get_mut(token) {
@@ -133,323 +139,13 @@ impl Witness {
         }
     }
 
-    /// Tokens that this call was given and that are nowhere.
+    /// Answers the tokens that Kroger issued to this call, that were never stored, and that
+    /// nothing excuses.
     pub(crate) fn unsaved(&self, call: CallId) -> Vec<String> {
         let is_unsaved = |token: &&String| {
             let mint = &self.mints[*token];
             mint.call == call && mint.lost.is_none() && !mint.was_saved
         };
         self.seen[call].mints.iter().filter(is_unsaved).cloned().collect()
-    }
-}
-impl World {
-    pub(crate) fn lose(&mut self, token: &str, why: &'static str, state: &'static str) {
-        let mint = self.witness.mints.get_mut(token).expect("a token that was minted");
-        mint.lost = Some(why);
-        let (call, machine) = (mint.call, self.calls[mint.call].machine);
-        self.counts.state(state);
-        let token = token.to_owned();
-        self.note(call, machine, || format!("  *** {token} is lost: {why}"));
-    }
-
-    pub(crate) fn witness_start(&mut self, call: CallId) {
-        debug_assert_eq!(self.witness.seen.len(), call);
-        let acked = self.witness.acked;
-        self.witness.seen.push(Seen { acked, ..Seen::default() });
-        self.counts.calls += 1;
-    }
-
-    pub(crate) fn witness_death(&mut self, call: CallId) {
-        for token in self.witness.unsaved(call) {
-            self.lose(&token, "its process died before it was saved", "sign-in lost: process");
-        }
-        if self.witness.seen[call].intent.is_some() {
-            self.counts.state("host restarted with a request in flight");
-        }
-    }
-
-    pub(crate) fn witness_end(&mut self, call: CallId, done: &Done) {
-        self.check_saved(call, done);
-        self.check_acknowledgement(call, done);
-        self.check_root(call, done);
-        self.check_expiry(call, done);
-        self.check_refusal(call, done);
-        self.count_end(call, done);
-    }
-
-    pub(crate) fn witness_store(&mut self, call: CallId, key: &str, old: Option<Value>, new: Option<Value>) {
-        if new.is_none() && old.is_some() {
-            self.witness.removed.insert(key.to_owned(), self.now);
-        }
-        let Some((user, ticket)) = records::grant_key(key) else {
-            return self.witness_other(call, key, old.as_ref(), new);
-        };
-        let Some(user) = self.witness.user(user) else { return };
-        let (Some(Value::Bytes(_)) | None, Some(Value::Bytes(_)) | None) = (&old, &new) else { return };
-        if let (Some(Value::Bytes(before)), Some(Value::Bytes(after))) = (&old, &new)
-            && before != after
-        {
-            // Two pairs were offered at one moment; either is as good.
-            if ticket.1 == 0 || ticket.2 > 0 {
-                return self.witness.violate(1, format!("the record {key} was overwritten"));
-            }
-            self.counts.state("two pairs adopted at one moment");
-        }
-        let token_of = |value: &Option<Value>| match value {
-            Some(Value::Bytes(bytes)) => records::token_in(bytes),
-            _ => None,
-        };
-        self.witness.locate(token_of(&new).as_deref(), 1);
-        self.witness.locate(token_of(&old).as_deref(), -1);
-        if let Some(Value::Bytes(bytes)) = &new {
-            let Some(record) = records::read(ticket, bytes) else { return };
-            self.count_record(call, user, &record);
-            if record.kind == Kind::Deleted {
-                let seen = &mut self.witness.seen[call];
-                seen.tombstone = seen.tombstone.max(Some(record.root));
-            }
-            self.witness.records[user].insert(ticket, (record, self.now));
-        } else {
-            self.witness.records[user].remove(&ticket);
-            self.check_not_deleted(user, token_of(&old), key);
-        }
-        self.check_current(user);
-    }
-
-    pub(crate) fn calls_alive(&self, call: CallId) -> bool {
-        self.calls.get(call).is_some() && self.is_alive(call)
-    }
-
-    fn witness_other(&mut self, call: CallId, key: &str, old: Option<&Value>, new: Option<Value>) {
-        if key.starts_with("head.") {
-            let number = |value: Option<&Value>| match value {
-                Some(Value::Bytes(bytes)) => records::ticket(std::str::from_utf8(bytes).ok()?),
-                _ => None,
-            };
-            if number(new.as_ref()) < number(old) {
-                self.counts.state("hint moved back");
-            }
-        }
-        if let (records::NOT_BEFORE, Some(Value::Bytes(bytes))) = (key, &new) {
-            self.witness.note = Some((records::not_before(bytes), self.now));
-        }
-        let Some((what, user, parent, number)) = records::try_key(key) else { return };
-        let Some(user) = self.witness.user(user) else { return };
-        match (what, new) {
-            ("fold", Some(_)) => self.counts.state("tries folded"),
-            ("claim", Some(Value::Number(1))) => {
-                self.witness.seen[call].claims.insert(((user, parent), number), self.now);
-                self.count_claim(user, parent, number);
-            }
-            ("attempt", Some(Value::Bytes(bytes))) if records::outcome(&bytes) == "refused" => {
-                let others = self.witness.seen.iter().enumerate().any(|(other, seen)| {
-                    other != call
-                        && seen.sent
-                        && self.calls_alive(other)
-                        && seen.intent.is_some_and(|(of, _, _)| of == (user, parent))
-                });
-                if others {
-                    self.counts.state("refused while another try was in flight");
-                }
-            }
-            _ => {}
-        }
-    }
-
-    pub(crate) fn witness_rescue(&mut self, old: Option<&[u8]>, new: Option<&[u8]>) {
-        if new.is_some() {
-            self.counts.state("pair rescued");
-        }
-        if let Some(token) = new.and_then(records::token_in) {
-            self.witness.locate(Some(&token), 1);
-        }
-        let Some(token) = old.and_then(records::token_in) else { return };
-        self.counts.state("rescued pair saved");
-        self.witness.locate(Some(&token), -1);
-        if self.witness.is_located(&token) || !self.kroger.is_good(Some(&token), self.now) {
-            return;
-        }
-        let user = self.witness.mints.get(&token).map(|mint| mint.user);
-        let newest = user.and_then(|user| self.witness.current(user)).and_then(|(record, _)| record.token.clone());
-        let family = self.kroger.refresh[&token].family;
-        if newest.is_some_and(|newest| self.kroger.refresh.get(&newest).is_some_and(|newest| newest.family == family)) {
-            self.witness.violate(1, format!("{token} was taken out of the rescue bucket and is nowhere else"));
-        }
-    }
-
-    pub(crate) fn witness_rescue_lost(&mut self, rescued: &BTreeMap<String, Vec<u8>>) {
-        for token in rescued.values().filter_map(|value| records::token_in(value)) {
-            self.counts.state("rescued pair lost with its host");
-            self.witness.locate(Some(&token), -1);
-            if !self.witness.is_located(&token) && self.witness.mints.contains_key(&token) {
-                self.lose(&token, "its host died while it waited to be saved", "sign-in lost: rescue");
-            }
-        }
-    }
-
-    /// What a process learns from its store.
-    pub(crate) fn witness_answer(&mut self, call: CallId, op: &Op, answer: &Answer) {
-        match (op, answer) {
-            (Op::Get(_, key), Answer::Value(Ok(Some(bytes)))) if key == records::NOT_BEFORE => {
-                self.count_note(call, bytes);
-            }
-            (Op::Get(_, key), Answer::Value(Err(_))) if key == records::NOT_BEFORE => {
-                self.witness.seen[call].missed_note = true;
-            }
-            (Op::Get(_, key), Answer::Value(Ok(Some(bytes)))) => self.learn(call, key, bytes),
-            (Op::Get(Bucket::Store, key), Answer::Value(Ok(None))) => {
-                let is_swept = self.witness.removed.get(key).is_some_and(|at| *at >= self.calls[call].began);
-                if is_swept && key.starts_with("grant.") {
-                    self.counts.state("record swept while being read");
-                }
-            }
-            (Op::Set(Bucket::Store, key, bytes), Answer::Written(Err(StoreError::Failed)))
-                if key.starts_with("grant.") =>
-            {
-                if let Some(mint) = records::token_in(bytes).and_then(|token| self.witness.mints.get_mut(&token)) {
-                    mint.was_save_refused = true;
-                }
-            }
-            (Op::Set(Bucket::Rescue, _, bytes), Answer::Written(Err(_))) => {
-                if let Some(mint) = records::token_in(bytes).and_then(|token| self.witness.mints.get_mut(&token)) {
-                    mint.was_rescue_refused = true;
-                }
-            }
-            (Op::Set(Bucket::Store, key, _), Answer::Written(Ok(()))) => {
-                if let Some(("intent", user, parent, number)) = records::try_key(key)
-                    && let Some(user) = self.witness.user(user)
-                {
-                    self.witness.seen[call].intent = Some(((user, parent), number, self.now));
-                    self.witness.seen[call].looked = None;
-                }
-            }
-            (Op::Increment(key, 1), Answer::Number(Ok(1))) if key.starts_with("claim.") => {
-                self.witness.seen[call].won_claim = true;
-            }
-            _ => {}
-        }
-    }
-
-    fn count_note(&mut self, call: CallId, bytes: &[u8]) {
-        let now = self.wall(self.calls[call].machine);
-        if now.0 < records::not_before(bytes) && self.is_timers(call) {
-            self.counts.state("timer held back by a 429");
-        }
-    }
-
-    /// 6: the window is as short as it can be: nothing but a look at the clock stands
-    /// between the answer and the save.
-    pub(crate) fn witness_save(&mut self, call: CallId, op: &Op) {
-        if matches!(op, Op::Wall | Op::Monotonic) || !self.witness.must_save.remove(&call) {
-            return;
-        }
-        if !matches!(op, Op::Set(Bucket::Store, key, _) if key.starts_with("grant.")) {
-            self.witness.violate(6, format!("a new pair was received, and {op:?} came before the save"));
-        }
-    }
-
-    pub(crate) fn witness_clock(&mut self, call: CallId) {
-        let seen = &mut self.witness.seen[call];
-        if seen.intent.is_some() {
-            seen.looked.get_or_insert(self.now);
-        }
-    }
-
-    fn learn(&mut self, call: CallId, key: &str, bytes: &[u8]) {
-        if let Some((user, ticket)) = records::grant_key(key) {
-            let Some(user) = self.witness.user(user) else { return };
-            if let Some(Record { kind: Kind::Refreshed { parent }, .. }) = records::read(ticket, bytes) {
-                self.witness.seen[call].children.insert((user, parent));
-            }
-        }
-        if let Some(("attempt", user, parent, _)) = records::try_key(key)
-            && let Some(user) = self.witness.user(user)
-            && records::outcome(bytes) == "refused"
-        {
-            self.witness.seen[call].refused_at = Some(self.now);
-            self.witness.seen[call].refused.push(((user, parent), records::token_tried(bytes)));
-        }
-    }
-
-    pub(crate) fn witness_refresh(&mut self, call: CallId, serial: u64, token: &str, verdict: &Verdict, fate: Fate) {
-        let hidden = fate.hides_the_answer();
-        match verdict {
-            Verdict::Granted { refresh: Some(new), .. } if new != token => {
-                self.mint(call, serial, Some(token), new, hidden);
-            }
-            Verdict::Refused { revoked: true } => self.revoke(call, token, fate),
-            Verdict::Refused { .. } | Verdict::Expired if self.now >= self.calm_since => {
-                let count = self.witness.calm_refusals.entry(token.to_owned()).or_default();
-                *count += 1;
-                if *count > 3 {
-                    self.witness.violate(5, format!("{token} is dead and was sent again and again"));
-                }
-            }
-            _ => {}
-        }
-    }
-
-    pub(crate) fn witness_exchange(&mut self, call: CallId, verdict: &Verdict, hidden: Option<&'static str>) {
-        if let Verdict::Granted { refresh: Some(new), .. } = verdict {
-            self.mint(call, 0, None, new, hidden);
-        }
-    }
-
-    pub(crate) fn mint(
-        &mut self,
-        call: CallId,
-        serial: u64,
-        parent: Option<&str>,
-        new: &str,
-        hidden: Option<&'static str>,
-    ) {
-        let is_alive = self.is_alive(call);
-        let user = self.calls[call].task.user();
-        let intent = self.witness.seen[call].sends.get(&serial).copied().filter(|_| parent.is_some());
-        let user = intent.map(|((user, _), _)| user).or(user).expect("a user's call");
-        let mint = Mint {
-            user,
-            call,
-            parent_token: parent.map(str::to_owned),
-            intent,
-            lost: None,
-            was_save_refused: false,
-            was_rescue_refused: false,
-            was_saved: false,
-        };
-        self.witness.mints.insert(new.to_owned(), mint);
-        self.witness.seen[call].mints.push(new.to_owned());
-        let is_refresh = parent.is_some();
-        match hidden {
-            Some(why) if is_refresh => self.lose(new, why, "sign-in lost: reply"),
-            Some(why) => self.witness.mints.get_mut(new).expect("minted").lost = Some(why),
-            None if !is_alive => self.lose(new, "its process was gone", "sign-in lost: process"),
-            None => {}
-        }
-    }
-
-    /// What a process learns from the network.
-    pub(crate) fn witness_resume(&mut self, call: CallId, answer: &Answer) {
-        match answer {
-            Answer::Response(Err(SendError::Unknown)) => {
-                for token in self.witness.unsaved(call) {
-                    self.lose(&token, "its answer came too late", "sign-in lost: reply");
-                }
-            }
-            Answer::Response(Ok(response)) if records::token_in(&response.body).is_some() => {
-                if records::is_whole(&response.body) {
-                    self.witness.must_save.insert(call);
-                }
-                if let Some((parent, _, _)) = self.witness.seen[call].intent.filter(|_| self.witness.seen[call].sent) {
-                    self.witness.seen[call].children.insert(parent);
-                }
-            }
-            Answer::Response(Ok(response))
-                if response.status == 401 && matches!(self.calls[call].task, Task::Add(_)) =>
-            {
-                self.counts.state("rejected access token replaced");
-            }
-            _ => {}
-        }
     }
 }

@@ -1,60 +1,67 @@
-//! What people, agents and timers do in a run, and what they are told.
+//! The calls that people, agents and timers make, and the answers that they are given.
+//!
+//! Each call is one function of the core. Nothing here decides when a call is made.
 
-use kroger_connector::core::cart::{self, Added};
-use kroger_connector::core::failure::{Code, Failure};
-use kroger_connector::core::item::{Item, Modality, Quantity, Upc};
-use kroger_connector::core::lineage::Grant;
-use kroger_connector::core::maintenance::{self, Pass, RefreshOutcome};
-use kroger_connector::core::refresh::{self, Need, Trouble};
-use kroger_connector::core::secret::Secret;
-use kroger_connector::core::user::UserId;
-use kroger_connector::core::{Context, authorization, tokens};
-use kroger_connector::ports::StoreError;
+use kroger_core::Context;
+use kroger_core::cart::{self, Added};
+use kroger_core::failure::{Cause, Failure};
+use kroger_core::grant::lineage::Grant;
+use kroger_core::grant::refresh::{self, Need, Trouble};
+use kroger_core::grant::{on_demand, status};
+use kroger_core::item::{Item, Modality, Quantity, Upc};
+use kroger_core::ports::StoreError;
+use kroger_core::secret::Secret;
+use kroger_core::service::maintenance::{self, Pass, RefreshOutcome};
+use kroger_core::sign_in::{authorization, exchange, sign_out};
+use kroger_core::user::UserId;
 
 use std::time::Duration;
 
-use crate::kroger::{Origin, SECOND, Time};
-use crate::network::CONSENT;
-use crate::world::{CallId, World};
+use crate::time::Time;
 
 /// The users of a run, the default one first.
 pub(crate) const USERS: [&str; 2] = ["user_default", "bob"];
 
-/// One call.
+/// One call of the core, for a user by its number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Task {
-    /// A token that works now.
+    /// An agent asks for a token that works now.
     Use(usize),
+    /// An agent adds to the cart.
     Add(usize),
     /// A person asks for a refresh.
     Refresh(usize),
-    /// What the timer does for one user.
+    /// The timer refreshes one user's grant if that is due.
     Keep(usize),
+    /// The timer makes a whole pass.
     Pass,
+    /// The timer saves rescued pairs and sweeps, and refreshes nothing.
     Tidy,
     Status(usize),
-    /// A person starts to sign in, and `attempt` tells the sign-ins apart.
+    /// A person starts to sign in.
     Authorize(usize),
+    /// The person comes back from Kroger with a code; `began` is when they were sent there.
     Complete {
         user: usize,
         code: String,
         state: String,
         began: Time,
     },
+    /// A person deletes the user.
     Forget(usize),
 }
 
-/// What a call was told.
+/// The answer of a call.
 #[derive(Debug)]
-pub(crate) enum Done {
+pub(crate) enum CallAnswer {
     Grant(Result<Grant, Trouble>),
     Answered(Result<Grant, Failure>),
     Kept(Result<RefreshOutcome, Failure>),
     Pass(Result<Pass, Failure>),
     Tidied,
-    Status(Result<Option<tokens::Status>, StoreError>),
+    Status(Result<Option<status::Status>, StoreError>),
     Authorize(Result<authorization::AuthorizationRequest, Failure>),
-    Complete(Result<authorization::SignedIn, Failure>),
+    Complete(Result<exchange::SignedIn, Failure>),
     Forget(Result<(), Failure>),
 }
 
@@ -62,7 +69,7 @@ pub(crate) fn user_id(user: usize) -> UserId {
     UserId::parse(USERS[user]).expect("a user id")
 }
 
-/// The grant that a call without an idempotency key used.
+/// Answers the grant that a cart add without an idempotency key used.
 fn used(added: Added) -> Grant {
     match added {
         Added::Now(grant) => *grant,
@@ -71,24 +78,24 @@ fn used(added: Added) -> Grant {
 }
 
 impl Task {
-    pub(crate) fn run(&self, cx: Context<'_>) -> Done {
+    pub(crate) fn run(&self, cx: Context<'_>) -> CallAnswer {
         match self {
-            Self::Use(user) => Done::Grant(refresh::grant(cx, &user_id(*user), Need::Usable)),
-            Self::Add(user) => Done::Answered(cart::add(cx, &user_id(*user), &[milk()], None).map(used)),
-            Self::Refresh(user) => Done::Answered(tokens::refresh(cx, &user_id(*user))),
-            Self::Keep(user) => Done::Kept(maintenance::refresh_user(cx, &user_id(*user))),
-            Self::Pass => Done::Pass(maintenance::refresh_due(cx, Duration::from_secs(50))),
+            Self::Use(user) => CallAnswer::Grant(refresh::grant(cx, &user_id(*user), Need::Usable)),
+            Self::Add(user) => CallAnswer::Answered(cart::add(cx, &user_id(*user), &[milk()], None).map(used)),
+            Self::Refresh(user) => CallAnswer::Answered(on_demand::refresh(cx, &user_id(*user))),
+            Self::Keep(user) => CallAnswer::Kept(maintenance::refresh_user(cx, &user_id(*user))),
+            Self::Pass => CallAnswer::Pass(maintenance::refresh_due(cx, Duration::from_secs(50))),
             Self::Tidy => {
-                // A store that fails is no finding of a sweep's.
+                // The store may fail under a sweep. That breaks no promise.
                 let _ = maintenance::tidy(cx);
-                Done::Tidied
+                CallAnswer::Tidied
             }
-            Self::Status(user) => Done::Status(tokens::status(cx, &user_id(*user).key())),
-            Self::Authorize(user) => Done::Authorize(authorization::authorize(cx, &user_id(*user), None)),
+            Self::Status(user) => CallAnswer::Status(status::status(cx, &user_id(*user).key())),
+            Self::Authorize(user) => CallAnswer::Authorize(authorization::authorize(cx, &user_id(*user), None)),
             Self::Complete { code, state, .. } => {
-                Done::Complete(authorization::complete(cx, &Secret::new(code.as_str()), state))
+                CallAnswer::Complete(exchange::complete(cx, &Secret::new(code.as_str()), state))
             }
-            Self::Forget(user) => Done::Forget(tokens::forget(cx, &user_id(*user))),
+            Self::Forget(user) => CallAnswer::Forget(sign_out::forget(cx, &user_id(*user))),
         }
     }
 
@@ -129,7 +136,7 @@ fn milk() -> Item {
     Item { upc, quantity: Quantity::new(1).expect("a quantity"), modality: Modality::Pickup }
 }
 
-impl Done {
+impl CallAnswer {
     pub(crate) fn text(&self) -> String {
         let grant = |grant: &Grant| {
             let refresh = grant.tokens.refresh_token.as_ref().map_or("none", Secret::expose);
@@ -140,7 +147,7 @@ impl Done {
             Self::Complete(Ok(signed_in)) => grant(&signed_in.grant),
             Self::Grant(Err(trouble)) => format!("{trouble:?}"),
             Self::Answered(Err(failure)) | Self::Complete(Err(failure)) | Self::Forget(Err(failure)) => {
-                format!("{:?}: {}", failure.code, failure.detail.lines().next().unwrap_or_default())
+                format!("{:?}: {:?}", failure.code, failure.cause)
             }
             Self::Status(Ok(status)) => format!("{:?}", status.as_ref().map(|status| status.state)),
             Self::Pass(pass) => {
@@ -151,17 +158,17 @@ impl Done {
         }
     }
 
-    /// Whether the caller was told that a person must sign in again because the
-    /// refresh token was refused; and if so, whether as probably spent.
+    /// Answers `None` if the caller was not told that the refresh token was refused and a
+    /// person must sign in again; otherwise, whether it was told that the token was probably
+    /// spent.
     pub(crate) fn refusal(&self) -> Option<bool> {
         match self {
             Self::Grant(Err(Trouble::Refused { probably_spent })) => Some(*probably_spent),
-            Self::Answered(Err(failure)) if failure.code == Code::Reauthorize => {
-                let is_refused = failure.detail.contains("Invalid refresh token");
-                is_refused.then(|| failure.detail.contains("probably spent"))
+            Self::Answered(Err(Failure { cause: Cause::RefreshTokenRefused { probably_spent }, .. })) => {
+                Some(*probably_spent)
             }
             Self::Status(Ok(Some(status))) => match status.state {
-                tokens::State::Reauthorize { probably_spent } => Some(probably_spent),
+                status::TokenState::Reauthorize { probably_spent } => Some(probably_spent),
                 _ => None,
             },
             _ => None,
@@ -173,44 +180,17 @@ impl Done {
         match self {
             Self::Grant(Err(Trouble::NotSignedIn)) | Self::Status(Ok(None)) => true,
             Self::Answered(Err(failure)) => {
-                failure.code == Code::NotFound || failure.detail.starts_with("User not authenticated")
+                matches!(failure.cause, Cause::UnknownUser | Cause::NotSignedIn)
             }
             _ => false,
         }
     }
 
-    /// The grant that the caller was given.
+    /// Answers the grant that the caller was given.
     pub(crate) fn grant(&self) -> Option<&Grant> {
         match self {
             Self::Grant(Ok(grant)) | Self::Answered(Ok(grant)) => Some(grant),
             _ => None,
         }
-    }
-}
-
-/// What a person does after a call ended.
-pub(crate) fn follow_up(world: &mut World, call: CallId, done: &Done) {
-    let Done::Authorize(Ok(request)) = done else { return };
-    let Some(user) = world.calls[call].task.user() else { return };
-    if world.random.chance(100) {
-        // Thought better of it.
-        return;
-    }
-    let began = world.now;
-    let code = world.kroger.agree(Origin { user, began, is_from_outside: false });
-    let state = request.state.clone();
-    let at = began + world.random.range(CONSENT.start, CONSENT.end);
-    let machine = world.random.index(world.machines.len());
-    let complete = Task::Complete { user, code, state, began };
-    if world.random.chance(100) {
-        // The browser loads the page twice.
-        world.start_at(at, machine, complete.clone());
-    }
-    world.start_at(at, machine, complete);
-    if world.random.chance(50) {
-        // Somebody deletes the user just then.
-        let machine = world.random.index(world.machines.len());
-        let just_then = at + world.random.range(0, SECOND / 2);
-        world.start_at(just_then, machine, Task::Forget(user));
     }
 }

@@ -1,15 +1,17 @@
-//! Whom tokens are good for.
+//! The app and the server that tokens are bound to. Holds no secret.
 
 use serde::{Deserialize, Serialize};
-use url::{Host, Url};
+use url::Url;
 
-/// The app that tokens were given to, and the server that gave them (RFC 6749 § 6: a
-/// refresh token is bound to its client).
+use crate::loopback::is_loopback;
+
+/// The app that tokens were granted to, and the server that granted them. A refresh
+/// token is bound to its client (RFC 6749 § 6).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct App {
-    /// The token endpoint's address.
+    /// The URL of the token endpoint.
     pub server: String,
-    /// None: none was configured.
+    /// None: no client id was configured.
     pub client_id: Option<String>,
 }
 
@@ -18,25 +20,17 @@ impl App {
         let mut server = api_base_url.clone();
         server.set_path(token_path);
         if is_loopback(&server) {
-            // A sandbox has another port each time it starts, and three names.
+            // A sandbox has a new port at each start, and three names.
             let _ = (server.set_port(None), server.set_host(Some("localhost")));
         }
         Self { server: server.into(), client_id }
     }
 
-    /// Whether what was given to one may be sent by the other.
+    /// Whether tokens that were granted to one may be sent by the other. An unknown
+    /// client id equals any other.
     pub fn is_same(&self, other: &Self) -> bool {
         let is_same_client = self.client_id.is_none() || other.client_id.is_none() || self.client_id == other.client_id;
         self.server == other.server && is_same_client
-    }
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        None => false,
     }
 }
 
@@ -49,7 +43,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sandbox_is_the_same_server_whatever_its_port_and_no_other_is() {
+    fn a_sandbox_is_one_server_at_any_port_and_others_are_not() {
         let is_same = |one, other| app(one, None).is_same(&app(other, None));
 
         assert!(
@@ -61,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_is_another_only_where_both_are_known() {
+    fn clients_differ_only_if_both_are_known() {
         let of = |client| app("https://api.kroger.com", client);
 
         assert!(of(Some("a")).is_same(&of(Some("a"))) && of(Some("a")).is_same(&of(None)));

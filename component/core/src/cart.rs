@@ -1,32 +1,32 @@
-//! Adding to the cart. Adds are additive and cannot be read back, so nothing
-//! whose outcome is unknown is ever sent again.
+//! Adding to the cart. Adds are additive and cannot be read back, so an add that
+//! Kroger may have processed is never sent again.
 
+pub mod check;
 pub mod ledger;
 pub mod order;
 pub mod recent_adds;
+pub mod unknown;
 
 use std::time::Duration;
 
 use crate::Context;
-use crate::cart::ledger::{Admission, End, Entry, IdempotencyKey, Unknown};
-use crate::failure::{Code, Failure};
-use crate::grant::lineage::{Current, Grant};
-use crate::grant::refresh::{self, CALL_DEADLINE, Need, random};
-use crate::grant::{attempts, records, tokens};
+use crate::cart::ledger::{AddOutcome, End, Entry, IdempotencyKey, Passage, Permit};
+use crate::cart::unknown::Unknown;
+use crate::failure::{Cause, Failure};
+use crate::grant::lineage::Grant;
+use crate::grant::refresh::CALL_DEADLINE;
 use crate::item::Item;
-use crate::kroger::{self, ApiError};
-use crate::ports::{Event, Response, SendError};
-use crate::sign_in::authorization;
-use crate::upstream::quota::{self, Endpoint, Purpose};
+use crate::kroger::api_error::ApiError;
+use crate::kroger::limits::Endpoint;
+use crate::kroger::wire;
+use crate::ports::{Event, Request};
+use crate::secret::Secret;
+use crate::upstream::call::{self, Answer, Call, FinalAnswer, IfUnknown, IfWithheld, NotProcessed, Terms};
+use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
-const SEND_TIMEOUT: Duration = Duration::from_secs(15);
-
-/// What a sign-in must allow.
+/// The scope that a sign-in must have.
 const SCOPE: &str = "cart.basic:write";
-
-/// As often as this a call whose token is rejected looks for a newer one.
-const MOST_REJECTIONS: u32 = 4;
 
 /// The most items of one request.
 pub const MOST_ITEMS: usize = 100;
@@ -40,39 +40,10 @@ pub enum Added {
     Before,
 }
 
-/// What became of one try.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Outcome {
-    Added,
-    /// An earlier call with the same key ended so; nothing was sent.
-    Replayed(End),
-    /// The quota forbids it; nothing was sent.
-    Withheld(Failure),
-    TokenRejected,
-    ScopeMissing,
-    /// Worth another try.
-    NotProcessed {
-        why: NotProcessed,
-        retry_after: Option<Duration>,
-    },
-    /// It may have been added.
-    Unknown(Unknown),
-    Rejected(ApiError),
-    Nonsense,
-}
-
-/// Why an add was certainly not processed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum NotProcessed {
-    NotReached,
-    Busy,
-    OverQuota,
-}
-
 /// Adds `items` to the user's cart, all or none, in one request.
 ///
-/// With a `key`, repeats of the call add nothing: they answer what the first
-/// that came through did.
+/// With a `key`, repeats of the call add nothing. They answer what the first call
+/// did that came through.
 pub fn add(cx: Context<'_>, user: &UserId, items: &[Item], key: Option<&IdempotencyKey>) -> Result<Added, Failure> {
     if items.is_empty() || items.len() > MOST_ITEMS {
         return Err(Failure::invalid_argument("items", "1 to 100 items"));
@@ -84,224 +55,159 @@ pub fn add(cx: Context<'_>, user: &UserId, items: &[Item], key: Option<&Idempote
         return replay(end);
     }
     let deadline = cx.ports.monotonic_now() + CALL_DEADLINE;
-    let mut need = Need::Usable;
-    let (mut tries, mut rejections) = (0, 0);
-    loop {
-        let grant =
-            refresh::grant_by(cx, user, need, deadline).map_err(|trouble| tokens::failure(cx, user, &trouble))?;
-        if cx.ports.monotonic_now() >= deadline {
-            return Err(too_late());
+    call::make(cx, &mut CartAdd { user, items, entry, permit: None, deadline })
+}
+
+/// A cart add under way.
+struct CartAdd<'a> {
+    user: &'a UserId,
+    items: &'a [Item],
+    /// None: the caller gave no key.
+    entry: Option<Entry<'a>>,
+    /// The ledger's permit for the send that comes next.
+    permit: Option<Permit>,
+    deadline: Duration,
+}
+
+impl Call for CartAdd<'_> {
+    type Bearer = Grant;
+    type Done = Added;
+
+    fn terms(&self) -> Terms {
+        Terms {
+            endpoint: Endpoint::Cart,
+            purpose: Purpose::Cart,
+            deadline: self.deadline,
+            if_unknown: IfUnknown::Stop,
+            if_withheld: IfWithheld::Wait,
         }
-        let purpose = if tries == 0 { Purpose::Cart } else { Purpose::Repeat };
-        let outcome = match quota::spend(cx, Endpoint::Cart, purpose) {
-            Ok(()) => send(cx, &grant, items, entry.as_ref())?,
-            Err(failure) => Outcome::Withheld(failure),
-        };
-        tries += 1;
-        match outcome {
-            Outcome::Added => {
-                recent_adds::note(cx, user, items);
-                return Ok(Added::Now(Box::new(grant)));
+    }
+
+    fn bearer(&self, cx: Context<'_>, rejected: Option<&Grant>) -> Result<Grant, Failure> {
+        call::users_token(cx, self.user, rejected, self.deadline)
+    }
+
+    fn request(&self, access_token: &Secret) -> Request {
+        wire::cart_add_request(access_token, self.items)
+    }
+
+    /// The ledger's permit, or the end of an earlier call with the same key.
+    fn admit(&mut self) -> Result<Option<Added>, Failure> {
+        match self.entry.as_ref().map(Entry::admit).transpose()? {
+            Some(Passage::Replay(end)) => return replay(end).map(Some),
+            Some(Passage::Send(permit)) => self.permit = Some(permit),
+            None => {}
+        }
+        Ok(None)
+    }
+
+    fn note(&mut self, answer: &Answer) {
+        if let (Some(entry), Some(permit)) = (&self.entry, self.permit.take()) {
+            entry.conclude(&permit, for_ledger(answer));
+        }
+    }
+
+    fn end(&self, cx: Context<'_>, grant: Grant, answer: FinalAnswer) -> Result<Added, Failure> {
+        match answer {
+            FinalAnswer::Success(body) if is_confirmation(&body) => {
+                recent_adds::note(cx, self.user, self.items);
+                Ok(Added::Now(Box::new(grant)))
             }
-            Outcome::Replayed(end) => return replay(end),
-            Outcome::TokenRejected => {
-                rejections += 1;
-                if rejections > 1 && (rejections > MOST_REJECTIONS || is_current(cx, user, &grant)) {
-                    return Err(token_rejected(cx, user));
-                }
-                need = Need::NewerThanRejected(grant.ticket);
+            FinalAnswer::Success(_) => Err(self.outcome_unknown(cx, Unknown::Foreign)),
+            FinalAnswer::ScopeMissing => Err(scope_missing(cx, self.user)),
+            FinalAnswer::NotFound(None) => Err(Cause::Rejected(Endpoint::Cart, not_found()).into()),
+            FinalAnswer::NotFound(Some(error)) | FinalAnswer::Rejected(error) => {
+                Err(Cause::Rejected(Endpoint::Cart, error).into())
             }
-            Outcome::Withheld(failure) => wait(cx, tries, failure.retry_after, deadline).map_err(|_| failure)?,
-            Outcome::NotProcessed { why, retry_after } => {
-                wait(cx, tries, retry_after, deadline).map_err(|pause| not_processed(why, retry_after, pause))?;
-            }
-            Outcome::ScopeMissing => return Err(scope_missing(cx, user)),
-            Outcome::Unknown(why) => {
-                cx.ports.log(&Event::AddUnknown { user: user.key().short(), items: items.len() });
-                return Err(outcome_unknown(why));
-            }
-            Outcome::Rejected(error) => return Err(rejected(&error)),
-            Outcome::Nonsense => return Err(nonsense()),
+            FinalAnswer::Foreign => Err(Cause::Foreign(Endpoint::Cart).into()),
+        }
+    }
+
+    fn not_processed(&self, why: NotProcessed, asked_for: Option<Duration>, pause: Duration) -> Failure {
+        not_processed(why, asked_for, pause)
+    }
+
+    fn unknown(&self, cx: Context<'_>, why: call::Unknown, _: Option<Duration>, _: Option<Duration>) -> Failure {
+        self.outcome_unknown(cx, why.into())
+    }
+
+    fn too_late(&self) -> Failure {
+        too_late()
+    }
+}
+
+impl CartAdd<'_> {
+    fn outcome_unknown(&self, cx: Context<'_>, why: Unknown) -> Failure {
+        cx.ports.log(&Event::AddUnknown { user: self.user.key().short(), items: self.items.len() });
+        Cause::AddUnknown(why).into()
+    }
+}
+
+impl From<call::Unknown> for Unknown {
+    fn from(why: call::Unknown) -> Self {
+        match why {
+            call::Unknown::NoAnswer => Self::NoAnswer,
+            call::Unknown::Status(status) => Self::Status(status),
         }
     }
 }
 
-/// Sends the add once, if the ledger has nothing against it.
-fn send(cx: Context<'_>, grant: &Grant, items: &[Item], entry: Option<&Entry<'_>>) -> Result<Outcome, Failure> {
-    let request = kroger::cart_add_request(&grant.tokens.access_token, items);
-    let permit = match entry.map(Entry::admit).transpose()? {
-        Some(Admission::Replay(end)) => return Ok(Outcome::Replayed(end)),
-        Some(Admission::Send(permit)) => Some(permit),
-        None => None,
-    };
-    let answer = cx.ports.send(&request, SEND_TIMEOUT);
-    let outcome = outcome(cx, &answer);
-    if let (Some(entry), Some(permit)) = (entry, &permit) {
-        entry.conclude(permit, outcome.for_ledger());
+/// What the ledger keeps of an answer.
+fn for_ledger(answer: &Answer) -> AddOutcome {
+    match answer {
+        Answer::Final(FinalAnswer::Success(body)) if is_confirmation(body) => AddOutcome::Ended(End::Added),
+        Answer::Final(FinalAnswer::Success(_)) => AddOutcome::Ended(End::Unknown(Unknown::Foreign)),
+        Answer::Final(FinalAnswer::Foreign) => AddOutcome::Ended(End::Unintelligible),
+        Answer::Unknown { why, .. } => AddOutcome::Ended(End::Unknown((*why).into())),
+        Answer::TokenRejected
+        | Answer::NotProcessed { .. }
+        | Answer::Final(FinalAnswer::ScopeMissing | FinalAnswer::NotFound(_) | FinalAnswer::Rejected(_)) => {
+            AddOutcome::NothingDone
+        }
     }
-    if let Ok(response) = &answer {
-        quota::observe(cx, Endpoint::Cart, response);
-    }
-    Ok(outcome)
-}
-
-/// Waits for the next try; an error is the pause that is not worth waiting for.
-fn wait(cx: Context<'_>, tries: u64, asked_for: Option<Duration>, deadline: Duration) -> Result<(), Duration> {
-    let pause = attempts::pause(tries, asked_for, random(cx));
-    if tries >= cx.settings.max_refresh_retries.into() || cx.ports.monotonic_now() + pause >= deadline {
-        return Err(pause);
-    }
-    cx.ports.sleep(pause);
-    Ok(())
 }
 
 fn replay(end: End) -> Result<Added, Failure> {
     match end {
         End::Added => Ok(Added::Before),
-        End::Unknown(why) => Err(outcome_unknown(why).replayed()),
-        End::Unintelligible => Err(nonsense().replayed()),
+        End::Unknown(why) => Err(Failure::from(Cause::AddUnknown(why)).replayed()),
+        End::Unintelligible => Err(Failure::from(Cause::Foreign(Endpoint::Cart)).replayed()),
     }
 }
 
-impl Outcome {
-    fn for_ledger(&self) -> ledger::Outcome {
-        match self {
-            Self::Added => ledger::Outcome::Ended(End::Added),
-            Self::Replayed(end) => ledger::Outcome::Ended(*end),
-            Self::Unknown(why) => ledger::Outcome::Ended(End::Unknown(*why)),
-            Self::Nonsense => ledger::Outcome::Ended(End::Unintelligible),
-            Self::Withheld(_)
-            | Self::TokenRejected
-            | Self::ScopeMissing
-            | Self::NotProcessed { .. }
-            | Self::Rejected(_) => ledger::Outcome::NothingDone,
-        }
-    }
-}
-
-/// Whether `grant` should have served: nothing has taken its place, for some
-/// servers end an access token when it is refreshed, and it has not expired
-/// under this call. A refresh beside a call, or a slow call, is no rejection.
-fn is_current(cx: Context<'_>, user: &UserId, grant: &Grant) -> bool {
-    let is_newest = matches!(records::current(cx, &user.key()), Ok(Current::Grant(now)) if now.ticket == grant.ticket);
-    is_newest && grant.tokens.are_usable(cx.ports.wall_now())
-}
-
-fn outcome(cx: Context<'_>, answer: &Result<Response, SendError>) -> Outcome {
-    let response = match answer {
-        Ok(response) => response,
-        Err(SendError::NotSent) => {
-            return Outcome::NotProcessed { why: NotProcessed::NotReached, retry_after: None };
-        }
-        Err(SendError::Unknown) => return Outcome::Unknown(Unknown::NoAnswer),
-    };
-    let retry_after = kroger::retry_after(response, cx.ports.wall_now());
-    match (response.status, ApiError::parse(&response.body)) {
-        (200..=299, _) if is_confirmation(&response.body) => Outcome::Added,
-        (200..=299, _) => Outcome::Unknown(Unknown::Foreign),
-        (401, _) => Outcome::TokenRejected,
-        (429, _) => Outcome::NotProcessed { why: NotProcessed::OverQuota, retry_after },
-        (503, _) => Outcome::NotProcessed { why: NotProcessed::Busy, retry_after },
-        (status @ (408 | 500..=599), _) => Outcome::Unknown(Unknown::Status(status)),
-        (403, Some(_)) => Outcome::ScopeMissing,
-        (400..=499, Some(error)) => Outcome::Rejected(error),
-        (404, None) if response.body.is_empty() => Outcome::Rejected(ApiError {
-            code: "404".to_owned(),
-            reason: "Kroger does not know this call or item".to_owned(),
-        }),
-        _ => Outcome::Nonsense,
-    }
-}
-
-/// Kroger answers an add with nothing; a page of somebody else's does not
-/// confirm it.
+/// Kroger answers an add with an empty body or an object. Another party's page does
+/// not confirm an add.
 fn is_confirmation(body: &[u8]) -> bool {
     body.trim_ascii().is_empty()
         || serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|value| value.is_object())
 }
 
-pub(super) fn token_rejected(cx: Context<'_>, user: &UserId) -> Failure {
-    let mut failure = Failure::new(
-        Code::TokenRejected,
-        "Token expired or invalid. The access token was refreshed and the call repeated once; Kroger rejected it again.\n\n\
-         Recovery: Use /auth/authorize to re-authenticate",
-        "Open the authorization URL and let the user sign in; then repeat the call.",
-    );
-    failure.authorization_url = authorization::shared_link(cx, user, &cx.settings.scope);
-    failure
+fn not_found() -> ApiError {
+    ApiError { code: "404".to_owned(), reason: "Kroger does not know this call or item".to_owned() }
 }
 
 fn not_processed(why: NotProcessed, asked_for: Option<Duration>, pause: Duration) -> Failure {
-    const LATER: &str = "Try again after the time that `retry_after` says.";
     const A_SECOND: Duration = Duration::from_secs(1);
     const A_MINUTE: Duration = Duration::from_secs(60);
 
     match why {
-        NotProcessed::OverQuota => Failure::new(Code::QuotaExhausted, over_quota(asked_for), LATER)
-            .retry_after(asked_for.unwrap_or(A_MINUTE).max(A_SECOND)),
-        NotProcessed::NotReached => {
-            let detail = "Kroger's cart (PUT /v1/cart/add) could not be reached. Nothing was added.";
-            Failure::new(Code::UpstreamUnavailable, detail, LATER).retry_after(pause.max(A_SECOND))
+        NotProcessed::OverQuota => {
+            let wait = asked_for.unwrap_or(A_MINUTE).max(A_SECOND);
+            Failure::from(Cause::OverQuota(Endpoint::Cart, asked_for)).retry_after(wait)
         }
-        NotProcessed::Busy => {
-            let detail = "Kroger's cart (PUT /v1/cart/add) is not available: it answered 503. Nothing was added.";
-            Failure::new(Code::UpstreamUnavailable, detail, LATER).retry_after(pause.max(A_SECOND))
-        }
+        NotProcessed::NotReached => Failure::from(Cause::NotReached(Endpoint::Cart)).retry_after(pause.max(A_SECOND)),
+        NotProcessed::Busy => Failure::from(Cause::Unavailable(Endpoint::Cart, 503)).retry_after(pause.max(A_SECOND)),
     }
 }
 
-/// A refresh took all of the time. What is sent now might be cut off by the host.
+/// A refresh took all of the time. The host might cut off an add that is sent now.
 fn too_late() -> Failure {
-    let detail = "The sign-in was renewed, and that took too long to go on with the call. Nothing was added.";
-    Failure::new(Code::UpstreamUnavailable, detail, "Send the call again.").retry_after(Duration::from_secs(1))
-}
-
-fn over_quota(asked_for: Option<Duration>) -> String {
-    let until = match asked_for {
-        Some(wait) => format!("and asks to come back in {} seconds", wait.as_secs().max(1)),
-        None => "and does not say until when; an app has 5,000 calls a day".to_owned(),
-    };
-    format!("Kroger accepts no more cart adds for now (PUT /v1/cart/add) {until}. Nothing was added.")
+    Failure::from(Cause::RefreshTookTooLong).retry_after(Duration::from_secs(1))
 }
 
 fn scope_missing(cx: Context<'_>, user: &UserId) -> Failure {
-    let mut failure = Failure::new(
-        Code::ScopeMissing,
-        "The sign-in does not allow adding to the cart: the scope `cart.basic:write` is missing. Nothing was added.",
-        "Open the authorization URL and let the user agree to cart access; then repeat the call.",
-    );
-    failure.authorization_url = authorization::shared_link(cx, user, &cx.settings.scope.with(SCOPE));
-    failure
-}
-
-fn outcome_unknown(why: Unknown) -> Failure {
-    let what = match why {
-        Unknown::NoAnswer => "Kroger's answer did not arrive".to_owned(),
-        Unknown::Status(status) => format!("Kroger answered {status}, which does not say whether it was done"),
-        Unknown::Abandoned => "the process that sent it ended before it told of an answer".to_owned(),
-        Unknown::Foreign => "what confirmed it is not Kroger's cart, perhaps a proxy's page".to_owned(),
-    };
-    Failure::new(
-        Code::OutcomeUnknown,
-        format!("The cart add was sent and {what}, so the items may be in the cart."),
-        "Do not send the items again; look at the cart in the Kroger app first.",
-    )
-}
-
-fn rejected(error: &ApiError) -> Failure {
-    Failure::new(
-        Code::UpstreamRejected,
-        format!("Kroger refused the cart add: {} ({}). Nothing was added.", error.reason, error.code),
-        "Correct the items and send the call again.",
-    )
-}
-
-fn nonsense() -> Failure {
-    Failure::new(
-        Code::UpstreamNonsense,
-        "Something other than Kroger's API answered the cart add, so it was most likely not added.",
-        "Check KROGER_API_BASE_URL and whether a proxy or a sign-in page of the network stands between; then look at the cart in the Kroger app.",
-    )
+    let wanted = cx.settings.scope.with(SCOPE);
+    Failure::sign_in_needed(Cause::SignInLacksScope(Endpoint::Cart, Some(SCOPE)), user, &wanted)
 }
 
 #[cfg(test)]

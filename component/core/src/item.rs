@@ -1,11 +1,11 @@
-//! The items of a cart, as types that cannot be wrong.
+//! The items of a cart, as types that cannot be wrong. Asks Kroger nothing.
 
-/// A Universal Product Code as Kroger has it: 13 digits, padded with zeros on
-/// the left, without the barcode's check digit.
+/// A Universal Product Code in Kroger's form: 13 digits, padded with zeros on the
+/// left, without the check digit of the barcode.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Upc(String);
 
-/// A UPC, and what was corrected to get it.
+/// A UPC, with a note if the input was corrected.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReadUpc {
     pub upc: Upc,
@@ -13,12 +13,13 @@ pub struct ReadUpc {
 }
 
 impl Upc {
-    /// Reads a UPC as people and scanners give it: spaces and hyphens between
-    /// digits are dropped; a 12-digit barcode (UPC-A) that ends in its check digit loses
-    /// it; shorter ones are padded.
+    /// Reads a UPC as people and scanners give it.
+    ///
+    /// Drops spaces and hyphens between digits. Drops the check digit of a 12-digit
+    /// barcode (UPC-A). Pads shorter input with zeros.
     ///
     /// # Errors
-    /// What is allowed.
+    /// The allowed values, in words.
     pub fn parse(text: &str) -> Result<ReadUpc, &'static str> {
         const ALLOWED: &str = "a UPC of 13 digits, such as 0001111041700; shorter ones are padded with zeros";
         let digits: String = text.chars().filter(|c| !matches!(c, ' ' | '-')).collect();
@@ -42,29 +43,33 @@ impl Upc {
         &self.0
     }
 
-    /// What these digits mean if they are a barcode (GTIN-13): none where the
-    /// last is not the check digit of the others. One UPC in ten looks like
-    /// that, so it is to be asked and never taken.
-    pub fn of_barcode(&self) -> Option<Self> {
+    /// The UPC that these digits would mean as a barcode (GTIN-13). None: the last
+    /// digit is not the check digit of the others.
+    ///
+    /// One UPC in ten looks like a barcode by chance. So ask the user about this
+    /// UPC, and never put it in place of the given one.
+    pub(crate) fn of_barcode(&self) -> Option<Self> {
         has_check_digit(&self.0).then(|| Self(format!("0{}", &self.0[..12])))
     }
 }
 
-/// From the right, every digit and three times every second one add up to tens
-/// (GS1 General Specifications § 7.9).
+/// Whether the weighted sum of the digits is a multiple of 10. Counted from the
+/// right, the weights are 1 and 3 in turn (GS1 General Specifications § 7.9).
 fn has_check_digit(digits: &str) -> bool {
     let weighted = digits.bytes().rev().zip([1, 3].iter().cycle());
     let sum: u32 = weighted.map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
     sum.is_multiple_of(10)
 }
 
-/// How many of an item: 1 to 999.
+/// The quantity of an item: 1 to 999.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quantity(u32);
 
 impl Quantity {
+    /// Checks a number.
+    ///
     /// # Errors
-    /// What is allowed.
+    /// The allowed values, in words.
     pub fn new(number: u32) -> Result<Self, &'static str> {
         if (1..=999).contains(&number) { Ok(Self(number)) } else { Err("a whole number from 1 to 999") }
     }
@@ -74,7 +79,7 @@ impl Quantity {
     }
 }
 
-/// How the person gets an item.
+/// The way the user gets an item.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Modality {
     Pickup,
@@ -107,6 +112,26 @@ pub struct Item {
     pub modality: Modality,
 }
 
+/// A UPC that Kroger does not know, and the product whose barcode it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MistakenBarcode {
+    pub given: Upc,
+    pub meant: Upc,
+    pub description: String,
+}
+
+impl MistakenBarcode {
+    /// `0011110417008 is a barcode with its check digit: did you mean 0001111041700 Kroger 2% Milk?`
+    pub fn question(&self) -> String {
+        format!(
+            "{} is a barcode with its check digit: did you mean {} {}?",
+            self.given.as_str(),
+            self.meant.as_str(),
+            self.description
+        )
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -128,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn thirteen_digits_that_end_in_their_check_digit_may_be_a_barcode() {
+    fn thirteen_digits_with_a_check_digit_may_be_a_barcode() {
         let meant = |text: &str| Upc::parse(text).unwrap().upc.of_barcode().map(|upc| upc.0);
 
         assert_eq!(meant("0011110417008").as_deref(), Some("0001111041700"));

@@ -2,13 +2,17 @@
 //! [`Context`], asks its ports, and decides.
 
 pub mod app;
+mod backoff;
 pub mod cart;
 pub mod catalog;
+pub mod client;
 pub mod failure;
 pub mod grant;
 pub mod item;
 pub mod kroger;
+mod loopback;
 pub mod ports;
+pub mod scope;
 pub mod secret;
 pub mod service;
 pub mod settings;

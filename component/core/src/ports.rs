@@ -156,20 +156,20 @@ pub enum Event {
         outcome: &'static str,
         duration_ms: u64,
         /// The ticket under which a new grant was, or would have been, stored.
-        generation: u64,
+        ticket: String,
     },
     SignedIn {
         user: String,
-        generation: u64,
+        ticket: String,
     },
     Forgotten {
         user: String,
-        generation: u64,
+        ticket: String,
     },
     /// A new pair could not be saved; it waits in the rescue bucket.
     Rescued {
         user: String,
-        generation: u64,
+        ticket: String,
     },
     /// A cart add was sent, and nobody knows whether it was done.
     AddUnknown {

@@ -1,4 +1,4 @@
-//! A string that must not be shown: tokens, codes, verifiers, the app's secret.
+//! Strings that must not be shown: tokens, codes, verifiers, the app's secret.
 
 use std::fmt;
 
@@ -6,10 +6,10 @@ use data_encoding::BASE32_NOPAD;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-/// A secret string. `Debug` shows nothing of it and there is no `Display`;
-/// [`Secret::expose`] is the one way to its text.
+/// A secret string. `Debug` shows no part of it, and there is no `Display`:
+/// [`Secret::expose`] is the only way to its text.
 ///
-/// It serializes as its text, since the store is where secrets are kept.
+/// A secret serializes as its text, because the store keeps secrets.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(String);
@@ -19,12 +19,13 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The text itself, for a request or the store, never for a log or an error.
+    /// The text itself. Use it in requests and in the store, never in a log or an
+    /// error.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// What names this secret without telling it.
+    /// A name for this secret that does not reveal it.
     pub fn fingerprint(&self) -> Fingerprint {
         Fingerprint(base32_sha256(&self.0)[..26].to_owned())
     }
@@ -58,12 +59,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn debug_shows_nothing_of_the_secret() {
+    fn debug_shows_no_part_of_the_secret() {
         assert_eq!(format!("{:?}", Secret::new("canary")), "Secret(…)");
     }
 
     #[test]
-    fn a_hash_is_a_fit_part_of_a_key() {
+    fn a_hash_may_be_part_of_a_key() {
         let hash = base32_sha256("user_default");
 
         assert_eq!(hash.len(), 52);

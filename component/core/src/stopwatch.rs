@@ -1,11 +1,11 @@
-//! How long a request for tokens took, and so when its token expires.
+//! Measures a request for tokens, and computes when its token expires. Never waits.
 
 use std::time::Duration;
 
 use crate::Context;
 use crate::ports::Timestamp;
 
-/// Started when a request for tokens leaves.
+/// A measurement that starts when a request for tokens leaves.
 pub struct Stopwatch {
     monotonic: Duration,
     wall: Timestamp,
@@ -20,9 +20,11 @@ impl Stopwatch {
         cx.ports.monotonic_now().saturating_sub(self.monotonic)
     }
 
-    /// When a token with `lifetime`, received now, expires: counted from the
-    /// start, or back from now, whichever is earlier. The monotonic clock may
-    /// stand still while the machine is suspended, and the other may be set.
+    /// The expiry of a token that arrives now with `lifetime`.
+    ///
+    /// Computed from the wall time of the start, and from the time elapsed until
+    /// now; the earlier counts. The monotonic clock may stop while the machine is
+    /// suspended, and the wall clock may be set.
     pub fn expiry(&self, cx: Context<'_>, lifetime: Duration) -> Timestamp {
         let by_now = cx.ports.wall_now() + lifetime.saturating_sub(self.elapsed(cx));
         by_now.min(self.wall + lifetime)

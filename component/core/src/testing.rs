@@ -1,6 +1,5 @@
-//! A world for tests: a store in memory, a clock that moves when told or slept
-//! on, answers of Kroger's that are scripted one by one, and a record of what
-//! was sent and logged.
+//! Ports for tests: a store in memory, a clock set by hand, scripted answers of
+//! Kroger's, and a record of what was sent and logged. Never sleeps or sends.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
@@ -8,29 +7,29 @@ use std::time::Duration;
 
 use crate::ports::{Bucket, Event, KeyPage, Ports, Request, Response, SendError, StoreError, Timestamp};
 
-/// 2025-01-18T12:00:00Z: when each world begins.
+/// The wall time at which each world begins: 2025-01-18T12:00:00Z.
 pub const BEGINNING: Timestamp = Timestamp::from_secs(1_737_201_600);
 
-/// How a world's durable store behaves.
+/// How the durable store of a world behaves.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum StoreMood {
     #[default]
     Good,
     /// Every operation fails.
     Failing,
-    /// What was written is not there in a bucket that is opened anew.
+    /// A bucket that is opened again has lost what was written.
     Forgetful,
 }
 
 #[derive(Default)]
-pub struct World {
-    state: Mutex<State>,
+pub struct TestWorld {
+    state: Mutex<Contents>,
     interruption: Mutex<Option<(Moment, Interruption)>>,
 }
 
 type Interruption = Box<dyn FnOnce() + Send>;
 
-/// When somebody else does something.
+/// The moment at which another process acts.
 #[derive(PartialEq, Eq)]
 enum Moment {
     BeforeRaising(String),
@@ -38,19 +37,19 @@ enum Moment {
     AfterReading(String),
 }
 
-/// An answer of Kroger's, and what somebody else does before it comes.
+/// An answer of Kroger's, and what another process does before it arrives.
 struct Scripted {
     meanwhile: Option<Interruption>,
     answer: Result<Response, SendError>,
 }
 
 #[derive(Default)]
-struct State {
+struct Contents {
     elapsed: Duration,
     buckets: BTreeMap<(&'static str, String), Vec<u8>>,
     counters: BTreeMap<String, u64>,
     mood: StoreMood,
-    /// The buckets that a host need not have.
+    // A host may lack these buckets.
     has_rescue: bool,
     has_env: bool,
     has_cache: bool,
@@ -61,12 +60,12 @@ struct State {
     drawn: u64,
 }
 
-impl World {
+impl TestWorld {
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// With the buckets `rescue` and `env`, as our host has them.
+    /// Adds the buckets `rescue` and `env`, which our host has.
     #[must_use]
     pub fn with_optional_buckets(self) -> Self {
         {
@@ -77,14 +76,14 @@ impl World {
         self
     }
 
-    /// With the bucket `cache`, as our host has it.
+    /// Adds the bucket `cache`, which our host has.
     #[must_use]
     pub fn with_cache(self) -> Self {
         self.state().has_cache = true;
         self
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, Contents> {
         self.state.lock().expect("no test panics while it holds the world")
     }
 
@@ -96,12 +95,12 @@ impl World {
         self.state().elapsed += duration;
     }
 
-    /// The next request is answered so; each answer serves once.
+    /// Scripts the next answer. Each serves one request.
     pub fn answer(&self, status: u16, body: impl Into<Vec<u8>>) {
         self.script(Ok(Response { status, retry_after: None, date: None, body: body.into() }));
     }
 
-    /// The next request is answered so, and somebody else does `what` meanwhile.
+    /// Scripts the next answer. Another process does `what` before it arrives.
     pub fn answer_while(&self, status: u16, body: impl Into<Vec<u8>>, what: impl FnOnce() + Send + 'static) {
         let answer = Ok(Response { status, retry_after: None, date: None, body: body.into() });
         self.state().answers.push_back(Scripted { meanwhile: Some(Box::new(what)), answer });
@@ -111,18 +110,18 @@ impl World {
         self.state().answers.push_back(Scripted { meanwhile: None, answer });
     }
 
-    /// The next request is answered so, and with `retry_after`.
+    /// Scripts the next answer, without a body and with `retry_after`.
     pub fn answer_later(&self, status: u16, retry_after: Option<&str>) {
         let retry_after = retry_after.map(str::to_owned);
         self.script(Ok(Response { status, retry_after, date: None, body: Vec::new() }));
     }
 
-    /// The next request gets no answer.
+    /// Lets the next request fail with `error`.
     pub fn lose_answer(&self, error: SendError) {
         self.script(Err(error));
     }
 
-    /// Kroger grants `access_token` and `refresh_token`, for 1,800 seconds.
+    /// Scripts a grant of `access_token`, for 1,800 seconds, and `refresh_token`.
     pub fn answer_with_tokens(&self, access_token: &str, refresh_token: &str) {
         self.answer(
             200,
@@ -132,17 +131,17 @@ impl World {
         );
     }
 
-    /// Somebody else does `what` just before the counter `key` is raised.
+    /// Lets another process do `what` just before the counter `key` is raised.
     pub fn interrupt_before(&self, key: String, what: impl FnOnce() + Send + 'static) {
         self.interrupt_at(Moment::BeforeRaising(key), what);
     }
 
-    /// Somebody else does `what` just after the counter `key` was raised.
+    /// Lets another process do `what` just after the counter `key` was raised.
     pub fn interrupt_after_raising(&self, key: String, what: impl FnOnce() + Send + 'static) {
         self.interrupt_at(Moment::AfterRaising(key), what);
     }
 
-    /// Somebody else does `what` just after `key` was read, in whichever bucket.
+    /// Lets another process do `what` just after `key` was read, in any bucket.
     pub fn interrupt_after_reading(&self, key: String, what: impl FnOnce() + Send + 'static) {
         self.interrupt_at(Moment::AfterReading(key), what);
     }
@@ -158,7 +157,7 @@ impl World {
         }
     }
 
-    /// No request is answered any more, unless told anew.
+    /// Drops the scripted answers that are left.
     pub fn forget_answers(&self) {
         self.state().answers.clear();
     }
@@ -167,7 +166,7 @@ impl World {
         self.state().counters.contains_key(key)
     }
 
-    /// Others have raised the counter `key`.
+    /// Raises the counter `key`, as other processes would.
     pub fn increment_by(&self, key: &str, delta: u64) {
         *self.state().counters.entry(key.to_owned()).or_default() += delta;
     }
@@ -180,12 +179,12 @@ impl World {
         self.state().logged.clone()
     }
 
-    /// How many key-value operations there were.
+    /// The number of key-value operations so far.
     pub fn operations(&self) -> u64 {
         self.state().operations
     }
 
-    /// Everything that is stored, for a test to look through.
+    /// All values of `bucket`.
     pub fn stored(&self, bucket: Bucket) -> BTreeMap<String, Vec<u8>> {
         let state = self.state();
         let of_bucket = state.buckets.iter().filter(|((name, _), _)| *name == name_of(bucket));
@@ -202,8 +201,8 @@ fn name_of(bucket: Bucket) -> &'static str {
     }
 }
 
-impl State {
-    /// At the beginning of each key-value operation.
+impl Contents {
+    /// Counts a key-value operation, and fails it if the bucket does.
     fn check(&mut self, bucket: Bucket) -> Result<(), StoreError> {
         self.operations += 1;
         match bucket {
@@ -216,7 +215,7 @@ impl State {
     }
 }
 
-impl Ports for World {
+impl Ports for TestWorld {
     fn log(&self, event: &Event) {
         self.state().logged.push(event.clone());
     }
@@ -233,7 +232,7 @@ impl Ports for World {
         self.advance(duration);
     }
 
-    /// Different each time, the same in each run.
+    /// Differs at each call, and is the same in each run.
     fn random_bytes(&self, bytes: &mut [u8]) {
         let mut state = self.state();
         for byte in bytes {

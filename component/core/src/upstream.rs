@@ -2,5 +2,6 @@
 
 pub mod app_token;
 pub mod busy;
+pub(crate) mod call;
 pub mod quota;
 pub mod reading;

@@ -1,4 +1,4 @@
-//! Who a grant belongs to.
+//! The user that a grant belongs to. Says nothing about who may call for them.
 
 use std::fmt;
 
@@ -6,18 +6,24 @@ use serde::{Deserialize, Serialize};
 
 use crate::secret::base32_sha256;
 
-/// A caller's name for a person: 1 to 256 characters, none of them a control character.
-/// Never Kroger's profile id, by which Kroger's terms forbid to key data.
+/// A caller's name for a user: 1 to 256 characters, none of them a control
+/// character.
+///
+/// Never Kroger's profile id: Kroger's terms forbid to key data by it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct UserId(String);
 
 impl UserId {
+    pub(crate) const ALLOWED: &'static str = "1 to 256 characters, none of them a control character";
+
+    /// Reads a user id.
+    ///
     /// # Errors
-    /// What is allowed, where `text` is not a user id.
+    /// The allowed values in words, if `text` is not a user id.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         if text.is_empty() || text.chars().count() > 256 || text.chars().any(char::is_control) {
-            return Err("1 to 256 characters, none of them a control character");
+            return Err(Self::ALLOWED);
         }
         Ok(Self(text.to_owned()))
     }
@@ -31,13 +37,14 @@ impl UserId {
     }
 }
 
-/// A user in a key of the store: lower-case base32 of the SHA-256 of the id.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// A user as part of a key of the store: the SHA-256 of the id, in 52 characters of
+/// lower-case base32.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UserKey(String);
 
 impl UserKey {
-    /// A user's part of a key that was found in the store.
-    pub fn from_stored(part: &str) -> Self {
+    /// Takes the user's part of a key that was found in the store.
+    pub(crate) fn from_stored(part: &str) -> Self {
         Self(part.to_owned())
     }
 
@@ -45,7 +52,8 @@ impl UserKey {
         &self.0
     }
 
-    /// Enough to tell users apart in a log, too little to be a key.
+    /// The first 8 characters: enough to tell users apart in a log, too few to be a
+    /// key.
     pub fn short(&self) -> String {
         self.0.chars().take(8).collect()
     }

@@ -1,5 +1,5 @@
-//! `GET /admin/tokens`, `POST /admin/tokens/refresh` and
-//! `DELETE /admin/tokens/{user_id}`: where tokens stand, never the tokens.
+//! `GET /admin/tokens`, `POST /admin/tokens/refresh` and `DELETE /admin/tokens/{user_id}`: show, refresh and forget
+//! tokens. They never show a token itself.
 
 use std::collections::BTreeMap;
 
@@ -10,19 +10,21 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::call::{Call, json, user};
-use super::fields::Fields;
 use super::problem::Problem;
 use super::words::{self, seconds_left};
+use crate::fields::{Nothing, json as body_json};
+use crate::words::OF_ANOTHER_APP;
 use kroger_core::Context;
 use kroger_core::failure::Failure;
-use kroger_core::grant::attempts::Outcome;
+use kroger_core::grant::attempts::AttemptOutcome;
 use kroger_core::grant::lineage::Source;
-use kroger_core::grant::records;
-use kroger_core::grant::tokens::{self, OF_ANOTHER_APP, State, Status};
-use kroger_core::ports::{Bucket, Timestamp};
+use kroger_core::grant::status::{self, Status, TokenState};
+use kroger_core::grant::{on_demand, records};
+use kroger_core::ports::Timestamp;
 use kroger_core::service::maintenance;
 use kroger_core::service::validation::MOST_USERS;
 use kroger_core::settings::EnvironmentPair;
+use kroger_core::sign_in::sign_out;
 use kroger_core::store::health::{self, Persistence};
 use kroger_core::upstream::app_token::{self, Stored};
 
@@ -47,7 +49,7 @@ pub(super) struct ClientCredentials {
     entry: Entry,
 }
 
-/// Where one token stands.
+/// The state of one token.
 #[derive(Default, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Entry {
@@ -105,7 +107,7 @@ pub(super) async fn tokens(call: Call) -> Result<Response, Problem> {
         client_credentials: client_credentials(cx)?,
         user_tokens: user_tokens(cx)?,
         token_storage: TokenStorage {
-            file_exists: cx.ports.get(Bucket::Store, "tick").is_ok(),
+            file_exists: health::is_readable(cx),
             file_path: words::store_name(cx.settings),
             auto_refresh_enabled: maintenance::is_running(cx).unwrap_or(false),
             persistence_enabled: health::persistence(cx) == Persistence::Kept,
@@ -138,15 +140,14 @@ fn client_entry(stored: &Stored, now: Timestamp) -> Entry {
     }
 }
 
-/// The users of the store, and the default user where a pair from outside
-/// would be taken on the next call.
+/// Lists the users of the store. Adds the default user if the next call would adopt a pair from outside for them.
 pub(super) fn user_tokens(cx: Context<'_>) -> Result<BTreeMap<String, UserEntry>, Problem> {
     let now = cx.ports.wall_now();
-    let all = tokens::all(cx, MOST_USERS).map_err(|_| Failure::store_unavailable())?;
+    let all = status::all(cx, MOST_USERS).map_err(|_| Failure::store_unavailable())?;
     let id = |status: &Status| status.grant.user_id.as_str().to_owned();
     let mut entries: BTreeMap<_, _> = all.into_iter().map(|status| (id(&status), user_entry(status, now))).collect();
     let default = &cx.settings.default_user;
-    let known = tokens::known(cx, default).map_err(|_| Failure::store_unavailable())?;
+    let known = status::known(cx, default).map_err(|_| Failure::store_unavailable())?;
     if let Some(pair) = &known.outside {
         entries.insert(default.as_str().to_owned(), outside_entry(pair, now));
     }
@@ -158,15 +159,15 @@ fn user_entry(Status { grant, state, last_error, .. }: Status, now: Timestamp) -
     let has_refresh_token = grant.tokens.refresh_token.is_some();
     let will_refresh = if has_refresh_token { AUTOMATICALLY } else { NEVER };
     let entry = match state {
-        State::Valid => Entry::valid("valid", expires_at, now, will_refresh),
-        State::ExpiringSoon => Entry::valid("expiring_soon", expires_at, now, will_refresh),
-        State::Expired => Entry::expired("expired", expires_at, now),
-        State::Reauthorize { probably_spent } => Entry {
+        TokenState::Valid => Entry::valid("valid", expires_at, now, will_refresh),
+        TokenState::ExpiringSoon => Entry::valid("expiring_soon", expires_at, now, will_refresh),
+        TokenState::Expired => Entry::expired("expired", expires_at, now),
+        TokenState::Reauthorize { probably_spent } => Entry {
             reason: Some(reason(has_refresh_token, probably_spent)),
             will_refresh: None,
             ..Entry::expired("reauthorize", expires_at, now)
         },
-        State::OfAnotherApp => Entry { status: Some("invalid"), reason: Some(OF_ANOTHER_APP), ..Entry::default() },
+        TokenState::OfAnotherApp => Entry { status: Some("invalid"), reason: Some(OF_ANOTHER_APP), ..Entry::default() },
     };
     let refreshed_at = grant.tokens.obtained_at.as_secs();
     UserEntry {
@@ -176,7 +177,7 @@ fn user_entry(Status { grant, state, last_error, .. }: Status, now: Timestamp) -
         source: grant.source.as_str(),
         refreshed_at: Some(refreshed_at),
         refreshed_at_readable: Some(words::readable(refreshed_at)),
-        last_error: last_error.map(Outcome::as_str),
+        last_error: last_error.map(AttemptOutcome::as_str),
     }
 }
 
@@ -193,7 +194,7 @@ fn reason(has_refresh_token: bool, probably_spent: bool) -> &'static str {
 fn outside_entry(pair: &EnvironmentPair, now: Timestamp) -> UserEntry {
     let expires_at = Timestamp::from_secs(pair.expires_at);
     let has_refresh_token = pair.refresh_token.is_some();
-    let entry = match tokens::outside_left(pair, now) {
+    let entry = match status::outside_left(pair, now) {
         Some(_) => Entry::valid("valid", expires_at, now, if has_refresh_token { AUTOMATICALLY } else { NEVER }),
         None => Entry::expired("expired", expires_at, now),
     };
@@ -248,12 +249,12 @@ pub(super) struct Refreshed<'a> {
 
 pub(super) async fn refresh(call: Call, body: Bytes) -> Result<Response, Problem> {
     if !body.is_empty() {
-        // Whoever names a user here would have another's token refreshed.
-        Fields::of_body(&body, &[])?;
+        // A body that names a user would refresh the token of another user, so it must have no fields.
+        body_json::read::<Nothing>(&body)?;
     }
     let cx = call.context();
     let user = call.user()?;
-    let grant = tokens::refresh(cx, &user)?;
+    let grant = on_demand::refresh(cx, &user)?;
     let expires_at = grant.tokens.expires_at.as_secs();
     Ok(json(&Refreshed {
         message: "Token refreshed successfully",
@@ -274,6 +275,6 @@ pub(super) struct Forgotten<'a> {
 pub(super) async fn forget(path: Result<Path<String>, PathRejection>, call: Call) -> Result<Response, Problem> {
     let Path(id) = path.map_err(|_| Problem::invalid_argument("user_id", "UTF-8, percent-encoded"))?;
     let user = user("user_id", &id)?;
-    tokens::forget(call.context(), &user)?;
+    sign_out::forget(call.context(), &user)?;
     Ok(json(&Forgotten { message: "Tokens of this user forgotten", user_id: user.as_str() }))
 }

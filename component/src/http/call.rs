@@ -1,5 +1,5 @@
-//! One call, as every route reads it: its query, its user, the form of answer
-//! that it prefers, and the answer's.
+//! One call, as every route reads it: its query, its user and the form of answer that it prefers. Also writes JSON
+//! answers. Never reads the body.
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -10,10 +10,12 @@ use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, COOKIE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
+use serde_json::Value;
 use url::form_urlencoded;
 
-use super::SharedPorts;
 use super::problem::Problem;
+use crate::edge::SharedPorts;
+use crate::fields::{Field, Place};
 use kroger_core::Context;
 use kroger_core::cart::ledger::IdempotencyKey;
 use kroger_core::settings::Settings;
@@ -22,7 +24,7 @@ use kroger_core::user::UserId;
 const USER_HEADER: &str = "x-kroger-user";
 const IDEMPOTENCY_KEY: &str = "Idempotency-Key";
 
-/// What a route is given besides its body.
+/// The parts of a call that a route reads besides the body.
 pub(super) struct Call {
     settings: Arc<Settings>,
     ports: SharedPorts,
@@ -52,21 +54,18 @@ impl Call {
         Arc::clone(&self.ports)
     }
 
-    /// The query parameter `name`; an empty one is as good as none.
+    /// The query parameter `name`. An empty one counts as absent.
     pub(super) fn parameter(&self, name: &str) -> Result<Option<Cow<'_, str>>, Problem> {
         Ok(self.given(name)?.filter(|value| !value.is_empty()))
     }
 
-    /// Whether the query parameter `name` is `true`.
-    pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
-        match self.given(name)?.as_deref() {
-            Some("true") => Ok(true),
-            None | Some("false") => Ok(false),
-            Some(_) => Err(Problem::invalid_argument(name, "true or false")),
-        }
+    /// Reads the query parameter `name` as the type of the field. Refuses an empty one unless the type takes it.
+    pub(super) fn read<T: Field>(&self, name: &str) -> Result<T, Problem> {
+        let value = self.given(name)?.map(|text| Value::from(text.into_owned()));
+        Ok(T::read(value, &Place::query().field(name))?)
     }
 
-    /// The query parameter `name`, be it empty.
+    /// The query parameter `name`, even if it is empty.
     pub(super) fn given(&self, name: &str) -> Result<Option<Cow<'_, str>>, Problem> {
         let Some(query) = &self.query else { return Ok(None) };
         let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
@@ -74,14 +73,14 @@ impl Call {
         if values.next().is_some() {
             return Err(Problem::invalid_argument(name, "it is given more than once; give it once"));
         }
-        // What is not UTF-8 was read as replacement characters.
+        // The parser turns bytes that are not UTF-8 into replacement characters.
         if value.contains('\u{fffd}') {
             return Err(Problem::invalid_argument(name, "UTF-8, percent-encoded"));
         }
         Ok(Some(value))
     }
 
-    /// Whom the call is for: named by header or parameter, else the default.
+    /// The user of the call: the header or the parameter names the user, else it is the default user.
     pub(super) fn user(&self) -> Result<UserId, Problem> {
         let in_query = self.parameter("user_id")?;
         match (self.user_header()?, in_query.as_deref()) {
@@ -99,7 +98,7 @@ impl Call {
         self.header(USER_HEADER, "X-Kroger-User")
     }
 
-    /// What the caller names this deed by, to repeat it safely.
+    /// The key by which the caller can repeat this add safely.
     pub(super) fn idempotency_key(&self) -> Result<Option<IdempotencyKey>, Problem> {
         let Some(text) = self.header(IDEMPOTENCY_KEY, IDEMPOTENCY_KEY)? else { return Ok(None) };
         let key = IdempotencyKey::parse(text).map_err(|allowed| Problem::invalid_argument(IDEMPOTENCY_KEY, allowed))?;
@@ -123,7 +122,7 @@ impl Call {
         pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
     }
 
-    /// Whether a person looks at the answer: a browser asks for HTML first.
+    /// Whether a person sees the answer: a browser prefers HTML.
     pub(super) fn prefers_page(&self) -> bool {
         let accept = self.headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
         let html = quality(accept, &["text/html"]);
@@ -131,14 +130,12 @@ impl Call {
     }
 }
 
-/// # Errors
-/// The problem that names `field` and what is allowed.
+/// Reads the id of a user. The problem names `field` and what is allowed.
 pub(super) fn user(field: &str, id: &str) -> Result<UserId, Problem> {
     UserId::parse(id).map_err(|allowed| Problem::invalid_argument(field, allowed))
 }
 
-/// The highest weight that `accept` gives to one of `types` by name (RFC 9110
-/// § 12.5.1); 0 where it names none.
+/// The highest weight that `accept` gives to one of `types` by name (RFC 9110 § 12.5.1); 0 if it names none.
 fn quality(accept: &str, types: &[&str]) -> f32 {
     let mut highest: f32 = 0.0;
     for range in accept.split(',') {
@@ -152,7 +149,7 @@ fn quality(accept: &str, types: &[&str]) -> f32 {
     highest
 }
 
-/// 200 with `value` as JSON, for nobody to keep.
+/// Answers 200 with `value` as JSON. No cache may keep it.
 pub(super) fn json(value: &impl Serialize) -> Response {
     let body = serde_json::to_vec(value).expect("answers have string keys and no failing parts");
     let headers = [
@@ -167,7 +164,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_browser_prefers_a_page_and_a_program_does_not() {
+    fn browser_prefers_a_page_and_program_does_not() {
         let page = |accept: &str| {
             let html = quality(accept, &["text/html"]);
             html > 0.0 && html > quality(accept, &["application/json", "application/problem+json"])

@@ -1,4 +1,5 @@
-//! `PUT /cart/add` and `PUT /cart/add/simple`.
+//! `PUT /cart/add` and `PUT /cart/add/simple`: read the items, have the core add them, and answer. Never send
+//! anything themselves.
 
 use axum::body::Bytes;
 use axum::response::Response;
@@ -7,19 +8,20 @@ use serde::Serialize;
 use serde_json::Value;
 
 use super::call::{Call, json};
-use super::fields::Fields;
 use super::problem::{IDEMPOTENT_REPLAYED, Problem};
 use super::words;
+use crate::fields::values::Whole;
+use crate::fields::{Field, Place, fields, json as body_json};
 use kroger_core::Context;
 use kroger_core::cart::order::{self, Given};
 use kroger_core::cart::{self, Added};
-use kroger_core::grant::tokens;
+use kroger_core::failure::Failure;
+use kroger_core::grant::status;
 use kroger_core::item::Modality;
 use kroger_core::user::UserId;
 
 const ITEM: [&str; 3] = ["upc", "quantity", "modality"];
 const A_UPC: &str = "a UPC of 13 digits, such as 0001111041700; shorter ones are padded with zeros";
-const A_QUANTITY: &str = "a whole number from 1 to 999";
 const A_MODALITY: &str = "PICKUP or DELIVERY";
 const SOME_ITEMS: &str = "a list of 1 to 100 items, each with `upc`, `quantity`, `modality`";
 
@@ -46,24 +48,18 @@ pub(super) struct AddedOne<'a> {
 
 pub(super) async fn add(call: Call, body: Bytes) -> Result<Response, Problem> {
     let cx = call.context();
-    let mut fields = Fields::of_body(&body, &["items"])?;
-    let items = fields.list("items", SOME_ITEMS)?;
-    let given: Result<Vec<Given>, Problem> = items.into_iter().enumerate().map(item).collect();
-    let order = order::many(&given?, cx.settings.default_modality)?;
+    let AddBody { items } = body_json::read(&body)?;
+    let order = order::many(&items.0, cx.settings.default_modality)?;
     let added = cart::add(cx, &call.user()?, &order.items, call.idempotency_key()?.as_ref())?;
     let answer =
         AddedAll { message: "Items added to cart successfully", items_added: order.items.len(), notes: order.notes };
     Ok(marked(json(&answer), &added))
 }
 
-fn item((index, value): (usize, Value)) -> Result<Given, Problem> {
-    given(Fields::of_value(value, format!("items[{index}]."), &ITEM)?)
-}
-
 pub(super) async fn add_simple(call: Call, body: Bytes) -> Result<Response, Problem> {
     let cx = call.context();
-    let given = if body.is_empty() { in_query(&call)? } else { in_body(&call, &body)? };
-    let order = order::one(&given, cx.settings.default_modality)?;
+    let item = if body.is_empty() { in_query(&call)? } else { in_body(&call, &body)? };
+    let order = order::one(&item.into(), cx.settings.default_modality)?;
     let user = call.user()?;
     let added = cart::add(cx, &user, &order.items, call.idempotency_key()?.as_ref())?;
     let item = &order.items[0];
@@ -78,7 +74,7 @@ pub(super) async fn add_simple(call: Call, body: Bytes) -> Result<Response, Prob
     Ok(marked(json(&answer), &added))
 }
 
-/// A replay is told by a header, its answer is that of the first call.
+/// Marks a replay by a header. Its answer is the answer of the first call.
 fn marked(mut response: Response, added: &Added) -> Response {
     if *added == Added::Before {
         response.headers_mut().insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
@@ -91,48 +87,86 @@ fn token_status(cx: Context<'_>, user: &UserId, added: &Added) -> String {
     match added {
         Added::Now(grant) => words::valid(&grant.tokens, now),
         Added::Before => {
-            let known = tokens::known(cx, user).map(|known| words::user_token(&known, now));
+            let known = status::known(cx, user).map(|known| words::user_token(&known, now));
             known.unwrap_or_else(|_| "unknown: the store cannot be read".to_owned())
         }
     }
 }
 
-fn in_body(call: &Call, body: &[u8]) -> Result<Given, Problem> {
+fn in_body(call: &Call, body: &[u8]) -> Result<ItemFields, Problem> {
     for name in ITEM {
         if call.given(name)?.is_some() {
             return Err(Problem::invalid_argument(name, "the item is in the body already; give it in one place"));
         }
     }
-    given(Fields::of_body(body, &ITEM)?)
+    Ok(body_json::read(body)?)
 }
 
-fn given(mut fields: Fields) -> Result<Given, Problem> {
-    let upc = fields.text("upc", A_UPC)?;
-    let quantity = fields.whole_number("quantity", A_QUANTITY)?;
-    let modality = match fields.text("modality", A_MODALITY)? {
-        Some(text) => Some(Modality::parse(&text).ok_or_else(|| fields.refuse("modality", A_MODALITY))?),
-        None => None,
-    };
-    let upc = upc.ok_or_else(|| fields.refuse("upc", &format!("it is missing; {A_UPC}")))?;
-    Ok(Given { upc, quantity: quantity.unwrap_or(1), modality })
+/// Reads the item from the query. Ignores parameters that are not of an item: `user_id` is one of them.
+fn in_query(call: &Call) -> Result<ItemFields, Problem> {
+    Ok(ItemFields { upc: call.read("upc")?, quantity: call.read("quantity")?, modality: call.read("modality")? })
 }
 
-fn in_query(call: &Call) -> Result<Given, Problem> {
-    let Some(upc) = call.given("upc")? else {
-        return Err(Problem::invalid_argument("upc", &format!("it is missing; {A_UPC}")));
-    };
-    let quantity = match call.given("quantity")? {
-        Some(text) => digits(&text).ok_or_else(|| Problem::invalid_argument("quantity", A_QUANTITY))?,
-        None => 1,
-    };
-    let modality = match call.given("modality")? {
-        Some(text) => Some(Modality::parse(&text).ok_or_else(|| Problem::invalid_argument("modality", A_MODALITY))?),
-        None => None,
-    };
-    Ok(Given { upc: upc.into_owned(), quantity, modality })
+fields! {
+    /// The body of `PUT /cart/add`.
+    AddBody {
+        items: Items,
+    }
 }
 
-/// Digits alone: `parse` takes a sign.
-fn digits(text: &str) -> Option<u32> {
-    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+fields! {
+    /// One item to add.
+    ItemFields {
+        upc: UpcText,
+        quantity: Option<Whole<1, 999>>,
+        modality: Option<Way>,
+    }
+}
+
+impl From<ItemFields> for Given {
+    fn from(item: ItemFields) -> Self {
+        let quantity = item.quantity.map_or(1, |quantity| quantity.0);
+        Self { upc: item.upc.0, quantity, modality: item.modality.map(|way| way.0) }
+    }
+}
+
+/// The items of a body.
+pub(crate) struct Items(Vec<Given>);
+
+impl Field for Items {
+    fn read(value: Option<Value>, place: &Place) -> Result<Self, Failure> {
+        let list = match value {
+            Some(Value::Array(list)) => list,
+            None => return Err(place.refuse(&format!("it is missing; {SOME_ITEMS}"))),
+            Some(_) => return Err(place.refuse(SOME_ITEMS)),
+        };
+        let items = list.into_iter().enumerate();
+        let items = items.map(|(index, item)| ItemFields::read(Some(item), &place.element(index)).map(Given::from));
+        items.collect::<Result<_, _>>().map(Self)
+    }
+}
+
+/// A UPC as the caller wrote it. The core checks it.
+pub(crate) struct UpcText(String);
+
+impl Field for UpcText {
+    fn read(value: Option<Value>, place: &Place) -> Result<Self, Failure> {
+        match value {
+            Some(Value::String(text)) => Ok(Self(text)),
+            None => Err(place.refuse(&format!("it is missing; {A_UPC}"))),
+            Some(_) => Err(place.refuse(&format!("a JSON string, {A_UPC}"))),
+        }
+    }
+}
+
+/// The way in which the customer gets an item.
+pub(crate) struct Way(Modality);
+
+impl Field for Way {
+    fn read(value: Option<Value>, place: &Place) -> Result<Self, Failure> {
+        let Some(Value::String(text)) = value else {
+            return Err(place.refuse(&format!("a JSON string, {A_MODALITY}")));
+        };
+        Modality::parse(&text).map(Self).ok_or_else(|| place.refuse(A_MODALITY))
+    }
 }

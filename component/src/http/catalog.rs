@@ -1,9 +1,8 @@
-//! `GET /products/…`, `/locations/…` and `/identity/profile`: Kroger's catalogue
-//! as callers of the first system read it.
+//! `GET /products/…`, `/locations/…` and `/identity/profile`: Kroger's catalog as callers of the first system read
+//! it. Changes nothing.
 //!
-//! The answers keep Kroger's form, `data` and `meta`, cleaned of what trips its
-//! readers (`core/catalog/page.rs`); fields that this server does not know come
-//! through. What was said of the answer here is beside them, in `notes`.
+//! The answers keep Kroger's form, `data` and `meta`. The core corrects values that trip readers, and keeps fields
+//! that it does not know. This server's own remarks are in `notes`.
 
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
@@ -13,10 +12,11 @@ use serde_json::Value;
 
 use super::call::{Call, json};
 use super::problem::Problem;
+use crate::fields::values::Whole;
 use kroger_core::catalog::location::LocationId;
-use kroger_core::catalog::locations::{self, Near, StoreQuery};
-use kroger_core::catalog::page::{Filter, Fulfillment, MOST_PRODUCTS, PageRequest, Term};
-use kroger_core::catalog::{self};
+use kroger_core::catalog::locations::{self, LocationQuery, Near};
+use kroger_core::catalog::page_request::{Filter, Fulfillment, MOST_PRODUCTS, PageRequest, Selection, Term};
+use kroger_core::catalog::{preferred_location, products, profile};
 use kroger_core::item::Upc;
 use kroger_core::upstream::quota::Purpose;
 
@@ -29,15 +29,15 @@ const A_PLACE: &str = "degrees, north from -90 to 90 in `lat` and east from -180
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Products {
-    /// In Kroger's form, the most relevant first: `upc`, `description`, `brand`, `categories`, `images`, and in `items[0]`
-    /// `size`, `price` (`regular`, and `promo`, which is 0 where it is not on sale), `inventory.stockLevel` and
-    /// `fulfillment`. Any of them may be absent, and others be there.
+    /// In Kroger's form, the most relevant first: `upc`, `description`, `brand`, `categories`, `images`, and in
+    /// `items[0]` `size`, `price` (`regular`, and `promo`, which is 0 if the product is not on sale),
+    /// `inventory.stockLevel` and `fulfillment`. Any of them may be absent, and there may be others.
     #[cfg_attr(test, schema(value_type = Vec<Object>))]
     data: Vec<Value>,
-    /// Kroger's `pagination` (`start`, `limit`, `total`) and `warnings`, where it has them.
+    /// Kroger's `pagination` (`start`, `limit`, `total`) and `warnings`, if there are any.
     #[cfg_attr(test, schema(value_type = Object))]
     meta: Value,
-    /// The store of which prices, stock and aisles are. Absent: no store is chosen, and there are none.
+    /// The location of the prices, stock and aisles. Absent if no location is chosen; then there are none.
     #[serde(rename = "locationId", skip_serializing_if = "Option::is_none")]
     location_id: Option<String>,
     /// One sentence for each input that was corrected.
@@ -52,7 +52,7 @@ pub(super) struct OneProduct {
     /// In Kroger's form, as in a search.
     #[cfg_attr(test, schema(value_type = Object))]
     data: Value,
-    /// The store of which price, stock and aisle are. Absent: no store is chosen, and there are none.
+    /// The location of the price, stock and aisle. Absent if no location is chosen; then there are none.
     #[serde(rename = "locationId", skip_serializing_if = "Option::is_none")]
     location_id: Option<String>,
     /// One sentence for each input that was corrected.
@@ -60,19 +60,19 @@ pub(super) struct OneProduct {
     notes: Vec<String>,
 }
 
-/// Stores, nearest first.
+/// Locations (supermarkets), the nearest first.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Locations {
-    /// In Kroger's form: `locationId`, `name`, `chain`, `address`, `geolocation`, `phone`, `hours`, `departments`. Any but
-    /// the first may be absent, and others be there.
+    /// In Kroger's form: `locationId`, `name`, `chain`, `address`, `geolocation`, `phone`, `hours`, `departments`.
+    /// Any except the first may be absent, and there may be others.
     #[cfg_attr(test, schema(value_type = Vec<Object>))]
     data: Vec<Value>,
     #[cfg_attr(test, schema(value_type = Object))]
     meta: Value,
 }
 
-/// One store.
+/// One location.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct OneLocation {
@@ -81,7 +81,7 @@ pub(super) struct OneLocation {
     data: Value,
 }
 
-/// Who the user is at Kroger.
+/// The user's identity at Kroger.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Profile {
@@ -91,7 +91,7 @@ pub(super) struct Profile {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct ProfileId {
-    /// Kroger's id of the customer. Kroger's terms forbid to store anything under it.
+    /// Kroger's id of the customer. Kroger's terms forbid storing anything under it.
     id: String,
 }
 
@@ -101,15 +101,16 @@ pub(super) async fn search_products(call: Call) -> Result<Response, Problem> {
     let (term, note) = term(&call)?;
     let brand = brand(&call)?;
     let fulfillment = fulfillment(&call)?;
-    let limit = number(&call, "limit", 1, MOST_PRODUCTS)?.unwrap_or(10);
-    let start = number(&call, "start", 0, 250)?.unwrap_or(0);
-    let location = catalog::store_of(cx, &user, location(&call)?.as_ref())?;
-    let request = PageRequest { filter: Filter::Term { term, brand }, location, fulfillment, limit, start };
-    let page = catalog::product_page(cx, &user, &request, Purpose::Browse)?;
+    let limit = number::<1, MOST_PRODUCTS>(&call, "limit")?.unwrap_or(10);
+    let start = number::<0, 250>(&call, "start")?.unwrap_or(0);
+    let location = preferred_location::or_named(cx, &user, location(&call)?.as_ref())?;
+    let selection = Selection { location, fulfillment, limit, start };
+    let request = PageRequest { filter: Filter::Term { term, brand }, selection };
+    let page = products::product_page(cx, &user, &request, Purpose::Browse)?;
     Ok(json(&Products {
         data: page.data,
         meta: page.meta,
-        location_id: request.location.map(|location| location.as_str().to_owned()),
+        location_id: request.selection.location.map(|location| location.as_str().to_owned()),
         notes: note.into_iter().collect(),
     }))
 }
@@ -121,8 +122,8 @@ pub(super) async fn product(path: Result<Path<String>, PathRejection>, call: Cal
     let cx = call.context();
     let user = call.user()?;
     let read = Upc::parse(&id).map_err(|allowed| Problem::invalid_argument("id", allowed))?;
-    let location = catalog::store_of(cx, &user, location(&call)?.as_ref())?;
-    let data = catalog::product_value(cx, &user, &read.upc, location.as_ref(), Purpose::Browse)?;
+    let location = preferred_location::or_named(cx, &user, location(&call)?.as_ref())?;
+    let data = products::product_value(cx, &user, &read.upc, location.as_ref(), Purpose::Browse)?;
     let location_id = location.map(|location| location.as_str().to_owned());
     Ok(json(&OneProduct { data, location_id, notes: read.note.into_iter().collect() }))
 }
@@ -130,12 +131,12 @@ pub(super) async fn product(path: Result<Path<String>, PathRejection>, call: Cal
 pub(super) async fn search_locations(call: Call) -> Result<Response, Problem> {
     let cx = call.context();
     let user = call.user()?;
-    let query = StoreQuery {
+    let query = LocationQuery {
         near: near(&call)?,
-        radius_miles: number(&call, "radiusInMiles", 1, 100)?,
+        radius_miles: number::<1, 100>(&call, "radiusInMiles")?,
         chain: chain(&call)?,
         departments: departments(&call)?,
-        limit: number(&call, "limit", 1, 200)?,
+        limit: number::<1, 200>(&call, "limit")?,
     };
     let is_nowhere = query.near.is_none() && query.chain.is_none() && cx.settings.default_location.zip_code.is_none();
     if is_nowhere {
@@ -154,7 +155,7 @@ pub(super) async fn location_by_id(path: Result<Path<String>, PathRejection>, ca
 }
 
 pub(super) async fn profile(call: Call) -> Result<Response, Problem> {
-    let profile = catalog::profile(call.context(), &call.user()?)?;
+    let profile = profile::profile(call.context(), &call.user()?)?;
     Ok(json(&Profile { data: ProfileId { id: profile.id } }))
 }
 
@@ -180,7 +181,7 @@ fn location(call: &Call) -> Result<Option<LocationId>, Problem> {
     LocationId::parse(&text).map(Some).map_err(|allowed| Problem::invalid_argument("locationId", allowed))
 }
 
-/// A zip code comes before a place, which must be one all the same.
+/// Prefers a zip code to a place. The place must be valid even then.
 fn near(call: &Call) -> Result<Option<Near>, Problem> {
     let place = place(call)?;
     let Some(zip) = call.given("zipCode")? else { return Ok(place) };
@@ -211,10 +212,7 @@ fn departments(call: &Call) -> Result<Vec<String>, Problem> {
     Ok(list.map(|list| list.split(',').map(str::to_owned).collect()).unwrap_or_default())
 }
 
-/// Digits alone, between two bounds.
-fn number(call: &Call, name: &str, least: u32, most: u32) -> Result<Option<u32>, Problem> {
-    let Some(text) = call.given(name)? else { return Ok(None) };
-    let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
-    let number = text.parse().ok().filter(|number| is_digits && (least..=most).contains(number));
-    number.map(Some).ok_or_else(|| Problem::invalid_argument(name, &format!("a whole number from {least} to {most}")))
+fn number<const LEAST: u32, const MOST: u32>(call: &Call, name: &str) -> Result<Option<u32>, Problem> {
+    let number: Option<Whole<LEAST, MOST>> = call.read(name)?;
+    Ok(number.map(|number| number.0))
 }

@@ -1,6 +1,6 @@
-//! `/auth/start/{invitation}`: where an agent's link leads. The page asks the
-//! person to compare a number; the browser in which they agree gets a cookie,
-//! and must be the one that comes back from Kroger.
+//! `/auth/start/{invitation}`: the page that an agent's link opens. The page asks the person to compare a number. The
+//! browser in which the person accepts gets a cookie, and only that browser may come back from Kroger. Stores no
+//! token.
 
 use axum::extract::Path;
 use axum::extract::rejection::PathRejection;
@@ -15,7 +15,7 @@ use kroger_core::sign_in::invitation::{self, Accepted};
 
 const COOKIE: &str = "kroger_sign_in";
 
-/// The last part of the path, where it is text.
+/// The last part of the path, if it is UTF-8.
 type Id = Result<Path<String>, PathRejection>;
 
 pub(super) async fn show(call: Call, id: Id) -> Response {
@@ -24,7 +24,7 @@ pub(super) async fn show(call: Call, id: Id) -> Response {
         Ok(invitation) => page::invitation(invitation.user_id.as_str(), &invitation.number),
         Err(problem) => page::uninvited(&problem),
     };
-    // Under `no-referrer` a form comes from nowhere: `Origin: null`.
+    // Under `no-referrer` the browser would send the form with `Origin: null`, and the Origin check would refuse it.
     told(response, "same-origin")
 }
 
@@ -38,7 +38,7 @@ fn go_on(call: &Call, id: Id) -> Result<Response, Problem> {
     leaving(call, &invitation::accept(call.context(), &id)?)
 }
 
-/// The cookie comes back with Kroger's redirect, which another site's is: `Lax`.
+/// Sets the cookie. It is `Lax`, so that the browser sends it with Kroger's redirect from another site.
 fn leaving(call: &Call, accepted: &Accepted) -> Result<Response, Problem> {
     let is_secure = call.context().settings.redirect_uri.scheme() == "https";
     let secure = if is_secure { "; Secure" } else { "" };
@@ -49,12 +49,12 @@ fn leaving(call: &Call, accepted: &Accepted) -> Result<Response, Problem> {
     Ok(response)
 }
 
-/// What this browser shows, where an invitation was accepted in it.
+/// The secret in the cookie of this browser, if an invitation was accepted in it.
 pub(super) fn browser(call: &Call) -> Option<String> {
     call.cookie(COOKIE).map(str::to_owned)
 }
 
-/// The address of the page is the invitation, so nobody else is told it.
+/// Limits the `Referer`: the address of the page is the invitation, so no other site may see it.
 fn told(mut response: Response, referrer_policy: &'static str) -> Response {
     response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static(referrer_policy));
     response

@@ -1,15 +1,14 @@
-//! Who may call: the Host and Origin checks of every route, and CORS.
+//! The Host and Origin checks of every route, and CORS. Decides which callers may call, and never which user they act
+//! for.
 //!
-//! A web page that gets its own host name to resolve to this machine (DNS
-//! rebinding) still sends that name as `Host`; a page of another origin sends
-//! its `Origin`. Both are refused unless they are known. Without `Origin` a page
-//! of another site may send a person here, as Kroger's redirect to
-//! `/auth/callback` does, and not fetch behind the person's back, as an image or
-//! a frame would; browsers tell these apart (Fetch Metadata). Other callers
-//! without `Origin` are programs.
+//! A web page can make its own host name resolve to this machine (DNS rebinding). It still sends that name as `Host`.
+//! A page of another origin sends its `Origin`. Both are refused unless the operator allows them.
 //!
-//! Whether the server lives is answered under any name: a probe may not know
-//! ours.
+//! A page of another site may send a person here without `Origin`, as Kroger's redirect to `/auth/callback` does. It
+//! may not fetch in the background, as an image or a frame does. Browsers mark the difference (Fetch Metadata). Other
+//! callers without `Origin` are programs.
+//!
+//! `/livez` answers under any host name: a probe may not know ours.
 
 use axum::body::Bytes;
 use axum::response::{IntoResponse, Response};
@@ -32,15 +31,15 @@ const A_DAY: HeaderValue = HeaderValue::from_static("86400");
 const HOW_TO_ALLOW: &str = "If this caller is trusted, add its origin to KROGER_ALLOWED_ORIGINS, such as \
      KROGER_ALLOWED_ORIGINS=http://kroger-mcp:9004.";
 
-/// The hosts and origins that are known.
+/// The hosts and origins that may call.
 pub(super) struct Known {
     hosts: Vec<String>,
     origins: Vec<String>,
 }
 
-/// A caller that may call.
+/// A caller that passed the checks.
 pub(super) struct Admitted {
-    /// Its origin, where it is a page that CORS is for.
+    /// The origin of a web page, for CORS. Programs have none.
     origin: Option<HeaderValue>,
 }
 
@@ -90,8 +89,7 @@ impl Known {
     }
 }
 
-/// Whether a browser says that a page of another site asks, and not in order to
-/// show a person the answer as a page.
+/// Whether a browser says that a page of another site sends this, for something other than opening a page.
 fn is_fetched_by_another_site(headers: &HeaderMap) -> bool {
     let is = |name, value| headers.get(name).is_some_and(|given: &HeaderValue| given == value);
     let is_of_another = is("sec-fetch-site", "cross-site") || is("sec-fetch-site", "same-site");
@@ -99,7 +97,7 @@ fn is_fetched_by_another_site(headers: &HeaderMap) -> bool {
     is_of_another && !is_followed
 }
 
-/// Lower case, without the port.
+/// The name in `host`, in lower case and without the port.
 fn host_name(host: &str) -> Option<String> {
     let authority: Authority = host.parse().ok()?;
     let has_user = authority.as_str().contains('@');
@@ -110,7 +108,7 @@ fn is_loopback(name: &str) -> bool {
     matches!(name, "localhost" | "127.0.0.1" | "[::1]")
 }
 
-/// Whether `origin` is the very one that the request was sent to.
+/// Whether `origin` equals the origin of the request's own address.
 fn is_same(origin: &HeaderValue, scheme: Option<&str>, host: Option<&HeaderValue>) -> bool {
     let (Some(host), Ok(origin)) = (host.and_then(|host| host.to_str().ok()), origin.to_str()) else { return false };
     let own = Url::parse(&format!("{}://{host}", scheme.unwrap_or("http"))).map(|url| url.origin());
@@ -123,8 +121,8 @@ fn printable(value: &HeaderValue) -> String {
 }
 
 impl Admitted {
-    /// The answer to `OPTIONS` of a route that takes the methods `allow`; to a
-    /// page it is a preflight's.
+    /// Answers `OPTIONS` for a route that takes the methods in `allow`. A page also gets the headers of a CORS
+    /// preflight.
     pub(super) fn preflight(&self, allow: &str) -> Response {
         let methods: Vec<&str> = allow.split(',').map(str::trim).chain(["OPTIONS"]).collect();
         let Ok(methods) = HeaderValue::try_from(methods.join(", ")) else {
@@ -141,7 +139,7 @@ impl Admitted {
         response
     }
 
-    /// Lets the caller's page read the answer, and no other page.
+    /// Lets the caller's page read the answer. No other page may.
     pub(super) fn sign(self, headers: &mut HeaderMap) {
         headers.append(VARY, HeaderValue::from_static("Origin"));
         if let Some(origin) = self.origin {

@@ -7,8 +7,8 @@ use http::{HeaderName, HeaderValue, StatusCode};
 use url::form_urlencoded;
 
 use super::problem::Problem;
-use kroger_core::failure::Code;
-use kroger_core::sign_in::authorization::Subject;
+use kroger_core::failure::{Cause, Code, SignInTrouble};
+use kroger_core::sign_in::pending::Subject;
 
 const FRAME: &str = include_str!("page.html");
 const POLICY: &str =
@@ -76,7 +76,7 @@ pub(super) fn failed(problem: &Problem, subject: Option<&Subject>) -> Response {
         Some(subject) => format!("<a href=\"{}\">Sign in again</a>", escaped(&start_again(subject))),
         None => "Ask your assistant for a new link".to_owned(),
     };
-    let when = if problem.cause() == Some(Code::SignInUsed) { " if you are not" } else { "" };
+    let when = if problem.cause() == Some(&Cause::SignIn(SignInTrouble::Used)) { " if you are not" } else { "" };
     let text = format!("<p>{}</p>\n<p>{again}{when}.</p>", escaped(why(problem)));
     page(problem.status(), "The sign-in did not work", &text)
 }
@@ -89,17 +89,21 @@ fn start_again(subject: &Subject) -> String {
 
 /// In words for the person who signs in, not for the program that asked them to.
 fn why(problem: &Problem) -> &str {
-    match problem.cause() {
-        Some(Code::SignInExpired) => "This sign-in took too long: a link works for 10 minutes.",
-        Some(Code::SignInUsed) => "This sign-in was completed before, so you may be signed in already.",
-        Some(Code::SignInDeclined) => problem.detail(),
-        Some(Code::SignInRefused) => "Kroger did not accept this sign-in; it may have taken too long.",
-        Some(Code::Reauthorize) => "The account was disconnected here while you were signing in.",
-        Some(Code::UpstreamUnavailable) => "Kroger could not complete the sign-in just now. Nothing was saved.",
-        Some(Code::UpstreamRejected | Code::ClientCredentialsRejected) => {
+    match (problem.cause(), problem.code()) {
+        (Some(Cause::SignIn(SignInTrouble::Expired)), _) => "This sign-in took too long: a link works for 10 minutes.",
+        (Some(Cause::SignIn(SignInTrouble::Used)), _) => {
+            "This sign-in was completed before, so you may be signed in already."
+        }
+        (Some(Cause::SignIn(SignInTrouble::CodeRefused)), _) => {
+            "Kroger did not accept this sign-in; it may have taken too long."
+        }
+        (_, Some(Code::SignInDeclined)) => problem.detail(),
+        (_, Some(Code::Reauthorize)) => "The account was disconnected here while you were signing in.",
+        (_, Some(Code::UpstreamUnavailable)) => "Kroger could not complete the sign-in just now. Nothing was saved.",
+        (_, Some(Code::UpstreamRejected | Code::ClientCredentialsRejected)) => {
             "Kroger does not accept the settings of this server. Whoever runs it must correct them."
         }
-        Some(Code::StoreUnavailable) => "This server could not save the sign-in, so you are not signed in.",
+        (_, Some(Code::StoreUnavailable)) => "This server could not save the sign-in, so you are not signed in.",
         _ => "This sign-in is not known here: the link is incomplete, or a newer one took its place.",
     }
 }

@@ -10,7 +10,13 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, StatusCode};
 use serde::Serialize;
 
-use kroger_core::failure::{Code, Failure};
+use kroger_core::Context;
+use kroger_core::failure::{Cause, Code, Failure};
+use kroger_core::scope::Scope;
+use kroger_core::sign_in::links;
+use kroger_core::user::UserId;
+
+use super::told;
 
 /// Of an answer that an earlier call with the same idempotency key had.
 pub(super) const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
@@ -46,7 +52,12 @@ pub(super) struct Document {
     authorization_url: Option<String>,
     /// More exact than `code`, for the page that a person sees.
     #[serde(skip)]
-    cause: Option<Code>,
+    class: Option<Code>,
+    #[serde(skip)]
+    cause: Option<Cause>,
+    /// The user and the scope of the link that mends it.
+    #[serde(skip)]
+    mended_by: Option<(UserId, Scope)>,
     #[serde(skip)]
     is_replay: bool,
 }
@@ -68,7 +79,9 @@ impl Problem {
             retry_after: None,
             action: None,
             authorization_url: None,
+            class: None,
             cause: None,
+            mended_by: None,
             is_replay: false,
         }))
     }
@@ -87,13 +100,27 @@ impl Problem {
         self.0.status
     }
 
+    /// Adds the sign-in link that mends it. Calls that fail within minutes share
+    /// one link.
+    fn with_link(mut self, cx: Context<'_>) -> Self {
+        if let Some((user, scope)) = self.0.mended_by.take() {
+            self.0.authorization_url = links::shared_link(cx, &user, &scope);
+        }
+        self
+    }
+
     /// What happened.
     pub(super) fn detail(&self) -> &str {
         &self.0.detail
     }
 
-    pub(super) fn cause(&self) -> Option<Code> {
-        self.0.cause
+    /// The class of the failure that it tells of.
+    pub(super) fn code(&self) -> Option<Code> {
+        self.0.class
+    }
+
+    pub(super) fn cause(&self) -> Option<&Cause> {
+        self.0.cause.as_ref()
     }
 
     pub(super) fn invalid_argument(field: &str, allowed: &str) -> Self {
@@ -132,13 +159,27 @@ impl Problem {
 impl From<Failure> for Problem {
     fn from(failure: Failure) -> Self {
         let (status, title) = status_and_title(failure.code);
-        let mut problem = Self::new(status, failure.code.as_str(), title, failure.detail).action(failure.next_step);
+        let mut problem =
+            Self::new(status, failure.code.as_str(), title, told::detail(&failure)).action(told::action(&failure));
         problem.0.retryable = failure.retry_after.is_some();
         problem.0.retry_after = failure.retry_after.map(whole_seconds);
-        problem.0.authorization_url = failure.authorization_url;
-        problem.0.cause = Some(failure.code);
+        problem.0.mended_by = failure.mended_by_sign_in().map(|(user, scope)| (user.clone(), scope.clone()));
+        problem.0.class = Some(failure.code);
+        problem.0.cause = Some(failure.cause);
         problem.0.is_replay = failure.is_replay;
         problem
+    }
+}
+
+/// A problem that waits in its response for the link that mends it.
+#[derive(Clone)]
+struct Unlinked(Problem);
+
+/// Adds the sign-in link to the answer, where it is a problem that one mends.
+pub(super) fn linked(mut response: Response, cx: Context<'_>) -> Response {
+    match response.extensions_mut().remove::<Unlinked>() {
+        Some(Unlinked(problem)) => problem.with_link(cx).into_response(),
+        None => response,
     }
 }
 
@@ -162,8 +203,7 @@ fn status_and_title(code: Code) -> (StatusCode, &'static str) {
         Code::IdempotencyConflict => (StatusCode::UNPROCESSABLE_ENTITY, "Idempotency key used before"),
         Code::IdempotencyInFlight => (StatusCode::CONFLICT, "Still running"),
         Code::NoRefreshToken => BAD_REQUEST,
-        Code::SignInUnknown | Code::SignInExpired | Code::SignInUsed | Code::SignInPasted => BAD_REQUEST,
-        Code::SignInDeclined | Code::SignInRefused => BAD_REQUEST,
+        Code::SignInFailed | Code::SignInDeclined => BAD_REQUEST,
         Code::StoreUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "Token store unavailable"),
         Code::NotFound => (StatusCode::NOT_FOUND, "Not found"),
     }
@@ -172,6 +212,7 @@ fn status_and_title(code: Code) -> (StatusCode, &'static str) {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let Document { status, retry_after, is_replay, .. } = *self.0;
+        let waits_for_link = self.0.mended_by.is_some();
         let body = serde_json::to_vec(&self.0).expect("a problem has string keys and no failing parts");
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
@@ -186,6 +227,9 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             // RFC 9110 § 15.5.2 wants a challenge; a person answers this one.
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Kroger-Sign-In realm=\"/auth/authorize\""));
+        }
+        if waits_for_link {
+            response.extensions_mut().insert(Unlinked(self));
         }
         response
     }

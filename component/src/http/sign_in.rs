@@ -1,5 +1,5 @@
-//! `GET /auth/authorize` and `GET /auth/callback`: the two ends of a sign-in,
-//! for programs as JSON and for people as pages.
+//! `GET /auth/authorize` and `GET /auth/callback`: the two ends of a sign-in. Programs get JSON, people get pages.
+//! Neither shows a token.
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, LOCATION, REFERRER_POLICY};
@@ -12,11 +12,14 @@ use super::page;
 use super::problem::Problem;
 use super::words;
 use kroger_core::Context;
-use kroger_core::failure::{Code, Failure};
+use kroger_core::failure::{Cause, Declined, Failure, SignInTrouble};
 use kroger_core::grant::outside_pair::Exported;
+use kroger_core::scope::Scope;
 use kroger_core::secret::Secret;
-use kroger_core::settings::Scope;
-use kroger_core::sign_in::authorization::{self, AuthorizationRequest, SignedIn, Subject};
+use kroger_core::sign_in::authorization::{self, AuthorizationRequest};
+use kroger_core::sign_in::browser;
+use kroger_core::sign_in::exchange::{self, SignedIn};
+use kroger_core::sign_in::pending::{self, Subject};
 
 const INSTRUCTIONS: &str = "Give `authorization_url` to the user to open in a browser, sign in at Kroger and agree. \
      Kroger then redirects to `redirect_uri`, which saves the tokens. The link works once, for 10 minutes.";
@@ -55,7 +58,7 @@ struct TokenManagement {
     success_rate: Option<String>,
 }
 
-/// A browser is sent on to Kroger's page at once.
+/// Starts a sign-in. Redirects a browser to Kroger's page at once.
 pub(super) async fn authorize(call: Call) -> Result<Response, Problem> {
     let scope = match call.parameter("scope")? {
         Some(text) => Some(Scope::parse(&text).map_err(|allowed| Problem::invalid_argument("scope", allowed))?),
@@ -84,25 +87,26 @@ fn redirect(request: &AuthorizationRequest) -> Response {
     }
 }
 
-/// Kroger's redirect. It needs no `Origin`: the `state` that only the right
-/// caller knows guards it (RFC 6749 § 10.12).
+/// Takes Kroger's redirect. It needs no `Origin`: only the right browser knows the `state` (RFC 6749 § 10.12).
 pub(super) async fn callback(call: Call) -> Response {
     let cx = call.context();
     let mut response = match (complete(&call), call.prefers_page()) {
         (Ok(signed_in), false) => json(&callback_answer(cx, &signed_in)),
         (Ok(signed_in), true) => page::signed_in(signed_in.grant.user_id.as_str(), signed_in.is_stored),
         (Err(problem), false) => problem.into_response(),
-        (Err(problem), true) if problem.cause() == Some(Code::SignInPasted) => page::pasted(&problem),
+        (Err(problem), true) if problem.cause() == Some(&Cause::SignIn(SignInTrouble::Pasted)) => {
+            page::pasted(&problem)
+        }
         (Err(problem), true) => page::failed(&problem, subject(&call).as_ref()),
     };
-    // The address of this page holds the code and the state.
+    // The address of this page contains the code and the state, so no other site may see it.
     response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
     response
 }
 
-/// What the sign-in was about, where its `state` is known.
+/// The user and the scope of the sign-in, if its `state` is known.
 fn subject(call: &Call) -> Option<Subject> {
-    authorization::subject(call.context(), &call.parameter("state").ok()??)
+    pending::subject(call.context(), &call.parameter("state").ok()??)
 }
 
 fn complete(call: &Call) -> Result<SignedIn, Problem> {
@@ -111,28 +115,13 @@ fn complete(call: &Call) -> Result<SignedIn, Problem> {
     let missing = |name| bad_request(Problem::invalid_argument(name, "it is missing; start again at /auth/authorize"));
 
     let state = parameter("state")?.ok_or_else(|| missing("state"))?;
-    authorization::check_browser(call.context(), &state, invitation::browser(call).as_deref())?;
+    browser::check_browser(call.context(), &state, invitation::browser(call).as_deref())?;
     if let Some(error) = parameter("error")? {
-        authorization::decline(call.context(), &state)?;
-        return Err(declined(&error).into());
+        exchange::decline(call.context(), &state)?;
+        return Err(Failure::sign_in(SignInTrouble::Declined(Declined::parse(&error))).into());
     }
     let code = parameter("code")?.ok_or_else(|| missing("code"))?;
-    Ok(authorization::complete(call.context(), &Secret::new(code), &state)?)
-}
-
-/// In our words: the redirect's own could be anyone's.
-fn declined(error: &str) -> Failure {
-    let detail = match error {
-        "access_denied" => "The sign-in was declined on Kroger's page.",
-        "invalid_scope" => "Kroger does not give this app the scope that was asked for.",
-        "server_error" | "temporarily_unavailable" => "Kroger could not complete the sign-in just now.",
-        _ => "Kroger reported an error instead of completing the sign-in.",
-    };
-    Failure::new(
-        Code::SignInDeclined,
-        format!("{detail} Nothing was stored."),
-        "Start again at /auth/authorize, and agree on Kroger's page.",
-    )
+    Ok(exchange::complete(call.context(), &Secret::new(code), &state)?)
 }
 
 fn callback_answer(cx: Context<'_>, signed_in: &SignedIn) -> Callback {

@@ -1,6 +1,5 @@
-//! `GET /livez`, `/readyz`, `/health` and `/config`: how things are. They write
-//! one mark into the store to find out whether it keeps what it is told, and
-//! never take a pair of tokens from outside or refresh one.
+//! `GET /livez`, `/readyz`, `/health` and `/config`: the state of the server. They write one mark into the store to
+//! test whether it keeps data. They never adopt tokens from outside, and never refresh a token.
 
 use axum::response::Response;
 use serde::Serialize;
@@ -8,11 +7,13 @@ use serde::Serialize;
 use super::call::{Call, json};
 use super::problem::Problem;
 use super::words;
+use crate::words::OF_ANOTHER_APP;
 use kroger_core::Context;
-use kroger_core::grant::tokens::{self, Known, OF_ANOTHER_APP, State};
-use kroger_core::ports::Bucket;
+use kroger_core::grant::outside_pair;
+use kroger_core::grant::status::{self, Known, TokenState};
 use kroger_core::service::maintenance;
 use kroger_core::store::health::{self, Persistence};
+use kroger_core::store::rescue;
 use kroger_core::upstream::app_token;
 
 #[derive(Serialize)]
@@ -72,7 +73,7 @@ pub(super) async fn health(call: Call) -> Result<Response, Problem> {
     }))
 }
 
-/// Everything that `/health` judges by.
+/// The facts by which `/health` judges.
 struct Found {
     persistence: Persistence,
     is_timer_running: bool,
@@ -81,23 +82,23 @@ struct Found {
 }
 
 impl Found {
-    /// What a store that fails cannot say counts as not there.
+    /// Collects the facts. A fact that a failing store cannot give counts as absent.
     fn look(cx: Context<'_>, call: &Call) -> Result<Self, Problem> {
         Ok(Self {
             persistence: health::persistence(cx),
             is_timer_running: maintenance::is_running(cx).unwrap_or(false),
             client_token: app_token::stored(cx).ok().flatten(),
-            user_token: tokens::known(cx, &call.user()?).ok(),
+            user_token: status::known(cx, &call.user()?).ok(),
         })
     }
 
     fn reasons(&self, cx: Context<'_>) -> Vec<&'static str> {
         let client_state = self.client_token.as_ref().map(|stored| &stored.state);
         let user_status = self.user_token.as_ref().and_then(|token| token.status.as_ref());
-        let user_is_dead = user_status.is_some_and(|status| matches!(status.state, State::Reauthorize { .. }));
-        let is_anothers = user_status.is_some_and(|status| status.state == State::OfAnotherApp);
+        let user_is_dead = user_status.is_some_and(|status| matches!(status.state, TokenState::Reauthorize { .. }));
+        let is_anothers = user_status.is_some_and(|status| status.state == TokenState::OfAnotherApp);
         let last_failed = user_status.is_some_and(|status| status.last_error.is_some());
-        let is_rescue_waiting = maintenance::rescued(cx).is_ok_and(|rescued| !rescued.is_empty());
+        let is_rescue_waiting = rescue::waiting(cx).is_ok_and(|rescued| !rescued.is_empty());
         let judged = [
             (self.persistence == Persistence::Failed, "the token store cannot be read or written"),
             (self.persistence == Persistence::Forgets, "the token store forgets what it was told"),
@@ -151,7 +152,7 @@ struct DefaultLocation<'a> {
     radius_miles: u32,
 }
 
-/// The last two mean nothing now; callers may look for them.
+/// The default way to get an item. The last two fields have no meaning now, but callers may look for them.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct DefaultFulfillment {
@@ -203,7 +204,7 @@ pub(super) async fn config(call: Call) -> Result<Response, Problem> {
         token_management: token_management(&call, persistence, is_timer_running)?,
         default_location: DefaultLocation {
             zip_code: location.zip_code.as_deref(),
-            store_id: location.store_id.as_deref(),
+            store_id: location.location_id.as_deref(),
             radius_miles: location.radius_miles,
         },
         default_fulfillment: DefaultFulfillment {
@@ -215,7 +216,7 @@ pub(super) async fn config(call: Call) -> Result<Response, Problem> {
             automatic_token_refresh: true,
             persistent_storage: persistence == Persistence::Kept,
             retry_with_backoff: true,
-            env_file_updates: cx.ports.get(Bucket::Env, "mirror").is_ok(),
+            env_file_updates: outside_pair::has_env_file(cx),
             background_refresh_task: is_timer_running,
         },
         llm_instructions: LLM_INSTRUCTIONS,
@@ -227,7 +228,7 @@ fn token_management(call: &Call, persistence: Persistence, is_timer_running: boo
 
     let cx = call.context();
     let now = cx.ports.wall_now();
-    let user_token = tokens::known(cx, &call.user()?).map(|known| words::user_token(&known, now));
+    let user_token = status::known(cx, &call.user()?).map(|known| words::user_token(&known, now));
     Ok(TokenManagement {
         client_token: words::client_token(cx).unwrap_or_else(|_| UNKNOWN.to_owned()),
         user_token: user_token.unwrap_or_else(|_| UNKNOWN.to_owned()),

@@ -1,4 +1,4 @@
-//! The routes, asked as a caller asks them, in a world of their own.
+//! Calls the routes as a caller does, in a world of their own.
 
 mod admin;
 mod answers;
@@ -20,10 +20,11 @@ use serde_json::{Value, json};
 
 use super::*;
 use kroger_core::Context as Cx;
-use kroger_core::grant::{outside_pair, records, tokens};
+use kroger_core::grant::{outside_pair, records};
 use kroger_core::ports::{Bucket, SendError};
 use kroger_core::service::maintenance;
-use kroger_core::testing::{StoreMood, World};
+use kroger_core::sign_in::sign_out;
+use kroger_core::testing::{StoreMood, TestWorld};
 use kroger_core::user::UserId;
 
 const UPC: &str = "0001111041700";
@@ -31,12 +32,12 @@ const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*
 const NETWORK_ERROR: &str = "Token refresh failed after 3 attempts.\n\n\
     Action required:\n1. Check network connectivity\n2. If network is OK, user needs to re-authenticate";
 
-/// Status and body, or none.
+/// A status and a body.
 type KrogersAnswer = Result<(u16, &'static str), SendError>;
 
 /// A server on `localhost:9004`, in a world of its own.
 struct Server {
-    world: Arc<World>,
+    world: Arc<TestWorld>,
     service: Service,
     settings: Arc<Settings>,
 }
@@ -83,11 +84,11 @@ fn server() -> Server {
 fn server_with(variables: &[(&str, &str)]) -> Server {
     let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let settings = Arc::new(Settings::from_variables(variables).unwrap());
-    let world = Arc::new(World::new().with_optional_buckets());
+    let world = Arc::new(TestWorld::new().with_optional_buckets());
     Server { world, service: Service::new(Ok(Arc::clone(&settings))), settings }
 }
 
-/// With `user_default` signed in, for 1,800 seconds.
+/// A server with `user_default` signed in, for 1,800 seconds.
 fn signed_in() -> Server {
     let server = server();
     server.sign_in("/auth/authorize");
@@ -136,7 +137,7 @@ impl Server {
         Cx { settings: &self.settings, ports: &*self.world }
     }
 
-    /// What was sent, but for sign-ins.
+    /// The paths of the requests to Kroger, without sign-ins.
     fn sent_paths(&self) -> Vec<String> {
         self.world.sent().into_iter().map(|request| request.path).filter(|path| path.contains("cart")).collect()
     }

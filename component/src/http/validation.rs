@@ -1,6 +1,5 @@
-//! `GET /admin/tokens/validate` and `GET /admin/tokens/status`: whether all is
-//! well with the tokens, at length and in short. Neither is an error where it is
-//! not: the answer says what is wrong.
+//! `GET /admin/tokens/validate` and `GET /admin/tokens/status`: the health of the tokens, in full and in short.
+//! Neither answers an error for a problem that it finds: the answer lists it. Neither refreshes a token.
 
 use std::collections::BTreeMap;
 
@@ -10,11 +9,14 @@ use serde::Serialize;
 use super::admin::{self, ClientCredentials, UserEntry};
 use super::call::{Call, json};
 use super::problem::Problem;
-use super::words;
-use kroger_core::ports::Bucket;
+use super::told::WAYS;
+use super::words::store_name;
+use crate::fields::values::Flag;
+use crate::words;
 use kroger_core::service::maintenance;
 use kroger_core::service::validation::{self, Check, Reach};
 use kroger_core::store::health::{self, Persistence};
+use kroger_core::store::rescue;
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
@@ -32,7 +34,7 @@ struct ValidatedTokens {
     users: BTreeMap<String, Validated>,
 }
 
-/// Valid where each check is.
+/// A subject and its checks. `valid` if every check passes.
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct Validated {
@@ -51,15 +53,17 @@ struct Checked {
 impl From<Vec<Check>> for Validated {
     fn from(checks: Vec<Check>) -> Self {
         let valid = validation::are_good(&checks);
-        let checks = checks.into_iter().map(|Check { name, ok, detail }| Checked { name, ok, detail }).collect();
+        let told = |Check { name, ok, finding }| Checked { name, ok, detail: words::finding(&finding, &WAYS) };
+        let checks = checks.into_iter().map(told).collect();
         Self { valid, checks }
     }
 }
 
 pub(super) async fn validate(call: Call) -> Result<Response, Problem> {
-    let reach = if call.flag("online")? { Reach::Online } else { Reach::Offline };
+    let online: Option<Flag> = call.read("online")?;
+    let reach = if online == Some(Flag(true)) { Reach::Online } else { Reach::Offline };
     let found = validation::validate(call.context(), reach);
-    let issues = found.issues();
+    let issues = words::issues(&found, &WAYS);
     let users = found.users.into_iter().map(|(user, checks)| (user.as_str().to_owned(), checks.into()));
     Ok(json(&ValidationPage {
         healthy: issues.is_empty(),
@@ -82,7 +86,7 @@ pub(super) struct StatusPage<'a> {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct TokensNow {
-    /// None, and no users, where the store cannot be read.
+    /// Null, and `users` empty, if the store cannot be read.
     client_credentials: Option<ClientCredentials>,
     users: BTreeMap<String, UserEntry>,
 }
@@ -90,7 +94,7 @@ struct TokensNow {
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 struct BackgroundRefresh {
-    /// Whether the last pass is younger than two intervals.
+    /// Whether the last periodic refresh is younger than two intervals.
     running: bool,
     last_tick_seconds_ago: Option<u64>,
     check_interval_seconds: u64,
@@ -103,13 +107,13 @@ struct StoreNow<'a> {
     store: &'a str,
     readable: bool,
     writable: bool,
-    /// Refreshed tokens that could not be saved yet.
+    /// The number of refreshed tokens that are not saved yet.
     waiting_to_be_saved: usize,
 }
 
 pub(super) async fn status(call: Call) -> Result<Response, Problem> {
     let cx = call.context();
-    let issues = validation::validate(cx, Reach::Offline).issues();
+    let issues = words::issues(&validation::validate(cx, Reach::Offline), &WAYS);
     let persistence = health::persistence(cx);
     Ok(json(&StatusPage {
         healthy: issues.is_empty(),
@@ -125,10 +129,10 @@ pub(super) async fn status(call: Call) -> Result<Response, Problem> {
         },
         persistence: StoreNow {
             enabled: persistence == Persistence::Kept,
-            store: words::store_name(cx.settings),
-            readable: cx.ports.get(Bucket::Store, "tick").is_ok(),
+            store: store_name(cx.settings),
+            readable: health::is_readable(cx),
             writable: persistence != Persistence::Failed,
-            waiting_to_be_saved: maintenance::rescued(cx).map_or(0, |keys| keys.len()),
+            waiting_to_be_saved: rescue::waiting(cx).map_or(0, |keys| keys.len()),
         },
     }))
 }

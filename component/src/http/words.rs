@@ -3,8 +3,8 @@
 
 use kroger_core::Context;
 use kroger_core::grant::lineage::Tokens;
+use kroger_core::grant::status::{self, Known, TokenState};
 use kroger_core::grant::success_rate;
-use kroger_core::grant::tokens::{self, Known, State};
 use kroger_core::ports::{StoreError, Timestamp};
 use kroger_core::settings::Settings;
 use kroger_core::store::health::Persistence;
@@ -43,15 +43,15 @@ pub(super) fn client_token(cx: Context<'_>) -> Result<String, StoreError> {
 /// Where a user's token stands.
 pub(super) fn user_token(known: &Known, now: Timestamp) -> String {
     match (&known.outside, &known.status) {
-        (Some(pair), _) => match tokens::outside_left(pair, now) {
+        (Some(pair), _) => match status::outside_left(pair, now) {
             Some(left) => format!("valid in .env (expires in {}s)", left.as_secs()),
             None => "expired in .env (will refresh on first use)".to_owned(),
         },
         (None, Some(status)) => match status.state {
-            State::Valid | State::ExpiringSoon => valid(&status.grant.tokens, now),
-            State::Expired => "expired (will refresh automatically)".to_owned(),
-            State::Reauthorize { .. } => "re-authentication required".to_owned(),
-            State::OfAnotherApp => NOT_CONFIGURED.to_owned(),
+            TokenState::Valid | TokenState::ExpiringSoon => valid(&status.grant.tokens, now),
+            TokenState::Expired => "expired (will refresh automatically)".to_owned(),
+            TokenState::Reauthorize { .. } => "re-authentication required".to_owned(),
+            TokenState::OfAnotherApp => NOT_CONFIGURED.to_owned(),
         },
         (None, None) => NOT_CONFIGURED.to_owned(),
     }
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_store_is_named_without_a_path_of_the_machine() {
+    fn store_is_named_without_a_path_of_the_machine() {
         let name = |given: &str| {
             let variables = [("KROGER_STORE".to_owned(), given.to_owned())];
             store_name(&Settings::from_variables(variables).unwrap()).to_owned()

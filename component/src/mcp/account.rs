@@ -1,38 +1,35 @@
-//! The tools of the account: signing in and out, and where the sign-in stands.
-//! None of them shows or takes a token.
+//! The tools of the account: sign in, sign out, and report the sign-in. None of them shows or takes a token.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 use url::{Url, form_urlencoded};
 
-use super::arguments::{Flag, Text, arguments, choices};
-use super::consent::Means;
-use super::tool::{Call, Effect, Reply, Tool};
-use kroger_core::catalog;
-use kroger_core::failure::{Code, Failure};
-use kroger_core::grant::tokens::{self, State};
+use super::call::Call;
+use super::means::Means;
+use super::tool::{Effect, Reply, Tool};
+use crate::fields::values::{Flag, Text, choices};
+use crate::fields::{Nothing, arguments};
+use kroger_core::catalog::profile;
+use kroger_core::failure::{Cause, Declined, Failure, SignInTrouble};
+use kroger_core::grant::status::{self, TokenState};
 use kroger_core::ports::Timestamp;
 use kroger_core::secret::Secret;
-use kroger_core::sign_in::authorization::{self, Return};
-use kroger_core::sign_in::invitation;
+use kroger_core::sign_in::pending::{self, Return};
+use kroger_core::sign_in::{authorization, browser, exchange, invitation, sign_out};
 use kroger_core::upstream::quota;
 
-arguments! {
-    /// For a tool without arguments.
-    Nothing {}
-}
-
 choices! {
-    /// Where the user's browser is.
+    /// The place of the user's browser.
     Browser { Here = "here", Elsewhere = "elsewhere" }
 }
 
 arguments! {
-    /// What `sign_in` takes.
+    /// The arguments of `sign_in`.
     SignInInput {
-        /// elsewhere: the user's browser is not on the computer where this server runs. here if absent.
+        /// elsewhere: the user's browser is on another computer than this server. here if absent.
         browser: Option<Browser>,
-        /// true: a new link though an account is connected, where Kroger rejects that sign-in or it allows too little.
+        /// true: make a new link although an account is connected, if Kroger rejects that sign-in or it allows too
+        /// little.
         anew: Option<Flag>,
     }
 }
@@ -41,10 +38,10 @@ arguments! {
 pub(super) struct SignInLink {
     /// The account is connected already.
     signed_in: bool,
-    /// For the user to open in a browser.
+    /// The link for the user to open in a browser.
     #[serde(skip_serializing_if = "Option::is_none")]
     url: Option<String>,
-    /// The page shows it; the user compares it with what you say.
+    /// The page shows this number. Tell it to the user, who compares the two.
     #[serde(skip_serializing_if = "Option::is_none")]
     number: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -52,9 +49,9 @@ pub(super) struct SignInLink {
 }
 
 const THERE: &str = "Give the user the link to open, and the number, which the page shows too. When the user has agreed at \
-    Kroger, token_status says signed_in; then repeat what needed the sign-in.";
-const AWAY: &str = "Give the user the link to open. After agreeing, the last page does not load, or asks to copy its \
-    address: ask the user for that address (http…code=…&state=…), and call complete_sign_in with it.";
+    Kroger, token_status says signed_in; then repeat the call that needed the sign-in.";
+const AWAY: &str = "Give the user the link to open. When the user has agreed, the last page does not load, or asks to \
+    copy its address. Ask the user for that address (http…code=…&state=…), and call complete_sign_in with it.";
 
 /// Starts a sign-in.
 pub(super) struct SignIn;
@@ -62,8 +59,8 @@ pub(super) struct SignIn;
 impl Tool for SignIn {
     const NAME: &'static str = "sign_in";
     const TITLE: &'static str = "Sign in to Kroger";
-    const DESCRIPTION: &'static str = "Connects the user's Kroger account: makes a link for the user to open. Needed once, \
-        as the sign-in then renews itself. Never open the link yourself.";
+    const DESCRIPTION: &'static str = "Connects the user's Kroger account: makes a link for the user to open. Needed once: \
+        the sign-in then renews itself. Never open the link yourself.";
     const EFFECT: Effect = Effect::Sets;
     const ASKS_KROGER: bool = false;
     type Input = SignInInput;
@@ -73,20 +70,18 @@ impl Tool for SignIn {
         let is_anew = input.anew == Some(Flag(true));
         if !is_anew && report(call)?.signed_in {
             let value = SignInLink { signed_in: true, url: None, number: None, expires_in_minutes: None };
-            let text = "The Kroger account is connected. Next: go on; for another account, call sign_out first. Where \
+            let text = "The Kroger account is connected. Next: go on; for another account, call sign_out first. If \
                         Kroger rejects this sign-in, call sign_in with anew true.";
             return Ok(Reply { value, text: text.to_owned() });
         }
         match (input.browser, call.means) {
             (Some(Browser::Elsewhere), _) => elsewhere(call),
             (_, Means::Words) => here(call),
-            // Asked by other means, the repeated call would ask once more.
+            // By other means the repeated call would ask again.
             _ if is_anew => here(call),
-            (_, Means::InputRequired | Means::UrlError) => Err(Failure::new(
-                Code::Reauthorize,
-                "No Kroger account is connected.",
-                "Open the link and let the user sign in; then repeat the call.",
-            )),
+            (_, Means::InputRequired | Means::UrlError) => {
+                Err(Failure::sign_in_needed(Cause::NotSignedIn, call.user, &call.cx.settings.scope))
+            }
         }
     }
 }
@@ -97,8 +92,8 @@ fn here(call: &Call<'_>) -> Result<Reply<SignInLink>, Failure> {
     Ok(Reply { value: link(invited.url, Some(invited.number)), text })
 }
 
-/// Kroger's own page: ours would have to be reached from there. No number can be
-/// compared, so only the caller who asked can finish it.
+/// Gives Kroger's own link, because that browser may not reach our page. The person can compare no number, so only
+/// the caller who asked can finish the sign-in.
 fn elsewhere(call: &Call<'_>) -> Result<Reply<SignInLink>, Failure> {
     let scope = &call.cx.settings.scope;
     let url = authorization::authorize_for(call.cx, call.user, scope, Return::Pasted)?.authorization_url;
@@ -107,11 +102,11 @@ fn elsewhere(call: &Call<'_>) -> Result<Reply<SignInLink>, Failure> {
 }
 
 fn link(url: String, number: Option<String>) -> SignInLink {
-    SignInLink { signed_in: false, url: Some(url), number, expires_in_minutes: Some(authorization::minutes()) }
+    SignInLink { signed_in: false, url: Some(url), number, expires_in_minutes: Some(pending::minutes()) }
 }
 
 arguments! {
-    /// What `complete_sign_in` takes.
+    /// The arguments of `complete_sign_in`.
     CompleteInput {
         /// The whole address of the page that Kroger sent the user to, with code= and state= in it.
         redirect_url: Text,
@@ -130,8 +125,8 @@ pub(super) struct CompleteSignIn;
 impl Tool for CompleteSignIn {
     const NAME: &'static str = "complete_sign_in";
     const TITLE: &'static str = "Complete a sign-in by hand";
-    const DESCRIPTION: &'static str = "Completes a sign-in whose last page did not load in the user's browser, or asked to \
-        be copied: takes the address of that page, which the user copies from the browser. Works once.";
+    const DESCRIPTION: &'static str = "Completes a sign-in if its last page did not load in the user's browser, or asked to \
+        be copied. Takes the address of that page, which the user copies from the browser. Works once.";
     const EFFECT: Effect = Effect::Spends;
     const ASKS_KROGER: bool = true;
     type Input = CompleteInput;
@@ -139,10 +134,10 @@ impl Tool for CompleteSignIn {
 
     fn run(call: &Call<'_>, input: CompleteInput) -> Result<Reply<SignedIn>, Failure> {
         let Redirect { code, state } = redirect(&input.redirect_url.0)?;
-        authorization::check_user(call.cx, &state, call.user)?;
-        let signed_in = authorization::complete(call.cx, &code, &state)?;
+        browser::check_user(call.cx, &state, call.user)?;
+        let signed_in = exchange::complete(call.cx, &code, &state)?;
         let expires_in_seconds = signed_in.grant.tokens.expires_at.since(call.cx.ports.wall_now()).as_secs();
-        let text = "The Kroger account is connected. Repeat what needed the sign-in.".to_owned();
+        let text = "The Kroger account is connected. Repeat the call that needed the sign-in.".to_owned();
         Ok(Reply { value: SignedIn { signed_in: true, expires_in_seconds }, text })
     }
 }
@@ -164,12 +159,8 @@ fn redirect(text: &str) -> Result<Redirect, Failure> {
         let mut pairs = form_urlencoded::parse(query.as_bytes());
         pairs.find(|(key, value)| key == name && !value.is_empty()).map(|(_, value)| value.into_owned())
     };
-    if parameter("error").is_some() {
-        return Err(Failure::new(
-            Code::SignInDeclined,
-            "The user did not agree on Kroger's page, or Kroger refused. Nothing was stored.",
-            "Ask the user whether to try again; if so, call `sign_in` for a new link.",
-        ));
+    if let Some(error) = parameter("error") {
+        return Err(Failure::sign_in(SignInTrouble::Declined(Declined::parse(&error))));
     }
     match (parameter("code"), parameter("state")) {
         (Some(code), Some(state)) => Ok(Redirect { code: Secret::new(code), state }),
@@ -188,15 +179,15 @@ pub(super) struct SignOut;
 impl Tool for SignOut {
     const NAME: &'static str = "sign_out";
     const TITLE: &'static str = "Sign out of Kroger";
-    const DESCRIPTION: &'static str = "Forgets the user's Kroger sign-in here. The cart stays as it is. Only when the user \
-        asks for it.";
+    const DESCRIPTION: &'static str = "Forgets the user's Kroger sign-in here. The cart stays as it is. Call it only when the \
+        user asks for it.";
     const EFFECT: Effect = Effect::Removes;
     const ASKS_KROGER: bool = false;
     type Input = Nothing;
     type Output = SignedOut;
 
     fn run(call: &Call<'_>, _: Nothing) -> Result<Reply<SignedOut>, Failure> {
-        tokens::forget(call.cx, call.user)?;
+        sign_out::forget(call.cx, call.user)?;
         let text = "Signed out: the sign-in is forgotten here. To connect again, call sign_in.".to_owned();
         Ok(Reply { value: SignedOut { signed_out: true }, text })
     }
@@ -222,19 +213,19 @@ pub(super) struct TokenReport {
     expires_in_seconds: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<String>,
-    /// What was agreed to.
+    /// The scope that the user agreed to.
     #[serde(skip_serializing_if = "Option::is_none")]
     scope: Option<String>,
 }
 
-/// Where the sign-in stands.
+/// Reports the sign-in.
 pub(super) struct TokenStatus;
 
 impl Tool for TokenStatus {
     const NAME: &'static str = "token_status";
     const TITLE: &'static str = "Sign-in status";
     const DESCRIPTION: &'static str = "Says whether the user's Kroger account is connected. Shows no token. Call it to see \
-        whether a sign-in has been completed; before other calls it is not needed.";
+        whether a sign-in is complete. Other calls do not need it first.";
     const EFFECT: Effect = Effect::Looks;
     const ASKS_KROGER: bool = false;
     type Input = Nothing;
@@ -247,8 +238,8 @@ impl Tool for TokenStatus {
             Standing::RenewsOnUse => "The Kroger account is connected; the next call renews the sign-in first.",
             Standing::Reauthorize => "The sign-in has ended. Call sign_in and give the user the link.",
             Standing::OfAnotherApp => {
-                "The sign-in that is stored here is of another app or server than this runs with: whoever runs kroger-mcp \
-                 must correct its settings. Nothing is lost."
+                "The stored sign-in belongs to another app or server than this one: the operator of kroger-mcp must correct \
+                 the settings. Nothing is lost."
             }
             Standing::NotSignedIn => "No Kroger account is connected. Call sign_in and give the user the link.",
         };
@@ -258,13 +249,13 @@ impl Tool for TokenStatus {
 
 pub(super) fn report(call: &Call<'_>) -> Result<TokenReport, Failure> {
     let now = call.cx.ports.wall_now();
-    let token = tokens::known(call.cx, call.user).map_err(|_| Failure::store_unavailable())?;
+    let token = status::known(call.cx, call.user).map_err(|_| Failure::store_unavailable())?;
     let state = token.status.as_ref().map(|status| status.state);
     let status = match (token.is_valid(now), state) {
         (true, _) => Standing::SignedIn,
         (false, _) if token.outside.is_some() => Standing::RenewsOnUse,
-        (false, Some(State::Reauthorize { .. })) => Standing::Reauthorize,
-        (false, Some(State::OfAnotherApp)) => Standing::OfAnotherApp,
+        (false, Some(TokenState::Reauthorize { .. })) => Standing::Reauthorize,
+        (false, Some(TokenState::OfAnotherApp)) => Standing::OfAnotherApp,
         (false, Some(_)) => Standing::RenewsOnUse,
         (false, None) => Standing::NotSignedIn,
     };
@@ -282,7 +273,7 @@ pub(super) fn report(call: &Call<'_>) -> Result<TokenReport, Failure> {
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Quotas {
-    /// In the order of a day's work.
+    /// One entry for each kind of call.
     endpoints: Vec<Quota>,
 }
 
@@ -291,12 +282,12 @@ struct Quota {
     endpoint: &'static str,
     limit: u64,
     remaining: u64,
-    /// Part of what remains, kept for adding to the cart.
+    /// The part of the remaining calls that is kept for adding to the cart.
     #[serde(skip_serializing_if = "is_zero")]
     reserve: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     resets_at: Option<String>,
-    /// Kroger asked not to be called before.
+    /// The time until which Kroger asked for no calls.
     #[serde(skip_serializing_if = "Option::is_none")]
     blocked_until: Option<String>,
 }
@@ -306,14 +297,14 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// How many calls are left.
+/// Reports the calls that are left.
 pub(super) struct QuotaStatus;
 
 impl Tool for QuotaStatus {
     const NAME: &'static str = "quota_status";
     const TITLE: &'static str = "Calls left today";
-    const DESCRIPTION: &'static str = "Says how many calls of each kind Kroger still takes from this app within its 24-hour \
-        window, as counted here. All users of the app share them.";
+    const DESCRIPTION: &'static str = "Says how many calls of each kind Kroger still accepts from this app in its 24-hour \
+        window, by this server's count. All users of the app share them.";
     const EFFECT: Effect = Effect::Looks;
     const ASKS_KROGER: bool = false;
     type Input = Nothing;
@@ -332,39 +323,39 @@ impl Tool for QuotaStatus {
 }
 
 pub(super) fn quotas(call: &Call<'_>) -> Result<Quotas, Failure> {
-    let standings = quota::standings(call.cx).map_err(|_| Failure::store_unavailable())?;
-    let endpoints = standings.iter().map(|standing| Quota {
-        endpoint: standing.endpoint.as_str(),
-        limit: standing.limit,
-        remaining: standing.remaining(),
-        reserve: standing.reserve,
-        resets_at: standing.resets_at().map(Timestamp::readable),
-        blocked_until: standing.blocked_until.map(Timestamp::readable),
+    let statuses = quota::statuses(call.cx).map_err(|_| Failure::store_unavailable())?;
+    let endpoints = statuses.iter().map(|quota| Quota {
+        endpoint: quota.endpoint.as_str(),
+        limit: quota.limit,
+        remaining: quota.remaining(),
+        reserve: quota.reserve,
+        resets_at: quota.resets_at().map(Timestamp::readable),
+        blocked_until: quota.blocked_until.map(Timestamp::readable),
     });
     Ok(Quotas { endpoints: endpoints.collect() })
 }
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Profile {
-    /// Kroger's id of the customer; Kroger tells nothing more, no name and no address.
+    /// Kroger's id of the customer. Kroger gives nothing else, no name and no address.
     profile_id: String,
 }
 
-/// Who is signed in.
+/// Asks Kroger for the customer's id.
 pub(super) struct GetProfile;
 
 impl Tool for GetProfile {
     const NAME: &'static str = "get_profile";
     const TITLE: &'static str = "Profile id";
-    const DESCRIPTION: &'static str = "Asks Kroger for the signed-in customer's profile id, which shows that the sign-in \
-        works. Kroger tells nothing else of a customer.";
+    const DESCRIPTION: &'static str = "Asks Kroger for the profile id of the signed-in customer. The answer proves that the \
+        sign-in works. Kroger gives nothing else about a customer.";
     const EFFECT: Effect = Effect::Looks;
     const ASKS_KROGER: bool = true;
     type Input = Nothing;
     type Output = Profile;
 
     fn run(call: &Call<'_>, _: Nothing) -> Result<Reply<Profile>, Failure> {
-        let profile_id = catalog::profile(call.cx, call.user)?.id;
+        let profile_id = profile::profile(call.cx, call.user)?.id;
         let text = format!("Profile id: {profile_id}. Do not keep it.\nNext: nothing; the sign-in works.");
         Ok(Reply { value: Profile { profile_id }, text })
     }

@@ -1,30 +1,32 @@
-//! The tools of the cart.
+//! The tools of the cart: check items, and add them. None can read, change or empty a cart: Kroger offers no way.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::arguments::{Flag, List, Text, arguments};
+use super::call::Call;
 use super::items::{self, ItemInput};
-use super::products::at_store;
-use super::stores::{StoreArgument, store_argument};
-use super::tool::{Call, Effect, Reply, Tool};
+use super::products::at_location;
+use super::stores::{LocationArgument, location_argument};
+use super::tool::{Effect, Reply, Tool};
+use crate::fields::arguments;
+use crate::fields::values::{Flag, List, Text};
 use kroger_core::cart;
+use kroger_core::cart::check::{self, CartCheck, Concern, Line};
 use kroger_core::cart::ledger::IdempotencyKey;
 use kroger_core::cart::order::Order;
-use kroger_core::catalog::check::{self, CartCheck, Concern, Line};
 use kroger_core::catalog::product::Cents;
 use kroger_core::failure::Failure;
 use kroger_core::item::Item;
 
 arguments! {
-    /// What `add_to_cart` takes.
+    /// The arguments of `add_to_cart`.
     AddInput {
-        /// What to add: 1 to 100 items.
+        /// 1 to 100 items to add.
         items: List<ItemInput>,
-        /// Only check the input and show what would be added.
+        /// true: only check the input and show the items; add nothing.
         dry_run: Option<Flag>,
-        /// A new text of your own for each add, such as a UUID; the same again when you repeat the call after an error:
-        /// then nothing is added twice.
+        /// A new text of your own for each add, such as a UUID. If you repeat the call after an error, use the same
+        /// text: then nothing is added twice.
         idempotency_key: Option<Text>,
     }
 }
@@ -37,7 +39,7 @@ pub(super) struct Added {
     #[serde(skip_serializing_if = "is_false")]
     replayed: bool,
     items: Vec<AddedItem>,
-    /// What was corrected in the input.
+    /// The corrections of the input.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
 }
@@ -47,7 +49,7 @@ fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
-/// What a call came to.
+/// The outcome of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Deed {
     Added,
@@ -114,31 +116,31 @@ fn text(order: &Order, deed: Deed) -> String {
         ),
         Deed::AddedBefore => format!("Added by an earlier call with this key, once: {listed}.\nNext: tell the user."),
         Deed::Shown => {
-            format!("Nothing was added. Without dry_run would be added: {listed}.\nNext: add when the user agrees.")
+            format!("Nothing was added. A call without dry_run would add: {listed}.\nNext: add when the user agrees.")
         }
     };
     if order.notes.is_empty() { said } else { format!("Corrected: {}\n{said}", order.notes.join(" ")) }
 }
 
 arguments! {
-    /// What `check_cart_items` takes.
+    /// The arguments of `check_cart_items`.
     CheckInput {
-        /// What to check: 1 to 100 items.
+        /// 1 to 100 items to check.
         items: List<ItemInput>,
         /// Store to check at, 8 characters; the preferred store if absent.
-        store_id: Option<StoreArgument>,
+        store_id: Option<LocationArgument>,
     }
 }
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Checked {
-    /// Nothing stands in the way of adding all of it.
+    /// Whether all items can be added.
     ready: bool,
     items: Vec<CheckedItem>,
-    /// Dollars, of the items that are ready and have a price. Absent: no store is chosen.
+    /// In dollars, for the items that are ready and have a price. Absent if no store is chosen.
     #[serde(skip_serializing_if = "Option::is_none")]
     estimated_total: Option<f64>,
-    /// How many items are not in the total.
+    /// The number of items that are not in the total.
     #[serde(skip_serializing_if = "is_none_of_them")]
     not_in_total: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -160,7 +162,7 @@ struct CheckedItem {
     ready: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     description: Option<String>,
-    /// Dollars, of all of it.
+    /// In dollars, for the whole quantity.
     #[serde(skip_serializing_if = "Option::is_none")]
     estimate: Option<f64>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -173,7 +175,7 @@ struct Warning {
     detail: String,
 }
 
-/// Shows what an add would do.
+/// Checks items without adding them.
 pub(super) struct CheckCartItems;
 
 impl Tool for CheckCartItems {
@@ -187,7 +189,7 @@ impl Tool for CheckCartItems {
     type Output = Checked;
 
     fn run(call: &Call<'_>, input: CheckInput) -> Result<Reply<Checked>, Failure> {
-        let store = store_argument(call, input.store_id)?;
+        let store = location_argument(call, input.store_id)?;
         let order = items::order(call, input.items)?;
         let check = check::check_cart_items(call.cx, call.user, &order.items, store.as_ref())?;
         let text = check_text(&check, &order.notes);
@@ -220,20 +222,20 @@ impl From<&Line> for CheckedItem {
 
 fn check_text(check: &CartCheck, notes: &[String]) -> String {
     let mut lines = notes.to_vec();
-    lines.extend(check.location.iter().map(at_store));
+    lines.extend(check.location.iter().map(at_location));
     lines.extend(check.lines.iter().map(line_text));
     lines.push(sum(check));
     lines.push(next_step(check).to_owned());
     lines.join("\n")
 }
 
-/// `- 2 x 0001111041700 Kroger 2% Milk, PICKUP, $3.18`, and what speaks against it. That no store is chosen is told
-/// once, of all.
+/// `- 2 x 0001111041700 Kroger 2% Milk, PICKUP, $3.18`, and the concerns about it. Leaves out that no store is
+/// chosen: the text says so once, for all items.
 fn line_text(line: &Line) -> String {
     let Item { upc, quantity, modality } = &line.item;
     let name = line.product.as_ref().map_or("unknown product", |product| &product.description);
     let estimate = line.estimate.map(|cents| format!(", {cents}")).unwrap_or_default();
-    let concerns = line.concerns.iter().filter(|concern| **concern != Concern::NoStore);
+    let concerns = line.concerns.iter().filter(|concern| **concern != Concern::NoLocation);
     let concerns: Vec<String> = concerns.map(|concern| format!("\n  {}", concern.sentence())).collect();
     let (quantity, upc, modality) = (quantity.get(), upc.as_str(), modality.as_str());
     format!("- {quantity} x {upc} {name}, {modality}{estimate}{}", concerns.concat())
@@ -241,11 +243,11 @@ fn line_text(line: &Line) -> String {
 
 fn sum(check: &CartCheck) -> String {
     if check.location.is_none() {
-        return Concern::NoStore.sentence();
+        return Concern::NoLocation.sentence();
     }
     let others =
         if check.not_in_total == 0 { String::new() } else { format!(", without {} items", check.not_in_total) };
-    format!("Estimated total of what is ready: {}{others}.", check.estimated_total)
+    format!("Estimated total of the ready items: {}{others}.", check.estimated_total)
 }
 
 fn next_step(check: &CartCheck) -> &'static str {
@@ -254,6 +256,6 @@ fn next_step(check: &CartCheck) -> &'static str {
     } else if check.is_ready() {
         "Next: tell the user the total, then add_to_cart with the same items."
     } else {
-        "Next: replace or drop what is not ready with the user, then check again."
+        "Next: with the user, replace or drop the items that are not ready, then check again."
     }
 }

@@ -1,24 +1,24 @@
-//! The items of a cart as a model names them. What it may have meant in place of
-//! a UPC is asked, and never taken.
+//! Reads the items of a cart as a model names them. If an item is not a UPC, it lists products that may be meant, and
+//! never chooses one.
 
-use super::arguments::{List, Text, Whole, arguments, choices};
+use super::call::Call;
 use super::products;
-use super::tool::Call;
+use crate::fields::arguments;
+use crate::fields::values::{List, Text, Whole, choices};
 use kroger_core::cart::order::{self, Given, Order};
-use kroger_core::catalog::lookup::{self, Mistaken};
-use kroger_core::catalog::search::{self, ProductQuery};
-use kroger_core::failure::{Code, Failure};
-use kroger_core::item::{Modality, Upc};
+use kroger_core::catalog::lookup;
+use kroger_core::catalog::search;
+use kroger_core::catalog::search::query::ProductQuery;
+use kroger_core::failure::{Failure, NextStep};
+use kroger_core::item::{MistakenBarcode, Modality, Upc};
 
-/// What more than these is of no use for a choice.
+/// The most products listed for words in place of a UPC. More would not help to choose.
 const CANDIDATES: u32 = 5;
-/// The most searches for what was meant by words: each is a call to Kroger.
+/// The most searches for words in place of UPCs. Each is a call to Kroger.
 const MOST_SEARCHES: usize = 3;
 
-const ASK: &str = "Ask the user which is meant, then call again with its UPC.";
-
 choices! {
-    /// How the person gets an item.
+    /// The way in which the customer gets an item.
     Way { Pickup = "PICKUP", Delivery = "DELIVERY" }
 }
 
@@ -27,9 +27,9 @@ arguments! {
     ItemInput {
         /// UPC, 13 digits, as search results give it. A 12-digit barcode is converted.
         upc: Text,
-        /// How many; 1 if absent.
+        /// The quantity; 1 if absent.
         quantity: Option<Whole<1, 999>>,
-        /// The configured one if absent.
+        /// The configured modality if absent.
         modality: Option<Way>,
     }
 }
@@ -43,8 +43,7 @@ impl From<Way> for Modality {
     }
 }
 
-/// Reads the items of a call. Words in place of UPCs are answered with the
-/// products that may be meant.
+/// Reads the items of a call. Answers words in place of UPCs with products that may be meant.
 pub(super) fn order(call: &Call<'_>, items: List<ItemInput>) -> Result<Order, Failure> {
     order::check_count(items.0.len())?;
     let words: Vec<(usize, &str)> = (0..)
@@ -69,7 +68,7 @@ fn not_upcs(call: &Call<'_>, words: &[(usize, &str)]) -> Failure {
         let places: Vec<String> = others.iter().map(|(index, _)| format!("`items[{index}].upc`")).collect();
         told.push(format!("{} are no UPCs either; search_products finds products by words.", places.join(", ")));
     }
-    Failure::new(Code::InvalidArgument, told.join("\n"), ASK)
+    which_one(told.join("\n"))
 }
 
 fn candidates(call: &Call<'_>, index: usize, words: &str) -> String {
@@ -81,15 +80,20 @@ fn candidates(call: &Call<'_>, index: usize, words: &str) -> String {
     format!("`items[{index}].upc` is no UPC{what}{}", listed.concat())
 }
 
-/// Refuses barcodes in place of UPCs. Kroger takes any 13 digits, and who adds
-/// what it does not have is told that all is well.
+/// Refuses barcodes in place of UPCs. Kroger accepts any 13 digits and answers success, even for a product that it
+/// does not have.
 pub(super) fn refuse_barcodes(call: &Call<'_>, order: &Order) -> Result<(), Failure> {
     let upcs: Vec<Upc> = order.items.iter().map(|item| item.upc.clone()).collect();
     let mistaken = lookup::mistaken_barcodes(call.cx, call.user, &upcs);
     if mistaken.is_empty() {
         return Ok(());
     }
-    let questions: Vec<String> = mistaken.iter().map(Mistaken::question).collect();
+    let questions: Vec<String> = mistaken.iter().map(MistakenBarcode::question).collect();
     let detail = format!("Kroger knows no such UPCs. {}", questions.join("\n"));
-    Err(Failure::new(Code::InvalidArgument, detail, ASK))
+    Err(which_one(detail))
+}
+
+/// Only the person can say which product is meant.
+fn which_one(question: String) -> Failure {
+    Failure { next: NextStep::AskWhich, ..Failure::invalid_argument("items", &question) }
 }

@@ -1,6 +1,5 @@
-//! What JSON-RPC asks of a message before the SDK reads it, which tells what it
-//! cannot read by a status alone, and takes parameters of another form for a
-//! method that it does not know.
+//! Checks that a message is JSON-RPC before the SDK reads it. The SDK answers a message that it cannot read by a
+//! status alone, and takes wrong parameters for an unknown method. Never runs a method.
 
 use axum::body::Bytes;
 use http::header::CONTENT_TYPE;
@@ -8,17 +7,16 @@ use http::{HeaderValue, Response, StatusCode};
 use rmcp::model::ErrorCode;
 use serde_json::{Value, json};
 
-/// Why a message is not served.
+/// The reason why a message is not served.
 #[derive(Debug, PartialEq)]
 pub(super) struct Refusal {
-    /// Null where the message has none that counts.
+    /// Null if the message has no valid id.
     id: Value,
     code: ErrorCode,
     message: String,
 }
 
-/// Reads a message, of the kind that MCP has: one object, whose id is a text or
-/// a whole number.
+/// Reads a message as MCP requires it: one object, with an id that is a text or a whole number.
 pub(super) fn read(body: &[u8]) -> Result<Value, Refusal> {
     let Ok(message) = serde_json::from_slice::<Value>(body) else {
         return Err(Refusal::new(ErrorCode::PARSE_ERROR, "The body is not valid JSON."));
@@ -40,8 +38,7 @@ pub(super) fn read(body: &[u8]) -> Result<Value, Refusal> {
     check_params(&message).map(|()| message)
 }
 
-/// Those that each call of a method must have, which the SDK does not tell from
-/// a method that is not there.
+/// Checks the parameters that a method requires. The SDK answers a missing one like an unknown method.
 fn check_params(message: &Value) -> Result<(), Refusal> {
     let params = &message["params"];
     let named = match message["method"].as_str() {
@@ -66,7 +63,7 @@ impl Refusal {
         Self { id: Value::Null, code, message: message.to_owned() }
     }
 
-    /// With the status that the SDK has for such an error.
+    /// Answers with the status that the SDK uses for such an error.
     pub(super) fn answer(&self) -> Response<Bytes> {
         let error = json!({ "code": self.code.0, "message": self.message });
         let body = json!({ "jsonrpc": "2.0", "id": self.id, "error": error });

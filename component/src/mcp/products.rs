@@ -1,54 +1,60 @@
-//! The tools that look at products. They show what a model needs to choose, a
-//! line for each product; nothing is kept.
+//! The tools that search for products. They show a model a line for each product, with what it needs to choose. They
+//! change nothing.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::arguments::{Flag, List, Text, Whole, arguments, choices};
-use super::stores::{StoreArgument, store_argument};
-use super::tool::{Call, Effect, Reply, Tool};
+use super::call::Call;
+use super::stores::{LocationArgument, location_argument};
+use super::told::Told;
+use super::tool::{Effect, Reply, Tool};
+use crate::fields::arguments;
+use crate::fields::values::{Flag, List, Text, Whole, choices};
 use kroger_core::catalog::location::LocationId;
-use kroger_core::catalog::page::Fulfillment;
+use kroger_core::catalog::one_product;
+use kroger_core::catalog::page_request::Fulfillment;
 use kroger_core::catalog::product::{Cents, Product, Stock};
-use kroger_core::catalog::search::{self, Found, Order, ProductQuery, ProductsFound, StockWanted};
+use kroger_core::catalog::search;
+use kroger_core::catalog::search::found::{Found, ProductsFound};
+use kroger_core::catalog::search::query::{Order, ProductQuery, StockWanted};
 use kroger_core::failure::Failure;
 use kroger_core::item::Upc;
 
-/// Of each term; Kroger's 10 are more than a small model reads.
+/// The products shown for each term. Kroger's default of 10 is more than a small model reads.
 const SHOWN: u32 = 5;
-/// Of all terms together.
+/// The most products shown for all terms together.
 const MOST_SHOWN: u32 = 60;
 
 choices! {
-    /// How a product is brought.
+    /// The way in which the customer gets a product.
     Way { InStore = "in_store", Pickup = "pickup", Delivery = "delivery", Shipping = "shipping" }
 }
 
 choices! {
-    /// What comes first.
+    /// The order of the products.
     Sorting { Relevance = "relevance", Price = "price", UnitPrice = "unit_price" }
 }
 
 arguments! {
-    /// What `search_products` takes.
+    /// The arguments of `search_products`.
     SearchInput {
-        /// What to search for, up to 10 terms a call; each is searched by itself: ["2% milk", "eggs"].
+        /// Up to 10 search terms; each is searched by itself: ["2% milk", "eggs"].
         terms: Option<List<Text>>,
-        /// Only this brand, spelt exactly as products have it: Kroger.
+        /// Only this brand, spelt exactly as on products: Kroger.
         brand: Option<Text>,
         /// UPCs to look up.
         upcs: Option<List<Text>>,
         /// Store whose prices and stock to show, 8 characters; the preferred store if absent.
-        store_id: Option<StoreArgument>,
-        /// Only what is to be had in all these ways.
+        store_id: Option<LocationArgument>,
+        /// Only products that are offered in all these ways.
         fulfillment: Option<List<Way>>,
-        /// Leave out what is out of stock.
+        /// true: leave out products that are out of stock.
         in_stock_only: Option<Flag>,
         /// unit_price compares cost per ounce or piece.
         sort_by: Option<Sorting>,
-        /// How many products of each term; 5 if absent, 60 of all terms at most.
+        /// Products for each term; 5 if absent. At most 60 for all terms.
         limit: Option<Whole<1, 50>>,
-        /// Where to go on: next_start of the last answer.
+        /// Where to continue: next_start of the last answer.
         start: Option<Whole<0, 250>>,
     }
 }
@@ -60,7 +66,7 @@ impl Tool for SearchProducts {
     const NAME: &'static str = "search_products";
     const TITLE: &'static str = "Search products";
     const DESCRIPTION: &'static str = "Finds Kroger products by words, brand or UPC, with price, sale, stock and aisle at \
-        the store. Give the items of a list as terms of one call, up to 10. Where several products fit, let the user \
+        the store. Give the items of a list as terms of one call, up to 10. If several products fit, let the user \
         choose.";
     const EFFECT: Effect = Effect::Looks;
     const ASKS_KROGER: bool = true;
@@ -76,7 +82,7 @@ impl Tool for SearchProducts {
     }
 }
 
-/// What to search for, and what was corrected to get it.
+/// The query, and a note for each correction of the input.
 fn query(call: &Call<'_>, input: SearchInput) -> Result<(ProductQuery, Vec<String>), Failure> {
     let (terms, split) = split(texts(input.terms));
     let (limit, cut) = limit(input.limit.map_or(SHOWN, |limit| limit.0), &terms);
@@ -85,7 +91,7 @@ fn query(call: &Call<'_>, input: SearchInput) -> Result<(ProductQuery, Vec<Strin
         terms,
         brand: input.brand.map(|brand| brand.0),
         upcs: texts(input.upcs),
-        location: store_argument(call, input.store_id)?,
+        location: location_argument(call, input.store_id)?,
         fulfillment: ways.into_iter().map(Fulfillment::from).collect(),
         stock: if input.in_stock_only == Some(Flag(true)) { StockWanted::InStock } else { StockWanted::Any },
         order: input.sort_by.map_or(Order::Relevance, Order::from),
@@ -100,7 +106,7 @@ fn texts(list: Option<List<Text>>) -> Vec<String> {
     texts.into_iter().map(|text| text.0).filter(|text| !text.is_empty()).collect()
 }
 
-/// One text with commas is most often a list, of which Kroger finds nothing.
+/// Splits one text with commas: it is most often a list, and Kroger finds nothing for it as a whole.
 fn split(terms: Vec<String>) -> (Vec<String>, Option<String>) {
     let [only] = terms.as_slice() else { return (terms, None) };
     let parts: Vec<String> =
@@ -112,11 +118,11 @@ fn split(terms: Vec<String>) -> (Vec<String>, Option<String>) {
     (parts, Some(note))
 }
 
-/// Of each term so many that an answer to all of them can be read.
+/// Limits the products for each term, so that one answer to all of them stays readable.
 fn limit(wanted: u32, terms: &[String]) -> (u32, Option<String>) {
     let share = u32::try_from(terms.len()).ok().and_then(|count| MOST_SHOWN.checked_div(count)).unwrap_or(MOST_SHOWN);
     let limit = wanted.min(share.max(1));
-    let note = format!("One answer shows {MOST_SHOWN} products at most, so {limit} of each term; `start` goes on.");
+    let note = format!("One answer shows {MOST_SHOWN} products at most, so {limit} of each term. `start` shows more.");
     (limit, (limit < wanted).then_some(note))
 }
 
@@ -143,10 +149,10 @@ impl From<Sorting> for Order {
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct Results {
-    /// The store of prices and stock; absent: none is chosen, so there are none.
+    /// The store of the prices and stock. Absent if none is chosen; then there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     store_id: Option<String>,
-    /// One for each term, then one for the UPCs.
+    /// One result for each term, then one for the UPCs.
     results: Vec<TermResult>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
@@ -156,7 +162,7 @@ pub(super) struct Results {
 struct TermResult {
     searched_for: String,
     products: Vec<ProductLine>,
-    /// How many there are in all.
+    /// The number of products that Kroger has.
     #[serde(skip_serializing_if = "Option::is_none")]
     total: Option<u32>,
     /// Give it as `start` to see more.
@@ -164,28 +170,28 @@ struct TermResult {
     next_start: Option<u32>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     notes: Vec<String>,
-    /// Why there is nothing.
+    /// The reason why there are no products.
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
 
-/// A product as a list shows it. What is not known is absent.
+/// A product as a list shows it. Unknown facts are absent.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct ProductLine {
     pub(super) upc: String,
     pub(super) description: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<String>,
-    /// Dollars, now.
+    /// In dollars, now.
     #[serde(skip_serializing_if = "Option::is_none")]
     price: Option<f64>,
-    /// Where it is sold by weight: what the price is of.
+    /// If it is sold by weight: the unit of the price.
     #[serde(skip_serializing_if = "Option::is_none")]
     price_per: Option<String>,
-    /// Dollars of one piece, where it is sold by weight.
+    /// In dollars for one piece, if it is sold by weight.
     #[serde(skip_serializing_if = "Option::is_none")]
     estimated_price: Option<f64>,
-    /// Dollars; there if it is on sale.
+    /// In dollars; present if it is on sale.
     #[serde(skip_serializing_if = "Option::is_none")]
     regular_price: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -218,7 +224,7 @@ impl From<Found> for TermResult {
             total: found.total,
             next_start: found.next_start,
             notes: found.notes,
-            error: found.failure.map(|failure| failure.detail),
+            error: found.failure.map(|failure| Told::from(&failure).detail),
         }
     }
 }
@@ -282,27 +288,27 @@ fn price_text(product: &Product) -> Option<String> {
 }
 
 fn text(query: &ProductQuery, found: &ProductsFound) -> String {
-    let mut lines: Vec<String> = found.location.iter().map(at_store).collect();
+    let mut lines: Vec<String> = found.location.iter().map(at_location).collect();
     for one in &found.found {
         let total = one.total.map(|total| format!(" of {total}")).unwrap_or_default();
         let more = one.next_start.map(|start| format!(", more with start {start}")).unwrap_or_default();
         lines.push(format!("{}: {}{total}{more}", one.searched_for, one.products.len()));
         lines.extend(one.products.iter().map(|product| format!("- {}", line(product))));
         lines.extend(one.notes.iter().cloned());
-        lines.extend(one.failure.iter().map(|failure| format!("Not searched: {}", failure.detail)));
+        lines.extend(one.failure.iter().map(|failure| format!("Not searched: {}", Told::from(failure).detail)));
     }
     lines.extend(found.notes.iter().cloned());
     lines.push(next_step(query, found).to_owned());
     lines.join("\n")
 }
 
-pub(super) fn at_store(store: &LocationId) -> String {
+pub(super) fn at_location(store: &LocationId) -> String {
     format!("At the store {}.", store.as_str())
 }
 
 fn next_step(query: &ProductQuery, found: &ProductsFound) -> &'static str {
     if found.found.iter().any(|one| !one.products.is_empty()) {
-        "Next: let the user choose where several fit, then call check_cart_items or add_to_cart with the UPCs."
+        "Next: if several fit, let the user choose; then call check_cart_items or add_to_cart with the UPCs."
     } else if query.brand.is_some() {
         "Next: search again with the brand as it is spelt, or without it."
     } else {
@@ -311,16 +317,16 @@ fn next_step(query: &ProductQuery, found: &ProductsFound) -> &'static str {
 }
 
 arguments! {
-    /// What `get_product` takes.
+    /// The arguments of `get_product`.
     ProductInput {
         /// UPC, 13 digits. A 12-digit barcode is converted.
         upc: Text,
         /// Store whose price and stock to show; the preferred store if absent.
-        store_id: Option<StoreArgument>,
+        store_id: Option<LocationArgument>,
     }
 }
 
-/// All that is known of one product.
+/// All facts about one product.
 #[derive(Serialize, JsonSchema)]
 pub(super) struct ProductDetails {
     #[serde(flatten)]
@@ -355,17 +361,17 @@ pub(super) struct GetProduct;
 impl Tool for GetProduct {
     const NAME: &'static str = "get_product";
     const TITLE: &'static str = "Product details";
-    const DESCRIPTION: &'static str = "Shows all that Kroger tells of one product by its UPC: price, sale, stock, aisle, \
-        order limits, image.";
+    const DESCRIPTION: &'static str = "Shows all facts about one product by its UPC: price, sale, stock, aisle, order \
+        limits, image.";
     const EFFECT: Effect = Effect::Looks;
     const ASKS_KROGER: bool = true;
     type Input = ProductInput;
     type Output = ProductDetails;
 
     fn run(call: &Call<'_>, input: ProductInput) -> Result<Reply<ProductDetails>, Failure> {
-        let store = store_argument(call, input.store_id)?;
+        let store = location_argument(call, input.store_id)?;
         let read = Upc::parse(&input.upc.0).map_err(|allowed| Failure::invalid_argument("upc", allowed))?;
-        let (product, store) = search::product(call.cx, call.user, &read.upc, store.as_ref())?;
+        let (product, store) = one_product::product(call.cx, call.user, &read.upc, store.as_ref())?;
         let text = details_text(&product, store.as_ref(), read.note.as_deref());
         let store_id = store.map(|store| store.as_str().to_owned());
         Ok(Reply { value: details(&product, store_id, read.note), text })
@@ -373,12 +379,12 @@ impl Tool for GetProduct {
 }
 
 fn details_text(product: &Product, store: Option<&LocationId>, note: Option<&str>) -> String {
-    let mut lines: Vec<String> = note.map(str::to_owned).into_iter().chain(store.map(at_store)).collect();
+    let mut lines: Vec<String> = note.map(str::to_owned).into_iter().chain(store.map(at_location)).collect();
     lines.push(line(product));
     lines.extend(product.most_quantity.map(|most| format!("{most} at most in one order.")));
     lines.extend(product.least_quantity.map(|least| format!("{least} at least in one order.")));
     if product.age_restricted == Some(true) {
-        lines.push("Only for those who are old enough.".to_owned());
+        lines.push("Sold only to people of the required age.".to_owned());
     }
     lines.push(after_looking(product).to_owned());
     lines.join("\n")

@@ -1,5 +1,5 @@
-//! What a person can ask for by name: each prompt becomes a message in the
-//! person's own words, which leads a model through the tools.
+//! The prompts that a person can choose by name. Each becomes a message in the person's words that leads a model
+//! through the tools. Calls no tool itself.
 
 use rmcp::ErrorData;
 use rmcp::model::{GetPromptResult, JsonObject, Prompt, PromptArgument, PromptMessage, Role};
@@ -9,7 +9,7 @@ struct Known {
     name: &'static str,
     title: &'static str,
     description: &'static str,
-    /// Name, whether it must be given, and what it is.
+    /// The name, whether it is required, and its description.
     arguments: &'static [(&'static str, Need, &'static str)],
     text: fn(&Given<'_>) -> String,
 }
@@ -24,13 +24,13 @@ const PROMPTS: [Known; 4] = [
     Known {
         name: "shopping_list_to_cart",
         title: "Shopping list to cart",
-        description: "Find each item of a shopping list at my store, check the lot, and add it to my cart.",
+        description: "Find each item of a shopping list at my store, check all of them, and add them to my cart.",
         arguments: &[("list", Need::Must, "The items, with amounts"), STORE],
         text: |given| {
             format!(
                 "Put this shopping list into my Kroger cart:\n\n{}\n\n{}\
                  1. Search for the items with search_products, each as a term, up to 10 a call.\n\
-                 2. Where one product clearly fits, take it; where several do, show me up to three and let me choose.\n\
+                 2. If one product clearly fits, take it. If several do, show me up to three and let me choose.\n\
                  3. Call check_cart_items with all of them; tell me the total and every warning.\n\
                  4. When I agree, call add_to_cart once, with an idempotency_key of your own making.",
                 given.text("list"),
@@ -41,7 +41,7 @@ const PROMPTS: [Known; 4] = [
     Known {
         name: "recipe_to_ingredients",
         title: "Recipe to ingredients",
-        description: "Find the ingredients of a recipe at my store, in the amounts that it takes.",
+        description: "Find the ingredients of a recipe at my store, in the amounts that it needs.",
         arguments: &[
             ("recipe", Need::Must, "The recipe, or its name"),
             ("servings", Need::May, "For how many people"),
@@ -51,9 +51,9 @@ const PROMPTS: [Known; 4] = [
             let servings = given.optional("servings").map(|count| format!(" for {count} people")).unwrap_or_default();
             format!(
                 "Find what I need to cook this{servings}:\n\n{}\n\n{}\
-                 1. List the ingredients with amounts; leave out what most kitchens have, and name what you left out.\n\
+                 1. List the ingredients with amounts; leave out those that most kitchens have, and name them.\n\
                  2. Search for them with search_products, up to 10 a call, and choose sizes that cover the amounts.\n\
-                 3. Show me product, size, price and aisle of each, and what is out of stock.\n\
+                 3. Show me product, size, price and aisle of each, and say which are out of stock.\n\
                  4. Add nothing to the cart until I say so.",
                 given.text("recipe"),
                 given.at_store(),
@@ -72,8 +72,8 @@ const PROMPTS: [Known; 4] = [
             );
             format!(
                 "Restock my kitchen. {items}\n\n{}\
-                 1. Find the products with search_products, up to 10 a call; prefer what is on sale where it is as good.\n\
-                 2. Call check_cart_items; tell me the total, what is out of stock, and a replacement for it.\n\
+                 1. Find the products with search_products, up to 10 a call; prefer products on sale if they are as good.\n\
+                 2. Call check_cart_items; tell me the total, the items out of stock, and a replacement for each.\n\
                  3. When I agree, call add_to_cart once, with an idempotency_key of your own making.",
                 given.at_store(),
             )
@@ -90,7 +90,7 @@ const PROMPTS: [Known; 4] = [
              token_rejected or scope_missing.\n\
              2. Call sign_in, with anew true if token_status says signed_in; show me the link and the number, and wait \
              until I say that I agreed.\n\
-             3. If my last page did not load, or asks to be copied, ask me for its address and call complete_sign_in \
+             3. If the last page did not load, or asks to be copied, ask me for its address and call complete_sign_in \
              with it.\n\
              4. Call token_status and tell me whether it worked."
                 .to_owned()
@@ -104,8 +104,7 @@ pub(super) fn list() -> Vec<Prompt> {
     PROMPTS.iter().map(Known::definition).collect()
 }
 
-/// # Errors
-/// There is no such prompt, or an argument is missing.
+/// Answers the prompt `name`, or an error if there is no such prompt or an argument is missing.
 pub(super) fn get(name: &str, arguments: Option<&JsonObject>) -> Result<GetPromptResult, ErrorData> {
     let Some(prompt) = PROMPTS.iter().find(|prompt| prompt.name == name) else {
         let names = PROMPTS.map(|prompt| prompt.name).join(", ");
@@ -129,7 +128,7 @@ impl Known {
     }
 }
 
-/// The arguments that were given.
+/// The arguments of the call.
 struct Given<'a>(Option<&'a JsonObject>);
 
 impl Given<'_> {

@@ -1,20 +1,20 @@
-//! The tools of the log of recent adds. They exist only where the operator
-//! turned it on.
+//! The tools of the log of recent adds. They exist only if the operator turned the log on.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::account::Nothing;
-use super::tool::{Call, Effect, Reply, Tool};
+use super::call::Call;
+use super::tool::{Effect, Reply, Tool};
+use crate::fields::Nothing;
 use kroger_core::cart::recent_adds;
 use kroger_core::failure::Failure;
 use kroger_core::ports::Timestamp;
 
 #[derive(Serialize, JsonSchema)]
 pub(super) struct RecentAdds {
-    /// The newest first.
+    /// The adds, the newest first.
     adds: Vec<Add>,
-    /// Older ones are forgotten.
+    /// Adds older than this are forgotten.
     kept_for_hours: u64,
 }
 
@@ -31,14 +31,14 @@ struct AddedItem {
     modality: String,
 }
 
-/// Shows what was added lately.
+/// Shows the recent adds.
 pub(super) struct ViewRecentAdds;
 
 impl Tool for ViewRecentAdds {
     const NAME: &'static str = "view_recent_adds";
     const TITLE: &'static str = "Recent adds";
-    const DESCRIPTION: &'static str = "Shows what was added to the cart from here lately. It is not the cart: what the user \
-        changed in the Kroger app does not show.";
+    const DESCRIPTION: &'static str = "Shows what this server added to the cart recently. It is not the cart: changes that \
+        the user made in the Kroger app do not show.";
     const EFFECT: Effect = Effect::Looks;
     const ASKS_KROGER: bool = false;
     type Input = Nothing;
@@ -80,7 +80,7 @@ pub(super) struct ForgetRecentAdds;
 impl Tool for ForgetRecentAdds {
     const NAME: &'static str = "forget_recent_adds";
     const TITLE: &'static str = "Forget recent adds";
-    const DESCRIPTION: &'static str = "Wipes the log of what was added from here. The cart stays as it is.";
+    const DESCRIPTION: &'static str = "Wipes the log of recent adds. The cart stays as it is.";
     const EFFECT: Effect = Effect::Removes;
     const ASKS_KROGER: bool = false;
     type Input = Nothing;

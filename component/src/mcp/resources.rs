@@ -1,15 +1,16 @@
-//! What a client may show or attach without calling a tool: the same reports, as
-//! JSON.
+//! The resources: the reports of some tools as JSON, for a client that shows or attaches them without calling a tool.
+//! They change nothing.
 
 use rmcp::ErrorData;
 use rmcp::model::{ReadResourceResult, Resource, ResourceContents, ResourceTemplate};
 use serde::Serialize;
 use serde_json::json;
 
-use super::tool::Call;
-use super::{account, consent, products};
-use kroger_core::catalog::preferred_location::{self, Source};
-use kroger_core::catalog::search;
+use super::call::Call;
+use super::told::Told;
+use super::{account, products};
+use kroger_core::catalog::one_product;
+use kroger_core::catalog::preferred_location::{self, PreferredBy};
 use kroger_core::failure::{Code, Failure};
 use kroger_core::item::Upc;
 
@@ -26,7 +27,7 @@ pub(super) fn list() -> Vec<Resource> {
     vec![
         resource(TOKEN_STATUS, "token_status", "Sign-in status", "Whether the user's Kroger account is connected."),
         resource(PREFERRED_STORE, "preferred_store", "Preferred store", "The store whose prices and stock are shown."),
-        resource(QUOTA, "quota", "Calls left today", "How many calls of each kind Kroger still takes."),
+        resource(QUOTA, "quota", "Calls left today", "The calls of each kind that Kroger still accepts."),
     ]
 }
 
@@ -48,7 +49,7 @@ pub(super) fn read(call: &Call<'_>, uri: &str) -> Result<ReadResourceResult, Err
             None => return Err(not_found(uri)),
         },
     };
-    let text = text.map_err(|failure| refused(uri, failure))?;
+    let text = text.map_err(|failure| refused(uri, &failure))?;
     Ok(ReadResourceResult::new(vec![ResourceContents::text(text, uri).with_mime_type(JSON)]))
 }
 
@@ -62,8 +63,8 @@ fn preferred_store(call: &Call<'_>) -> Result<String, Failure> {
         || json!({ "store_id": null }),
         |preferred| {
             let source = match preferred.source {
-                Source::Chosen => "chosen by the user",
-                Source::Configured => "configured",
+                PreferredBy::Chosen => "chosen by the user",
+                PreferredBy::Configured => "configured",
             };
             json!({ "store_id": preferred.location.as_str(), "source": source })
         },
@@ -72,21 +73,21 @@ fn preferred_store(call: &Call<'_>) -> Result<String, Failure> {
 
 fn product(call: &Call<'_>, upc: &str) -> Result<String, Failure> {
     let read = Upc::parse(upc).map_err(|allowed| Failure::invalid_argument("upc", allowed))?;
-    let (product, store) = search::product(call.cx, call.user, &read.upc, None)?;
+    let (product, store) = one_product::product(call.cx, call.user, &read.upc, None)?;
     Ok(text(&products::details(&product, store.map(|store| store.as_str().to_owned()), read.note)))
 }
 
-fn refused(uri: &str, failure: Failure) -> ErrorData {
+fn refused(uri: &str, failure: &Failure) -> ErrorData {
     if failure.code == Code::NotFound {
         return not_found(uri);
     }
     let is_argument = failure.code == Code::InvalidArgument;
-    let failure = consent::for_agents(failure);
-    let data = Some(json!({ "code": failure.code.as_str(), "action": failure.next_step }));
+    let told = Told::from(failure);
+    let data = Some(json!({ "code": told.code, "action": told.next_step }));
     if is_argument {
-        ErrorData::invalid_params(failure.detail, data)
+        ErrorData::invalid_params(told.detail, data)
     } else {
-        ErrorData::internal_error(failure.detail, data)
+        ErrorData::internal_error(told.detail, data)
     }
 }
 

@@ -1,5 +1,5 @@
-//! The server as the SDK sees it: what it offers, and one request's way to the
-//! tool, resource or prompt that it names.
+//! The server as the SDK sees it: lists the tools, resources and prompts, and passes each request to the one that it
+//! names. Has no rule of its own.
 
 use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
@@ -13,9 +13,13 @@ use rmcp::model::{
 use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
-use super::consent::{self, Deed, Means};
-use super::tool::{Call, Entry, entry, failed};
-use super::{Caller, account, cart, products, prompts, recent, resources, stores};
+use super::call::Call;
+use super::consent::{self, Deed};
+use super::means::Means;
+use super::told::Told;
+use super::tool::{Entry, entry, failed};
+use super::{account, cart, products, prompts, recent, resources, stores};
+use crate::edge::Caller;
 use kroger_core::Context;
 use kroger_core::settings::Settings;
 
@@ -24,8 +28,8 @@ const INSTRUCTIONS: &str = include_str!("instructions.md");
 const VERSIONS: &[ProtocolVersion] =
     &[ProtocolVersion::V_2025_06_18, ProtocolVersion::V_2025_11_25, ProtocolVersion::V_2026_07_28];
 
-/// In the order in which they are listed, which never changes by itself: a
-/// client caches the list, and a model learns it.
+/// The tools, in the order of the list. The order never changes by itself: a client caches the list, and a model
+/// learns it.
 static TOOLS: [Entry; 15] = [
     entry::<products::SearchProducts>(),
     entry::<products::GetProduct>(),
@@ -44,18 +48,18 @@ static TOOLS: [Entry; 15] = [
     entry::<stores::ListDepartments>(),
 ];
 
-/// Only where the operator turned the log on.
+/// The tools that are listed only if the operator turned the log on.
 static TOOLS_OF_LOG: [Entry; 2] = [entry::<recent::ViewRecentAdds>(), entry::<recent::ForgetRecentAdds>()];
 
 #[derive(Clone)]
-pub(super) struct Server {
+pub(crate) struct Server {
     settings: Arc<Settings>,
-    /// Made when it is first asked for: the schemas cost more than a call.
+    /// The list of tools. Made at its first use: the schemas cost more than a call.
     listed: Arc<OnceLock<Vec<Tool>>>,
 }
 
 impl Server {
-    pub(super) fn new(settings: Arc<Settings>) -> Self {
+    pub(crate) fn new(settings: Arc<Settings>) -> Self {
         Self { settings, listed: Arc::default() }
     }
 
@@ -72,11 +76,11 @@ impl Server {
         let call = Call { cx, user: &caller.user, means: Means::of(context) };
         let deed = Deed::of(&request);
         if let Some(refusal) = consent::resume(&call, &deed, &request)? {
-            return Ok(failed(&refusal).into());
+            return Ok(failed(&Told::from(&refusal)).into());
         }
         match (tool.run)(&call, request.arguments) {
             Ok(result) => Ok(result.into()),
-            Err(failure) => consent::answer(&call, &deed, failure),
+            Err(failure) => consent::answer(&call, &deed, &failure),
         }
     }
 }
@@ -86,7 +90,7 @@ fn tools(settings: &Settings) -> impl Iterator<Item = &'static Entry> {
     TOOLS.iter().chain(of_log)
 }
 
-/// Put there by the route, so that it is missing only if there is none.
+/// The caller, which the route puts into the request. It is missing only if the request came by no route.
 fn caller(context: &RequestContext<RoleServer>) -> Result<&Caller, ErrorData> {
     let caller = context.extensions.get::<Parts>().and_then(|parts| parts.extensions.get::<Caller>());
     caller.ok_or_else(|| ErrorData::internal_error("The request came by no route.", None))

@@ -1,31 +1,35 @@
-//! The tools that look at stores, chains and departments, and choose the store
-//! whose prices and stock are shown.
+//! The tools that find locations (supermarkets), chains and departments, and set the preferred location. Tools and
+//! texts say store, as people do. The code says location.
 
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::account::Nothing;
-use super::arguments::{Degrees, List, Text, Whole, arguments};
-use super::tool::{Call, Effect, Reply, Tool};
-use kroger_core::catalog::location::{Day, Hours, LocationId, Store, WEEK};
-use kroger_core::catalog::locations::{self, LARGEST_RADIUS, Near, StoreQuery, StoresFound};
+use super::call::Call;
+use super::tool::{Effect, Reply, Tool};
+use crate::fields::values::{Degrees, List, Text, Whole};
+use crate::fields::{Nothing, arguments};
+use kroger_core::catalog::location::{Day, Hours, Location, LocationId, WEEK};
+use kroger_core::catalog::locations::{self, LARGEST_RADIUS, LocationQuery, LocationsFound, Near};
 use kroger_core::catalog::preferred_location;
-use kroger_core::failure::Failure;
+use kroger_core::failure::{Failure, NextStep};
 
-/// A store as a model names it; only an id names one.
-pub(super) type StoreArgument = Text;
+/// A location as a model names it: by its id.
+pub(super) type LocationArgument = Text;
 
-/// What more than these is of no use for a choice.
+/// The most locations listed for a zip code. More would not help to choose.
 const CANDIDATES: u32 = 5;
 
-/// The store that is named, if one is. A zip code in its place is answered with
-/// the stores near it: which of them is meant is not guessed.
-pub(super) fn store_argument(call: &Call<'_>, given: Option<StoreArgument>) -> Result<Option<LocationId>, Failure> {
-    given.map(|text| store_id(call, &text.0)).transpose()
+/// Reads the location, if one is given. Answers a zip code in its place with the locations near it, and does not
+/// guess which one is meant.
+pub(super) fn location_argument(
+    call: &Call<'_>,
+    given: Option<LocationArgument>,
+) -> Result<Option<LocationId>, Failure> {
+    given.map(|text| location_id(call, &text.0)).transpose()
 }
 
-fn store_id(call: &Call<'_>, text: &str) -> Result<LocationId, Failure> {
-    // A number lost the zeros before it.
+fn location_id(call: &Call<'_>, text: &str) -> Result<LocationId, Failure> {
+    // A model that wrote a number lost its leading zeros.
     let padded = if text.bytes().all(|byte| byte.is_ascii_digit()) && (6..8).contains(&text.len()) {
         format!("{text:0>8}")
     } else {
@@ -36,31 +40,28 @@ fn store_id(call: &Call<'_>, text: &str) -> Result<LocationId, Failure> {
         Err(allowed) => allowed,
     };
     let Ok(near) = Near::zip_code(text) else {
-        return Err(Failure { next_step: FIND.to_owned(), ..Failure::invalid_argument("store_id", allowed) });
+        return Err(Failure { next: NextStep::SearchLocations, ..Failure::invalid_argument("store_id", allowed) });
     };
-    let query = StoreQuery { near: Some(near), limit: Some(CANDIDATES), ..StoreQuery::default() };
-    let found = locations::find_stores(call.cx, call.user, &query)?;
-    let listed: Vec<String> = found.stores.iter().map(|store| format!("\n- {}", line(store))).collect();
-    let detail = format!("`store_id` is a zip code, not a store. Stores near it: {}", listed.concat());
-    Err(Failure { detail, next_step: CHOOSE.to_owned(), ..Failure::invalid_argument("store_id", allowed) })
+    let query = LocationQuery { near: Some(near), limit: Some(CANDIDATES), ..LocationQuery::default() };
+    let found = locations::find_locations(call.cx, call.user, &query)?;
+    let listed: Vec<String> = found.locations.iter().map(|store| format!("\n- {}", line(store))).collect();
+    let question = format!("it is a zip code, not a store. Stores near it: {}", listed.concat());
+    Err(Failure { next: NextStep::AskWhich, ..Failure::invalid_argument("store_id", &question) })
 }
 
-const FIND: &str = "Call find_stores with a zip code; each store has its id.";
-const CHOOSE: &str = "Ask the user which store is meant, then call again with its id.";
-
 arguments! {
-    /// What `find_stores` takes.
+    /// The arguments of `find_stores`.
     FindInput {
-        /// 5 digits; the configured one if absent.
+        /// 5 digits; the configured zip code if absent.
         zip_code: Option<Text>,
         /// Degrees north, with longitude, instead of a zip code.
         latitude: Option<Degrees<90>>,
         /// Degrees east; west is negative.
         longitude: Option<Degrees<180>>,
         radius_miles: Option<Whole<1, LARGEST_RADIUS>>,
-        /// As list_chains has it: KROGER, RALPHS, KING SOOPERS.
+        /// A name from list_chains: KROGER, RALPHS, KING SOOPERS.
         chain: Option<Text>,
-        /// Ids as list_departments has them; a store must have all of them.
+        /// Ids from list_departments; a store must have all of them.
         departments: Option<List<Text>>,
         /// 5 if absent.
         limit: Option<Whole<1, 200>>,
@@ -68,8 +69,8 @@ arguments! {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct Stores {
-    stores: Vec<StoreLine>,
+pub(super) struct Locations {
+    stores: Vec<LocationLine>,
     #[serde(skip_serializing_if = "Option::is_none")]
     near: Option<String>,
     radius_miles: u32,
@@ -78,7 +79,7 @@ pub(super) struct Stores {
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct StoreLine {
+pub(super) struct LocationLine {
     store_id: String,
     name: String,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -88,8 +89,8 @@ pub(super) struct StoreLine {
     phone: Option<String>,
 }
 
-impl From<&Store> for StoreLine {
-    fn from(store: &Store) -> Self {
+impl From<&Location> for LocationLine {
+    fn from(store: &Location) -> Self {
         Self {
             store_id: store.id.as_str().to_owned(),
             name: store.name.clone(),
@@ -100,7 +101,7 @@ impl From<&Store> for StoreLine {
     }
 }
 
-pub(super) fn line(store: &Store) -> String {
+pub(super) fn line(store: &Location) -> String {
     format!("{} {}, {}", store.id.as_str(), store.name, store.address.line())
 }
 
@@ -111,25 +112,25 @@ impl Tool for FindStores {
     const NAME: &'static str = "find_stores";
     const TITLE: &'static str = "Find stores";
     const DESCRIPTION: &'static str =
-        "Finds Kroger stores, of all its chains, near a zip code or a place, nearest first.";
+        "Finds stores of Kroger and its chains near a zip code or a place, the nearest first.";
     const EFFECT: Effect = Effect::Looks;
     const ASKS_KROGER: bool = true;
     type Input = FindInput;
-    type Output = Stores;
+    type Output = Locations;
 
-    fn run(call: &Call<'_>, input: FindInput) -> Result<Reply<Stores>, Failure> {
+    fn run(call: &Call<'_>, input: FindInput) -> Result<Reply<Locations>, Failure> {
         let (query, note) = query(input)?;
-        let mut found = locations::find_stores(call.cx, call.user, &query)?;
+        let mut found = locations::find_locations(call.cx, call.user, &query)?;
         found.notes.extend(note);
         let text = found_text(&found);
-        let stores = found.stores.iter().map(StoreLine::from).collect();
-        let value = Stores { stores, near: found.near, radius_miles: found.radius_miles, notes: found.notes };
+        let stores = found.locations.iter().map(LocationLine::from).collect();
+        let value = Locations { stores, near: found.near, radius_miles: found.radius_miles, notes: found.notes };
         Ok(Reply { value, text })
     }
 }
 
-/// What to look for, and what was corrected to get it.
-fn query(input: FindInput) -> Result<(StoreQuery, Option<String>), Failure> {
+/// The query, and a note about a correction of the input.
+fn query(input: FindInput) -> Result<(LocationQuery, Option<String>), Failure> {
     let (near, note) = match (input.zip_code, input.latitude, input.longitude) {
         (Some(zip), None, None) => zip_code(&zip.0).map(|(near, note)| (Some(near), note))?,
         (None, Some(latitude), Some(longitude)) => {
@@ -141,7 +142,7 @@ fn query(input: FindInput) -> Result<(StoreQuery, Option<String>), Failure> {
             return Err(Failure::invalid_argument("zip_code", allowed));
         }
     };
-    let query = StoreQuery {
+    let query = LocationQuery {
         near,
         radius_miles: input.radius_miles.map(|radius| radius.0),
         chain: input.chain.map(|chain| chain.0),
@@ -151,7 +152,7 @@ fn query(input: FindInput) -> Result<(StoreQuery, Option<String>), Failure> {
     Ok((query, note))
 }
 
-/// A number lost the zeros before it, of which a zip code has two at most.
+/// Reads a zip code. A number lost its leading zeros; a zip code has two of them at most.
 fn zip_code(text: &str) -> Result<(Near, Option<String>), Failure> {
     let has_lost_zeros = (3..5).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
     let zip = if has_lost_zeros { format!("{text:0>5}") } else { text.to_owned() };
@@ -159,10 +160,10 @@ fn zip_code(text: &str) -> Result<(Near, Option<String>), Failure> {
     Ok((near, has_lost_zeros.then(|| format!("The zip code {text} was read as {zip}."))))
 }
 
-fn found_text(found: &StoresFound) -> String {
-    let mut lines: Vec<String> = found.stores.iter().map(|store| format!("- {}", line(store))).collect();
+fn found_text(found: &LocationsFound) -> String {
+    let mut lines: Vec<String> = found.locations.iter().map(|store| format!("- {}", line(store))).collect();
     lines.extend(found.notes.iter().cloned());
-    let next = match (found.stores.is_empty(), found.radius_miles < LARGEST_RADIUS) {
+    let next = match (found.locations.is_empty(), found.radius_miles < LARGEST_RADIUS) {
         (true, true) => "Next: try a larger radius_miles or another zip code.",
         (true, false) => "Next: try another zip code.",
         _ => "Next: set_preferred_store with the id that the user chooses; prices and stock are then that store's.",
@@ -172,18 +173,18 @@ fn found_text(found: &StoresFound) -> String {
 }
 
 arguments! {
-    /// For one store.
-    StoreInput {
-        /// 8 letters or digits, as find_stores gives it.
-        store_id: StoreArgument,
+    /// The argument of the tools for one store.
+    LocationInput {
+        /// 8 letters or digits, from find_stores.
+        store_id: LocationArgument,
     }
 }
 
 #[derive(Serialize, JsonSchema)]
-pub(super) struct StoreDetails {
+pub(super) struct LocationDetails {
     #[serde(flatten)]
-    line: StoreLine,
-    /// Each day's, at the store's time.
+    line: LocationLine,
+    /// The hours of each day, in the store's time zone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     hours: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -201,11 +202,11 @@ impl Tool for GetStore {
     const DESCRIPTION: &'static str = "Shows one store: address, phone, opening hours, departments.";
     const EFFECT: Effect = Effect::Looks;
     const ASKS_KROGER: bool = true;
-    type Input = StoreInput;
-    type Output = StoreDetails;
+    type Input = LocationInput;
+    type Output = LocationDetails;
 
-    fn run(call: &Call<'_>, input: StoreInput) -> Result<Reply<StoreDetails>, Failure> {
-        let store = locations::store(call.cx, call.user, &store_id(call, &input.store_id.0)?)?;
+    fn run(call: &Call<'_>, input: LocationInput) -> Result<Reply<LocationDetails>, Failure> {
+        let store = locations::location(call.cx, call.user, &location_id(call, &input.store_id.0)?)?;
         let hours = store.hours.as_ref().map(hours).unwrap_or_default();
         let open = if hours.is_empty() { String::new() } else { format!("\nOpen: {}", hours.join("; ")) };
         let text = format!("{}{open}\nNext: set_preferred_store makes it the user's store.", line(&store));
@@ -213,8 +214,8 @@ impl Tool for GetStore {
     }
 }
 
-fn details(store: &Store, hours: Vec<String>) -> StoreDetails {
-    StoreDetails {
+fn details(store: &Location, hours: Vec<String>) -> LocationDetails {
+    LocationDetails {
         line: store.into(),
         hours,
         timezone: store.hours.as_ref().and_then(|hours| hours.timezone.clone()),
@@ -222,7 +223,7 @@ fn details(store: &Store, hours: Vec<String>) -> StoreDetails {
     }
 }
 
-/// Days alike are told together: `monday-friday 06:00-23:00`.
+/// Groups days with equal hours: `monday-friday 06:00-23:00`.
 fn hours(hours: &Hours) -> Vec<String> {
     if hours.open_24_hours {
         return vec!["every day, 24 hours".to_owned()];
@@ -251,15 +252,15 @@ pub(super) struct SetPreferredStore;
 impl Tool for SetPreferredStore {
     const NAME: &'static str = "set_preferred_store";
     const TITLE: &'static str = "Choose the user's store";
-    const DESCRIPTION: &'static str = "Remembers the store the user shops at: prices, stock and aisles are then its. Only \
-        what the user chose.";
+    const DESCRIPTION: &'static str = "Remembers the user's choice of store. Prices, stock and aisles are then those of this \
+        store. Set only a store that the user chose.";
     const EFFECT: Effect = Effect::Sets;
     const ASKS_KROGER: bool = true;
-    type Input = StoreInput;
-    type Output = StoreLine;
+    type Input = LocationInput;
+    type Output = LocationLine;
 
-    fn run(call: &Call<'_>, input: StoreInput) -> Result<Reply<StoreLine>, Failure> {
-        let store = preferred_location::set(call.cx, call.user, &store_id(call, &input.store_id.0)?)?;
+    fn run(call: &Call<'_>, input: LocationInput) -> Result<Reply<LocationLine>, Failure> {
+        let store = preferred_location::set(call.cx, call.user, &location_id(call, &input.store_id.0)?)?;
         let text =
             format!("The user's store is now {}.\nNext: search_products shows its prices and stock.", line(&store));
         Ok(Reply { value: (&store).into(), text })
@@ -273,7 +274,7 @@ pub(super) struct Chains {
 
 #[derive(Serialize, JsonSchema)]
 struct ChainLine {
-    /// As find_stores wants it.
+    /// The name to give find_stores.
     chain: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     name: Option<String>,
@@ -285,7 +286,7 @@ pub(super) struct ListChains;
 impl Tool for ListChains {
     const NAME: &'static str = "list_chains";
     const TITLE: &'static str = "List chains";
-    const DESCRIPTION: &'static str = "Lists the chains that belong to Kroger, by the names that find_stores takes.";
+    const DESCRIPTION: &'static str = "Lists Kroger's chains by the names that find_stores takes.";
     const EFFECT: Effect = Effect::Looks;
     const ASKS_KROGER: bool = true;
     type Input = Nothing;

@@ -1,4 +1,4 @@
-//! `/mcp`, asked as a client asks it, in a world of its own.
+//! Calls `/mcp` as a client does, in a world of its own.
 
 use std::sync::Arc;
 
@@ -6,9 +6,10 @@ use axum::body::Bytes;
 use http::Request;
 use serde_json::{Value, json};
 
-use crate::http::{Service, SharedPorts, block_on};
+use crate::edge::{SharedPorts, block_on};
+use crate::http::Service;
 use kroger_core::settings::Settings;
-use kroger_core::testing::World;
+use kroger_core::testing::TestWorld;
 
 mod account;
 mod cart;
@@ -22,11 +23,11 @@ const UPC: &str = "0001111041700";
 const STORE: &str = "01400376";
 
 struct Server {
-    world: Arc<World>,
+    world: Arc<TestWorld>,
     service: Service,
 }
 
-/// On `localhost:9004`, with the app's credentials.
+/// A server on `localhost:9004`, with the app's credentials.
 fn server() -> Server {
     server_with(&[])
 }
@@ -35,7 +36,7 @@ fn server_with(variables: &[(&str, &str)]) -> Server {
     let own = [("KROGER_CLIENT_ID", "app"), ("KROGER_CLIENT_SECRET", "canary-secret")];
     let variables = own.iter().chain(variables).map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
     let settings = Arc::new(Settings::from_variables(variables).unwrap());
-    let world = Arc::new(World::new().with_optional_buckets());
+    let world = Arc::new(TestWorld::new().with_optional_buckets());
     Server { world, service: Service::new(Ok(settings)) }
 }
 
@@ -45,7 +46,7 @@ fn signed_in() -> Server {
     server
 }
 
-/// With prices and stock, and the app's token granted.
+/// A server with a location for prices and stock, and with the app's token.
 fn shop() -> Server {
     let server = server_with(&[("KROGER_DEFAULT_STORE_ID", STORE), ("KROGER_DEFAULT_ZIP_CODE", "45039")]);
     server.world.answer(200, r#"{"access_token":"canary-app","expires_in":1800}"#);
@@ -104,7 +105,7 @@ impl Outcome {
         self.0["content"][0]["text"].as_str().unwrap()
     }
 
-    /// What is structured in a result that is no error.
+    /// The `structuredContent` of a result that is no error.
     #[track_caller]
     fn value(&self) -> &Value {
         assert_eq!(self.0["isError"], false, "{}", self.0);
@@ -120,19 +121,19 @@ impl Outcome {
 }
 
 impl Server {
-    /// By the address that a person pastes.
+    /// Signs in by the address that a person pastes.
     fn sign_in(&self) {
         let link = self.call("sign_in", &json!({ "browser": "elsewhere" })).value()["url"].as_str().unwrap().to_owned();
         self.world.answer_with_tokens("canary-access-1", "canary-refresh-1");
         self.call("complete_sign_in", &json!({ "redirect_url": redirected(&link) })).value();
     }
 
-    /// Kroger answers the next request so.
+    /// Sets Kroger's answer to the next request.
     fn answer(&self, data: &Value) {
         self.world.answer(200, json!({ "data": data }).to_string());
     }
 
-    /// What was asked of Kroger last.
+    /// The path of the last request to Kroger.
     fn asked(&self) -> String {
         self.world.sent().last().map(|request| request.path.clone()).unwrap_or_default()
     }
@@ -155,7 +156,7 @@ impl Server {
         self.post_text(&[&[("accept", "application/json, text/event-stream")], headers].concat(), &body.to_string())
     }
 
-    /// What is no message, too.
+    /// Posts any text, even one that is no message.
     fn post_text(&self, headers: &[(&str, &str)], body: &str) -> http::Response<Bytes> {
         let mut request = Request::post("http://localhost:9004/mcp")
             .header("host", "localhost:9004")
@@ -167,12 +168,12 @@ impl Server {
         block_on(self.service.serve(request.body(body.to_owned().into()).unwrap(), world))
     }
 
-    /// The answer to a request of revision 2026-07-28 of a client without abilities.
+    /// Asks by revision 2026-07-28, as a client without capabilities.
     fn ask(&self, method: &str, params: Value) -> Value {
         self.ask_as(&json!({}), method, params)
     }
 
-    /// The same of a client with these.
+    /// Asks by revision 2026-07-28, as a client with these capabilities.
     fn ask_as(&self, capabilities: &Value, method: &str, mut params: Value) -> Value {
         params["_meta"] = json!({
             "io.modelcontextprotocol/protocolVersion": "2026-07-28",
@@ -188,7 +189,7 @@ impl Server {
         json_of(&self.post(&headers, &body))
     }
 
-    /// What a tool answers, which must be of the form that it says.
+    /// Calls a tool. Its answer must match its output schema.
     #[track_caller]
     fn call(&self, tool: &str, arguments: &Value) -> Outcome {
         let answer = self.ask("tools/call", json!({ "name": tool, "arguments": arguments }));
@@ -204,7 +205,7 @@ impl Server {
     }
 }
 
-/// That `value` is of the form of `schema`, and has nothing that it does not name.
+/// Checks that `value` matches `schema` and has no field that the schema does not name.
 #[track_caller]
 fn assert_form(value: &Value, schema: &Value, place: &str) {
     let kind = schema["type"].as_str().unwrap_or_else(|| panic!("{place}: {schema}"));

@@ -9,22 +9,13 @@ use schemars::generate::SchemaSettings;
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::arguments::Argument;
-use super::consent::Means;
-use kroger_core::Context;
-use kroger_core::failure::{Code, Failure};
-use kroger_core::user::UserId;
+use super::call::Call;
+use super::told::Told;
+use crate::fields::{Field, Place};
+use kroger_core::failure::Failure;
 
 /// Where the same facts as in the text of an error are, for programs.
 pub(super) const PROBLEM: &str = "kroger-mcp/problem";
-
-/// What a tool is given besides its arguments.
-pub(super) struct Call<'a> {
-    pub(super) cx: Context<'a>,
-    pub(super) user: &'a UserId,
-    /// How this client can ask the person to sign in.
-    pub(super) means: Means,
-}
 
 /// What a call changes: the hints by which a client decides whether to ask.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +45,7 @@ pub(super) trait Tool {
     const EFFECT: Effect;
     /// Whether it asks Kroger, and not only our own store.
     const ASKS_KROGER: bool;
-    type Input: Argument + JsonSchema;
+    type Input: Field + JsonSchema;
     type Output: Serialize + JsonSchema;
 
     fn run(call: &Call<'_>, input: Self::Input) -> Result<Reply<Self::Output>, Failure>;
@@ -130,7 +121,7 @@ fn tidy(schema: &mut Value) {
 }
 
 fn run<T: Tool>(call: &Call<'_>, arguments: Option<JsonObject>) -> Result<CallToolResult, Failure> {
-    let input = T::Input::read(arguments.map(Value::Object), "")?;
+    let input = T::Input::read(arguments.map(Value::Object), &Place::arguments())?;
     let reply = T::run(call, input)?;
     let value = serde_json::to_value(&reply.value).expect("results have string keys and no failing parts");
     let mut result = CallToolResult::structured(value);
@@ -138,37 +129,24 @@ fn run<T: Tool>(call: &Call<'_>, arguments: Option<JsonObject>) -> Result<CallTo
     Ok(result)
 }
 
-/// As the HTTP routes have it; but a person who declined is no wrong argument,
-/// which a model would correct and send again.
-fn word(code: Code) -> &'static str {
-    match code {
-        Code::SignInDeclined => "sign_in_declined",
-        code => code.as_str(),
-    }
-}
-
 /// The failure as the model reads it. Its structure is in `_meta`: what is in
 /// `structuredContent` some clients hold against the output schema.
-pub(super) fn failed(failure: &Failure) -> CallToolResult {
-    let code = word(failure.code);
-    let mut text = format!("{code}: {}\n\nNext: {}", failure.detail, failure.next_step);
-    let retry_after = failure.retry_after.map(|wait| wait.as_secs().max(1));
+pub(super) fn failed(told: &Told) -> CallToolResult {
+    let Told { code, detail, next_step, retry_after, link } = told;
+    let mut text = format!("{code}: {detail}\n\nNext: {next_step}");
+    let retry_after = retry_after.map(|wait| wait.as_secs().max(1));
     if let Some(seconds) = retry_after {
         let _ = write!(text, "\nTry again after {seconds} s.");
     }
-    if let Some(link) = &failure.authorization_url {
+    if let Some(link) = link {
         let _ = write!(text, "\nLink for the user: {link}");
     }
-    let mut problem = json!({
-        "code": code,
-        "detail": failure.detail,
-        "retryable": retry_after.is_some(),
-        "action": failure.next_step,
-    });
+    let mut problem =
+        json!({ "code": code, "detail": detail, "retryable": retry_after.is_some(), "action": next_step });
     if let Some(seconds) = retry_after {
         problem["retry_after"] = seconds.into();
     }
-    if let Some(link) = &failure.authorization_url {
+    if let Some(link) = link {
         problem["authorization_url"] = link.as_str().into();
     }
     let mut meta = MetaObject::default();

@@ -1,19 +1,22 @@
-//! The typed export `catalog`: translates, calls one rule, translates back.
+//! The typed export `catalog`. Translates the arguments, calls one rule, and translates the answer. Decides nothing.
 
-use super::Component;
 use super::bindings::exports::kroger::connector::cart::{Item as WitItem, Modality as WitModality};
 use super::bindings::exports::kroger::connector::catalog as wit;
 use super::bindings::kroger::connector::types::Failure as WitFailure;
+use super::component::Component;
+use super::told::unlinked;
 use super::typed::{answer, user};
+use kroger_core::cart::check::{self, Concern, Line};
 use kroger_core::cart::order::{self, Given};
-use kroger_core::catalog::check::{self, Concern, Line};
-use kroger_core::catalog::location::{Department, Hours, LocationId, Store, WEEK};
-use kroger_core::catalog::locations::{self, Near, StoreQuery};
-use kroger_core::catalog::page::Fulfillment;
-use kroger_core::catalog::preferred_location::{self, Preferred, Source};
+use kroger_core::catalog::location::{Department, Hours, Location, LocationId, WEEK};
+use kroger_core::catalog::locations::{self, LocationQuery, Near};
+use kroger_core::catalog::page_request::Fulfillment;
+use kroger_core::catalog::preferred_location::{self, Preferred, PreferredBy};
 use kroger_core::catalog::product::{Cents, Price, Product, SoldBy, Stock};
-use kroger_core::catalog::search::{self, Found, Order, ProductQuery, StockWanted};
-use kroger_core::catalog::{self};
+use kroger_core::catalog::search;
+use kroger_core::catalog::search::found::Found;
+use kroger_core::catalog::search::query::{Order, ProductQuery, StockWanted};
+use kroger_core::catalog::{one_product, profile};
 use kroger_core::failure::Failure;
 use kroger_core::item::{Item, Modality, Upc};
 
@@ -38,20 +41,20 @@ impl wit::Guest for Component {
             let read = Upc::parse(&upc).map_err(|allowed| Failure::invalid_argument("upc", allowed))?;
             let location = location_id.as_deref().map(location).transpose()?;
             let (product, location) =
-                search::product(cx, &user(cx, user_id.as_deref())?, &read.upc, location.as_ref())?;
+                one_product::product(cx, &user(cx, user_id.as_deref())?, &read.upc, location.as_ref())?;
             Ok(wit::ProductAt { product: product.into(), location_id: location.as_ref().map(id) })
         })
     }
 
     fn find_stores(user_id: Option<String>, query: wit::StoreQuery) -> Result<wit::StoresFound, WitFailure> {
         answer(|cx| {
-            let found = locations::find_stores(cx, &user(cx, user_id.as_deref())?, &store_query(query)?)?;
-            Ok(wit::StoresFound { stores: found.stores.into_iter().map(Into::into).collect(), notes: found.notes })
+            let found = locations::find_locations(cx, &user(cx, user_id.as_deref())?, &store_query(query)?)?;
+            Ok(wit::StoresFound { stores: found.locations.into_iter().map(Into::into).collect(), notes: found.notes })
         })
     }
 
     fn get_store(user_id: Option<String>, location_id: String) -> Result<wit::Store, WitFailure> {
-        answer(|cx| Ok(locations::store(cx, &user(cx, user_id.as_deref())?, &location(&location_id)?)?.into()))
+        answer(|cx| Ok(locations::location(cx, &user(cx, user_id.as_deref())?, &location(&location_id)?)?.into()))
     }
 
     fn chains(user_id: Option<String>) -> Result<Vec<wit::Chain>, WitFailure> {
@@ -70,7 +73,7 @@ impl wit::Guest for Component {
     }
 
     fn profile_id(user_id: Option<String>) -> Result<String, WitFailure> {
-        answer(|cx| Ok(catalog::profile(cx, &user(cx, user_id.as_deref())?)?.id))
+        answer(|cx| Ok(profile::profile(cx, &user(cx, user_id.as_deref())?)?.id))
     }
 
     fn preferred_store(user_id: Option<String>) -> Result<Option<wit::StoreChoice>, WitFailure> {
@@ -133,7 +136,7 @@ fn product_query(query: wit::ProductQuery) -> Result<ProductQuery, Failure> {
     })
 }
 
-fn store_query(query: wit::StoreQuery) -> Result<StoreQuery, Failure> {
+fn store_query(query: wit::StoreQuery) -> Result<LocationQuery, Failure> {
     let near = match query.near {
         None => None,
         Some(wit::Near::ZipCode(zip)) => {
@@ -143,7 +146,7 @@ fn store_query(query: wit::StoreQuery) -> Result<StoreQuery, Failure> {
             Some(Near::place(latitude, longitude).map_err(|allowed| Failure::invalid_argument("place", allowed))?)
         }
     };
-    Ok(StoreQuery {
+    Ok(LocationQuery {
         near,
         radius_miles: query.radius_miles,
         chain: query.chain,
@@ -171,7 +174,7 @@ impl From<Found> for wit::Found {
             total: found.total,
             next_start: found.next_start,
             notes: found.notes,
-            failure: found.failure.map(Into::into),
+            failure: found.failure.as_ref().map(unlinked),
         }
     }
 }
@@ -219,8 +222,8 @@ impl From<Price> for wit::Price {
     }
 }
 
-impl From<Store> for wit::Store {
-    fn from(store: Store) -> Self {
+impl From<Location> for wit::Store {
+    fn from(store: Location) -> Self {
         let (latitude, longitude) = store.place.unzip();
         let hours = store.hours.as_ref();
         Self {
@@ -258,7 +261,7 @@ impl From<Department> for wit::Department {
 
 impl From<Preferred> for wit::StoreChoice {
     fn from(preferred: Preferred) -> Self {
-        Self { location_id: id(&preferred.location), chosen: preferred.source == Source::Chosen }
+        Self { location_id: id(&preferred.location), chosen: preferred.source == PreferredBy::Chosen }
     }
 }
 

@@ -1,5 +1,5 @@
-//! The export `wasi:http/incoming-handler`: reads the request, has the routes
-//! answer it, writes the answer.
+//! The export `wasi:http/incoming-handler`: reads the request, lets the routes answer it, and writes the answer.
+//! Decides nothing about the call.
 
 use std::sync::Arc;
 
@@ -11,20 +11,27 @@ use super::bindings::wasi::http::types::{
     Fields, IncomingBody, IncomingRequest, Method, OutgoingBody, OutgoingResponse, ResponseOutparam, Scheme,
 };
 use super::bindings::wasi::io::streams::{OutputStream, StreamError};
-use super::{Component, Wasi, instance};
-use crate::http::{LARGEST_REQUEST, Malformed, block_on};
+use super::component::Component;
+use super::instance::instance;
+use super::ports::Wasi;
+use crate::edge::{LARGEST_REQUEST, block_on};
+use crate::http::{Malformed, Service};
 
 const CHUNK: u64 = 64 * 1024;
 
 impl Guest for Component {
     fn handle(request: IncomingRequest, out: ResponseOutparam) {
-        let service = &instance().service;
-        let response = match read(&request) {
-            Ok(request) => block_on(service.serve(request, Arc::new(Wasi::new()))),
-            Err(malformed) => service.refuse(malformed),
-        };
-        write(response, out);
+        answer(&instance().service, &request, out);
     }
+}
+
+/// Answers `request` by the routes of `service`.
+pub fn answer(service: &Service, request: &IncomingRequest, out: ResponseOutparam) {
+    let response = match read(request) {
+        Ok(request) => block_on(service.serve(request, Arc::new(Wasi::new()))),
+        Err(malformed) => service.refuse(malformed),
+    };
+    write(response, out);
 }
 
 fn read(incoming: &IncomingRequest) -> Result<http::Request<Bytes>, Malformed> {
@@ -43,7 +50,7 @@ fn read(incoming: &IncomingRequest) -> Result<http::Request<Bytes>, Malformed> {
     Ok(request)
 }
 
-/// `wasi:http` keeps `Host` to itself; what it says is the request's authority.
+/// Adds the header `Host`. `wasi:http` hides it and gives the authority of the request instead.
 fn add_host(request: &mut http::Request<Bytes>, incoming: &IncomingRequest) -> Result<(), Malformed> {
     let Some(authority) = incoming.authority() else { return Ok(()) };
     let value = http::HeaderValue::try_from(authority).map_err(|_| Malformed)?;
@@ -66,7 +73,7 @@ fn method(method: &Method) -> Result<http::Method, Malformed> {
     })
 }
 
-/// With scheme and authority where the host tells them.
+/// Builds the URI, with scheme and authority if the host gives them.
 fn uri(incoming: &IncomingRequest) -> Result<http::Uri, Malformed> {
     let path = incoming.path_with_query().unwrap_or_else(|| "/".to_owned());
     let path = if path.starts_with('/') { path } else { format!("/{path}") };
@@ -89,7 +96,7 @@ fn body(incoming: &IncomingRequest) -> Result<Bytes, Malformed> {
     bytes
 }
 
-/// Of a body that is too large no more than shows that it is.
+/// Reads to the first chunk past the limit, enough to report that the body is too large.
 fn read_stream(body: &IncomingBody) -> Result<Bytes, Malformed> {
     let stream = body.stream().map_err(|()| Malformed)?;
     let mut bytes = Vec::new();
@@ -103,12 +110,12 @@ fn read_stream(body: &IncomingBody) -> Result<Bytes, Malformed> {
     Ok(bytes.into())
 }
 
-/// A client that went away is no error: its call ran to the end.
+/// Writes the answer. Ignores a client that went away: its call ran to its end.
 fn write(response: http::Response<Bytes>, out: ResponseOutparam) {
     let (parts, bytes) = response.into_parts();
     let headers = Fields::new();
     for (name, value) in &parts.headers {
-        // A host refuses some names; none that the routes set.
+        // A host refuses some names. The routes set none of these.
         let _ = headers.append(name.as_str(), value.as_bytes());
     }
     let outgoing = OutgoingResponse::new(headers);

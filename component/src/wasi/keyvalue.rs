@@ -1,5 +1,5 @@
-//! `wasi:keyvalue` as the ports have it. Opens a bucket when it is first
-//! needed, keeps it for the call, and never repeats an operation.
+//! `wasi:keyvalue` for the ports. Opens a bucket at its first use and keeps it for the call. Never repeats an
+//! operation.
 
 use std::sync::OnceLock;
 
@@ -8,7 +8,7 @@ use kroger_core::ports::{Bucket, KeyPage, StoreError};
 
 /// The buckets that one call has opened.
 pub(super) struct Buckets {
-    /// The names to try for the durable one, in order.
+    /// The names to try for the durable bucket, in order.
     names: &'static [String],
     store: OnceLock<store::Bucket>,
     rescue: OnceLock<store::Bucket>,
@@ -56,7 +56,7 @@ impl Buckets {
     }
 }
 
-/// A failure to open is not remembered: the next operation tries again.
+/// Opens a bucket at its first use. Keeps no failure: the next operation tries again.
 fn opened(
     kept: &OnceLock<store::Bucket>,
     open: impl FnOnce() -> Result<store::Bucket, StoreError>,
@@ -67,7 +67,7 @@ fn opened(
     kept.get().ok_or(StoreError::Failed)
 }
 
-/// The first of `names` that the host knows.
+/// Opens the first of `names` that the host knows.
 fn open_first(names: &[String]) -> Result<store::Bucket, StoreError> {
     for name in names {
         match store::open(name) {
@@ -78,7 +78,7 @@ fn open_first(names: &[String]) -> Result<store::Bucket, StoreError> {
     Err(StoreError::NoSuchBucket)
 }
 
-/// The host's own words may carry a path, so they go no further.
+/// Sorts an error. Drops the host's own words, because they may contain a path.
 #[expect(clippy::needless_pass_by_value, reason = "for map_err")]
 fn sort(error: store::Error) -> StoreError {
     match error {

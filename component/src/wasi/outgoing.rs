@@ -1,7 +1,7 @@
-//! Sending one request to Kroger through `wasi:http/outgoing-handler`.
+//! Sends one request to Kroger through `wasi:http/outgoing-handler`.
 //!
-//! Everything is bounded by one deadline and by size. It never follows a
-//! redirect and never sends twice; what may have left is said to be unknown.
+//! One deadline and a size limit bound the exchange. It never follows a redirect and never sends twice. If the
+//! request may have left, the outcome is `Unknown`.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use super::bindings::wasi::http::types::{
 };
 use super::bindings::wasi::io::poll::{Pollable, poll};
 use super::bindings::wasi::io::streams::{InputStream, OutputStream, StreamError};
-use super::{monotonic_now, nanos};
+use super::clock::{monotonic_now, nanos};
 use kroger_core::ports::{Method, Request, Response, SendError};
 
-/// No answer of Kroger's comes near.
+/// The largest answer that is read. Kroger's answers are far smaller.
 const LARGEST_BODY: usize = 1024 * 1024;
 const CHUNK: u64 = 64 * 1024;
 
@@ -28,7 +28,7 @@ pub(super) fn send(base: &Url, request: &Request, timeout: Duration) -> Result<R
     let outgoing = outgoing(base, request).ok_or(SendError::NotSent)?;
     let body = outgoing.body().map_err(|()| SendError::NotSent)?;
     let answer = outgoing_handler::handle(outgoing, Some(options(timeout))).map_err(|error| sort(&error))?;
-    // Where the body does not go through, the answer says why.
+    // If the body cannot be sent, the answer says why.
     write_body(body, &request.body, &mut deadline);
     let response = wait(&answer, &mut deadline)?;
     Ok(Response {
@@ -39,7 +39,7 @@ pub(super) fn send(base: &Url, request: &Request, timeout: Duration) -> Result<R
     })
 }
 
-/// None where the host does not take its parts for a request.
+/// Builds the request. `None` if the host refuses a part of it.
 fn outgoing(base: &Url, request: &Request) -> Option<OutgoingRequest> {
     let headers = Fields::new();
     for (name, value) in &request.headers {
@@ -68,8 +68,8 @@ fn scheme(base: &Url) -> Scheme {
     if base.scheme() == "https" { Scheme::Https } else { Scheme::Http }
 }
 
-/// Connecting gets half of the time, so that a connection that never came is
-/// told apart from an answer that never came. A host may ignore these.
+/// Sets the timeouts. Connecting gets half of the time, so that a failed connection can be told from a missing
+/// answer. A host may ignore these options.
 fn options(timeout: Duration) -> RequestOptions {
     let options = RequestOptions::new();
     let _ = options.set_connect_timeout(Some(nanos(timeout / 2)));
@@ -137,7 +137,7 @@ fn read_until(stream: &InputStream, deadline: &mut Deadline) -> Result<Vec<u8>, 
     }
 }
 
-/// When all of it must be done, by the monotonic clock.
+/// The end of the exchange, by the monotonic clock.
 struct Deadline {
     at: Duration,
     timer: Pollable,
@@ -149,11 +149,10 @@ impl Deadline {
         Self { at, timer: monotonic_clock::subscribe_instant(nanos(at)) }
     }
 
-    /// Waits until `ready` is; none where the deadline comes first.
+    /// Waits until `ready` is ready. `None` if the deadline comes first.
     ///
-    /// Who wakes long after the deadline was stopped, not kept waiting, and an
-    /// answer may have come meanwhile: it is given a moment to get through. The
-    /// answer to a refresh is the only copy of a sign-in.
+    /// A process that resumes long after the deadline was suspended. Its answer may have arrived meanwhile, so it
+    /// gets a moment more. The answer to a refresh is the only copy of a sign-in.
     fn wait_for(&mut self, ready: &Pollable) -> Option<()> {
         const STOPPED: Duration = Duration::from_secs(1);
         const MOMENT: Duration = Duration::from_secs(2);
@@ -170,8 +169,8 @@ impl Deadline {
     }
 }
 
-/// Not sent: only what happens before the first byte of a request leaves.
-/// An alert of TLS may come at any time, so it proves nothing.
+/// Sorts an error by whether the request left. `NotSent` is only for errors that come before the first byte. A TLS
+/// alert may come at any time, so it proves nothing.
 fn sort(error: &ErrorCode) -> SendError {
     match error {
         ErrorCode::DnsTimeout

@@ -1,6 +1,6 @@
-//! The typed exports: `authorization`, `tokens`, `cart`, `quotas`, `maintenance`
-//! and `migration`; `catalog` is beside.
-//! Each translates its arguments, calls one rule, and translates the answer.
+//! The typed exports: `authorization`, `tokens`, `cart`, `quotas`, `maintenance` and `migration`. The export
+//! `catalog` has a file of its own. Each translates its arguments, calls one rule, and translates the answer. None
+//! decides anything.
 
 use std::time::Duration;
 
@@ -8,46 +8,37 @@ use super::bindings::exports::kroger::connector::{
     authorization as wit_authorization, cart as wit_cart, maintenance as wit_maintenance, migration as wit_migration,
     quotas as wit_quotas, tokens as wit_tokens,
 };
-use super::bindings::kroger::connector::types::{Failure as WitFailure, FailureCode};
-use super::{Component, with_context};
+use super::bindings::kroger::connector::types::Failure as WitFailure;
+use super::component::Component;
+use super::ports::with_context;
+use super::told::{WAYS, misconfigured, told};
+use crate::words;
 use kroger_core::Context;
 use kroger_core::cart::ledger::IdempotencyKey;
 use kroger_core::cart::order::{self, Given};
 use kroger_core::cart::{self, Added};
-use kroger_core::failure::{Code, Failure};
-use kroger_core::grant::attempts::Outcome;
+use kroger_core::failure::Failure;
+use kroger_core::grant::attempts::AttemptOutcome;
 use kroger_core::grant::lineage::Source;
-use kroger_core::grant::success_rate;
-use kroger_core::grant::tokens::{self, State, Status};
+use kroger_core::grant::status::{self, Status, TokenState};
+use kroger_core::grant::{on_demand, success_rate};
 use kroger_core::item::Modality;
+use kroger_core::kroger::limits::Endpoint;
 use kroger_core::ports::{StoreError, Timestamp};
+use kroger_core::scope::Scope;
 use kroger_core::secret::Secret;
 use kroger_core::service::credentials::{self, Credentials};
 use kroger_core::service::maintenance;
 use kroger_core::service::validation::{self, Check, Reach, Validation};
-use kroger_core::settings::{EnvironmentPair, Scope, SettingError};
-use kroger_core::sign_in::{authorization, import};
-use kroger_core::upstream::quota::{self, Endpoint, Standing};
+use kroger_core::settings::EnvironmentPair;
+use kroger_core::sign_in::{authorization, exchange, import, pending, sign_out};
+use kroger_core::upstream::quota::{self, QuotaStatus};
 use kroger_core::user::UserId;
 
-/// Runs `rule`, and sorts what goes wrong before and in it.
+/// Runs `rule` with the settings and ports of this call. Answers its failure, or the failure of wrong settings.
 pub(super) fn answer<T>(rule: impl FnOnce(Context<'_>) -> Result<T, Failure>) -> Result<T, WitFailure> {
-    match with_context(rule) {
-        Ok(result) => result.map_err(Into::into),
-        Err(errors) => Err(misconfigured(errors)),
-    }
-}
-
-/// The operator's to correct, as wrong credentials are; no code of the closed
-/// set is nearer.
-fn misconfigured(errors: &[SettingError]) -> WitFailure {
-    WitFailure {
-        code: FailureCode::ClientCredentialsRejected,
-        message: crate::http::misconfiguration(errors),
-        next_step: "Correct the settings and start the component again.".to_owned(),
-        retry_after_seconds: None,
-        authorization_url: None,
-    }
+    let told = with_context(|cx| rule(cx).map_err(|failure| told(cx, &failure)));
+    told.unwrap_or_else(|errors| Err(misconfigured(errors)))
 }
 
 pub(super) fn user(cx: Context<'_>, id: Option<&str>) -> Result<UserId, Failure> {
@@ -75,7 +66,7 @@ impl wit_authorization::Guest for Component {
 
     fn complete(code: String, state: String) -> Result<wit_authorization::SignedIn, WitFailure> {
         answer(|cx| {
-            let signed_in = authorization::complete(cx, &Secret::new(code), &state)?;
+            let signed_in = exchange::complete(cx, &Secret::new(code), &state)?;
             Ok(wit_authorization::SignedIn {
                 user_id: signed_in.grant.user_id.as_str().to_owned(),
                 expires_at: signed_in.grant.tokens.expires_at.as_secs(),
@@ -84,23 +75,23 @@ impl wit_authorization::Guest for Component {
     }
 
     fn decline(state: String) -> Result<(), WitFailure> {
-        answer(|cx| authorization::decline(cx, &state))
+        answer(|cx| exchange::decline(cx, &state))
     }
 
     fn progress(state: String) -> Result<wit_authorization::SignInProgress, WitFailure> {
         answer(|cx| {
-            let progress = authorization::progress(cx, &state);
+            let progress = pending::progress(cx, &state);
             progress.map(Into::into).map_err(|_| Failure::store_unavailable())
         })
     }
 }
 
-impl From<authorization::Progress> for wit_authorization::SignInProgress {
-    fn from(progress: authorization::Progress) -> Self {
+impl From<pending::Progress> for wit_authorization::SignInProgress {
+    fn from(progress: pending::Progress) -> Self {
         match progress {
-            authorization::Progress::Open => Self::Open,
-            authorization::Progress::Taken => Self::Taken,
-            authorization::Progress::Over => Self::Over,
+            pending::Progress::Open => Self::Open,
+            pending::Progress::Taken => Self::Taken,
+            pending::Progress::Over => Self::Over,
         }
     }
 }
@@ -117,9 +108,9 @@ impl wit_tokens::Guest for Component {
     fn refresh(user_id: Option<String>) -> Result<wit_tokens::TokenStatus, WitFailure> {
         answer(|cx| {
             let user = user(cx, user_id.as_deref())?;
-            let grant = tokens::refresh(cx, &user)?;
-            let status = tokens::status(cx, &user.key()).ok().flatten();
-            let status = status.unwrap_or(Status { grant, state: State::Valid, last_error: None });
+            let grant = on_demand::refresh(cx, &user)?;
+            let status = status::status(cx, &user.key()).ok().flatten();
+            let status = status.unwrap_or(Status { grant, state: TokenState::Valid, last_error: None });
             Ok(of_grant(status, cx.ports.wall_now()))
         })
     }
@@ -133,21 +124,21 @@ impl wit_tokens::Guest for Component {
     }
 
     fn forget(user_id: String) -> Result<(), WitFailure> {
-        answer(|cx| tokens::forget(cx, &user(cx, Some(&user_id))?))
+        answer(|cx| sign_out::forget(cx, &user(cx, Some(&user_id))?))
     }
 }
 
 fn status(cx: Context<'_>, user: &UserId) -> Result<Option<wit_tokens::TokenStatus>, Failure> {
-    let status = tokens::status(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
+    let status = status::status(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
     Ok(status.map(|status| of_grant(status, cx.ports.wall_now())))
 }
 
 /// The grants in the store, and the default user's pair outside it if the next call would use that.
 fn list(cx: Context<'_>, limit: usize) -> Result<Vec<wit_tokens::TokenStatus>, StoreError> {
     let now = cx.ports.wall_now();
-    let mut all: Vec<_> = tokens::all(cx, limit)?.into_iter().map(|status| of_grant(status, now)).collect();
+    let mut all: Vec<_> = status::all(cx, limit)?.into_iter().map(|status| of_grant(status, now)).collect();
     let default = &cx.settings.default_user;
-    if let Some(pair) = tokens::known(cx, default)?.outside {
+    if let Some(pair) = status::known(cx, default)?.outside {
         all.retain(|status| status.user_id != default.as_str());
         all.push(of_outside_pair(default, &pair, now));
         all.sort_by(|a, b| a.user_id.cmp(&b.user_id));
@@ -171,7 +162,7 @@ fn of_grant(Status { grant, state, last_error }: Status, now: Timestamp) -> wit_
 }
 
 fn of_outside_pair(user: &UserId, pair: &EnvironmentPair, now: Timestamp) -> wit_tokens::TokenStatus {
-    let is_valid = tokens::outside_left(pair, now).is_some();
+    let is_valid = status::outside_left(pair, now).is_some();
     wit_tokens::TokenStatus {
         user_id: user.as_str().to_owned(),
         state: if is_valid { wit_tokens::TokenState::Valid } else { wit_tokens::TokenState::Expired },
@@ -185,14 +176,14 @@ fn of_outside_pair(user: &UserId, pair: &EnvironmentPair, now: Timestamp) -> wit
     }
 }
 
-impl From<State> for wit_tokens::TokenState {
-    fn from(state: State) -> Self {
+impl From<TokenState> for wit_tokens::TokenState {
+    fn from(state: TokenState) -> Self {
         match state {
-            State::Valid => Self::Valid,
-            State::ExpiringSoon => Self::ExpiringSoon,
-            State::Expired => Self::Expired,
-            State::Reauthorize { .. } => Self::Reauthorize,
-            State::OfAnotherApp => Self::OfAnotherApp,
+            TokenState::Valid => Self::Valid,
+            TokenState::ExpiringSoon => Self::ExpiringSoon,
+            TokenState::Expired => Self::Expired,
+            TokenState::Reauthorize { .. } => Self::Reauthorize,
+            TokenState::OfAnotherApp => Self::OfAnotherApp,
         }
     }
 }
@@ -207,16 +198,16 @@ impl From<Source> for wit_tokens::TokenSource {
     }
 }
 
-impl From<Outcome> for wit_tokens::RefreshError {
-    fn from(outcome: Outcome) -> Self {
+impl From<AttemptOutcome> for wit_tokens::RefreshError {
+    fn from(outcome: AttemptOutcome) -> Self {
         match outcome {
-            Outcome::Refused => Self::Refused,
-            Outcome::ClientRefused => Self::ClientRefused,
-            Outcome::RequestRefused => Self::RequestRefused,
-            Outcome::NotSent => Self::NotSent,
-            Outcome::Busy => Self::Busy,
-            Outcome::Failed => Self::Failed,
-            Outcome::Unknown => Self::Unknown,
+            AttemptOutcome::Refused => Self::Refused,
+            AttemptOutcome::ClientRefused => Self::ClientRefused,
+            AttemptOutcome::RequestRefused => Self::RequestRefused,
+            AttemptOutcome::NotSent => Self::NotSent,
+            AttemptOutcome::Busy => Self::Busy,
+            AttemptOutcome::Failed => Self::Failed,
+            AttemptOutcome::Unknown => Self::Unknown,
         }
     }
 }
@@ -244,7 +235,7 @@ impl From<wit_tokens::Reach> for Reach {
 
 impl From<Validation> for wit_tokens::Validation {
     fn from(found: Validation) -> Self {
-        let issues = found.issues();
+        let issues = words::issues(&found, &WAYS);
         let users = found
             .users
             .into_iter()
@@ -254,7 +245,11 @@ impl From<Validation> for wit_tokens::Validation {
 }
 
 fn checks(list: Vec<Check>) -> Vec<wit_tokens::Check> {
-    let each = |Check { name, ok, detail }| wit_tokens::Check { name: name.to_owned(), ok, detail };
+    let each = |Check { name, ok, finding }| wit_tokens::Check {
+        name: name.to_owned(),
+        ok,
+        detail: words::finding(&finding, &WAYS),
+    };
     list.into_iter().map(each).collect()
 }
 
@@ -289,16 +284,16 @@ impl From<wit_cart::Item> for Given {
 impl wit_quotas::Guest for Component {
     fn rate_limits() -> Result<Vec<wit_quotas::RateLimit>, WitFailure> {
         answer(|cx| {
-            let standings = quota::standings(cx).map_err(|_| Failure::store_unavailable())?;
-            Ok(standings.iter().map(Into::into).collect())
+            let statuses = quota::statuses(cx).map_err(|_| Failure::store_unavailable())?;
+            Ok(statuses.iter().map(Into::into).collect())
         })
     }
 }
 
-impl From<&Standing> for wit_quotas::RateLimit {
-    fn from(standing: &Standing) -> Self {
+impl From<&QuotaStatus> for wit_quotas::RateLimit {
+    fn from(status: &QuotaStatus) -> Self {
         Self {
-            endpoint: match standing.endpoint {
+            endpoint: match status.endpoint {
                 Endpoint::Products => wit_quotas::Endpoint::Products,
                 Endpoint::Cart => wit_quotas::Endpoint::Cart,
                 Endpoint::Identity => wit_quotas::Endpoint::Identity,
@@ -306,12 +301,12 @@ impl From<&Standing> for wit_quotas::RateLimit {
                 Endpoint::Chains => wit_quotas::Endpoint::Chains,
                 Endpoint::Departments => wit_quotas::Endpoint::Departments,
             },
-            limit: standing.limit,
-            used: standing.used,
-            reserve: standing.reserve,
-            window_started_at: standing.window_started_at.map(Timestamp::as_secs),
-            resets_at: standing.resets_at().map(Timestamp::as_secs),
-            blocked_until: standing.blocked_until.map(Timestamp::as_secs),
+            limit: status.limit,
+            used: status.used,
+            reserve: status.reserve,
+            window_started_at: status.window_started_at.map(Timestamp::as_secs),
+            resets_at: status.resets_at().map(Timestamp::as_secs),
+            blocked_until: status.blocked_until.map(Timestamp::as_secs),
         }
     }
 }
@@ -384,8 +379,8 @@ impl wit_migration::Guest for Component {
         answer(|cx| {
             let user = user(cx, Some(&user_id))?;
             Ok(match import::import(cx, &user, &tokens.into(), expected.into())? {
-                import::Outcome::Imported => wit_migration::ImportOutcome::Imported,
-                import::Outcome::Declined(standing) => wit_migration::ImportOutcome::Declined(standing.into()),
+                import::ImportOutcome::Imported => wit_migration::ImportOutcome::Imported,
+                import::ImportOutcome::Declined(standing) => wit_migration::ImportOutcome::Declined(standing.into()),
             })
         })
     }
@@ -403,16 +398,16 @@ impl From<wit_migration::TokenPair> for import::Found {
     }
 }
 
-/// The pairs of two enums that are one: the core's and the interface's.
+/// Converts between two enums with the same variants: the core's and the interface's.
 macro_rules! same_standings {
     ($($name:ident),*) => {
-        impl From<import::Standing> for wit_migration::Standing {
-            fn from(standing: import::Standing) -> Self {
-                match standing { $(import::Standing::$name => Self::$name),* }
+        impl From<import::PairStanding> for wit_migration::Standing {
+            fn from(standing: import::PairStanding) -> Self {
+                match standing { $(import::PairStanding::$name => Self::$name),* }
             }
         }
 
-        impl From<wit_migration::Standing> for import::Standing {
+        impl From<wit_migration::Standing> for import::PairStanding {
             fn from(standing: wit_migration::Standing) -> Self {
                 match standing { $(wit_migration::Standing::$name => Self::$name),* }
             }
@@ -421,42 +416,3 @@ macro_rules! same_standings {
 }
 
 same_standings!(Absent, Dead, Newer, Older, Forgotten, Known, Useless);
-
-impl From<Failure> for WitFailure {
-    fn from(failure: Failure) -> Self {
-        // Rounded up: one second early is one refusal more.
-        let seconds = |wait: Duration| u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
-        Self {
-            code: code(failure.code),
-            message: failure.detail,
-            next_step: failure.next_step,
-            retry_after_seconds: failure.retry_after.map(seconds),
-            authorization_url: failure.authorization_url,
-        }
-    }
-}
-
-fn code(code: Code) -> FailureCode {
-    match code {
-        Code::Reauthorize => FailureCode::Reauthorize,
-        Code::TokenRejected => FailureCode::TokenRejected,
-        Code::UpstreamUnavailable => FailureCode::UpstreamUnavailable,
-        Code::UpstreamRejected | Code::UpstreamNonsense => FailureCode::UpstreamRejected,
-        Code::ClientCredentialsRejected => FailureCode::ClientCredentialsRejected,
-        Code::OutcomeUnknown => FailureCode::OutcomeUnknown,
-        Code::QuotaExhausted => FailureCode::QuotaExhausted,
-        Code::ScopeMissing => FailureCode::ScopeMissing,
-        Code::InvalidArgument
-        | Code::NoRefreshToken
-        | Code::SignInUnknown
-        | Code::SignInExpired
-        | Code::SignInUsed
-        | Code::SignInPasted
-        | Code::SignInDeclined
-        | Code::SignInRefused => FailureCode::InvalidArgument,
-        Code::IdempotencyConflict => FailureCode::IdempotencyConflict,
-        Code::IdempotencyInFlight => FailureCode::IdempotencyInFlight,
-        Code::StoreUnavailable => FailureCode::StoreUnavailable,
-        Code::NotFound => FailureCode::NotFound,
-    }
-}

@@ -1,6 +1,6 @@
 //! What the values of options may be, by the component's own rules.
 
-use kroger_core::settings::Scope;
+use kroger_core::scope::Scope;
 use kroger_core::user::UserId;
 
 /// A user id, for `--user`.

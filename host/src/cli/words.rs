@@ -1,13 +1,13 @@
 //! What the component's failures and states mean, in the words of the command line.
 //!
 //! The component's own messages are for every caller: they may name routes, which mean nothing at a
-//! terminal. Here each code has its words; a code without words keeps the component's message. This
+//! terminal. Here each code and each next step has its words; a code without words keeps the component's message. This
 //! is the only place that turns a failure into words for a person.
 
 use anyhow::{Error, anyhow};
 
 use super::print::printable;
-use crate::{Credentials, Failure, FailureCode, PassError, RefreshError, TokenState};
+use crate::{Credentials, Failure, FailureCode, NextAction, PassError, RefreshError, TokenState};
 
 /// The error that ends a command whose call failed.
 pub(super) fn error(error: PassError) -> Error {
@@ -30,24 +30,34 @@ pub(super) fn sign_in_error(error: PassError) -> Error {
 
 /// What a failure means, and what to do, in one line.
 fn failure(failure: &Failure) -> String {
-    match failure.code {
-        FailureCode::Reauthorize => "The sign-in has ended; sign in again: kroger-mcp login".to_owned(),
-        FailureCode::TokenRejected => "Kroger rejects the access token; sign in again: kroger-mcp login".to_owned(),
-        FailureCode::ScopeMissing => {
-            "The sign-in lacks a scope that this needs; sign in again: kroger-mcp login".to_owned()
+    let what = match failure.code {
+        FailureCode::Reauthorize => "The sign-in has ended.".to_owned(),
+        FailureCode::UpstreamUnavailable => "Kroger or the network failed. No sign-in is lost.".to_owned(),
+        FailureCode::StoreUnavailable => {
+            "The token store cannot be read or written. Nothing was sent, nothing was lost.".to_owned()
         }
-        FailureCode::UpstreamUnavailable => {
-            "Kroger or the network failed. No sign-in is lost. Check the network, then try again.".to_owned()
-        }
-        FailureCode::StoreUnavailable => "The token store cannot be read or written. Nothing was sent, nothing was \
-            lost. Check the store's disk space and permissions, then try again."
-            .to_owned(),
         FailureCode::NotFound => "No such user is signed in.".to_owned(),
-        FailureCode::ClientCredentialsRejected => {
-            format!("{} Correct the settings, or name another store with --store.", first_line(&failure.message))
-        }
         _ => first_line(&failure.message),
+    };
+    match next(failure.next) {
+        Some(next) => format!("{what} {next}"),
+        None => what,
     }
+}
+
+/// What to do next. `None` if the message says it.
+fn next(action: NextAction) -> Option<&'static str> {
+    Some(match action {
+        NextAction::SignIn | NextAction::SignInAgain => "Sign in: kroger-mcp login",
+        NextAction::Wait | NextAction::Repeat => "Check the network, then try again.",
+        NextAction::MendStore => "Check the store's disk space and permissions, then try again.",
+        NextAction::CorrectSettings => "Correct the settings, then try again.",
+        NextAction::UseItsSettings => {
+            "Use the settings that the sign-in was made with, name another store with --store, or forget the sign-in: \
+             kroger-mcp logout"
+        }
+        _ => return None,
+    })
 }
 
 fn first_line(message: &str) -> String {
@@ -104,6 +114,7 @@ mod tests {
         Failure {
             code,
             message: "It failed.\n\n1. Navigate to /auth/authorize".to_owned(),
+            next: NextAction::SignIn,
             next_step: "Sign the user in at /auth/authorize.".to_owned(),
             retry_after_seconds: None,
             authorization_url: None,

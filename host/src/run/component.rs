@@ -58,7 +58,7 @@ pub use bindings::exports::kroger::connector::migration::{ImportOutcome, Standin
 pub use bindings::exports::kroger::connector::tokens::{
     Check, Credentials, Reach, RefreshError, TokenSource, TokenState, TokenStatus, UserChecks, Validation,
 };
-pub use bindings::kroger::connector::types::{Failure, FailureCode};
+pub use bindings::kroger::connector::types::{Failure, FailureCode, NextAction};
 pub(crate) use bindings::wasi::keyvalue;
 use bindings::{Service, ServicePre};
 

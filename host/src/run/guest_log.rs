@@ -33,7 +33,7 @@ struct Event {
     why: Option<String>,
     outcome: Option<String>,
     duration_ms: Option<u64>,
-    generation: Option<u64>,
+    ticket: Option<String>,
     items: Option<u64>,
     doing: Option<String>,
 }
@@ -71,7 +71,7 @@ macro_rules! log_at {
             why = $event.why.as_deref(),
             outcome = $event.outcome.as_deref(),
             duration_ms = $event.duration_ms,
-            generation = $event.generation,
+            ticket = $event.ticket.as_deref(),
             items = $event.items,
             doing = $event.doing.as_deref(),
             $($more)*
@@ -183,7 +183,7 @@ mod tests {
     fn an_event_written_in_pieces_becomes_one_event_with_its_fields() {
         let text = logged(&[
             br#"{"event":"refresh","user":"abc","why":"due","out"#,
-            br#"come":"refreshed","duration_ms":12,"generation":3}"#,
+            br#"come":"refreshed","duration_ms":12,"ticket":"1.0.3"}"#,
             b"\n",
         ]);
 
@@ -193,17 +193,19 @@ mod tests {
         assert_eq!(line["fields"]["message"], "refresh");
         assert_eq!(line["fields"]["outcome"], "refreshed");
         assert_eq!(line["fields"]["duration_ms"], 12);
+        assert_eq!(line["fields"]["ticket"], "1.0.3");
         assert!(line["fields"].get("doing").is_none());
     }
 
     /// By the component's own events, so that neither side's words change alone.
     #[test]
     fn what_an_operator_must_know_is_a_warning_with_a_next_step() {
-        use kroger_core::grant::attempts::Outcome;
+        use kroger_core::grant::attempts::AttemptOutcome;
         use kroger_core::ports::Event;
 
         let user = || "abc".to_owned();
-        let refresh = |outcome| Event::Refresh { user: user(), why: "due", outcome, duration_ms: 1, generation: 1 };
+        let ticket = || "1.0.3".to_owned();
+        let refresh = |outcome| Event::Refresh { user: user(), why: "due", outcome, duration_ms: 1, ticket: ticket() };
         let level = |event: &Event| {
             let line = [serde_json::to_vec(event).unwrap(), b"\n".to_vec()].concat();
             let line: serde_json::Value = serde_json::from_str(logged(&[&line]).trim()).unwrap();
@@ -211,19 +213,21 @@ mod tests {
         };
 
         for event in [
-            refresh(Outcome::Refused.as_str()),
-            refresh(Outcome::ClientRefused.as_str()),
+            refresh(AttemptOutcome::Refused.as_str()),
+            refresh(AttemptOutcome::ClientRefused.as_str()),
             refresh("unsaved"),
             Event::CredentialsRejected,
             Event::AddUnknown { user: user(), items: 2 },
-            Event::Rescued { user: user(), generation: 1 },
+            Event::Rescued { user: user(), ticket: ticket() },
             Event::StoreTrouble { doing: "storing" },
         ] {
             assert_eq!(level(&event), ("WARN".to_owned(), true), "{event:?}");
         }
-        for event in
-            [refresh("refreshed"), refresh(Outcome::Busy.as_str()), Event::Forgotten { user: user(), generation: 1 }]
-        {
+        for event in [
+            refresh("refreshed"),
+            refresh(AttemptOutcome::Busy.as_str()),
+            Event::Forgotten { user: user(), ticket: ticket() },
+        ] {
             assert_eq!(level(&event), ("INFO".to_owned(), false), "{event:?}");
         }
     }

@@ -8,6 +8,8 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use kroger_core::settings::known::is_known;
+
 use super::refused::Refused;
 use crate::files::dotenv::{Dotenv, Malformed, read_dotenv};
 
@@ -106,7 +108,7 @@ fn check_malformed(dotenv: &Dotenv, environment: &[(String, String)]) -> Result<
 }
 
 fn is_ours(name: &str) -> bool {
-    name.starts_with("KROGER_") || name == "PORT"
+    name.starts_with("KROGER_") || is_known(name)
 }
 
 fn texts(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Vec<(String, String)>, Refused> {

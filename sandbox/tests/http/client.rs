@@ -1,4 +1,5 @@
-//! A client that shows what came over the wire, however broken: one connection per call.
+//! A client that shows what came over the wire, even if it is broken. It opens a connection for
+//! each call.
 
 use std::{
     io::{Read, Write},
@@ -8,14 +9,14 @@ use std::{
 
 use serde_json::Value;
 
-/// What came back before the connection was closed; empty if nothing did.
-pub(crate) struct Reply {
+/// The answer until the connection closed. It is empty if there was none.
+pub(crate) struct WireReply {
     pub(crate) head: String,
     pub(crate) body: String,
 }
 
-impl Reply {
-    /// `None` where the connection was closed without an answer.
+impl WireReply {
+    /// Returns `None` if the connection closed without an answer.
     pub(crate) fn status(&self) -> Option<u16> {
         self.head.split(' ').nth(1)?.parse().ok()
     }
@@ -31,18 +32,20 @@ impl Reply {
     }
 }
 
-/// `head` is the request line and the headers that matter; the rest is added.
-pub(crate) fn call(address: SocketAddr, head: &str, body: &str) -> Reply {
+/// Sends a request and reads until the connection closes.
+///
+/// `head` is the request line and the headers of interest. The client adds the others.
+pub(crate) fn call(address: SocketAddr, head: &str, body: &str) -> WireReply {
     let mut stream = send(address, head, body);
     let mut received = Vec::new();
-    // A reset is as good an end as any; what came before it counts.
+    // A reset is a normal end here: only the bytes before it count.
     let _ = stream.read_to_end(&mut received);
     let received = String::from_utf8(received).expect("the answer is text");
     let (head, body) = received.split_once("\r\n\r\n").unwrap_or_default();
-    Reply { head: head.into(), body: body.into() }
+    WireReply { head: head.into(), body: body.into() }
 }
 
-/// Sends without waiting for the answer.
+/// Sends a request and does not wait for the answer.
 pub(crate) fn send(address: SocketAddr, head: &str, body: &str) -> TcpStream {
     let mut stream = TcpStream::connect(address).expect("the sandbox listens");
     stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a timeout can be set");

@@ -1,52 +1,51 @@
-//! The ledger of cart adds that carry an idempotency key: a caller who does not
+//! The ledger of cart adds that carry an idempotency key. A caller that does not
 //! know what became of a call repeats it with its key, and nothing is added twice.
 //!
-//! claim → store the intent → read it back → look whether anyone else is at it →
-//! check both clocks → send once → store the outcome. What was sent and has no
-//! outcome is unknown for good: it is told so, and never sent again. What
-//! certainly did nothing leaves the key to the next try.
+//! An add follows [`crate::store::claim`], with one more check before it is sent: the
+//! owner looks whether another owner is at the same entry. If an add was sent and has
+//! no outcome, the outcome is unknown for good. It is told as unknown and never sent
+//! again. If a try certainly did nothing, the next try may use the key.
 //!
-//! Safety rests on order alone: an owner stores its intent and then looks for a
-//! claim after its own, a later owner claims and then looks for intents before its
-//! own, so of two one sees the other and sends nothing. Clocks only keep a
-//! process that was stopped from sending what was told as unknown meanwhile.
+//! Safety rests on order alone. An owner stores its intent and then looks for a
+//! later claim. A later owner claims and then looks for earlier intents. So one of
+//! the two sees the other and sends nothing. Clocks only keep a process that was
+//! stopped from sending an add that was told as unknown meanwhile.
 //!
-//! It holds hashes: of user and key in the names, of the items in the intents.
-//! It is bounded by the cart's quota, since a call is counted there first, and
-//! swept a day after the last try.
-//!
-//! | key | value |
-//! |---|---|
-//! | `add_claim.<entry>.<n>` | counter; who raises it to 1 owns try `n` |
-//! | `add_intent.<entry>.<n>` | an `Intent`, written once by the owner |
-//! | `add_outcome.<entry>.<n>` | a `Record` of what became of it, by the owner |
+//! The ledger never holds an item, a user or a key, only hashes: of user and key in
+//! the names, of the items in the intents. The cart's quota bounds it, since a call
+//! is counted there first. An entry is swept a day after its last try.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Code, Failure};
-use crate::grant::attempts::{CLAIM_DEATH, CLAIM_LIFE, LEASE};
-use crate::grant::lineage::SCHEMA_VERSION;
+use crate::Context;
+use crate::cart::unknown::Unknown;
+use crate::failure::{Cause, Failure, Undone};
 use crate::grant::records;
 use crate::item::Item;
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
 use crate::secret::{Fingerprint, Secret, base32_sha256};
+use crate::store::claim::{
+    self, Admission, Deed, LEASE, Leased, Obstacle, Try, TryRecords, Watch, Withdrawal, next_number, read_try,
+};
+use crate::store::codec::Stored;
+use crate::store::keys::{Key, Kind};
 use crate::user::UserId;
-use crate::{CLOCK_SKEW, Context};
 
-/// How long a key is remembered at least.
+/// The least time for which a key is remembered.
 pub const LIFETIME: Duration = Duration::from_secs(24 * 3_600);
-/// Later than anyone still goes on with it, whatever their clock says.
+/// The age at which an entry is swept: no caller goes on with it by then, whatever
+/// its clock says.
 const SWEPT_AFTER: Duration = Duration::from_secs(25 * 3_600);
-/// More tries than a patient caller makes; each costs the next one some reads.
+/// More tries than a patient caller makes. Each try costs the next one some reads.
 const MOST_TRIES: usize = 100;
 /// An outcome that the store refuses is offered to it for this long.
 const SAVE_TIME: Duration = Duration::from_secs(3);
 const SHORTEST_POLL: Duration = Duration::from_millis(5);
 const LONGEST_POLL: Duration = Duration::from_millis(500);
 
-/// What a caller names one deed by: 1 to 255 printable ASCII characters.
+/// The name that a caller gives to one add: 1 to 255 printable ASCII characters.
 /// `Debug` shows none of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdempotencyKey(Secret);
@@ -58,7 +57,7 @@ impl IdempotencyKey {
     /// § 3.3.3).
     ///
     /// # Errors
-    /// What is allowed.
+    /// The form that is allowed.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let key = if text.starts_with('"') { unquoted(text).ok_or(Self::ALLOWED)? } else { text.to_owned() };
         let is_printable = key.bytes().all(|byte| matches!(byte, b' '..=b'~'));
@@ -83,17 +82,17 @@ fn unquoted(text: &str) -> Option<String> {
 /// What became of a try.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Outcome {
+pub(crate) enum AddOutcome {
     /// Certainly not added: the key is free for the next try.
     NothingDone,
-    /// Told to whoever repeats the call.
+    /// The call ended so. A caller that repeats it is told the same.
     Ended(End),
 }
 
-/// How a call ended that is not made again.
+/// The end of a call that is not made again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum End {
+pub(crate) enum End {
     Added,
     /// It may have been added.
     Unknown(Unknown),
@@ -101,50 +100,48 @@ pub enum End {
     Unintelligible,
 }
 
-/// Why nobody can say whether an add was processed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Unknown {
-    NoAnswer,
-    Status(u16),
-    /// Success, told by something that is not Kroger's cart.
-    Foreign,
-    /// Who sent it ended before it told of an answer.
-    Abandoned,
-}
-
 /// Stored before the add is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Intent {
-    schema_version: u32,
+pub(crate) struct AddIntent {
     items: Fingerprint,
     at: Timestamp,
     lease_until: Timestamp,
 }
 
-/// Stored when its outcome is known.
+impl Leased for AddIntent {
+    fn lease_until(&self) -> Timestamp {
+        self.lease_until
+    }
+}
+
+/// Stored when the outcome of an add is known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Record {
-    schema_version: u32,
-    outcome: Outcome,
+pub(crate) struct AddRecord {
+    outcome: AddOutcome,
     at: Timestamp,
 }
 
-/// A claimed try, as far as its owner got.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Try {
-    intent: Option<Intent>,
-    record: Option<Record>,
+impl Stored for AddIntent {
+    const KIND: Kind = Kind::AddIntent;
+    const VERSION: u32 = 1;
 }
+
+impl Stored for AddRecord {
+    const KIND: Kind = Kind::AddOutcome;
+    const VERSION: u32 = 1;
+}
+
+/// A claimed try at an add, as far as its owner came.
+type AddTry = Try<AddIntent, AddRecord>;
 
 /// What the tries so far call for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Standing {
+enum EntryState {
     /// Claim this try.
     Free {
         number: u64,
     },
-    /// This try was claimed and has no intent yet: alive or dead.
+    /// This try was claimed and has no intent yet: its owner is alive or dead.
     Claimed {
         number: u64,
     },
@@ -154,96 +151,116 @@ enum Standing {
     /// The key belongs to other items.
     Conflict,
     Ended(End),
-    /// Nothing was done, and the sweep may be at it.
+    /// Nothing was done, and the sweep may be deleting the entry.
     Expired,
     TriedTooOften,
 }
 
-/// One key of one user's, for the items of one call.
-pub struct Entry<'a> {
+/// The name of an entry: a hash of the user and the key.
+pub(crate) struct EntryName(String);
+
+impl TryRecords for EntryName {
+    type Intent = AddIntent;
+    type Conclusion = AddRecord;
+
+    fn claim_key(&self, number: u64) -> String {
+        Key::AddClaim { entry: self.0.clone(), number }.to_string()
+    }
+
+    fn intent_key(&self, number: u64) -> String {
+        Key::AddIntent { entry: self.0.clone(), number }.to_string()
+    }
+
+    fn conclusion_key(&self, number: u64) -> String {
+        Key::AddOutcome { entry: self.0.clone(), number }.to_string()
+    }
+}
+
+/// The entry of one user's key, for the items of one call.
+pub(crate) struct Entry<'a> {
     cx: Context<'a>,
-    name: String,
+    name: EntryName,
     items: Fingerprint,
 }
 
-/// The right to send once. Its owner concludes it.
+/// The right to send once. The caller concludes it.
 #[derive(Debug)]
-pub struct Permit {
+pub(crate) struct Permit {
     number: u64,
 }
 
 /// What a caller may do.
 #[derive(Debug)]
-pub enum Admission {
+pub(crate) enum Passage {
     Send(Permit),
     /// An earlier call with this key ended so.
     Replay(End),
 }
 
 impl<'a> Entry<'a> {
-    /// Who is forgotten takes their keys along: another customer may sign in under
-    /// the same name.
+    /// A user who is forgotten takes the keys along: another customer may sign in
+    /// under the same name.
     ///
     /// # Errors
     /// The store cannot be read.
-    pub fn new(cx: Context<'a>, user: &UserId, key: &IdempotencyKey, items: &[Item]) -> Result<Self, Failure> {
+    pub(crate) fn new(cx: Context<'a>, user: &UserId, key: &IdempotencyKey, items: &[Item]) -> Result<Self, Failure> {
         let current = records::current(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
         let life = current.buried().map(|root| format!("{root}.")).unwrap_or_default();
         let name = base32_sha256(&format!("{}.{life}{}", user.key(), key.0.expose()));
-        Ok(Self { cx, name, items: fingerprint(items) })
+        Ok(Self { cx, name: EntryName(name), items: fingerprint(items) })
     }
 
-    /// How an earlier call with this key ended; none where a try may be made.
+    /// The end of an earlier call with this key. None: a try may be made.
     ///
     /// # Errors
-    /// What keeps the call from being made.
-    pub fn earlier(&self) -> Result<Option<End>, Failure> {
-        match self.standing()? {
-            Standing::Free { .. } | Standing::Claimed { .. } => Ok(None),
-            Standing::Ended(end) => Ok(Some(end)),
-            standing => Err(refusal(&standing)),
+    /// The reason that keeps the call from being made.
+    pub(crate) fn earlier(&self) -> Result<Option<End>, Failure> {
+        match self.state()? {
+            EntryState::Free { .. } | EntryState::Claimed { .. } => Ok(None),
+            EntryState::Ended(end) => Ok(Some(end)),
+            state => Err(refusal(&state)),
         }
     }
 
-    /// Gets the right to send, or what an earlier call ended with. The caller
-    /// sends at once or not at all.
+    /// Gets the right to send, or the end of an earlier call. The caller sends at once
+    /// or not at all.
     ///
     /// # Errors
-    /// What keeps the call from being made; nothing was sent.
-    pub fn admit(&self) -> Result<Admission, Failure> {
+    /// The reason that keeps the call from being made; nothing was sent.
+    pub(crate) fn admit(&self) -> Result<Passage, Failure> {
         const ROUNDS: u32 = 3;
 
-        let mut silent = None;
+        let mut silent = Watch::default();
         let mut poll = SHORTEST_POLL;
         let mut lost = 0;
         while lost < ROUNDS {
-            let number = match self.standing()? {
-                Standing::Free { number } => number,
-                Standing::Claimed { number } if self.seems_dead(&mut silent, number) => number + 1,
-                Standing::Claimed { .. } => {
+            let asked_at = self.cx.ports.monotonic_now();
+            let number = match self.state()? {
+                EntryState::Free { number } => number,
+                EntryState::Claimed { number } if silent.is_dead(self.cx, number, asked_at) => number + 1,
+                EntryState::Claimed { .. } => {
                     self.cx.ports.sleep(poll);
                     poll = (poll * 2).min(LONGEST_POLL);
                     continue;
                 }
-                Standing::Ended(end) => return Ok(Admission::Replay(end)),
-                standing => return Err(refusal(&standing)),
+                EntryState::Ended(end) => return Ok(Passage::Replay(end)),
+                state => return Err(refusal(&state)),
             };
-            if self.claim(number)? {
-                return Ok(Admission::Send(Permit { number }));
+            match claim::admit(self.cx, self, number).map_err(obstructed)? {
+                Admission::Act(_) => return Ok(Passage::Send(Permit { number })),
+                Admission::Lost | Admission::Withdrawn => lost += 1,
             }
-            lost += 1;
         }
-        Err(refusal(&Standing::InFlight { left: Duration::ZERO }))
+        Err(refusal(&EntryState::InFlight { left: Duration::ZERO }))
     }
 
-    /// Stores what became of the one send.
-    pub fn conclude(&self, permit: &Permit, outcome: Outcome) {
-        let record = Record { schema_version: SCHEMA_VERSION, outcome, at: self.cx.ports.wall_now() };
-        let (key, value) = (outcome_key(&self.name, permit.number), records::encode(&record));
+    /// Stores what became of the one send. A store that refuses it is asked again for
+    /// a while: without the outcome every repeat is told that it is unknown.
+    pub(crate) fn conclude(&self, permit: &Permit, outcome: AddOutcome) {
+        let record = AddRecord { outcome, at: self.cx.ports.wall_now() };
         let deadline = self.cx.ports.monotonic_now() + SAVE_TIME;
-        while self.cx.ports.set(Bucket::Store, &key, &value).is_err() {
+        while claim::conclude(self.cx, &self.name, permit.number, &record).is_err() {
             if self.cx.ports.monotonic_now() >= deadline {
-                // Whoever asks later is told that it is unknown.
                 self.cx.ports.log(&Event::StoreTrouble { doing: "storing what became of a cart add" });
                 return;
             }
@@ -251,79 +268,46 @@ impl<'a> Entry<'a> {
         }
     }
 
-    fn standing(&self) -> Result<Standing, Failure> {
-        let tries = tries(self.cx, &self.name).map_err(|_| Failure::store_unavailable())?;
-        Ok(standing(&tries, &self.items, self.cx.ports.wall_now()))
+    fn state(&self) -> Result<EntryState, Failure> {
+        let tries = read_tries(self.cx, &self.name).map_err(|_| Failure::store_unavailable())?;
+        Ok(state(&tries, &self.items, self.cx.ports.wall_now()))
+    }
+}
+
+impl Deed for Entry<'_> {
+    type Records = EntryName;
+
+    fn records(&self) -> &EntryName {
+        &self.name
     }
 
-    /// An owner gives up well before others take its claim for dead.
-    fn seems_dead(&self, silent: &mut Option<(u64, Duration)>, number: u64) -> bool {
-        let now = self.cx.ports.monotonic_now();
-        match *silent {
-            Some((seen, since)) if seen == number => now >= since + CLAIM_DEATH,
-            _ => {
-                *silent = Some((number, now));
-                false
-            }
-        }
-    }
-
-    /// Becomes the owner of try `number`. False: somebody else is at it, or this
-    /// came too late; look again.
-    fn claim(&self, number: u64) -> Result<bool, Failure> {
-        let unavailable = |_| Failure::store_unavailable();
-        let ports = self.cx.ports;
-        let (claimed_at, claimed_at_wall) = (ports.monotonic_now(), ports.wall_now());
-        if ports.increment(&claim_key(&self.name, number), 1).map_err(unavailable)? != 1 {
-            return Ok(false);
-        }
-        self.store_intent(number)?;
-        let is_alone = self.is_alone(number);
-        let now = ports.wall_now();
-        let is_in_time = ports.monotonic_now() < claimed_at + CLAIM_LIFE
-            && now >= claimed_at_wall
-            && now < claimed_at_wall + CLAIM_LIFE;
-        if is_alone == Ok(true) && is_in_time {
-            return Ok(true);
-        }
-        self.conclude(&Permit { number }, Outcome::NothingDone);
-        is_alone.map(|_| false).map_err(unavailable)
-    }
-
-    /// Durable, and really there: a store that forgets would let the next caller
-    /// add it again.
-    fn store_intent(&self, number: u64) -> Result<(), Failure> {
+    fn intent(&self, _number: u64) -> Result<Option<AddIntent>, StoreError> {
         let at = self.cx.ports.wall_now();
-        let intent = Intent { schema_version: SCHEMA_VERSION, items: self.items.clone(), at, lease_until: at + LEASE };
-        let (key, value) = (intent_key(&self.name, number), records::encode(&intent));
-        let stored = self.cx.ports.set(Bucket::Store, &key, &value).and_then(|()| self.cx.ports.read_back(&key));
-        match stored {
-            Ok(Some(stored)) if stored == value => Ok(()),
-            Ok(_) => Err(forgets()),
-            Err(_) => {
-                self.conclude(&Permit { number }, Outcome::NothingDone);
-                Err(Failure::store_unavailable())
-            }
-        }
+        let items = self.items.clone();
+        Ok(Some(AddIntent { items, at, lease_until: at + LEASE }))
     }
 
-    /// Whether nobody claimed a later try, and none of the earlier ones was, or
-    /// may yet be, sent. Asked when our own intent is stored.
+    /// Whether nobody claimed a later try, and no earlier try was sent or may still be
+    /// sent.
     fn is_alone(&self, number: u64) -> Result<bool, StoreError> {
-        if self.cx.ports.increment(&claim_key(&self.name, number + 1), 0)? > 0 {
+        if self.cx.ports.increment(&self.name.claim_key(number + 1), 0)? > 0 {
             return Ok(false);
         }
-        for earlier in 1..number {
-            let earlier = read_try(self.cx, &self.name, earlier)?.unwrap_or_default();
-            if earlier.open().is_some() || earlier.end().is_some() {
+        for number in 1..number {
+            let earlier = read_try(self.cx, &self.name, number)?;
+            if earlier.is_some_and(|earlier| earlier.is_open() || earlier.end().is_some()) {
                 return Ok(false);
             }
         }
         Ok(true)
     }
+
+    fn withdraw(&self, number: u64, _why: Withdrawal) {
+        self.conclude(&Permit { number }, AddOutcome::NothingDone);
+    }
 }
 
-/// Of the items, whatever their order.
+/// The hash of the items, whatever their order.
 fn fingerprint(items: &[Item]) -> Fingerprint {
     let mut lines: Vec<String> = items
         .iter()
@@ -333,169 +317,109 @@ fn fingerprint(items: &[Item]) -> Fingerprint {
     Secret::new(lines.join("\n")).fingerprint()
 }
 
+/// All tries, in order. None of them was folded.
+fn read_tries(cx: Context<'_>, name: &EntryName) -> Result<Vec<AddTry>, StoreError> {
+    claim::read_tries(cx, name, |_| Ok(None))
+}
+
 /// Pure.
-fn standing(tries: &[Try], items: &Fingerprint, now: Timestamp) -> Standing {
+fn state(tries: &[AddTry], items: &Fingerprint, now: Timestamp) -> EntryState {
     if tries.iter().filter_map(|each| each.intent.as_ref()).any(|intent| intent.items != *items) {
-        return Standing::Conflict;
+        return EntryState::Conflict;
     }
-    if let Some(end) = tries.iter().find_map(Try::end) {
-        return Standing::Ended(end);
+    if let Some(end) = tries.iter().find_map(AddTry::end) {
+        return EntryState::Ended(end);
     }
-    if let Some(open) = tries.iter().find_map(Try::open) {
-        return match open.left(now) {
-            Some(left) => Standing::InFlight { left },
-            None => Standing::Ended(End::Unknown(Unknown::Abandoned)),
+    if let Some(open) = tries.iter().find(|each| each.is_open()) {
+        return match open.lease_left(now) {
+            Some(left) => EntryState::InFlight { left },
+            None => EntryState::Ended(End::Unknown(Unknown::Abandoned)),
         };
     }
     if is_older_than(tries, LIFETIME, now) {
-        return Standing::Expired;
+        return EntryState::Expired;
     }
     if tries.len() >= MOST_TRIES {
-        return Standing::TriedTooOften;
+        return EntryState::TriedTooOften;
     }
-    let number = tries.len() as u64;
     match tries.last() {
-        Some(Try { intent: None, record: None }) => Standing::Claimed { number },
-        Some(Try { .. }) | None => Standing::Free { number: number + 1 },
+        Some(last) if last.is_silent() => EntryState::Claimed { number: last.number },
+        Some(_) | None => EntryState::Free { number: next_number(tries) },
     }
 }
 
-/// Whether the last that is known of the tries lies so far from `now`.
-fn is_older_than(tries: &[Try], age: Duration, now: Timestamp) -> bool {
-    let newest = tries.iter().filter_map(Try::at).max();
+/// Whether the last news of the tries lies so far from `now`.
+fn is_older_than(tries: &[AddTry], age: Duration, now: Timestamp) -> bool {
+    let newest = tries.iter().filter_map(AddTry::at).max();
     newest.is_some_and(|at| now.since(at).max(at.since(now)) >= age)
 }
 
-impl Try {
+impl AddTry {
     fn end(&self) -> Option<End> {
-        match self.record.as_ref()?.outcome {
-            Outcome::Ended(end) => Some(end),
-            Outcome::NothingDone => None,
+        match self.conclusion.as_ref()?.outcome {
+            AddOutcome::Ended(end) => Some(end),
+            AddOutcome::NothingDone => None,
         }
     }
 
-    /// The intent, where nobody knows its outcome.
-    fn open(&self) -> Option<&Intent> {
-        self.intent.as_ref().filter(|_| self.record.is_none())
-    }
-
     fn at(&self) -> Option<Timestamp> {
-        let (intent, record) = (self.intent.as_ref(), self.record.as_ref());
+        let (intent, record) = (self.intent.as_ref(), self.conclusion.as_ref());
         intent.map(|intent| intent.at).max(record.map(|record| record.at))
     }
 }
 
-impl Intent {
-    /// What is left of its lease, which counts only if it ends little more than
-    /// one lease ahead: a clock that was ahead must not hold a key.
-    fn left(&self, now: Timestamp) -> Option<Duration> {
-        let is_in_flight = now < self.lease_until && self.lease_until <= now + LEASE + CLOCK_SKEW;
-        is_in_flight.then(|| self.lease_until.since(now))
+fn refusal(state: &EntryState) -> Failure {
+    const LEAST: Duration = Duration::from_secs(1);
+    const MOST: Duration = Duration::from_secs(2);
+
+    match state {
+        EntryState::InFlight { left } => Failure::from(Cause::KeyInFlight).retry_after((*left).clamp(LEAST, MOST)),
+        EntryState::Expired => Cause::KeyExpired.into(),
+        EntryState::TriedTooOften => Cause::KeyTriedTooOften.into(),
+        EntryState::Conflict | EntryState::Free { .. } | EntryState::Claimed { .. } | EntryState::Ended(_) => {
+            Cause::KeyConflict.into()
+        }
     }
 }
 
-fn claim_key(entry: &str, number: u64) -> String {
-    format!("add_claim.{entry}.{number}")
-}
-
-fn intent_key(entry: &str, number: u64) -> String {
-    format!("add_intent.{entry}.{number}")
-}
-
-fn outcome_key(entry: &str, number: u64) -> String {
-    format!("add_outcome.{entry}.{number}")
-}
-
-/// All tries, in order.
-fn tries(cx: Context<'_>, entry: &str) -> Result<Vec<Try>, StoreError> {
-    let mut tries = Vec::new();
-    for number in 1.. {
-        let Some(found) = read_try(cx, entry, number)? else { break };
-        tries.push(found);
-    }
-    Ok(tries)
-}
-
-/// Read backwards: an outcome that was found has its intent.
-fn read_try(cx: Context<'_>, entry: &str, number: u64) -> Result<Option<Try>, StoreError> {
-    let record: Option<Record> = records::read(cx, Bucket::Store, &outcome_key(entry, number))?;
-    let intent: Option<Intent> = records::read(cx, Bucket::Store, &intent_key(entry, number))?;
-    let is_claimed = record.is_some() || intent.is_some() || cx.ports.increment(&claim_key(entry, number), 0)? > 0;
-    Ok(is_claimed.then_some(Try { intent, record }))
-}
-
-fn refusal(standing: &Standing) -> Failure {
-    const NOTHING_SENT: &str = "This call sent nothing.";
-
-    match standing {
-        Standing::InFlight { left } => Failure::new(
-            Code::IdempotencyInFlight,
-            format!("A call with this Idempotency-Key is still running. {NOTHING_SENT}"),
-            "Repeat the call with the same key and items after `retry_after`; it answers what the first call did.",
-        )
-        .retry_after((*left).clamp(Duration::from_secs(1), Duration::from_secs(2))),
-        Standing::Expired => Failure::invalid_argument(
-            "Idempotency-Key",
-            "it was used more than 24 hours ago, and nothing was added with it; use a new key",
-        ),
-        Standing::TriedTooOften => Failure::invalid_argument(
-            "Idempotency-Key",
-            &format!("it was used for {MOST_TRIES} tries, none of which added anything; use a new key"),
-        ),
-        Standing::Conflict | Standing::Free { .. } | Standing::Claimed { .. } | Standing::Ended(_) => Failure::new(
-            Code::IdempotencyConflict,
-            format!("This Idempotency-Key was used before, with other items. {NOTHING_SENT}"),
-            "Use a new key for other items; the same items with this key answer what the first call did.",
-        ),
+fn obstructed(obstacle: Obstacle) -> Failure {
+    match obstacle {
+        Obstacle::StoreFailed => Failure::store_unavailable(),
+        Obstacle::StoreForgets => Cause::StoreForgets(Undone::CartAdd).into(),
     }
 }
 
-fn forgets() -> Failure {
-    Failure::new(
-        Code::StoreUnavailable,
-        "The token store forgets what it was told, so a repeat of this cart add could not be told apart. \
-         Nothing was sent, nothing was lost.",
-        "Run the component under a host whose key-value store is durable, or leave the Idempotency-Key out.",
-    )
-}
-
-/// The entry that `key` belongs to.
-pub fn entry_of(key: &str) -> Option<&str> {
-    let (kind, rest) = key.split_once('.')?;
-    let (entry, _) = rest.split_once('.')?;
-    matches!(kind, "add_claim" | "add_intent" | "add_outcome").then_some(entry)
-}
-
-/// Deletes `entry` if it has served; answers the number of keys deleted. From
-/// its last try down, and a try's outcome last, so that whoever reads meanwhile
-/// never finds less than what was told.
-pub fn sweep(cx: Context<'_>, entry: &str) -> Result<u32, StoreError> {
-    let tries = tries(cx, entry)?;
+/// Deletes `entry` if it has served. Answers the number of keys deleted.
+///
+/// The last try goes first, and a try's outcome last. So a reader never finds less
+/// than what was told.
+pub(crate) fn sweep(cx: Context<'_>, entry: &str) -> Result<u32, StoreError> {
+    let name = EntryName(entry.to_owned());
+    let tries = read_tries(cx, &name)?;
     let now = cx.ports.wall_now();
-    if matches!(tries.last(), Some(Try { intent: None, record: None })) {
-        date(cx, entry, tries.len() as u64 + 1, now)?;
+    if tries.last().is_some_and(AddTry::is_silent) {
+        date(cx, &name, next_number(&tries), now)?;
         return Ok(0);
     }
     if !is_older_than(&tries, SWEPT_AFTER, now) {
         return Ok(0);
     }
     let mut deleted = 0;
-    for number in (1..=tries.len() as u64).rev() {
-        for key in [claim_key, intent_key, outcome_key] {
-            cx.ports.delete(Bucket::Store, &key(entry, number))?;
+    for Try { number, .. } in tries.into_iter().rev() {
+        for key in [name.claim_key(number), name.intent_key(number), name.conclusion_key(number)] {
+            cx.ports.delete(Bucket::Store, &key)?;
             deleted += 1;
         }
     }
     Ok(deleted)
 }
 
-/// A claim whose owner vanished does not tell its age. The next try is taken and
-/// nothing done with it, which tells: an owner that lives after all sees it and
-/// gives up.
-fn date(cx: Context<'_>, entry: &str, number: u64, now: Timestamp) -> Result<(), StoreError> {
-    if cx.ports.increment(&claim_key(entry, number), 1)? != 1 {
+/// Gives an age to a claim whose owner vanished: takes the next try and does nothing
+/// with it. If the owner lives after all, it sees that try and gives up.
+fn date(cx: Context<'_>, name: &EntryName, number: u64, now: Timestamp) -> Result<(), StoreError> {
+    if cx.ports.increment(&name.claim_key(number), 1)? != 1 {
         return Ok(());
     }
-    let record = Record { schema_version: SCHEMA_VERSION, outcome: Outcome::NothingDone, at: now };
-    cx.ports.set(Bucket::Store, &outcome_key(entry, number), &records::encode(&record))
+    let record = AddRecord { outcome: AddOutcome::NothingDone, at: now };
+    claim::conclude(cx, name, number, &record)
 }

@@ -1,5 +1,5 @@
-//! Reading cart items as callers give them, by whichever way they call: into
-//! items that cannot be wrong, and a note for each correction. Sends nothing.
+//! Reads cart items as callers give them, into items that cannot be wrong. Notes
+//! each correction. Sends nothing.
 
 use crate::cart::MOST_ITEMS;
 use crate::failure::Failure;
@@ -10,7 +10,7 @@ use crate::item::{Item, Modality, Quantity, Upc};
 pub struct Given {
     pub upc: String,
     pub quantity: u32,
-    /// None: the configured default.
+    /// None: the default modality.
     pub modality: Option<Modality>,
 }
 
@@ -18,18 +18,18 @@ pub struct Given {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Order {
     pub items: Vec<Item>,
-    /// One sentence for each input that was corrected.
+    /// A sentence for each corrected input.
     pub notes: Vec<String>,
 }
 
-/// Reads the only item of a call; an error names `upc` or `quantity`.
+/// Reads the single item of a call. An error names `upc` or `quantity`.
 pub fn one(given: &Given, default: Modality) -> Result<Order, Failure> {
     let mut order = Order { items: Vec::with_capacity(1), notes: Vec::new() };
     order.add(given, default, str::to_owned)?;
     Ok(order)
 }
 
-/// Reads the items of a call; an error names `items[2].upc`.
+/// Reads the items of a call. An error names its field, such as `items[2].upc`.
 pub fn many(given: &[Given], default: Modality) -> Result<Order, Failure> {
     check_count(given.len())?;
     let mut order = Order { items: Vec::with_capacity(given.len()), notes: Vec::new() };
@@ -39,7 +39,7 @@ pub fn many(given: &[Given], default: Modality) -> Result<Order, Failure> {
     Ok(order)
 }
 
-/// Refuses a call without items, or with more than Kroger is sent at once.
+/// Refuses a call with no items, or with more than [`MOST_ITEMS`].
 pub fn check_count(count: usize) -> Result<(), Failure> {
     if (1..=MOST_ITEMS).contains(&count) {
         return Ok(());
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn an_item_takes_the_default_modality_and_says_what_was_corrected() {
+    fn an_item_takes_the_default_modality_and_notes_corrections() {
         let order = one(&given("1111041700", 2), Modality::Delivery).unwrap();
 
         assert_eq!(order.items[0].upc.as_str(), "0001111041700");
@@ -76,14 +76,14 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_field_of_the_item_that_is_wrong() {
+    fn an_error_names_the_wrong_field_of_the_item() {
         let wrong = many(&[given("0001111041700", 1), given("0001111041700", 0)], Modality::Pickup).unwrap_err();
 
-        assert_eq!(wrong.detail, "`items[1].quantity` is not valid: a whole number from 1 to 999.");
+        assert_eq!(wrong, Failure::invalid_argument("items[1].quantity", "a whole number from 1 to 999"));
     }
 
     #[test]
-    fn no_item_and_too_many_are_refused() {
+    fn an_order_of_no_items_or_too_many_is_refused() {
         for count in [0, MOST_ITEMS + 1] {
             assert!(many(&vec![given("0001111041700", 1); count], Modality::Pickup).is_err(), "{count}");
         }

@@ -3,31 +3,31 @@
 //! caller's name for a user, never by Kroger's profile id.
 //!
 //! It has 50 places for each user, taken in turn.
-//!
-//! | key | value |
-//! |---|---|
-//! | `recent_add_places.<user>` | counter; its remainder by 50 is the next place |
-//! | `recent_add.<user>.<place>` | an [`Add`] |
 
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
 use crate::failure::Failure;
-use crate::grant::lineage::SCHEMA_VERSION;
-use crate::grant::records;
 use crate::item::Item;
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
-use crate::user::UserId;
+use crate::store::codec::{self, Stored};
+use crate::store::keys::{Key, Kind};
+use crate::store::ring::Ring;
+use crate::user::{UserId, UserKey};
 
 const PLACES: u64 = 50;
 
 /// One add that Kroger took.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Add {
-    schema_version: u32,
     pub added_at: Timestamp,
     pub expires_at: Timestamp,
     pub items: Vec<AddedItem>,
+}
+
+impl Stored for Add {
+    const KIND: Kind = Kind::RecentAdd;
+    const VERSION: u32 = 1;
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,8 +37,12 @@ pub struct AddedItem {
     pub modality: String,
 }
 
-fn key(user: &UserId, place: u64) -> String {
-    format!("recent_add.{}.{place}", user.key())
+fn ring(user: &UserId) -> Ring {
+    Ring { counter: Key::RecentAddPlaces { user: user.key() }, places: PLACES }
+}
+
+fn key(user: &UserKey, place: u64) -> String {
+    Key::RecentAdd { user: user.clone(), place }.to_string()
 }
 
 /// Notes an add, where that is wanted. It is done, so a log that fails does not
@@ -46,14 +50,9 @@ fn key(user: &UserId, place: u64) -> String {
 pub fn note(cx: Context<'_>, user: &UserId, items: &[Item]) {
     let Some(lifetime) = cx.settings.recent_adds else { return };
     let now = cx.ports.wall_now();
-    let add = Add {
-        schema_version: SCHEMA_VERSION,
-        added_at: now,
-        expires_at: now + lifetime,
-        items: items.iter().map(AddedItem::from).collect(),
-    };
-    let place = cx.ports.increment(&format!("recent_add_places.{}", user.key()), 1);
-    let noted = place.and_then(|place| cx.ports.set(Bucket::Store, &key(user, place % PLACES), &records::encode(&add)));
+    let add = Add { added_at: now, expires_at: now + lifetime, items: items.iter().map(AddedItem::from).collect() };
+    let place = ring(user).take(cx);
+    let noted = place.and_then(|place| cx.ports.set(Bucket::Store, &key(&user.key(), place), &codec::encode(&add)));
     if noted.is_err() {
         cx.ports.log(&Event::StoreTrouble { doing: "noting a cart add" });
     }
@@ -73,9 +72,9 @@ impl From<&Item> for AddedItem {
 pub fn view(cx: Context<'_>, user: &UserId) -> Result<Vec<Add>, Failure> {
     let now = cx.ports.wall_now();
     let mut adds = Vec::new();
-    for place in 0..PLACES {
+    for place in ring(user).all() {
         let add: Option<Add> =
-            records::read(cx, Bucket::Store, &key(user, place)).map_err(|_| Failure::store_unavailable())?;
+            codec::read(cx, Bucket::Store, &key(&user.key(), place)).map_err(|_| Failure::store_unavailable())?;
         adds.extend(add.filter(|add| now < add.expires_at));
     }
     adds.sort_by_key(|add| std::cmp::Reverse(add.added_at));
@@ -84,16 +83,16 @@ pub fn view(cx: Context<'_>, user: &UserId) -> Result<Vec<Add>, Failure> {
 
 /// Wipes all of it.
 pub fn forget(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
-    for place in 0..PLACES {
-        cx.ports.delete(Bucket::Store, &key(user, place)).map_err(|_| Failure::store_unavailable())?;
+    for place in ring(user).all() {
+        cx.ports.delete(Bucket::Store, &key(&user.key(), place)).map_err(|_| Failure::store_unavailable())?;
     }
     Ok(())
 }
 
-/// Whether the add of `key` is to be forgotten: its time is over, or the log was
+/// Whether the add at `place` is to be forgotten: its time is over, or the log was
 /// turned off.
-pub fn is_over(cx: Context<'_>, key: &str) -> Result<bool, StoreError> {
-    let add: Option<Add> = records::read(cx, Bucket::Store, key)?;
+pub(crate) fn is_over(cx: Context<'_>, user: &UserKey, place: u64) -> Result<bool, StoreError> {
+    let add: Option<Add> = codec::read(cx, Bucket::Store, &key(user, place))?;
     Ok(add.is_some_and(|add| cx.settings.recent_adds.is_none() || add.expires_at <= cx.ports.wall_now()))
 }
 
@@ -104,7 +103,7 @@ mod tests {
     use super::*;
     use crate::cart::order::{self, Given};
     use crate::settings::Settings;
-    use crate::testing::World;
+    use crate::testing::TestWorld;
 
     fn settings(hours: &str) -> Settings {
         Settings::from_variables([("KROGER_RECENT_ADDS_HOURS".to_owned(), hours.to_owned())]).unwrap()
@@ -117,7 +116,7 @@ mod tests {
 
     #[test]
     fn nothing_is_noted_unless_the_operator_turned_the_log_on() {
-        let (world, settings) = (World::new(), settings("0"));
+        let (world, settings) = (TestWorld::new(), settings("0"));
         let cx = Context { settings: &settings, ports: &world };
 
         note(cx, &settings.default_user, &items());
@@ -127,7 +126,7 @@ mod tests {
 
     #[test]
     fn what_is_noted_shows_the_newest_first_until_it_expires() {
-        let (world, settings) = (World::new(), settings("1"));
+        let (world, settings) = (TestWorld::new(), settings("1"));
         let cx = Context { settings: &settings, ports: &world };
         let user = &settings.default_user;
 
@@ -141,12 +140,12 @@ mod tests {
         assert_eq!(both.len(), 2);
         assert!(both[0].added_at > both[1].added_at);
         assert_eq!(one, both[..1]);
-        assert!(is_over(cx, &key(user, 1)).unwrap() && !is_over(cx, &key(user, 2)).unwrap());
+        assert!(is_over(cx, &user.key(), 1).unwrap() && !is_over(cx, &user.key(), 2).unwrap());
     }
 
     #[test]
     fn what_is_forgotten_is_gone_and_the_51st_takes_the_place_of_the_first() {
-        let (world, settings) = (World::new(), settings("1"));
+        let (world, settings) = (TestWorld::new(), settings("1"));
         let cx = Context { settings: &settings, ports: &world };
         let user = &settings.default_user;
 

@@ -3,14 +3,18 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::failure::Code;
+use crate::grant::on_demand;
 use crate::item::{Modality, Quantity, Upc};
+use crate::ports::SendError;
 use crate::secret::Secret;
 use crate::settings::Settings;
-use crate::testing::World;
+use crate::sign_in::{authorization, exchange};
+use crate::testing::TestWorld;
 
 #[derive(Clone)]
 struct App {
-    world: Arc<World>,
+    world: Arc<TestWorld>,
     settings: Arc<Settings>,
 }
 
@@ -19,10 +23,10 @@ impl App {
         let variables = [("KROGER_CLIENT_ID", "app"), ("KROGER_CLIENT_SECRET", "secret")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let settings = Arc::new(Settings::from_variables(variables).unwrap());
-        let app = Self { world: Arc::new(World::new()), settings };
+        let app = Self { world: Arc::new(TestWorld::new()), settings };
         let link = authorization::authorize(app.cx(), &alice(), None).unwrap();
         app.world.answer_with_tokens("A1", "R1");
-        authorization::complete(app.cx(), &Secret::new("code"), &link.state).unwrap();
+        exchange::complete(app.cx(), &Secret::new("code"), &link.state).unwrap();
         app
     }
 
@@ -43,7 +47,7 @@ impl App {
     fn reject_while_another_refreshes(&self, access_token: &str) {
         let another = self.clone();
         self.world.answer_while(401, "", move || {
-            tokens::refresh(another.cx(), &alice()).unwrap();
+            on_demand::refresh(another.cx(), &alice()).unwrap();
         });
         self.world.answer_with_tokens(access_token, access_token);
     }
@@ -75,7 +79,7 @@ fn a_rejected_token_is_refreshed_once_and_a_second_rejection_is_final() {
 }
 
 #[test]
-fn a_second_rejection_of_a_token_that_was_refreshed_meanwhile_is_none() {
+fn a_rejection_of_a_token_that_was_refreshed_meanwhile_is_not_final() {
     let app = App::signed_in();
     app.world.answer(401, "");
     app.world.answer_with_tokens("A2", "R2");
@@ -89,7 +93,7 @@ fn a_second_rejection_of_a_token_that_was_refreshed_meanwhile_is_none() {
 }
 
 #[test]
-fn tokens_that_are_refreshed_under_a_call_again_and_again_end_it_in_the_end() {
+fn a_call_ends_if_every_renewed_token_is_rejected() {
     let app = App::signed_in();
     for number in 2..20 {
         app.reject_while_another_refreshes(&format!("A{number}"));
@@ -98,11 +102,11 @@ fn tokens_that_are_refreshed_under_a_call_again_and_again_end_it_in_the_end() {
     let failure = app.add().unwrap_err();
 
     assert_eq!(failure.code, Code::TokenRejected);
-    assert_eq!(app.tokens_of_adds().len(), 1 + MOST_REJECTIONS as usize);
+    assert_eq!(app.tokens_of_adds().len(), 1 + call::MOST_REJECTIONS as usize);
 }
 
 #[test]
-fn a_second_rejection_of_a_token_that_expired_under_the_call_is_none() {
+fn a_rejection_of_a_token_that_expired_under_the_call_is_not_final() {
     let app = App::signed_in();
     app.world.answer(401, "");
     app.world.answer(200, r#"{"access_token":"A2","refresh_token":"R2","expires_in":10}"#);
@@ -116,9 +120,9 @@ fn a_second_rejection_of_a_token_that_expired_under_the_call_is_none() {
     assert_eq!(grant.tokens.access_token.expose(), "A3");
 }
 
-/// The host cuts a call off in the end, whatever it is doing then.
+/// The host cuts a call off at its own limit, even in the middle of an add.
 #[test]
-fn a_refresh_that_took_all_of_the_time_is_kept_and_no_add_is_begun_after_it() {
+fn no_add_begins_after_a_refresh_took_all_of_the_time() {
     let app = App::signed_in();
     app.world.advance(Duration::from_secs(1_800));
     let slow = app.clone();
@@ -145,7 +149,7 @@ fn an_add_of_unknown_outcome_is_in_the_log() {
 }
 
 #[test]
-fn rejected_credentials_are_in_the_log_once_however_often_they_are_tried() {
+fn rejected_credentials_are_logged_once() {
     let app = App::signed_in();
     for _ in 0..3 {
         app.world.answer(401, r#"{"error":"invalid_client"}"#);

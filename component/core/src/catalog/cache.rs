@@ -1,11 +1,12 @@
-//! Answers of Kroger's catalogue, kept for a short while so that the same
-//! question does not cost quota twice: in the volatile bucket `cache`, which the
-//! host bounds and which ends with it. A host without that bucket asks Kroger
-//! each time.
+//! Keeps answers of Kroger's catalog for a short while, so that the same question
+//! does not cost quota twice.
 //!
-//! Only what is the same for everybody is kept, never anything of a customer's.
-//! Prices and stock are good for a minute, which spans one conversation's
-//! "search, look, check"; stores move rarely and chains hardly ever.
+//! Answers lie in the volatile bucket `cache`, which the host bounds and drops at
+//! its end. On a host without that bucket every question goes to Kroger. The cache
+//! keeps only answers that are the same for everybody, never data of a customer.
+//!
+//! Prices and stock stay fresh for a minute, which spans one conversation's
+//! "search, look, check". Locations change rarely, and chains hardly ever.
 
 use std::time::Duration;
 
@@ -13,17 +14,17 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::Context;
-use crate::grant::lineage::SCHEMA_VERSION;
-use crate::grant::records;
 use crate::ports::{Bucket, Timestamp};
 use crate::secret::base32_sha256;
+use crate::store::codec::{self, Stored};
+use crate::store::keys::{Key, Kind};
 
-/// How long an answer is good for.
+/// How long an answer stays fresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Freshness {
     /// Prices and stock.
     Minute,
-    /// Stores and their hours.
+    /// Locations and their hours.
     Hour,
     /// Chains and departments.
     Day,
@@ -40,26 +41,30 @@ impl Freshness {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Kept {
-    schema_version: u32,
+pub(crate) struct Kept {
     at: Timestamp,
     answer: Value,
 }
 
-/// What was answered to a `GET` of `path` lately.
+impl Stored for Kept {
+    const KIND: Kind = Kind::Catalog;
+    const VERSION: u32 = 1;
+}
+
+/// The kept answer to a `GET` of `path`. None: there is no fresh one.
 pub(super) fn get(cx: Context<'_>, path: &str, freshness: Freshness) -> Option<Value> {
-    let kept: Kept = records::read(cx, Bucket::Cache, &key(path)).ok()??;
+    let kept: Kept = codec::read(cx, Bucket::Cache, &key(path)).ok()??;
     let now = cx.ports.wall_now();
     let is_fresh = kept.at <= now && now < kept.at + freshness.duration();
     is_fresh.then_some(kept.answer)
 }
 
-/// An answer that cannot be kept is asked for again.
+/// Keeps `answer`. On failure nothing is kept, and Kroger is asked again.
 pub(super) fn put(cx: Context<'_>, path: &str, answer: &Value) {
-    let kept = Kept { schema_version: SCHEMA_VERSION, at: cx.ports.wall_now(), answer: answer.clone() };
-    let _ = cx.ports.set(Bucket::Cache, &key(path), &records::encode(&kept));
+    let kept = Kept { at: cx.ports.wall_now(), answer: answer.clone() };
+    let _ = cx.ports.set(Bucket::Cache, &key(path), &codec::encode(&kept));
 }
 
 fn key(path: &str) -> String {
-    format!("catalog.{}", base32_sha256(path))
+    Key::Catalog { path_hash: base32_sha256(path) }.to_string()
 }

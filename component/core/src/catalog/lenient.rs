@@ -1,13 +1,14 @@
-//! Reading Kroger's JSON as it comes: what is missing, null or of the wrong
-//! type is not there, a number may be a string, a list may be its only element.
-//! Nothing here fails.
+//! Reads fields of Kroger's JSON in whatever form they come. Never fails.
+//!
+//! A field that is missing, null or of the wrong type counts as absent. A number
+//! may be a string, and a list may be its only element.
 
 use serde_json::Value;
 
-/// Texts of a peer's are not shown longer than this.
+/// The longest text to show of a peer's, in characters.
 const LONGEST_TEXT: usize = 500;
 
-/// A text that says something; a number counts as one.
+/// A text that is not blank, without control characters. A number counts as one.
 pub(super) fn text(value: &Value, name: &str) -> Option<String> {
     let text = match value.get(name)? {
         Value::String(text) => text.clone(),
@@ -19,7 +20,7 @@ pub(super) fn text(value: &Value, name: &str) -> Option<String> {
     (!clean.is_empty()).then(|| clean.to_owned())
 }
 
-/// The first of `names` that has a text.
+/// The text of the first of `names` that has one.
 pub(super) fn first_text(value: &Value, names: &[&str]) -> Option<String> {
     names.iter().find_map(|name| text(value, name))
 }
@@ -41,7 +42,7 @@ pub(super) fn count(value: &Value, name: &str) -> Option<u32> {
     (number.fract() == 0.0 && number <= f64::from(u32::MAX)).then_some(number as u32)
 }
 
-/// The first of `names` that says yes or no.
+/// The flag of the first of `names` that has one.
 pub(super) fn flag(value: &Value, names: &[&str]) -> Option<bool> {
     names.iter().find_map(|name| match value.get(*name)? {
         Value::Bool(flag) => Some(*flag),
@@ -51,7 +52,7 @@ pub(super) fn flag(value: &Value, names: &[&str]) -> Option<bool> {
     })
 }
 
-/// The elements under `name`; an object by itself is the only one.
+/// The elements of the list `name`. An object in its place is the only element.
 pub(super) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     match value.get(name) {
         Some(Value::Array(list)) => list,
@@ -60,7 +61,7 @@ pub(super) fn list<'a>(value: &'a Value, name: &str) -> &'a [Value] {
     }
 }
 
-/// The texts of a list, or the only one.
+/// The texts of the list `name`. A text in its place is the only one.
 pub(super) fn texts(value: &Value, name: &str) -> Vec<String> {
     let Some(Value::Array(list)) = value.get(name) else { return text(value, name).into_iter().collect() };
     list.iter().filter_map(|element| text(&serde_json::json!({ "": element }), "")).collect()
@@ -73,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_of_the_wrong_type_is_not_there_and_a_number_may_be_a_string() {
+    fn a_field_of_the_wrong_type_is_absent_and_a_number_may_be_a_string() {
         let value = json!({
             "a": " milk\u{1b} ", "b": 35, "c": null, "d": {}, "e": "1.99", "f": "$2", "g": -1, "h": "TRUE",
             "i": ["x", 5, null, {}], "j": "", "k": "10", "l": 1.5,

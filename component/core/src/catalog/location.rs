@@ -1,23 +1,24 @@
-//! One store, chain or department, read from whatever Kroger sends.
+//! One location, chain or department, read from whatever Kroger sends. Asks Kroger
+//! nothing.
 
 use serde_json::Value;
 
 use crate::catalog::lenient::{first_text, flag, list, number, text, texts};
 
-/// A location's id: 8 letters or digits, as Kroger has them.
+/// The id of a location: 8 ASCII letters or digits.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct LocationId(String);
 
-/// What is known of a store.
+/// A supermarket. Absent fields are unknown.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Store {
+pub struct Location {
     pub id: LocationId,
     pub name: String,
     pub chain: Option<String>,
     pub address: Address,
     pub phone: Option<String>,
-    /// Degrees north and east.
+    /// Latitude and longitude, in degrees.
     pub place: Option<(f64, f64)>,
     pub hours: Option<Hours>,
     pub departments: Vec<Department>,
@@ -36,13 +37,13 @@ pub struct Address {
 pub struct Hours {
     pub timezone: Option<String>,
     pub open_24_hours: bool,
-    /// From Monday on; none: not said.
+    /// The days from Monday to Sunday. None: Kroger does not say.
     pub week: [Option<Day>; 7],
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Day {
-    /// `06:00`.
+    /// A time of day, such as `06:00`.
     pub open: String,
     pub close: String,
     pub open_24_hours: bool,
@@ -58,18 +59,21 @@ pub struct Department {
 /// A chain that Kroger owns.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chain {
-    /// As searches want it: `KING SOOPERS`.
+    /// The name that searches take: `KING SOOPERS`.
     pub name: String,
-    /// As people write it.
+    /// The name as people write it.
     pub friendly_name: Option<String>,
     pub division_numbers: Vec<String>,
 }
 
+/// The names of the days in Kroger's form, in the order of [`Hours::week`].
 pub const WEEK: [&str; 7] = ["monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday"];
 
 impl LocationId {
+    /// Reads an id.
+    ///
     /// # Errors
-    /// What is allowed.
+    /// The allowed values, in words.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
         let text = text.trim();
         let is_id = text.len() == 8 && text.bytes().all(|byte| byte.is_ascii_alphanumeric());
@@ -81,8 +85,8 @@ impl LocationId {
     }
 }
 
-impl Store {
-    /// None: nothing that names a store.
+impl Location {
+    /// Reads a location. None: it has no id.
     pub fn read(value: &Value) -> Option<Self> {
         let id = LocationId::parse(&text(value, "locationId")?).ok()?;
         let name = text(value, "name").or_else(|| text(value, "chain"));
@@ -100,7 +104,7 @@ impl Store {
 }
 
 impl Address {
-    /// In one line, what there is of it.
+    /// The known parts, on one line.
     pub fn line(&self) -> String {
         let state = [self.state.as_deref(), self.zip_code.as_deref()].into_iter().flatten().collect::<Vec<_>>();
         let state = Some(state.join(" ")).filter(|text| !text.is_empty());
@@ -119,7 +123,8 @@ fn address(value: &Value) -> Address {
     }
 }
 
-/// Degrees west are negative, which no other number here is.
+/// Reads latitude and longitude. `lenient::number` would refuse the negative
+/// degrees of the west.
 fn place(value: &Value) -> Option<(f64, f64)> {
     let degrees = |name: &str| match value.get(name)? {
         Value::Number(number) => number.as_f64(),
@@ -151,7 +156,8 @@ fn day(value: &Value) -> Option<Day> {
     }
 }
 
-/// Kroger's document has a time in minutes from midnight, too.
+/// Reads a time of day: a text or, as in Kroger's document, minutes after
+/// midnight.
 fn time(value: &Value, name: &str) -> Option<String> {
     if let Some(Value::Number(_)) = value.get(name) {
         let minutes = number(value, name).filter(|minutes| *minutes <= 1_440.0)?;
@@ -196,8 +202,8 @@ mod tests {
     }
 
     #[test]
-    fn a_store_is_read_whole() {
-        let store = Store::read(&landen()).unwrap();
+    fn a_location_is_read_whole() {
+        let store = Location::read(&landen()).unwrap();
 
         assert_eq!(store.id.as_str(), "01400376");
         assert_eq!(store.address.line(), "2900 W. St. Rt. 22 & 3, Maineville, OH 45039");
@@ -210,29 +216,29 @@ mod tests {
     }
 
     #[test]
-    fn each_field_may_be_missing_null_or_nonsense_and_the_store_is_still_read() {
+    fn a_location_is_read_whatever_one_field_holds() {
         let names: Vec<String> = landen().as_object().unwrap().keys().cloned().collect();
         for name in names.iter().filter(|name| *name != "locationId") {
             for odd in [Value::Null, json!([]), json!({}), json!("x"), json!(5), json!([[]]), json!([null])] {
                 let mut value = landen();
                 value[name] = odd.clone();
-                assert!(Store::read(&value).is_some(), "{name} = {odd}");
+                assert!(Location::read(&value).is_some(), "{name} = {odd}");
             }
         }
-        let bare = Store::read(&json!({ "locationId": "01400376" })).unwrap();
+        let bare = Location::read(&json!({ "locationId": "01400376" })).unwrap();
         assert_eq!((bare.name.as_str(), bare.address.line().as_str()), ("Store 01400376", ""));
         assert_eq!((bare.place, bare.hours), (None, None));
         for nothing in [json!({}), json!(null), json!({ "locationId": "1" })] {
-            assert_eq!(Store::read(&nothing), None);
+            assert_eq!(Location::read(&nothing), None);
         }
     }
 
     #[test]
-    fn a_place_may_be_told_as_one_text_or_as_texts_and_must_be_on_earth() {
+    fn a_place_is_numbers_or_texts_and_lies_on_earth() {
         let read = |geolocation: Value| {
             let mut value = landen();
             value["geolocation"] = geolocation;
-            Store::read(&value).unwrap().place
+            Location::read(&value).unwrap().place
         };
         assert_eq!(read(json!({ "latLng": "39.3, -84.2" })), Some((39.3, -84.2)));
         assert_eq!(read(json!({ "latitude": "39.3", "longitude": "-84.2" })), Some((39.3, -84.2)));

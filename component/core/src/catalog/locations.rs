@@ -1,54 +1,58 @@
-//! Stores near a place, one store, and the chains and departments there are.
+//! Finds locations near a place, one location by its id, and all chains and
+//! departments. The cache may answer.
 
+use crate::failure::Cause;
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
 
 use crate::Context;
 use crate::catalog::cache::Freshness;
+use crate::catalog::cached_read::{CachedRead, without_data};
 use crate::catalog::lenient::list;
-use crate::catalog::location::{Chain, Department, LocationId, Store};
-use crate::catalog::page::spaced;
-use crate::catalog::{Source, without_data};
+use crate::catalog::location::{Chain, Department, Location, LocationId};
+use crate::catalog::page_request::spaced;
 use crate::failure::{Code, Failure};
-use crate::upstream::quota::{Endpoint, Purpose};
+use crate::kroger::limits::Endpoint;
+use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
-const LOCATIONS: Source =
-    Source { endpoint: Endpoint::Locations, purpose: Purpose::Browse, freshness: Freshness::Hour };
+const LOCATIONS: CachedRead =
+    CachedRead { endpoint: Endpoint::Locations, purpose: Purpose::Browse, freshness: Freshness::Hour };
 
-/// In miles.
+/// The largest radius that Kroger takes, in miles.
 pub const LARGEST_RADIUS: u32 = 100;
 
-/// Which stores are looked for.
+/// A search for locations.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct StoreQuery {
-    /// None: near the configured zip code; anywhere, where a chain is named.
+pub struct LocationQuery {
+    /// None: anywhere if a chain is named, else near the configured zip code.
     pub near: Option<Near>,
-    /// 1 to 100; none: the configured radius.
+    /// 1 to 100 miles. None: the configured radius.
     pub radius_miles: Option<u32>,
-    /// In any case: `king soopers`.
+    /// The name of a chain, in any case: `king soopers`.
     pub chain: Option<String>,
-    /// Ids; a store must have all of them.
+    /// Ids of departments. A location must have all of them.
     pub departments: Vec<String>,
-    /// 1 to 200; none: 10.
+    /// The most locations: 1 to 200. None: 10.
     pub limit: Option<u32>,
 }
 
+/// The place to be near to.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Near {
     ZipCode(String),
-    /// Degrees north and east.
+    /// In degrees; north and east are positive.
     Place {
         latitude: f64,
         longitude: f64,
     },
 }
 
-/// Stores, nearest first.
+/// Locations, nearest first.
 #[derive(Clone, Debug, PartialEq)]
-pub struct StoresFound {
-    pub stores: Vec<Store>,
-    /// What was searched near, in words.
+pub struct LocationsFound {
+    pub locations: Vec<Location>,
+    /// The place that was searched near, in words.
     pub near: Option<String>,
     pub radius_miles: u32,
     pub notes: Vec<String>,
@@ -63,17 +67,21 @@ pub struct LocationPage {
 }
 
 impl Near {
+    /// Reads a zip code of 5 digits, or a ZIP+4.
+    ///
     /// # Errors
-    /// What is allowed.
+    /// The allowed values, in words.
     pub fn zip_code(text: &str) -> Result<Self, &'static str> {
-        // Of a ZIP+4 the first five are the place.
+        // The first five digits of a ZIP+4 are the place.
         let zip = text.trim().split('-').next().unwrap_or_default();
         let is_zip = zip.len() == 5 && zip.bytes().all(|byte| byte.is_ascii_digit());
         if is_zip { Ok(Self::ZipCode(zip.to_owned())) } else { Err("a zip code of 5 digits, such as 45202") }
     }
 
+    /// Checks a latitude and a longitude, in degrees.
+    ///
     /// # Errors
-    /// What is allowed.
+    /// The allowed values, in words.
     pub fn place(latitude: f64, longitude: f64) -> Result<Self, &'static str> {
         let is_on_earth = latitude.abs() <= 90.0 && longitude.abs() <= 180.0;
         if is_on_earth {
@@ -91,45 +99,45 @@ impl Near {
     }
 }
 
-/// The stores that `query` looks for.
+/// Finds the locations that match `query`.
 ///
 /// # Errors
-/// `invalid_argument` where there is nothing to be near to, among others.
-pub fn find_stores(cx: Context<'_>, user: &UserId, query: &StoreQuery) -> Result<StoresFound, Failure> {
+/// `invalid_argument` if no place is named or configured, among others.
+pub fn find_locations(cx: Context<'_>, user: &UserId, query: &LocationQuery) -> Result<LocationsFound, Failure> {
     let page = location_page(cx, user, query)?;
-    let stores: Vec<Store> = page.data.iter().filter_map(Store::read).collect();
+    let locations: Vec<Location> = page.data.iter().filter_map(Location::read).collect();
     let near = near(cx, query).map(|near| near.words());
     let radius_miles = radius(cx, query);
     let mut notes = Vec::new();
     if page.left_out > 0 {
         notes.push(format!("{} of Kroger's stores could not be read and were left out.", page.left_out));
     }
-    if stores.is_empty() && near.is_some() && radius_miles < LARGEST_RADIUS {
+    if locations.is_empty() && near.is_some() && radius_miles < LARGEST_RADIUS {
         notes.push(format!("There is no such store within {radius_miles} miles; a larger radius may find one."));
     }
-    Ok(StoresFound { stores, near, radius_miles, notes })
+    Ok(LocationsFound { locations, near, radius_miles, notes })
 }
 
-/// The same in Kroger's form.
-pub fn location_page(cx: Context<'_>, user: &UserId, query: &StoreQuery) -> Result<LocationPage, Failure> {
+/// Finds the same as [`find_locations`], in Kroger's form.
+pub fn location_page(cx: Context<'_>, user: &UserId, query: &LocationQuery) -> Result<LocationPage, Failure> {
     let answer = LOCATIONS.answer(cx, user, &path(cx, query)?)?;
     let sent = answer.get("data").map(|_| list(&answer, "data")).ok_or_else(|| without_data(Endpoint::Locations))?;
-    let data: Vec<Value> = sent.iter().filter(|value| Store::read(value).is_some()).cloned().collect();
+    let data: Vec<Value> = sent.iter().filter(|value| Location::read(value).is_some()).cloned().collect();
     let left_out = sent.len() - data.len();
     let meta = answer.get("meta").filter(|meta| meta.is_object()).cloned().unwrap_or_else(|| json!({}));
     Ok(LocationPage { data, meta, left_out })
 }
 
-fn near(cx: Context<'_>, query: &StoreQuery) -> Option<Near> {
+fn near(cx: Context<'_>, query: &LocationQuery) -> Option<Near> {
     let configured = || cx.settings.default_location.zip_code.clone().map(Near::ZipCode);
     query.near.clone().or_else(|| if query.chain.is_some() { None } else { configured() })
 }
 
-fn radius(cx: Context<'_>, query: &StoreQuery) -> u32 {
+fn radius(cx: Context<'_>, query: &LocationQuery) -> u32 {
     query.radius_miles.unwrap_or(cx.settings.default_location.radius_miles)
 }
 
-fn path(cx: Context<'_>, query: &StoreQuery) -> Result<String, Failure> {
+fn path(cx: Context<'_>, query: &LocationQuery) -> Result<String, Failure> {
     let near = near(cx, query);
     if near.is_none() && query.chain.is_none() {
         return Err(Failure::invalid_argument("zip_code", "a zip code or a place to be near to; none is configured"));
@@ -174,58 +182,56 @@ fn department(id: &str) -> Result<String, Failure> {
     if is_id { Ok(format!("{id:0>2}")) } else { Err(Failure::invalid_argument("department", "2 digits, such as 09")) }
 }
 
-/// One store.
+/// Reads one location.
 ///
 /// # Errors
-/// `not_found` where Kroger has no such store.
-pub fn store(cx: Context<'_>, user: &UserId, id: &LocationId) -> Result<Store, Failure> {
+/// `not_found` if Kroger has no such location.
+pub fn location(cx: Context<'_>, user: &UserId, id: &LocationId) -> Result<Location, Failure> {
     let value = location_value(cx, user, id)?;
-    Store::read(&value).ok_or_else(|| no_such_store(id))
+    Location::read(&value).ok_or_else(|| no_such_location(id))
 }
 
-/// Refuses a store that Kroger does not have, where that can be learnt: of such a
-/// one it only says nothing.
-pub(super) fn confirm(cx: Context<'_>, user: &UserId, id: Option<&LocationId>) -> Result<(), Failure> {
-    match id.map(|id| store(cx, user, id)) {
+/// Refuses a location that Kroger does not have. Kroger answers a search at such a
+/// location with products that lack prices and stock.
+///
+/// Accepts the location if Kroger cannot be asked.
+pub(crate) fn confirm(cx: Context<'_>, user: &UserId, id: Option<&LocationId>) -> Result<(), Failure> {
+    match id.map(|id| location(cx, user, id)) {
         Some(Err(failure)) if failure.code == Code::NotFound => Err(failure),
         _ => Ok(()),
     }
 }
 
-/// The same in Kroger's form.
+/// Reads the same as [`location`], in Kroger's form.
 pub fn location_value(cx: Context<'_>, user: &UserId, id: &LocationId) -> Result<Value, Failure> {
     let path = format!("/v1/locations/{}", id.as_str());
     let answer = LOCATIONS.answer(cx, user, &path).map_err(|failure| match failure.code {
-        Code::NotFound => no_such_store(id),
+        Code::NotFound => no_such_location(id),
         _ => failure,
     })?;
     list(&answer, "data")
         .iter()
-        .find(|value| Store::read(value).is_some())
+        .find(|value| Location::read(value).is_some())
         .cloned()
         .ok_or_else(|| without_data(Endpoint::Locations))
 }
 
-fn no_such_store(id: &LocationId) -> Failure {
-    Failure::new(
-        Code::NotFound,
-        format!("Kroger has no store {}.", id.as_str()),
-        "Search for stores near a zip code; each has its id.",
-    )
+fn no_such_location(id: &LocationId) -> Failure {
+    Cause::NoSuchLocation(id.as_str().to_owned()).into()
 }
 
-/// All chains that Kroger owns.
+/// Reads all chains that Kroger owns.
 pub fn chains(cx: Context<'_>, user: &UserId) -> Result<Vec<Chain>, Failure> {
     Ok(all(cx, user, Endpoint::Chains, "/v1/chains")?.iter().filter_map(Chain::read).collect())
 }
 
-/// All departments that a store may have.
+/// Reads all departments that a location may have.
 pub fn departments(cx: Context<'_>, user: &UserId) -> Result<Vec<Department>, Failure> {
     Ok(all(cx, user, Endpoint::Departments, "/v1/departments")?.iter().filter_map(Department::read).collect())
 }
 
 fn all(cx: Context<'_>, user: &UserId, endpoint: Endpoint, path: &str) -> Result<Vec<Value>, Failure> {
-    let source = Source { endpoint, purpose: Purpose::Browse, freshness: Freshness::Day };
+    let source = CachedRead { endpoint, purpose: Purpose::Browse, freshness: Freshness::Day };
     let answer = source.answer(cx, user, path)?;
     answer.get("data").map(|_| list(&answer, "data").to_vec()).ok_or_else(|| without_data(endpoint))
 }

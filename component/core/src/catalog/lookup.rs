@@ -1,48 +1,46 @@
-//! Looking products up by their UPCs, with what the store says of each, and
-//! which product a UPC may mean that Kroger does not know.
+//! Looks products up by their UPCs. For a UPC that Kroger does not know, finds the
+//! product whose barcode it may be; never puts that product in its place.
 
 use crate::Context;
 use crate::catalog::location::LocationId;
-use crate::catalog::page::{Filter, MOST_PRODUCTS, PageRequest};
+use crate::catalog::page_request::{Filter, MOST_PRODUCTS, PageRequest, Selection};
 use crate::catalog::product::Product;
-use crate::catalog::{product_page, product_value};
+use crate::catalog::products::{product_page, product_value};
 use crate::failure::{Code, Failure};
-use crate::item::Upc;
+use crate::item::{MistakenBarcode, Upc};
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
-/// What a lookup asks, and how much it may spend.
+/// Where a lookup asks, and how much of the quota it may spend.
 #[derive(Clone, Copy)]
-pub(super) struct Lookup<'a> {
-    pub(super) location: Option<&'a LocationId>,
-    pub(super) purpose: Purpose,
-    /// How many products may be asked for by themselves.
-    pub(super) most_alone: usize,
+pub(crate) struct Lookup<'a> {
+    pub(crate) location: Option<&'a LocationId>,
+    pub(crate) purpose: Purpose,
+    /// The most products to ask for one by one.
+    pub(crate) most_alone: usize,
 }
 
 impl Lookup<'_> {
-    /// What Kroger knows of `upcs`. Kroger's document says that a list by UPC
-    /// looks at nothing else. Where that is so, no product of the list tells
-    /// anything of the store, and each is asked for by itself.
-    pub(super) fn products(self, cx: Context<'_>, user: &UserId, upcs: &[Upc]) -> Result<Vec<Product>, Failure> {
+    /// The products among `upcs` that Kroger knows.
+    ///
+    /// Kroger's document says that a search by UPC ignores all other filters,
+    /// the location too. If no product of the answer tells anything about the
+    /// location, each product is asked for by itself.
+    pub(crate) fn products(self, cx: Context<'_>, user: &UserId, upcs: &[Upc]) -> Result<Vec<Product>, Failure> {
         let mut known = Vec::with_capacity(upcs.len());
         for batch in upcs.chunks(MOST_PRODUCTS as usize) {
             known.extend(self.listed(cx, user, batch.to_vec())?);
         }
-        if !known.iter().any(Product::knows_store) {
+        if !known.iter().any(Product::knows_location) {
             self.ask_alone(cx, user, &mut known)?;
         }
         Ok(known)
     }
 
     fn listed(self, cx: Context<'_>, user: &UserId, upcs: Vec<Upc>) -> Result<Vec<Product>, Failure> {
-        let request = PageRequest {
-            filter: Filter::Upcs(upcs),
-            location: self.location.cloned(),
-            fulfillment: Vec::new(),
-            limit: MOST_PRODUCTS,
-            start: 0,
-        };
+        let location = self.location.cloned();
+        let selection = Selection { location, fulfillment: Vec::new(), limit: MOST_PRODUCTS, start: 0 };
+        let request = PageRequest { filter: Filter::Upcs(upcs), selection };
         let page = product_page(cx, user, &request, self.purpose)?;
         Ok(page.data.iter().filter_map(Product::read).collect())
     }
@@ -60,23 +58,17 @@ impl Lookup<'_> {
     }
 }
 
-/// Those of `upcs` that `products` lack.
-pub(super) fn missing(upcs: &[Upc], products: &[Product]) -> Vec<Upc> {
+/// The UPCs that `products` lack.
+pub(crate) fn missing(upcs: &[Upc], products: &[Product]) -> Vec<Upc> {
     upcs.iter().filter(|upc| !products.iter().any(|product| product.upc == **upc)).cloned().collect()
 }
 
-/// A UPC that Kroger does not know, and the product whose barcode it is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Mistaken {
-    pub given: Upc,
-    pub meant: Upc,
-    pub description: String,
-}
-
-/// Which of `upcs` are barcodes, check digit and all, of products that Kroger
-/// knows, and are no UPCs. One call for 25 that look like one, none for the
-/// others; where Kroger does not answer, none is known to be.
-pub fn mistaken_barcodes(cx: Context<'_>, user: &UserId, upcs: &[Upc]) -> Vec<Mistaken> {
+/// Finds the UPCs that Kroger does not know, and that are whole barcodes, with
+/// check digit, of products that it knows.
+///
+/// One call to Kroger serves 25 UPCs that look like a barcode; the others cost
+/// nothing. Empty if Kroger does not answer.
+pub fn mistaken_barcodes(cx: Context<'_>, user: &UserId, upcs: &[Upc]) -> Vec<MistakenBarcode> {
     let pairs: Vec<(&Upc, Upc)> = upcs.iter().filter_map(|upc| Some((upc, upc.of_barcode()?))).collect();
     let lookup = Lookup { location: None, purpose: Purpose::Cart, most_alone: 0 };
     let both = pairs.iter().flat_map(|(given, meant)| [(*given).clone(), meant.clone()]).collect::<Vec<_>>();
@@ -88,19 +80,7 @@ pub fn mistaken_barcodes(cx: Context<'_>, user: &UserId, upcs: &[Upc]) -> Vec<Mi
     let unknown = pairs.into_iter().filter(|(given, _)| find(given).is_none());
     let mistaken = unknown.filter_map(|(given, meant)| {
         let description = find(&meant)?.description.clone();
-        Some(Mistaken { given: given.clone(), meant, description })
+        Some(MistakenBarcode { given: given.clone(), meant, description })
     });
     mistaken.collect()
-}
-
-impl Mistaken {
-    /// `0011110417008 is a barcode with its check digit: did you mean 0001111041700 Kroger 2% Milk?`
-    pub fn question(&self) -> String {
-        format!(
-            "{} is a barcode with its check digit: did you mean {} {}?",
-            self.given.as_str(),
-            self.meant.as_str(),
-            self.description
-        )
-    }
 }

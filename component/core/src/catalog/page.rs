@@ -1,165 +1,26 @@
-//! One page of Kroger's products: what is asked, and the answer in Kroger's own
-//! form, cleaned of what trips its readers.
+//! One page of products in Kroger's own form. Repairs only the fields that trip
+//! readers; leaves all others as they came.
 
 use serde_json::{Map, Value, json};
-use url::form_urlencoded::Serializer;
 
-use crate::catalog::lenient::{list, number};
-use crate::catalog::location::LocationId;
-use crate::failure::Failure;
-use crate::item::Upc;
+use crate::catalog::lenient::{count, list, number};
+use crate::catalog::product::Product;
 
-/// The most products of one page, and of one list of ids.
-pub const MOST_PRODUCTS: u32 = 50;
-const LAST_START: u32 = 250;
-const MOST_WORDS: usize = 8;
-
-/// How a product is brought, as Kroger's search has it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fulfillment {
-    InStore,
-    Pickup,
-    Delivery,
-    Shipping,
-}
-
-/// What Kroger finds products by.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Filter {
-    Term {
-        term: Term,
-        /// One or several, separated by `|`, in Kroger's case.
-        brand: Option<String>,
-    },
-    Brand(String),
-    /// 1 to [`MOST_PRODUCTS`].
-    Upcs(Vec<Upc>),
-}
-
-/// What is searched for: 3 characters or more, in 8 words or fewer.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Term(String);
-
-/// One call to Kroger's products.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PageRequest {
-    pub filter: Filter,
-    /// Without one there is no price, stock, aisle or fulfilment.
-    pub location: Option<LocationId>,
-    /// All of them; empty: however.
-    pub fulfillment: Vec<Fulfillment>,
-    /// 1 to [`MOST_PRODUCTS`].
-    pub limit: u32,
-    /// How many to skip, 250 at most.
-    pub start: u32,
-}
-
-/// A page in Kroger's form: objects that name a product.
+/// A page in Kroger's form.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Page {
+    /// Objects, each of which has a UPC.
     pub data: Vec<Value>,
-    /// What Kroger says of pages and what it warns of, and what we left out.
+    /// Kroger's `meta`: pagination and warnings, and a warning of our own for
+    /// products that were left out.
     pub meta: Value,
     pub total: Option<u32>,
-    /// How many of Kroger's products could not be read.
+    /// How many products had no readable UPC.
     pub left_out: usize,
 }
 
-impl Fulfillment {
-    /// Reads Kroger's word, or what people call it.
-    pub fn parse(text: &str) -> Option<Self> {
-        match text.trim().to_ascii_lowercase().replace(['-', '_', ' '], "").as_str() {
-            "ais" | "instore" | "store" => Some(Self::InStore),
-            "csp" | "curbside" | "curbsidepickup" | "pickup" => Some(Self::Pickup),
-            "dth" | "delivery" | "deliverytohome" => Some(Self::Delivery),
-            "sth" | "shipping" | "ship" | "shiptohome" => Some(Self::Shipping),
-            _ => None,
-        }
-    }
-
-    fn code(self) -> &'static str {
-        match self {
-            Self::InStore => "ais",
-            Self::Pickup => "csp",
-            Self::Delivery => "dth",
-            Self::Shipping => "sth",
-        }
-    }
-}
-
-impl Term {
-    /// Reads what someone searches for; of a long text Kroger takes the first
-    /// eight words, and a note says so.
-    ///
-    /// # Errors
-    /// What is allowed.
-    pub fn parse(text: &str) -> Result<(Self, Option<String>), &'static str> {
-        let words: Vec<&str> = text.split_whitespace().collect();
-        let term = words.iter().take(MOST_WORDS).copied().collect::<Vec<_>>().join(" ");
-        let is_term = (3..=200).contains(&term.chars().count()) && !term.chars().any(char::is_control);
-        if !is_term {
-            return Err("3 to 200 characters, 8 words at most, such as `whole milk`");
-        }
-        let note = (words.len() > MOST_WORDS)
-            .then(|| format!("Kroger takes eight words at most, so this was searched for: {term}."));
-        Ok((Self(term), note))
-    }
-
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
-impl PageRequest {
-    /// # Errors
-    /// `invalid_argument`, which names `limit` or `start`.
-    pub fn check(&self) -> Result<(), Failure> {
-        if !(1..=MOST_PRODUCTS).contains(&self.limit) {
-            return Err(Failure::invalid_argument("limit", "a whole number from 1 to 50"));
-        }
-        if self.start > LAST_START {
-            return Err(Failure::invalid_argument("start", "a whole number from 0 to 250"));
-        }
-        Ok(())
-    }
-
-    pub(super) fn path(&self) -> String {
-        let mut query = Serializer::new(String::new());
-        match &self.filter {
-            Filter::Term { term, brand } => {
-                query.append_pair("filter.term", term.as_str());
-                query.extend_pairs(brand.iter().map(|brand| ("filter.brand", brand)));
-            }
-            Filter::Brand(brand) => {
-                query.append_pair("filter.brand", brand);
-            }
-            Filter::Upcs(upcs) => {
-                let upcs: Vec<&str> = upcs.iter().map(Upc::as_str).collect();
-                query.append_pair("filter.productId", &upcs.join(","));
-            }
-        }
-        query.extend_pairs(self.location.iter().map(|location| ("filter.locationId", location.as_str())));
-        if !self.fulfillment.is_empty() {
-            let codes: Vec<&str> = self.fulfillment.iter().map(|one| one.code()).collect();
-            query.append_pair("filter.fulfillment", &codes.join(","));
-        }
-        query.append_pair("filter.limit", &self.limit.to_string());
-        // Kroger's document counts from 1, where skipping none is not asking.
-        if self.start > 0 {
-            query.append_pair("filter.start", &self.start.to_string());
-        }
-        format!("/v1/products?{}", spaced(&query.finish()))
-    }
-}
-
-/// A plus means a space in forms only; whether an API takes it for one is its
-/// own affair.
-pub(super) fn spaced(query: &str) -> String {
-    query.replace('+', "%20")
-}
-
 impl Page {
-    /// None: an answer without data is none.
+    /// Reads an answer. None: it has no `data`.
     pub(super) fn read(answer: &Value) -> Option<Self> {
         let sent = match answer.get("data")? {
             Value::Null => &[][..],
@@ -175,19 +36,20 @@ impl Page {
                 None => meta["warnings"] = json!([warning]),
             }
         }
-        let total = meta.get("pagination").and_then(|pagination| super::lenient::count(pagination, "total"));
+        let total = meta.get("pagination").and_then(|pagination| count(pagination, "total"));
         Some(Self { data, meta, total, left_out })
     }
 }
 
-/// A product in Kroger's form, with what its readers stumble over put right:
-/// fields that are sometimes an empty list are the object that they are else;
-/// each price is a number, and a promotion that is none is 0; fulfilment is
-/// spelt as Kroger's answers spell it. The rest is as it came.
+/// Repairs a product in Kroger's form. None: it has no readable UPC.
 ///
-/// None: what names no product.
+/// - `itemInformation` and `temperature`, which are sometimes an empty list, are
+///   objects. Lists that are sometimes a single element are lists.
+/// - Each price is a number. A promotion that is none is 0.
+/// - The keys of `fulfillment` are spelt as in Kroger's answers, not as in its
+///   document.
 pub(super) fn cleaned_product(value: &Value) -> Option<Value> {
-    crate::catalog::product::Product::read(value)?;
+    Product::read(value)?;
     let mut product = value.clone();
     for name in ["itemInformation", "temperature"] {
         if product.get(name).is_some_and(|field| !field.is_object()) {
@@ -226,7 +88,7 @@ fn clean_item(item: &mut Map<String, Value>) {
     }
 }
 
-/// None: there is no price in it.
+/// None: it holds no price.
 fn cleaned_price(value: &Value) -> Option<Value> {
     let regular = number(value, "regular")?;
     let mut price = value.clone();
@@ -248,43 +110,8 @@ fn cleaned_price(value: &Value) -> Option<Value> {
 mod tests {
     use super::*;
 
-    fn request(filter: Filter) -> PageRequest {
-        PageRequest { filter, location: None, fulfillment: Vec::new(), limit: 10, start: 0 }
-    }
-
     #[test]
-    fn a_page_is_asked_for_with_each_filter_encoded() {
-        let (term, _) = Term::parse("half & half  milk").unwrap();
-        let searched = PageRequest {
-            location: Some(LocationId::parse("01400376").unwrap()),
-            fulfillment: vec![Fulfillment::Pickup, Fulfillment::Delivery],
-            start: 10,
-            ..request(Filter::Term { term, brand: Some("Kroger|Simple Truth".to_owned()) })
-        };
-        let named = ["0001111041700", "0000000004011"].map(|upc| Upc::parse(upc).unwrap().upc);
-
-        assert_eq!(
-            searched.path(),
-            "/v1/products?filter.term=half%20%26%20half%20milk&filter.brand=Kroger%7CSimple%20Truth\
-             &filter.locationId=01400376&filter.fulfillment=csp%2Cdth&filter.limit=10&filter.start=10"
-        );
-        assert_eq!(
-            request(Filter::Upcs(named.to_vec())).path(),
-            "/v1/products?filter.productId=0001111041700%2C0000000004011&filter.limit=10"
-        );
-    }
-
-    #[test]
-    fn a_term_has_three_characters_and_loses_what_follows_its_eighth_word() {
-        assert!(Term::parse(" mi ").is_err() && Term::parse("").is_err() && Term::parse(&"x".repeat(201)).is_err());
-        let (term, note) = Term::parse("a b c d e f g h i").unwrap();
-        assert_eq!(term.as_str(), "a b c d e f g h");
-        assert!(note.unwrap().contains("a b c d e f g h."));
-        assert_eq!(Term::parse("oat milk").unwrap().1, None);
-    }
-
-    #[test]
-    fn one_bad_product_is_left_out_and_said_and_the_others_stay() {
+    fn an_unreadable_product_is_left_out_and_counted() {
         let answer = json!({ "data": [{ "upc": "0001111041700" }, null, { "upc": [] }, "x"], "meta": [] });
 
         let page = Page::read(&answer).unwrap();
@@ -296,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_product_keeps_krogers_form_and_loses_what_trips_its_readers() {
+    fn a_product_keeps_krogers_form_except_for_repaired_fields() {
         let odd = json!({
             "upc": "0001111041700", "new": { "x": 1 }, "itemInformation": [], "images": null,
             "items": [

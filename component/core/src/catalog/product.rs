@@ -1,4 +1,4 @@
-//! One product, read from whatever Kroger sends.
+//! One product, read from whatever Kroger sends. Asks Kroger nothing.
 
 use std::fmt;
 
@@ -8,40 +8,42 @@ use crate::catalog::lenient::{count, first_text, flag, list, number, text, texts
 use crate::catalog::size::{self, Unit};
 use crate::item::{Modality, Upc};
 
-/// What is known of a product; what depends on the store only where one was
-/// asked about.
+/// A product. Absent fields are unknown; price, stock, offers and aisle are known
+/// only if the question named a location.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Product {
     pub upc: Upc,
     pub description: String,
     pub brand: Option<String>,
     pub categories: Vec<String>,
-    /// As Kroger writes it: `1 gal`, `16.9 fl oz / 24 pk`.
+    /// The size as Kroger writes it: `1 gal`, `16.9 fl oz / 24 pk`.
     pub size: Option<String>,
     pub sold_by: SoldBy,
-    /// None: no store was asked about, or it tells no price.
+    /// None: the question named no location, or Kroger tells no price.
     pub price: Option<Price>,
-    /// Computed from price and size; none where the size is not understood.
+    /// Computed from price and size. None: the size is not certain.
     pub unit_price: Option<UnitPrice>,
     pub stock: Stock,
     pub offered: Offered,
-    /// Where it stands in the store: `Aisle 35`.
+    /// The place inside the supermarket: `Aisle 35`.
     pub aisle: Option<String>,
-    /// `Refrigerated`, `Frozen`, `Ambient`, in Kroger's words.
+    /// Kroger's word: `Refrigerated`, `Frozen` or `Ambient`.
     pub temperature: Option<String>,
     pub country_of_origin: Option<String>,
     pub image_url: Option<String>,
     pub age_restricted: Option<bool>,
     pub snap_eligible: Option<bool>,
-    /// The least and the most of one order, where Kroger says.
+    /// The least of one order. None: Kroger sets no limit.
     pub least_quantity: Option<u32>,
+    /// The most of one order. None: Kroger sets no limit.
     pub most_quantity: Option<u32>,
 }
 
+/// What the price of a product is for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SoldBy {
     Unit,
-    /// The price is of a pound or what `size` says; what is weighed differs.
+    /// One pound, or what `size` says. The weight of a piece varies.
     Weight,
     #[default]
     Unknown,
@@ -51,34 +53,35 @@ pub enum SoldBy {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Cents(pub u64);
 
-/// What one costs at the store.
+/// The price of one at the location.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Price {
     pub regular: Cents,
-    /// The sale price; none where it is not on sale.
+    /// The sale price. None: not on sale.
     pub promo: Option<Cents>,
-    /// What one is expected to cost, where it is sold by weight.
+    /// The expected price of one piece, if it is sold by weight.
     pub estimate: Option<Cents>,
 }
 
-/// What one unit costs, in dollars.
+/// The price of one unit, in US dollars.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct UnitPrice {
     pub dollars: f64,
     pub unit: Unit,
 }
 
+/// How much the location has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Stock {
     High,
     Low,
     Out,
-    /// Kroger does not say; it may well be there.
+    /// Kroger does not say. The product may well be there.
     #[default]
     Unknown,
 }
 
-/// How a store offers a product; none: it does not say.
+/// The ways to get a product at the location. None: Kroger does not say.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Offered {
     pub in_store: Option<bool>,
@@ -88,7 +91,7 @@ pub struct Offered {
 }
 
 impl Product {
-    /// None: not an object, or nothing that names a product.
+    /// Reads a product. None: it has no readable UPC.
     pub fn read(value: &Value) -> Option<Self> {
         let upc = ["upc", "productId"].iter().find_map(|name| Upc::parse(&text(value, name)?).ok())?.upc;
         let item = item(value);
@@ -120,20 +123,21 @@ impl Product {
         })
     }
 
-    /// What the price is of, where it is sold by weight: `lb`, or Kroger's size.
+    /// The weight that the price is for: `lb`, or Kroger's size. None: it is sold by
+    /// the piece.
     pub fn price_per(&self) -> Option<&str> {
         let size = self.size.as_deref().filter(|size| *size != "1 lb");
         (self.sold_by == SoldBy::Weight).then(|| size.unwrap_or("lb"))
     }
 
-    /// Whether Kroger told anything of a store.
-    pub fn knows_store(&self) -> bool {
+    /// True if Kroger told anything about a location.
+    pub(crate) fn knows_location(&self) -> bool {
         self.price.is_some() || self.stock != Stock::Unknown || self.offered != Offered::default()
     }
 
-    /// Whether the store has it for sale, however it is brought. Where it does
-    /// not say, it is taken to have what it has a price for.
-    pub fn is_sold(&self) -> bool {
+    /// True if the location sells the product in any way. If Kroger does not say, a
+    /// price counts as an offer.
+    pub(crate) fn is_sold(&self) -> bool {
         let said = [self.offered.in_store, self.offered.pickup, self.offered.delivery, self.offered.shipping];
         match said.into_iter().flatten().reduce(|any, one| any || one) {
             Some(any) => any,
@@ -146,7 +150,7 @@ impl Product {
     }
 }
 
-/// The item of a product: the first, there is one per product.
+/// The item of a product. Kroger sends one for each product.
 fn item(value: &Value) -> &Value {
     list(value, "items").iter().find(|item| item.is_object()).unwrap_or(&Value::Null)
 }
@@ -169,7 +173,8 @@ fn stock(item: &Value) -> Stock {
     }
 }
 
-/// Kroger's document spells two of them otherwise than its answers do.
+/// Reads the ways to get a product. Kroger's document and its answers spell two of
+/// them differently.
 fn offered(item: &Value) -> Offered {
     let fulfillment = item.get("fulfillment").unwrap_or(&Value::Null);
     Offered {
@@ -180,8 +185,10 @@ fn offered(item: &Value) -> Offered {
     }
 }
 
-/// A promotion of 0, or one that is not lower, is none. Kroger tells an estimate
-/// of everything; it differs from the price only of what is weighed.
+/// Reads a price. A promotion of 0, or one that is not lower, is none.
+///
+/// Kroger sends an estimate for every product; it differs from the price only for
+/// those sold by weight.
 fn read_price(value: &Value, sold_by: SoldBy) -> Option<Price> {
     let cents = |name: &str| number(value, name).and_then(Cents::of_dollars).filter(|cents| cents.0 > 0);
     let regular = cents("regular").or_else(|| cents("promo"))?;
@@ -194,7 +201,7 @@ fn aisle(value: &Value) -> Option<String> {
     text(value, "description").or_else(|| Some(format!("Aisle {}", text(value, "number")?)))
 }
 
-/// The front, of medium size where there is one.
+/// The image of the front, in medium size if there is one. Only https.
 fn image(product: &Value) -> Option<String> {
     let images = list(product, "images");
     let is_front = |image: &&Value| text(image, "perspective").as_deref() == Some("front");
@@ -205,7 +212,7 @@ fn image(product: &Value) -> Option<String> {
 }
 
 impl Price {
-    /// What one costs now.
+    /// The price now: the sale price, else the regular one.
     pub fn current(&self) -> Cents {
         self.promo.unwrap_or(self.regular)
     }
@@ -247,7 +254,7 @@ impl fmt::Display for Cents {
 }
 
 impl fmt::Display for UnitPrice {
-    /// `$0.016/fl oz`: to a tenth of a cent, or a cent from a dollar on.
+    /// Writes `$0.016/fl oz`: tenths of a cent below one dollar, else cents.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let digits = if self.dollars < 1.0 { 3 } else { 2 };
         write!(f, "${:.digits$}/{}", self.dollars, self.unit.as_str())
@@ -266,7 +273,7 @@ impl Stock {
 }
 
 impl Offered {
-    /// None: the store does not say.
+    /// Whether the location offers the product this way. None: Kroger does not say.
     pub fn by(self, modality: Modality) -> Option<bool> {
         match modality {
             Modality::Pickup => self.pickup,
@@ -318,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn each_field_may_be_missing_null_or_nonsense_and_the_product_is_still_read() {
+    fn a_product_is_read_whatever_one_field_holds() {
         let names: Vec<String> = milk().as_object().unwrap().keys().cloned().collect();
         for name in names.iter().filter(|name| *name != "upc") {
             for odd in [Value::Null, json!([]), json!({}), json!("x"), json!(5), json!([[]]), json!([null])] {
@@ -341,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_promotion_of_nothing_or_that_is_no_lower_is_no_sale() {
+    fn a_promotion_of_zero_or_no_lower_price_is_no_sale() {
         let read = |price: Value| {
             let mut value = milk();
             value["items"][0]["price"] = price;
@@ -357,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_one_says_is_not_taken_for_no() {
+    fn an_absent_field_does_not_mean_no() {
         let mut value = milk();
         value["items"][0]["inventory"] = json!({});
         value["items"][0]["fulfillment"] = json!({ "instore": true, "shiptohome": true });

@@ -1,8 +1,8 @@
-//! What a product's size says, and so what one unit of it costs. Kroger writes
-//! sizes for people: `1 gal`, `12 ct`, `16.9 fl oz / 6 pk`. What is not
-//! understood for certain is not known.
+//! Reads the size of a product, so that prices can be compared by unit. Kroger
+//! writes sizes for people: `1 gal`, `12 ct`, `16.9 fl oz / 6 pk`. Never guesses:
+//! a size that can mean two things is unknown.
 
-/// What a price is compared by.
+/// The unit that prices are compared by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Unit {
     FluidOunce,
@@ -20,14 +20,14 @@ impl Unit {
     }
 }
 
-/// So much of a unit.
+/// A number of units.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Amount {
     pub number: f64,
     pub unit: Unit,
 }
 
-/// What `size` holds altogether.
+/// The whole contents of a product of this `size`. None: not certain.
 pub(super) fn amount(size: &str) -> Option<Amount> {
     let size = size.to_ascii_lowercase();
     let mut parts = split(&size).into_iter();
@@ -38,14 +38,15 @@ pub(super) fn amount(size: &str) -> Option<Amount> {
     }
 }
 
-/// At a slash between two measures, not at that of a fraction.
+/// Splits at a slash between two measures, not at the slash of a fraction.
 fn split(size: &str) -> Vec<&str> {
     size.split(" / ").flat_map(|part| part.split(", ")).map(str::trim).collect()
 }
 
-/// Packs of something hold so many of it. A count beside a weight says the
-/// weight of all at some products and of each at others, so only the count is
-/// certain.
+/// Multiplies a measure by a number of packs.
+///
+/// Of a count and a weight only the count is certain: the weight is that of all
+/// pieces at some products, and of each piece at others.
 fn together(one: &str, other: &str) -> Option<Amount> {
     match (packs(one), packs(other)) {
         (Some(packs), None) => Some(times(measure(other)?, packs)),
@@ -87,7 +88,7 @@ fn measure(text: &str) -> Option<Amount> {
     Some(Amount { number: number * factor, unit })
 }
 
-/// `1/2 gal` is half of one; `each` alone is one.
+/// Reads `1/2 gal` as half a gallon, and `each` as one.
 fn number_and_unit(text: &str) -> Option<(f64, &str)> {
     let text = text.trim().trim_end_matches('.');
     let end = text.find(|c: char| !(c.is_ascii_digit() || matches!(c, '.' | '/'))).unwrap_or(text.len());
@@ -106,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn sizes_as_kroger_writes_them_are_understood() {
+    fn sizes_are_read_as_kroger_writes_them() {
         let read = |size: &str| amount(size).map(|amount| ((amount.number * 100.0).round() / 100.0, amount.unit));
         for (size, number, unit) in [
             ("1 gal", 128.0, Unit::FluidOunce),
@@ -129,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_certain_is_not_known() {
+    fn an_ambiguous_size_is_unknown() {
         for size in ["", "family size", "0 oz", "1/0 gal", "12 / 16 oz", "6 pk / 2 pk", "3 rolls", "1 2 3", "a / b / c"]
         {
             assert_eq!(amount(size), None, "{size}");

@@ -1,11 +1,6 @@
 //! Whose token is due: an index by minute, so that finding them costs as much
 //! as there are, however many users there be.
 //!
-//! | key | value |
-//! |---|---|
-//! | `due.<minute>` | counter of the entries of that minute |
-//! | `due.<minute>.<i>` | a user id |
-//!
 //! An entry is a hint. It stays until its user is no longer due by it, so a
 //! refresh that failed, or a crash, needs no new one; and what a crash left out
 //! is found by the sweep.
@@ -16,6 +11,7 @@ use crate::Context;
 use crate::grant::lineage::{Current, Grant};
 use crate::grant::records;
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
+use crate::store::keys::Key;
 use crate::user::{UserId, UserKey};
 
 /// Minutes since the Unix epoch.
@@ -46,11 +42,11 @@ fn spread(user: &UserKey) -> f64 {
 }
 
 fn counter_key(minute: Minute) -> String {
-    format!("due.{minute}")
+    Key::DueCount { minute }.to_string()
 }
 
 fn entry_key(minute: Minute, index: u64) -> String {
-    format!("due.{minute}.{index}")
+    Key::DueEntry { minute, index }.to_string()
 }
 
 /// Enters the grant's user under the minute in which it will be due.
@@ -138,6 +134,11 @@ fn is_due_by(cx: Context<'_>, user: &UserId, minute: Minute) -> Result<bool, Sto
     let is_due = self::minute(refresh_at(cx, &grant)) <= minute;
     let can_be_refreshed = grant.tokens.refresh_token.is_some() && grant.is_of(&cx.settings.app);
     Ok(is_due && can_be_refreshed && !is_refused(cx, &grant)?)
+}
+
+/// Whether no pass looks at `minute` any more; `from` is where the index starts.
+pub(crate) fn is_over(minute: Minute, from: Minute) -> bool {
+    minute < from.saturating_sub(DAY)
 }
 
 /// Whether only a person can bring this grant back.

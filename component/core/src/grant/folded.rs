@@ -1,50 +1,54 @@
-//! What is left of tries that are long over: one record for sixteen of them.
+//! Old tries that are over become one record for sixteen of them: a fold.
 //!
-//! While Kroger cannot be reached each try at a grant leaves three keys and a
-//! ticket that nothing will ever have. After a day that would be thousands of
-//! reads for each look at the grant, and in the end more than an owner has time
-//! for.
+//! While Kroger cannot be reached, each try at a grant leaves three keys and a ticket
+//! that no record will ever have. Without folds a day of that would cost thousands of
+//! reads for each look at the grant, and in the end more time than an owner has.
+//! Nothing here folds a try that is open or was refused.
 //!
-//! | key | value |
-//! |---|---|
-//! | `fold.<user>.<parent>.<k>` | a [`Fold`] of the tries 1 to 16·k |
-//!
-//! A fold tells what was written once and does not change, so whoever folds writes
-//! what is true; and nobody writes one that is there. It is stored before the tries are deleted: who
-//! misses a try looks for the fold, and who won a claim below one, since its
-//! counter had been deleted, owns nothing.
+//! A fold repeats what was written once and does not change. So it is true, whichever
+//! caller writes it, and no caller writes a fold that is there. The fold is stored
+//! before the tries are deleted: a reader that misses a try looks for the fold. The
+//! counter of a folded try is deleted, so a caller can win its claim again. A caller
+//! that wins a claim below a fold owns nothing.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
-use crate::grant::attempts::{Attempt, LEASE, Outcome, Try};
-use crate::grant::lineage::{SCHEMA_VERSION, Ticket};
-use crate::grant::records;
+use crate::grant::attempts::{Attempt, AttemptOutcome, Try};
+use crate::grant::tries::{TriesAt, delete_try};
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
+use crate::store::claim::{LEASE, read_try};
+use crate::store::codec::{self, Stored};
+use crate::store::keys::{Key, Kind};
+use crate::store::ticket::Ticket;
 use crate::user::UserKey;
 
-/// As many tries are folded at once.
-pub const BLOCK: u64 = 16;
-/// As many are left as they are: the last says when the next is due, and nobody is
-/// still at one so far back.
+/// The number of tries that one fold adds.
+pub(crate) const BLOCK: u64 = 16;
+/// The number of tries that stay. The last of them says when the next try is due, and
+/// no caller still works on a try so far back.
 const LEFT: u64 = 4;
-/// Who has not come back from a send by then has vanished.
+/// An owner that has not come back from a send by then has vanished.
 const VANISHED: Duration = Duration::from_secs(3_600);
 
 /// The tries 1 to 16·k at one grant, all of them over.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fold {
-    schema_version: u32,
+pub(crate) struct Fold {
     /// Whether one of them may have spent the token.
     may_have_spent: bool,
     /// First and last of each run of steps that no record will ever have.
     dead: Vec<(u64, u64)>,
 }
 
-fn key(user: &UserKey, parent: Ticket, block: u64) -> String {
-    format!("fold.{user}.{parent}.{block}")
+impl Stored for Fold {
+    const KIND: Kind = Kind::Fold;
+    const VERSION: u32 = 1;
+}
+
+fn fold_key(user: &UserKey, parent: Ticket, block: u64) -> String {
+    Key::Fold { user: user.clone(), parent, block }.to_string()
 }
 
 /// The block of the try `number`, from 1 on.
@@ -53,20 +57,25 @@ fn block_of(number: u64) -> u64 {
 }
 
 /// Whether the try `number` is over and deleted.
-pub fn covers(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Result<bool, StoreError> {
-    Ok(cx.ports.get(Bucket::Store, &key(user, parent, block_of(number)))?.is_some())
+pub(crate) fn covers(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Result<bool, StoreError> {
+    Ok(cx.ports.get(Bucket::Store, &fold_key(user, parent, block_of(number)))?.is_some())
 }
 
 /// The fold that the try `number` went into, or the newest after it; and that
 /// fold's last try.
-pub fn over(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Result<Option<(u64, Fold)>, StoreError> {
+pub(crate) fn over(
+    cx: Context<'_>,
+    user: &UserKey,
+    parent: Ticket,
+    number: u64,
+) -> Result<Option<(u64, Fold)>, StoreError> {
     let found = newest(cx, user, parent, block_of(number))?;
     Ok(found.map(|(block, fold)| (block * BLOCK, fold)))
 }
 
 /// Each fold includes those before it, so the newest is found by leaps.
 fn newest(cx: Context<'_>, user: &UserKey, parent: Ticket, from: u64) -> Result<Option<(u64, Fold)>, StoreError> {
-    let fold = |block| records::read::<Fold>(cx, Bucket::Store, &key(user, parent, block));
+    let fold = |block| codec::read::<Fold>(cx, Bucket::Store, &fold_key(user, parent, block));
     let Some(mut newest) = fold(from)? else { return Ok(None) };
     let (mut block, mut leap) = (from, 1);
     while leap > 0 {
@@ -78,9 +87,9 @@ fn newest(cx: Context<'_>, user: &UserKey, parent: Ticket, from: u64) -> Result<
     Ok(Some((block, newest)))
 }
 
-/// Folds what is over of the tries at `parent`, the last of which is `last`. Not
-/// to be able to costs reads, nothing else.
-pub fn fold(cx: Context<'_>, user: &UserKey, parent: Ticket, last: u64) {
+/// Folds the tries at `parent` that are over. Their last try is `last`. A failure costs
+/// reads, nothing else.
+pub(crate) fn fold(cx: Context<'_>, user: &UserKey, parent: Ticket, last: u64) {
     if last > BLOCK && last.is_multiple_of(LEFT) && fold_to(cx, user, parent, last.saturating_sub(LEFT)).is_err() {
         cx.ports.log(&Event::StoreTrouble { doing: "folding tries that are over" });
     }
@@ -91,20 +100,20 @@ fn fold_to(cx: Context<'_>, user: &UserKey, parent: Ticket, last: u64) -> Result
     while (block + 1) * BLOCK <= last {
         let Some(tries) = ended(cx, user, parent, block * BLOCK + 1)? else { return Ok(()) };
         block += 1;
-        let key = key(user, parent, block);
-        if let Some(others) = records::read(cx, Bucket::Store, &key)? {
-            // Whoever wrote it saw the tries whole, and may be deleting them.
+        let key = fold_key(user, parent, block);
+        if let Some(others) = codec::read(cx, Bucket::Store, &key)? {
+            // Its writer saw the tries whole, and may be deleting them.
             fold = others;
             continue;
         }
         fold = fold.with(&tries);
-        let value = records::encode(&fold);
+        let value = codec::encode(&fold);
         cx.ports.set(Bucket::Store, &key, &value)?;
         if cx.ports.read_back(&key)?.as_ref() != Some(&value) {
             return Err(StoreError::Failed);
         }
         for each in &tries {
-            records::delete_try(cx, user, parent, each.number)?;
+            delete_try(cx, user, parent, each.number)?;
         }
     }
     Ok(())
@@ -116,7 +125,7 @@ fn ended(cx: Context<'_>, user: &UserKey, parent: Ticket, first: u64) -> Result<
     let now = cx.ports.wall_now();
     let mut tries = Vec::new();
     for number in first..first + BLOCK {
-        match records::read_try(cx, user, parent, number)? {
+        match read_try(cx, &TriesAt { user, parent }, number)? {
             Some(each) if is_over(&each, now) => tries.push(each),
             _ => return Ok(None),
         }
@@ -125,8 +134,8 @@ fn ended(cx: Context<'_>, user: &UserKey, parent: Ticket, first: u64) -> Result<
 }
 
 fn is_over(each: &Try, now: Timestamp) -> bool {
-    match (&each.intent, &each.attempt) {
-        (_, Some(attempt)) => attempt.outcome != Outcome::Refused,
+    match (&each.intent, &each.conclusion) {
+        (_, Some(attempt)) => attempt.outcome != AttemptOutcome::Refused,
         (Some(intent), None) => now > intent.lease_until + LEASE + VANISHED,
         // Its owner would be too late by now.
         (None, None) => true,
@@ -135,24 +144,23 @@ fn is_over(each: &Try, now: Timestamp) -> bool {
 
 impl Fold {
     /// Stands for them all, as one try that is over.
-    pub fn as_try(&self, number: u64) -> Try {
-        let outcome = if self.may_have_spent { Outcome::Unknown } else { Outcome::NotSent };
+    pub(crate) fn as_try(&self, number: u64) -> Try {
+        let outcome = if self.may_have_spent { AttemptOutcome::Unknown } else { AttemptOutcome::NotSent };
         let (at, not_before) = <(Timestamp, Timestamp)>::default();
-        let attempt = Attempt { schema_version: SCHEMA_VERSION, outcome, at, not_before, token: None, client: None };
-        Try { number, intent: None, attempt: Some(attempt) }
+        let attempt = Attempt { outcome, at, not_before, token: None, client: None };
+        Try { number, intent: None, conclusion: Some(attempt) }
     }
 
     /// Whether no record will ever have a ticket with this step.
-    pub fn is_dead(&self, step: u64) -> bool {
+    pub(crate) fn is_dead(&self, step: u64) -> bool {
         self.dead.iter().any(|(first, last)| (*first..=*last).contains(&step))
     }
 
-    /// Only whose owner concluded it without a child leaves a dead ticket: who
-    /// vanished may come back with one.
+    /// Adds `tries` to the fold. Only a try that its owner concluded leaves a dead ticket:
+    /// an owner that vanished may come back with a child.
     fn with(mut self, tries: &[Try]) -> Self {
-        self.schema_version = SCHEMA_VERSION;
         self.may_have_spent |= tries.iter().any(Try::may_have_spent);
-        let concluded = tries.iter().filter(|each| each.attempt.is_some());
+        let concluded = tries.iter().filter(|each| each.conclusion.is_some());
         let steps = concluded.filter_map(|each| Some(each.intent.as_ref()?.ticket.step));
         self.dead.extend(steps.map(|step| (step, step)));
         self.dead.sort_unstable();

@@ -7,8 +7,6 @@
 //! ignored, whenever it lands: a newer sign-in is never undone by a late
 //! refresh, and a deleted user stays deleted.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -17,125 +15,10 @@ use crate::CLOCK_SKEW;
 use crate::app::App;
 use crate::ports::Timestamp;
 use crate::secret::{Fingerprint, Secret};
+use crate::store::codec::Stored;
+use crate::store::keys::Kind;
+use crate::store::ticket::{Root, Ticket};
 use crate::user::UserId;
-
-/// Where a lineage starts: a sign-in or a deletion, numbered by the user's
-/// counter `roots`, or a pair that was adopted from outside.
-///
-/// An adoption takes no number of its own, it is the next one over the root that
-/// it follows. So whoever adopts the same pair at the same time writes the same
-/// record, and no adoption outranks a sign-in or deletion that it did not see.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Root {
-    /// 0: there was neither sign-in nor deletion yet.
-    pub number: u64,
-    /// 0: the sign-in or deletion itself.
-    pub adoption: u64,
-}
-
-impl Root {
-    pub const fn numbered(number: u64) -> Self {
-        Self { number, adoption: 0 }
-    }
-
-    /// The root of a pair adopted over this one.
-    #[must_use]
-    pub const fn adopting(self) -> Self {
-        Self { adoption: self.adoption + 1, ..self }
-    }
-
-    /// The ticket of the root's own record.
-    pub const fn ticket(self) -> Ticket {
-        Ticket { root: self, step: 0 }
-    }
-}
-
-/// A record's place in its user's history, and the end of its key.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Ticket {
-    pub root: Root,
-    /// A number of the root's counter `seq`, given out once; 0: the root itself.
-    pub step: u64,
-}
-
-impl Ticket {
-    /// Of a grant that the store did not keep.
-    pub const UNSTORED: Self = Root::numbered(0).ticket();
-}
-
-impl fmt::Display for Root {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.number, self.adoption)
-    }
-}
-
-impl fmt::Display for Ticket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{}", self.root, self.step)
-    }
-}
-
-/// A text that is no root or ticket.
-#[derive(Debug)]
-pub struct NotATicket;
-
-impl fmt::Display for NotATicket {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("not a ticket")
-    }
-}
-
-impl FromStr for Root {
-    type Err = NotATicket;
-
-    fn from_str(text: &str) -> Result<Self, NotATicket> {
-        let (number, adoption) = text.split_once('.').ok_or(NotATicket)?;
-        let parse = |part: &str| part.parse().map_err(|_| NotATicket);
-        Ok(Self { number: parse(number)?, adoption: parse(adoption)? })
-    }
-}
-
-impl FromStr for Ticket {
-    type Err = NotATicket;
-
-    fn from_str(text: &str) -> Result<Self, NotATicket> {
-        let (root, step) = text.rsplit_once('.').ok_or(NotATicket)?;
-        Ok(Self { root: root.parse()?, step: step.parse().map_err(|_| NotATicket)? })
-    }
-}
-
-impl TryFrom<String> for Root {
-    type Error = NotATicket;
-
-    fn try_from(text: String) -> Result<Self, NotATicket> {
-        text.parse()
-    }
-}
-
-impl TryFrom<String> for Ticket {
-    type Error = NotATicket;
-
-    fn try_from(text: String) -> Result<Self, NotATicket> {
-        text.parse()
-    }
-}
-
-impl From<Root> for String {
-    fn from(root: Root) -> Self {
-        root.to_string()
-    }
-}
-
-impl From<Ticket> for String {
-    fn from(ticket: Ticket) -> Self {
-        ticket.to_string()
-    }
-}
-
-/// The form of the records that this version writes, and the newest it reads.
-pub const SCHEMA_VERSION: u32 = 1;
 
 /// How many refresh tokens a lineage remembers to have had.
 const REMEMBERED: usize = 16;
@@ -143,7 +26,6 @@ const REMEMBERED: usize = 16;
 /// One step of a user's history, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Record {
-    pub schema_version: u32,
     pub user_id: UserId,
     /// The refresh tokens that this lineage has had, the newest last: an old
     /// one that comes back by way of a file is known for what it is.
@@ -153,6 +35,11 @@ pub struct Record {
     pub buried: Option<Root>,
     #[serde(flatten)]
     pub event: Event,
+}
+
+impl Stored for Record {
+    const KIND: Kind = Kind::Grant;
+    const VERSION: u32 = 1;
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -229,10 +116,15 @@ impl Grant {
         self.of_another(own).is_none()
     }
 
-    /// Whether nothing came between: the ticket alone does not tell where two pairs
-    /// were adopted at one moment.
-    pub fn is_same(&self, other: &Self) -> bool {
-        self.ticket == other.ticket && self.tokens.refresh_token == other.tokens.refresh_token
+    /// The grant that `record` is under `ticket`. None: a deletion.
+    pub(crate) fn of(ticket: Ticket, record: Record) -> Option<Self> {
+        let (tokens, source, parent) = match record.event {
+            Event::Deleted { .. } => return None,
+            Event::SignIn { tokens, source } => (tokens, source, None),
+            Event::Refreshed { parent, tokens, source } => (tokens, source, Some(parent)),
+        };
+        let Record { user_id, known, buried, .. } = record;
+        Some(Self { ticket, user_id, tokens, source, known, buried, parent })
     }
 }
 
@@ -252,19 +144,18 @@ pub enum Current {
 pub fn current(records: Vec<(Ticket, Record)>) -> Current {
     let newest = records.into_iter().max_by_key(|(ticket, _)| *ticket);
     let Some((ticket, record)) = newest else { return Current::Absent };
-    let Record { user_id, known, buried, event, .. } = record;
-    match event {
-        Event::Deleted { .. } => Current::Deleted { root: ticket.root },
-        Event::SignIn { tokens, source } => {
-            Current::Grant(Grant { ticket, user_id, tokens, source, known, buried, parent: None })
-        }
-        Event::Refreshed { parent, tokens, source } => {
-            Current::Grant(Grant { ticket, user_id, tokens, source, known, buried, parent: Some(parent) })
-        }
-    }
+    Grant::of(ticket, record).map_or(Current::Deleted { root: ticket.root }, Current::Grant)
 }
 
 impl Current {
+    /// Whether this is `grant`, with nothing in between. The ticket alone does not
+    /// tell: two pairs that were adopted at one moment share it.
+    pub(crate) fn is(&self, grant: &Grant) -> bool {
+        let is_same =
+            |now: &Grant| now.ticket == grant.ticket && now.tokens.refresh_token == grant.tokens.refresh_token;
+        matches!(self, Self::Grant(now) if is_same(now))
+    }
+
     /// None where there never was one.
     pub fn root(&self) -> Option<Root> {
         match self {
@@ -303,14 +194,13 @@ impl Record {
     pub fn sign_in(user_id: UserId, tokens: Tokens, source: Source, before: &Current) -> Self {
         let known = remember(before.known(), tokens.refresh_token.as_ref());
         let buried = before.buried();
-        Self { schema_version: SCHEMA_VERSION, user_id, known, buried, event: Event::SignIn { tokens, source } }
+        Self { user_id, known, buried, event: Event::SignIn { tokens, source } }
     }
 
     /// The child of `parent` that its refresh token gave.
     pub fn refreshed(parent: &Grant, tokens: Tokens) -> Self {
         let known = remember(&parent.known, tokens.refresh_token.as_ref());
         Self {
-            schema_version: SCHEMA_VERSION,
             user_id: parent.user_id.clone(),
             known,
             buried: parent.buried,
@@ -320,7 +210,7 @@ impl Record {
 
     /// A tombstone.
     pub fn deleted(user_id: UserId, at: Timestamp) -> Self {
-        Self { schema_version: SCHEMA_VERSION, user_id, known: Vec::new(), buried: None, event: Event::Deleted { at } }
+        Self { user_id, known: Vec::new(), buried: None, event: Event::Deleted { at } }
     }
 }
 
@@ -447,16 +337,6 @@ mod tests {
 
         assert_eq!(current_ticket(&before), Some(adopted));
         assert_eq!(current_ticket(&after), Some(root(2)));
-    }
-
-    #[test]
-    fn a_ticket_reads_back_as_it_was_written_and_its_order_is_that_of_its_parts() {
-        let ticket = Ticket { root: Root { number: 3, adoption: 1 }, step: 17 };
-
-        assert_eq!(ticket.to_string(), "3.1.17");
-        assert_eq!("3.1.17".parse::<Ticket>().unwrap(), ticket);
-        assert!(step(10, 0) > step(9, 99));
-        assert!("3.1".parse::<Ticket>().is_err());
     }
 
     #[test]

@@ -1,23 +1,25 @@
 //! The pair of tokens that lies outside the store: in the environment, and in
 //! the `.env` file through the bucket `env`.
 //!
-//! The mirror is an export of what the store has. A pair is taken *from* outside
-//! only where the store has nothing, or where its grant was refused and the pair
-//! is new to the lineage: so an old copy never brings back a spent token, and a late one never displaces a sign-in. Of a user who was once
-//! deleted nothing from outside is taken any more.
+//! The mirror is an export of what the store has. A pair is taken *from* outside only
+//! if the store has nothing, or if its grant was refused and the pair is new to the
+//! lineage. So an old copy never brings back a spent token, and a late copy never
+//! displaces a sign-in. For a user who was once deleted, no pair from outside is taken
+//! any more.
 
 use std::time::Duration;
 
 use crate::Context;
 use crate::app::App;
-use crate::grant::lineage::{self, Current, Grant, Record, Source, Ticket, Tokens};
+use crate::grant::lineage::{Current, Grant, Record, Source, Tokens};
 use crate::grant::records;
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
 use crate::secret::Secret;
 use crate::settings::{EnvironmentPair, unix_seconds};
-use crate::user::{UserId, UserKey};
-
-const KEY: &str = "mirror";
+use crate::store::codec;
+use crate::store::keys::Key;
+use crate::store::ticket::Ticket;
+use crate::user::UserId;
 
 /// The pairs from outside, newest last: what the environment was started with,
 /// then what the `.env` file says now.
@@ -26,7 +28,7 @@ pub fn offered(cx: Context<'_>) -> Vec<EnvironmentPair> {
 }
 
 fn read_offered(cx: Context<'_>) -> Result<Vec<EnvironmentPair>, StoreError> {
-    let file = match cx.ports.get(Bucket::Env, KEY) {
+    let file = match cx.ports.get(Bucket::Env, &Key::Mirror.to_string()) {
         Err(StoreError::NoSuchBucket) => None,
         other => other?,
     };
@@ -74,20 +76,20 @@ fn best(offered: Vec<EnvironmentPair>, current: &Current) -> Option<EnvironmentP
     offered.into_iter().filter(|pair| is_adoptable(pair, current)).max_by_key(|pair| pair.expires_at)
 }
 
-/// Whoever adopts at the same time writes under the same ticket: what is there
-/// stays, and what is stored in the end is what was adopted. Of two different
-/// pairs either may be.
+/// Writes an adoption. Callers that adopt at the same time write under the same ticket.
+/// A record that is there stays, and the adopted pair is the one that is stored in the
+/// end. Of two different pairs, either may be the one that stays.
 fn write_adopted(cx: Context<'_>, user: &UserId, ticket: Ticket, record: Record) -> Result<Grant, StoreError> {
     let key = user.key();
     let grant_key = records::grant_key(&key, ticket);
     if cx.ports.get(Bucket::Store, &grant_key)?.is_none() {
         records::write(cx, &key, ticket, &record)?;
     }
-    let adopted = match cx.ports.read_back(&grant_key)? {
-        Some(stored) => (ticket, records::decode(&stored).ok_or(StoreError::Failed)?),
+    let (ticket, adopted) = match cx.ports.read_back(&grant_key)? {
+        Some(stored) => (ticket, codec::decode(&stored)?),
         None => (Ticket::UNSTORED, record),
     };
-    lineage::current(vec![adopted]).grant().ok_or(StoreError::Failed)
+    Grant::of(ticket, adopted).ok_or(StoreError::Failed)
 }
 
 fn is_adoptable(pair: &EnvironmentPair, current: &Current) -> bool {
@@ -102,9 +104,9 @@ fn is_adoptable(pair: &EnvironmentPair, current: &Current) -> bool {
     }
 }
 
-/// The same of the same pair, whoever adopts it and when. Without an access
-/// token, or a time that it expires at, the pair counts as expired and is
-/// refreshed on first use.
+/// Deterministic: every process that adopts this pair writes the same record. A pair
+/// without an access token, or without an expiry, counts as expired and is refreshed
+/// on first use.
 fn tokens(pair: EnvironmentPair, app: App) -> Tokens {
     /// What Kroger gives.
     const LIFETIME: Duration = Duration::from_secs(1_800);
@@ -120,6 +122,11 @@ fn tokens(pair: EnvironmentPair, app: App) -> Tokens {
     }
 }
 
+/// Whether this host has a `.env` file that the mirror is written to.
+pub fn has_env_file(cx: Context<'_>) -> bool {
+    cx.ports.get(Bucket::Env, &Key::Mirror.to_string()).is_ok()
+}
+
 /// What became of writing the mirror.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exported {
@@ -129,30 +136,26 @@ pub enum Exported {
     Failed,
 }
 
-/// Writes the pair of `grant` to the `.env` file, if there is one, and the grant
-/// is the current one and safe in the store: who is overtaken by a deletion or a
-/// sign-in must not write after it, and a pair that still waits to be saved must
-/// not be found by another host and adopted there.
+/// Writes the pair of `grant` to the `.env` file, if there is one, and if the grant is
+/// the current one and safe in the store. A caller that a deletion or a sign-in
+/// overtook must not write after it. Another host must not find a pair that still
+/// waits to be saved, and adopt it.
 pub fn export(cx: Context<'_>, grant: &Grant) -> Exported {
     let user = grant.user_id.key();
     let is_default = grant.user_id == cx.settings.default_user;
-    if !is_default || !is_current(cx, &user, grant) || !records::is_stored(cx, &user, grant.ticket) {
+    if !is_default || !records::is_current(cx, grant).unwrap_or(false) || !records::is_stored(cx, &user, grant.ticket) {
         return Exported::Off;
     }
-    let exported = settle(cx, cx.ports.set(Bucket::Env, KEY, block(&grant.tokens).as_bytes()));
+    let exported = settle(cx, cx.ports.set(Bucket::Env, &Key::Mirror.to_string(), block(&grant.tokens).as_bytes()));
     if exported != Exported::Off && matches!(records::current(cx, &user), Ok(Current::Deleted { .. })) {
         return clear(cx);
     }
     exported
 }
 
-fn is_current(cx: Context<'_>, user: &UserKey, grant: &Grant) -> bool {
-    records::current(cx, user).is_ok_and(|now| now.grant().is_some_and(|now| now.ticket == grant.ticket))
-}
-
 /// Takes the pair out of the `.env` file.
 pub fn clear(cx: Context<'_>) -> Exported {
-    settle(cx, cx.ports.delete(Bucket::Env, KEY))
+    settle(cx, cx.ports.delete(Bucket::Env, &Key::Mirror.to_string()))
 }
 
 fn settle(cx: Context<'_>, result: Result<(), StoreError>) -> Exported {

@@ -1,66 +1,43 @@
-//! A user's records in the key-value store: reading the current grant, writing
-//! a new record, and the tries at refreshing one.
+//! A user's records in the key-value store: the current grant, new records, and all
+//! tries at refreshing a grant.
 //!
-//! Keys, `<user>` being [`UserKey`]:
-//!
-//! | key | value |
-//! |---|---|
-//! | `roots.<user>` | counter of sign-ins and deletions, never deleted |
-//! | `seq.<user>.<root>` | counter of tickets of what descends from that root |
-//! | `head.<user>` | a ticket that there was, at or before the current grant's: a hint |
-//! | `grant.<user>.<ticket>` | a [`Record`], written once |
-//! | `claim.<user>.<parent>.<n>` | counter; who raises it to 1 owns try `n` |
-//! | `intent.<user>.<parent>.<n>` | an [`Intent`], written once by the owner |
-//! | `attempt.<user>.<parent>.<n>` | an [`Attempt`], written once by the owner |
+//! Nothing here sends, and nothing here decides what the tries call for.
 
 use std::time::Duration;
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
-
 use crate::Context;
-use crate::grant::attempts::{Attempt, Intent, Try};
+use crate::grant::attempts::Try;
 use crate::grant::folded;
-use crate::grant::lineage::{self, Current, Grant, Record, Root, SCHEMA_VERSION, Ticket};
+use crate::grant::lineage::{self, Current, Grant, Record};
+use crate::grant::tries::{TriesAt, delete_try};
 use crate::ports::{Bucket, Event, StoreError};
+use crate::store::claim;
+use crate::store::codec::{encode, read};
+use crate::store::keys::Key;
+use crate::store::ticket::{Root, Ticket};
 use crate::user::UserKey;
 
-/// How often a reader starts again when the records that it was led to were
-/// swept under its eyes.
+/// How often a reader starts again when the records that the hint led to were
+/// swept while it read.
 const READS: usize = 4;
+/// A new pair that the store and the memory refuse is offered to the store for this
+/// long at least.
+pub(crate) const SAVE_TIME: Duration = Duration::from_secs(5);
 
 pub fn roots_key(user: &UserKey) -> String {
-    format!("roots.{user}")
+    Key::Roots { user: user.clone() }.to_string()
 }
 
-pub fn seq_key(user: &UserKey, root: Root) -> String {
-    format!("seq.{user}.{root}")
+pub(crate) fn seq_key(user: &UserKey, root: Root) -> String {
+    Key::Seq { user: user.clone(), root }.to_string()
 }
 
-pub fn head_key(user: &UserKey) -> String {
-    format!("head.{user}")
+pub(crate) fn head_key(user: &UserKey) -> String {
+    Key::Head { user: user.clone() }.to_string()
 }
 
-pub fn grant_key(user: &UserKey, ticket: Ticket) -> String {
-    format!("grant.{user}.{ticket}")
-}
-
-/// The user and the ticket of a grant's key.
-pub fn parse_grant_key(key: &str) -> Option<(UserKey, Ticket)> {
-    let (user, ticket) = key.strip_prefix("grant.")?.split_once('.')?;
-    Some((UserKey::from_stored(user), ticket.parse().ok()?))
-}
-
-pub fn claim_key(user: &UserKey, parent: Ticket, number: u64) -> String {
-    format!("claim.{user}.{parent}.{number}")
-}
-
-pub fn intent_key(user: &UserKey, parent: Ticket, number: u64) -> String {
-    format!("intent.{user}.{parent}.{number}")
-}
-
-pub fn attempt_key(user: &UserKey, parent: Ticket, number: u64) -> String {
-    format!("attempt.{user}.{parent}.{number}")
+pub(crate) fn grant_key(user: &UserKey, ticket: Ticket) -> String {
+    Key::Grant { user: user.clone(), ticket }.to_string()
 }
 
 /// Reads the user's current grant: the newest root, and of what descends from
@@ -85,8 +62,8 @@ fn head(cx: Context<'_>, user: &UserKey) -> Result<Option<Ticket>, StoreError> {
     ticket.map(Some).ok_or(StoreError::Failed)
 }
 
-/// The hint is moved by whoever writes, so it may lead to an older root than
-/// the newest: those that could have come since are looked for.
+/// Every writer moves the hint, so it may lead to an older root than the newest. The
+/// roots that could have come since are looked for.
 fn newest_root(cx: Context<'_>, user: &UserKey, head: Option<Ticket>) -> Result<Option<Root>, StoreError> {
     let hinted = head.map(|head| head.root);
     let newest = cx.ports.increment(&roots_key(user), 0)?;
@@ -152,6 +129,11 @@ fn record(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> Result<Option<Reco
     }
 }
 
+/// Whether `grant` is still its user's current grant, with nothing in between.
+pub(crate) fn is_current(cx: Context<'_>, grant: &Grant) -> Result<bool, StoreError> {
+    Ok(current(cx, &grant.user_id.key())?.is(grant))
+}
+
 /// Whether the record of `ticket` is in the durable store.
 pub fn is_stored(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> bool {
     matches!(cx.ports.get(Bucket::Store, &grant_key(user, ticket)), Ok(Some(_)))
@@ -204,7 +186,7 @@ pub fn keep(
         return Ok(Kept::Stored);
     }
     if rescue(cx, user, ticket, record).is_ok() {
-        cx.ports.log(&Event::Rescued { user: user.short(), generation: ticket.step });
+        cx.ports.log(&Event::Rescued { user: user.short(), ticket: ticket.to_string() });
         return Ok(Kept::Rescued);
     }
     while cx.ports.monotonic_now() < deadline {
@@ -245,9 +227,9 @@ pub fn move_head(cx: Context<'_>, user: &UserKey, ticket: Ticket) {
 
 /// All tries at refreshing `grant`, in order.
 ///
-/// A refusal is read twice: what spent the token was stored before the refusal
-/// was, though perhaps after this looked for it.
-pub fn tries(cx: Context<'_>, grant: &Grant) -> Result<Vec<Try>, StoreError> {
+/// If one of them is a refusal, they are read twice. The child that spent the token
+/// was stored before the refusal was, and perhaps after the first look.
+pub(crate) fn tries(cx: Context<'_>, grant: &Grant) -> Result<Vec<Try>, StoreError> {
     let client = cx.settings.credentials();
     let token = grant.fingerprint();
     let tries = tries_under(cx, &grant.user_id.key(), grant.ticket)?;
@@ -255,42 +237,16 @@ pub fn tries(cx: Context<'_>, grant: &Grant) -> Result<Vec<Try>, StoreError> {
 }
 
 fn tries_under(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<Vec<Try>, StoreError> {
-    let tries = read_tries(cx, user, parent)?;
-    if tries.iter().any(Try::was_refused) { read_tries(cx, user, parent) } else { Ok(tries) }
+    let tries = read_all(cx, user, parent)?;
+    if tries.iter().any(Try::was_refused) { read_all(cx, user, parent) } else { Ok(tries) }
 }
 
-/// The tries at `parent`; the first of them stands for all that were folded.
-fn read_tries(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<Vec<Try>, StoreError> {
-    let mut tries = Vec::new();
-    let mut number = 1;
-    loop {
-        if let Some(each) = read_try(cx, user, parent, number)? {
-            tries.push(each);
-            number += 1;
-        } else if let Some((last, fold)) = folded::over(cx, user, parent, number)? {
-            tries = vec![fold.as_try(last)];
-            number = last + 1;
-        } else {
-            return Ok(tries);
-        }
-    }
-}
-
-/// None: nobody has claimed it, or it was folded.
-pub fn read_try(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Result<Option<Try>, StoreError> {
-    let attempt: Option<Attempt> = read(cx, Bucket::Store, &attempt_key(user, parent, number))?;
-    let intent: Option<Intent> = read(cx, Bucket::Store, &intent_key(user, parent, number))?;
-    let is_claimed =
-        attempt.is_some() || intent.is_some() || cx.ports.increment(&claim_key(user, parent, number), 0)? > 0;
-    Ok(is_claimed.then_some(Try { number, intent, attempt }))
-}
-
-/// The claim goes last: a try is never half there and unclaimed.
-pub fn delete_try(cx: Context<'_>, user: &UserKey, parent: Ticket, number: u64) -> Result<(), StoreError> {
-    for key in [intent_key, attempt_key, claim_key] {
-        cx.ports.delete(Bucket::Store, &key(user, parent, number))?;
-    }
-    Ok(())
+/// The tries at `parent`. The first of them stands for all that were folded.
+fn read_all(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<Vec<Try>, StoreError> {
+    claim::read_tries(cx, &TriesAt { user, parent }, |number| {
+        let fold = folded::over(cx, user, parent, number)?;
+        Ok(fold.map(|(last, fold)| fold.as_try(last)))
+    })
 }
 
 /// Deletes the grant of `parent` and the tries at it, once `child` and its own
@@ -300,7 +256,7 @@ pub fn sweep_parent(cx: Context<'_>, user: &UserKey, child: &Grant) -> Result<()
     if !is_stored(cx, user, child.ticket) {
         return Ok(());
     }
-    for each in read_tries(cx, user, parent)? {
+    for each in read_all(cx, user, parent)? {
         delete_try(cx, user, parent, each.number)?;
     }
     if is_signpost(parent) {
@@ -313,24 +269,4 @@ pub fn sweep_parent(cx: Context<'_>, user: &UserKey, child: &Grant) -> Result<()
 /// there is no newer one.
 pub fn is_signpost(ticket: Ticket) -> bool {
     ticket.step == 0
-}
-
-pub fn encode(value: &impl Serialize) -> Vec<u8> {
-    serde_json::to_vec(value).expect("records have string keys and no failing parts")
-}
-
-/// Reads one stored value. What does not parse, or was written by a newer
-/// version, is a failure of the store, never an absence.
-pub fn read<T: DeserializeOwned>(cx: Context<'_>, bucket: Bucket, key: &str) -> Result<Option<T>, StoreError> {
-    let Some(bytes) = cx.ports.get(bucket, key)? else { return Ok(None) };
-    decode(&bytes).map(Some).ok_or(StoreError::Failed)
-}
-
-pub fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {
-    #[derive(serde::Deserialize)]
-    struct Versioned {
-        schema_version: u32,
-    }
-    let Versioned { schema_version } = serde_json::from_slice(bytes).ok()?;
-    (schema_version <= SCHEMA_VERSION).then(|| serde_json::from_slice(bytes).ok())?
 }

@@ -1,10 +1,11 @@
 //! Getting a grant whose access token is good, by refreshing it where needed.
 //!
-//! Kroger's refresh tokens are single use: one sent twice, or one whose
-//! answer is not saved, costs the person their sign-in. So:
+//! Kroger's refresh tokens are single use. A token that is sent twice, or an answer
+//! that is not saved, costs the person their sign-in. So:
 //! claim → ticket → read again → store the intent → read it back → check both
-//! clocks → send once → save → use. Safety rests on records that are written
-//! once by one writer ([`crate::grant::lineage`]); claims and leases only save work.
+//! clocks → send once → save → use. The claim, the intent and the clocks are
+//! [`crate::store::claim`]'s. Safety rests on records that are written once by one
+//! writer ([`crate::grant::lineage`]); claims and leases only save work.
 //!
 //! Nothing here ever repeats an `increment` whose answer was lost, sends a token
 //! that it read to be refused, or goes back to a token that was spent.
@@ -14,25 +15,26 @@ mod owner;
 use std::time::Duration;
 
 use crate::Context;
-use crate::app::App;
-use crate::grant::attempts::{self, CLAIM_DEATH, LEASE, Outcome, Step, Try};
-use crate::grant::lineage::{Current, Grant, Ticket};
+use crate::backoff::random;
+use crate::grant::attempts::{self, AttemptOutcome, Step, Try};
+use crate::grant::lineage::{Current, Grant};
 use crate::grant::{due, outside_pair, records};
-use crate::ports::{StoreError, Timestamp};
+use crate::ports::Timestamp;
+use crate::store::claim::{self, Admission, LEASE, Watch};
+use crate::store::ticket::Ticket;
 use crate::upstream::busy;
 use crate::user::{UserId, UserKey};
 use owner::Owner;
 
+pub use crate::grant::trouble::Trouble;
+
 /// A call that waits for a refresh waits this long at most.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(30);
-/// The timer comes again: it waits through no longer pause than this while
-/// others are due.
+/// The timer comes again, and other users are due: it waits through no longer pause
+/// than this.
 const PASS_PATIENCE: Duration = Duration::from_secs(2);
-/// Between two tries for calls.
+/// The longest wait between two tries for calls.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
-/// A new pair that the store and the memory refuse is offered for this long at
-/// least.
-pub const SAVE_TIME: Duration = Duration::from_secs(5);
 const SHORTEST_POLL: Duration = Duration::from_millis(10);
 const LONGEST_POLL: Duration = Duration::from_millis(250);
 
@@ -41,46 +43,13 @@ const LONGEST_POLL: Duration = Duration::from_millis(250);
 pub enum Need {
     /// An access token with some life left.
     Usable,
-    /// A younger grant than the one with this ticket: its token was rejected.
+    /// A younger grant than the one with this ticket, whose token was rejected.
     /// Callers that ask at the same time share one refresh.
     NewerThanRejected(Ticket),
-    /// The same, because a person asked for it.
+    /// A younger grant than this one, because a person asked for it.
     NewerThan(Ticket),
     /// What the timer needs: a grant outside its refresh window.
     NotDue,
-}
-
-/// Why there is no such grant.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
-    /// There is no grant.
-    NotSignedIn,
-    /// There is one without a refresh token, and its access token is no good.
-    NoRefreshToken,
-    /// Kroger refused the refresh token.
-    Refused {
-        probably_spent: bool,
-    },
-    /// It did not work out, after `tries`; worth another try then.
-    Unavailable {
-        tries: u64,
-        until: Timestamp,
-    },
-    /// No client id is configured.
-    ClientMissing,
-    ClientRefused,
-    /// Refreshed, and the new pair could be saved nowhere.
-    Lost,
-    Store,
-    StoreForgets,
-    /// The grant is of this app or server, and not of the one that is configured.
-    OfAnotherApp(App),
-}
-
-impl From<StoreError> for Trouble {
-    fn from(_: StoreError) -> Self {
-        Self::Store
-    }
 }
 
 /// Answers the user's grant as `need` has it, refreshing it first if it must.
@@ -88,9 +57,9 @@ pub fn grant(cx: Context<'_>, user: &UserId, need: Need) -> Result<Grant, Troubl
     grant_by(cx, user, need, cx.ports.monotonic_now() + CALL_DEADLINE)
 }
 
-/// The same for a call that has other things to do: it begins nothing after
-/// `deadline`, by the monotonic clock. A try that was begun before it is brought to
-/// its end, which may take 17 s more.
+/// Answers the same for a call that has other things to do. It begins nothing after
+/// `deadline`, by the monotonic clock. It ends a try that it began before, which may
+/// take 17 s more.
 pub fn grant_by(cx: Context<'_>, user: &UserId, need: Need, deadline: Duration) -> Result<Grant, Trouble> {
     let mut caller = Caller {
         cx,
@@ -98,9 +67,9 @@ pub fn grant_by(cx: Context<'_>, user: &UserId, need: Need, deadline: Duration) 
         need,
         deadline,
         poll: SHORTEST_POLL,
-        silent_claim: None,
+        silent_claim: Watch::default(),
         first_try: None,
-        open_since: None,
+        open_try: Watch::default(),
     };
     loop {
         let grant = find(cx, user)?;
@@ -118,17 +87,13 @@ pub fn grant_by(cx: Context<'_>, user: &UserId, need: Need, deadline: Duration) 
 fn find(cx: Context<'_>, user: &UserId) -> Result<Grant, Trouble> {
     match records::current(cx, &user.key())? {
         Current::Grant(grant) => match grant.of_another(&cx.settings.app) {
-            // Sent to another server the token would be lost, and refused it would be
-            // taken for dead.
+            // Another server would refuse the token, and the grant would be taken for
+            // dead.
             Some(other) => Err(Trouble::OfAnotherApp(other.clone())),
             None => Ok(grant),
         },
         other => outside_pair::adopt(cx, user, &other)?.ok_or(Trouble::NotSignedIn),
     }
-}
-
-fn is_still(current: &Current, grant: &Grant) -> bool {
-    matches!(current, Current::Grant(now) if now.is_same(grant))
 }
 
 impl Need {
@@ -152,9 +117,9 @@ impl Need {
 
     /// When the next try may be made. A person waits for a call: it does not wait
     /// for all of a long pause, unless Kroger asks for fewer calls.
-    fn earliest(self, since: Timestamp, until: Timestamp, last: Outcome) -> Timestamp {
+    fn earliest(self, since: Timestamp, until: Timestamp, last: AttemptOutcome) -> Timestamp {
         match (self, last) {
-            (Self::NotDue, _) | (_, Outcome::Busy | Outcome::ClientRefused) => until,
+            (Self::NotDue, _) | (_, AttemptOutcome::Busy | AttemptOutcome::ClientRefused) => until,
             _ => until.min(since + LONGEST_WAIT),
         }
     }
@@ -177,17 +142,16 @@ struct Caller<'a> {
     /// By the monotonic clock.
     deadline: Duration,
     poll: Duration,
-    /// A claim without an intent, and since when we have seen it so.
-    silent_claim: Option<(Ticket, u64, Duration)>,
-    /// The first try of this grant that this call may count as its own.
+    /// A claim without an intent: its parent and its number.
+    silent_claim: Watch<(Ticket, u64)>,
+    /// The first try at this grant that this call may count as its own.
     first_try: Option<(Ticket, u64)>,
-    /// A refused grant with a try that was never concluded, and since when we
-    /// have seen it so.
-    open_since: Option<(Ticket, Duration)>,
+    /// A refused grant with a try that was never concluded.
+    open_try: Watch<Ticket>,
 }
 
 impl Caller<'_> {
-    /// Does the next thing there is to do about `grant`. None: look again.
+    /// Takes the next step for `grant`. None: look again.
     fn advance(&mut self, grant: &Grant) -> Result<Option<Grant>, Trouble> {
         if grant.tokens.refresh_token.is_none() {
             return self.give_up(grant, &[], Trouble::NoRefreshToken);
@@ -197,37 +161,36 @@ impl Caller<'_> {
         }
         let asked_at = self.cx.ports.monotonic_now();
         let tries = records::tries(self.cx, grant)?;
-        let claimed = tries.last().map_or(0, |last| last.number);
+        let next = claim::next_number(&tries);
         match attempts::next_step(&tries, self.cx.ports.wall_now()) {
             Step::Refused { probably_spent } => self.give_up(grant, &tries, Trouble::Refused { probably_spent }),
-            Step::InFlight => Ok(self.wait_a_little()),
             Step::Pause { since, until, last } => match self.need.earliest(since, until, last) {
-                until if self.cx.ports.wall_now() < until => self.pause(grant, claimed, until, last),
-                _ => self.claim_unless_busy(grant, claimed + 1),
+                until if self.cx.ports.wall_now() < until => self.pause(grant, next, until, last),
+                _ => self.claim_unless_busy(grant, next),
             },
-            Step::Claimed { number } if self.seems_dead(grant.ticket, number, asked_at) => {
-                self.claim_unless_busy(grant, number + 1)
+            Step::Claimed { number } if self.silent_claim.is_dead(self.cx, (grant.ticket, number), asked_at) => {
+                self.claim_unless_busy(grant, next)
             }
-            Step::Claimed { .. } => Ok(self.wait_a_little()),
             Step::Claim { number } => self.claim_unless_busy(grant, number),
+            Step::Claimed { .. } | Step::InFlight => Ok(self.wait_a_little()),
         }
     }
 
-    /// Nothing can be done with `grant`: unless it is no longer the current one,
-    /// or a pair lies outside that can take its place. `tries` are those seen so far.
+    /// Nothing can be done with `grant`, unless it is no longer the current one or a
+    /// pair from outside can take its place. `tries` are those that were seen so far.
     fn give_up(&mut self, grant: &Grant, tries: &[Try], trouble: Trouble) -> Result<Option<Grant>, Trouble> {
         let was_open = tries.iter().any(Try::is_open);
-        // Last of all: what is told must be true when it is told.
+        // Last of all: the failure must be true when it is told.
         let current = records::current(self.cx, &self.user)?;
-        if !is_still(&current, grant) {
+        if !current.is(grant) {
             return Ok(None);
         }
         if outside_pair::adoptable(self.cx, &grant.user_id, &current).is_none() {
             return Err(trouble);
         }
         let Some(pair) = outside_pair::find(self.cx, &grant.user_id, &current)? else { return Err(trouble) };
-        // Whoever was stopped may yet come back with a child, and a pair that was
-        // adopted meanwhile would outrank it: only one that lives longer may.
+        // An owner that was stopped may still come back with a child, and a pair that
+        // is adopted meanwhile outranks it. So only a pair that lives longer is taken.
         if was_open && pair.expires_at <= grant.tokens.expires_at.as_secs() {
             return Err(trouble);
         }
@@ -235,38 +198,20 @@ impl Caller<'_> {
         if is_open && (!was_open || self.may_have_a_child(grant)) {
             return Ok(self.wait_a_little());
         }
-        // What descends from `grant` is stored before it is mirrored: if the pair does,
-        // this finds it.
-        if is_still(&records::current(self.cx, &self.user)?, grant) {
+        // A descendant of `grant` is stored before it is mirrored. If the pair is such a
+        // descendant's, this look finds it.
+        if records::is_current(self.cx, grant)? {
             outside_pair::take(self.cx, &grant.user_id, &current, pair)?;
         }
         Ok(None)
     }
 
-    /// Whether the owner of a try at `grant` that has no end may just be slow. A lease that
-    /// ran out says so by a clock that may be wrong, which is good enough for
-    /// another try and not for putting a pair from outside over what may come.
+    /// Whether the owner of an open try at `grant` may just be slow. A lease ran out
+    /// by a clock that may be wrong. That is good enough for another try, and not for
+    /// putting a pair from outside over a child that may still come.
     fn may_have_a_child(&mut self, grant: &Grant) -> bool {
         let now = self.cx.ports.monotonic_now();
-        let since = match self.open_since {
-            Some((ticket, since)) if ticket == grant.ticket => since,
-            _ => now,
-        };
-        self.open_since = Some((grant.ticket, since));
-        now < since + LEASE
-    }
-
-    /// An owner gives up well before others take its claim for dead. From the end
-    /// of the first look to the beginning of this one, at `asked_at`: a store that
-    /// answers late tells how it was, not how it is.
-    fn seems_dead(&mut self, parent: Ticket, number: u64, asked_at: Duration) -> bool {
-        match self.silent_claim {
-            Some((ticket, claim, since)) if (ticket, claim) == (parent, number) => asked_at >= since + CLAIM_DEATH,
-            _ => {
-                self.silent_claim = Some((parent, number, self.cx.ports.monotonic_now()));
-                false
-            }
-        }
+        now < self.open_try.since(grant.ticket, || now) + LEASE
     }
 
     fn wait_a_little(&mut self) -> Option<Grant> {
@@ -279,16 +224,16 @@ impl Caller<'_> {
     fn pause(
         &mut self,
         grant: &Grant,
-        claimed: u64,
+        next: u64,
         until: Timestamp,
-        last: Outcome,
+        last: AttemptOutcome,
     ) -> Result<Option<Grant>, Trouble> {
-        if last == Outcome::ClientRefused {
+        if last == AttemptOutcome::ClientRefused {
             return Err(Trouble::ClientRefused);
         }
-        let own = (claimed + 1).saturating_sub(self.first_try_of(grant, claimed + 1));
-        // A call that found others' tries failed, and made none, tells of those.
-        let tries = if own == 0 { claimed } else { own };
+        let own = next.saturating_sub(self.first_try_of(grant, next));
+        // A call that made no try tells of the tries that failed before it.
+        let tries = if own == 0 { next - 1 } else { own };
         if own >= self.cx.settings.max_refresh_retries.into() {
             return Err(Trouble::Unavailable { tries, until });
         }
@@ -330,7 +275,7 @@ impl Caller<'_> {
         Err(Trouble::Unavailable { tries: 0, until })
     }
 
-    /// What the timer does by itself waits while Kroger asks for fewer calls.
+    /// The timer's own refreshes wait while Kroger asks for fewer calls.
     fn claim_unless_busy(&mut self, grant: &Grant, number: u64) -> Result<Option<Grant>, Trouble> {
         if self.need == Need::NotDue
             && let Some(until) = busy::until(self.cx)
@@ -340,32 +285,17 @@ impl Caller<'_> {
         self.claim(grant, number)
     }
 
-    /// Becomes the owner of try `number`, if nobody else is, and makes it.
+    /// Becomes the owner of try `number`, if nobody else is, and makes the try.
     fn claim(&mut self, grant: &Grant, number: u64) -> Result<Option<Grant>, Trouble> {
         let Some(client) = &self.cx.settings.client else { return Err(Trouble::ClientMissing) };
         self.first_try_of(grant, number);
-        let owner = Owner {
-            cx: self.cx,
-            user: &self.user,
-            client,
-            grant,
-            number,
-            why: self.need.why(),
-            claimed_at: self.cx.ports.monotonic_now(),
-            claimed_at_wall: self.cx.ports.wall_now(),
-        };
-        if self.cx.ports.increment(&records::claim_key(&self.user, grant.ticket, number), 1)? != 1 {
-            return Ok(self.wait_a_little());
+        let owner = Owner::new(self.cx, &self.user, client, grant, number, self.need.why());
+        match claim::admit(self.cx, &owner, number)? {
+            Admission::Act(intent) => owner.send_once(intent.ticket, self.deadline),
+            Admission::Lost => Ok(self.wait_a_little()),
+            Admission::Withdrawn => Ok(None),
         }
-        owner.refresh(self.deadline)
     }
-}
-
-/// A random number from 0 to 1.
-pub fn random(cx: Context<'_>) -> f64 {
-    let mut bytes = [0; 4];
-    cx.ports.random_bytes(&mut bytes);
-    f64::from(u32::from_le_bytes(bytes)) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]

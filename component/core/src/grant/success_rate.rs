@@ -1,12 +1,13 @@
 //! The measured success rate: of the token lifetimes that ended in the last 24
-//! hours, how many had a fresh token at their end.
-//!
-//! Counted per hour, in `lifetimes.<hour>.kept` and `lifetimes.<hour>.lost`.
+//! hours, how many had a fresh token at their end. Counted per hour.
 
 use crate::Context;
 use crate::ports::{Event, StoreError, Timestamp};
+use crate::store::keys::Key;
 
 const HOURS: u64 = 24;
+/// Nobody reads a count that is older.
+const SWEPT_AFTER_HOURS: u64 = HOURS + 1;
 
 /// How a token lifetime ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,8 +24,8 @@ pub fn hour(at: Timestamp) -> u64 {
 
 fn key(hour: u64, lifetime: Lifetime) -> String {
     match lifetime {
-        Lifetime::Kept => format!("lifetimes.{hour}.kept"),
-        Lifetime::Lost => format!("lifetimes.{hour}.lost"),
+        Lifetime::Kept => Key::KeptLifetimes { hour }.to_string(),
+        Lifetime::Lost => Key::LostLifetimes { hour }.to_string(),
     }
 }
 
@@ -32,6 +33,11 @@ pub fn count(cx: Context<'_>, lifetime: Lifetime) {
     if cx.ports.increment(&key(hour(cx.ports.wall_now()), lifetime), 1).is_err() {
         cx.ports.log(&Event::StoreTrouble { doing: "counting a token lifetime" });
     }
+}
+
+/// Whether nobody reads the counts of `hour` any more.
+pub(crate) fn is_over(cx: Context<'_>, hour: u64) -> bool {
+    hour < self::hour(cx.ports.wall_now()).saturating_sub(SWEPT_AFTER_HOURS)
 }
 
 /// What `success_rate` shows; none while there is nothing to measure.

@@ -1,61 +1,63 @@
-//! What an answer of the token endpoint means (RFC 6749 §§ 5.1, 5.2, and
-//! Kroger's dialect of it).
+//! Reads answers of the token endpoint (RFC 6749 §§ 5.1 and 5.2, and Kroger's
+//! dialect). Stores nothing.
 //!
-//! The one question that matters: does this answer end the grant? Only an OAuth
-//! JSON error about the token itself does. All else is success, somebody else's
-//! to fix, or unknown.
+//! One question matters most: does the answer end the grant? Only an OAuth error in
+//! JSON, about the token itself, does. Every other answer is a success, an error of
+//! another kind, or unknown.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::kroger::{self, ApiError};
+use crate::kroger::api_error::ApiError;
+use crate::kroger::retry_after::retry_after;
 use crate::ports::{Response, Timestamp};
 use crate::secret::Secret;
 
-/// What is assumed where the answer does not say, or says nonsense: short, since
-/// an early refresh costs little and a late one fails calls.
+/// The lifetime to assume if the answer has none, or nonsense. It is short: an
+/// early refresh costs little, and a late one fails calls.
 const ASSUMED_LIFETIME: Duration = Duration::from_secs(300);
-/// Longer lives are not believed.
+/// The longest lifetime to believe. A longer one counts as this.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
 
-/// RFC 6749 § 5.1.
+/// Tokens that the server granted (RFC 6749 § 5.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TokenResponse {
     pub access_token: Secret,
-    /// Absent: the one that was sent stays in use (§ 6).
+    /// None: the refresh token that was sent stays in use (§ 6).
     pub refresh_token: Option<Secret>,
     pub expires_in: Duration,
     pub scope: Option<String>,
 }
 
-/// An answer of the token endpoint, by what must happen next.
+/// The meaning of an answer: what must happen next.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
     Granted(TokenResponse),
-    /// The refresh token or the code is invalid, expired or spent: final.
+    /// The refresh token or the code is invalid, expired or spent. This is final.
     Refused,
-    /// The app's id or secret is wrong: the operator's to fix.
+    /// The app's id or secret is wrong. The operator must correct it.
     ClientRefused,
-    /// Another OAuth error, about the request and not the token.
+    /// An OAuth error about the request, not about the token.
     RequestRefused(ApiError),
-    /// 429: not processed, try again.
+    /// Status 429: not processed, so try again.
     Busy {
         retry_after: Option<Duration>,
     },
-    /// 408 and 5xx: try again; it may have been processed all the same.
+    /// Status 408 or 5xx: it may have been processed.
     Failed {
         retry_after: Option<Duration>,
     },
-    /// Not an answer of an OAuth server: nobody knows what happened.
+    /// Not an answer of an OAuth server: the outcome is unknown.
     Unintelligible,
 }
 
-/// Reads an answer to any of the three grants.
+/// Reads an answer to any of the three grants. `now` is the wall time of its
+/// arrival.
 pub fn verdict(response: &Response, now: Timestamp) -> Verdict {
     match response.status {
-        429 => Verdict::Busy { retry_after: kroger::retry_after(response, now) },
-        408 | 500..=599 => Verdict::Failed { retry_after: kroger::retry_after(response, now) },
+        429 => Verdict::Busy { retry_after: retry_after(response, now) },
+        408 | 500..=599 => Verdict::Failed { retry_after: retry_after(response, now) },
         200..=299 => token_response(&response.body)
             .map(Verdict::Granted)
             .or_else(|| error_response(&response.body))
@@ -75,14 +77,14 @@ fn token_response(body: &[u8]) -> Option<TokenResponse> {
     })
 }
 
-/// A token that can be sent in a header.
+/// Reads a token, if a header can carry it.
 fn token(value: &Value, name: &str) -> Option<Secret> {
     let text = value.get(name)?.as_str()?;
     let is_sendable = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
     is_sendable.then(|| Secret::new(text))
 }
 
-/// Seconds as a number or, as some servers have it, as a string.
+/// Reads seconds: a number or, as some servers send it, a string.
 fn expires_in(value: Option<&Value>) -> Duration {
     let seconds = match value {
         Some(Value::Number(number)) => number.as_f64(),
@@ -107,8 +109,9 @@ fn error_response(body: &[u8]) -> Option<Verdict> {
     })
 }
 
-/// Kroger says `invalid_request` of everything; the description tells: `invalid
-/// refresh_token`, `invalid code`.
+/// Whether the description complains about the token or the code. Kroger answers
+/// `invalid_request` to every mistake; only the description tells them apart, such
+/// as `invalid refresh_token` and `invalid code`.
 fn is_about_the_token(description: &str) -> bool {
     let words = description.to_ascii_lowercase();
     let is_complaint = ["invalid", "not valid", "expired", "revoked", "used"].iter().any(|word| words.contains(word));
@@ -167,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn wrong_client_credentials_are_the_operators_to_fix() {
+    fn wrong_client_credentials_are_told_from_a_refused_token() {
         for (status, body) in [
             (400, r#"{"error":"unauthorized","error_description":"invalid credentials"}"#),
             (401, r#"{"error":"unauthorized","error_description":"invalid credentials"}"#),
@@ -178,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lifetime_that_is_missing_or_nonsense_is_assumed_and_a_huge_one_is_bounded() {
+    fn a_missing_lifetime_is_assumed_and_a_huge_one_is_bounded() {
         assert_eq!(lifetime("1800"), 1_800);
         assert_eq!(lifetime("\"3600\""), 3_600);
         assert_eq!(lifetime("1799.9"), 1_799);
@@ -189,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_without_a_refresh_token_is_granted_all_the_same() {
+    fn an_access_token_without_a_refresh_token_is_granted() {
         let Verdict::Granted(response) = read(200, r#"{"access_token":"a","expires_in":10}"#) else {
             panic!("not granted");
         };
@@ -199,13 +202,13 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_no_header_can_carry_is_unintelligible() {
+    fn a_token_that_fits_no_header_is_unintelligible() {
         assert_eq!(read(200, "{\"access_token\":\"a\\r\\nb\"}"), Verdict::Unintelligible);
         assert_eq!(read(200, r#"{"access_token":""}"#), Verdict::Unintelligible);
     }
 
     #[test]
-    fn busy_is_not_processed_and_failed_may_be() {
+    fn a_429_is_busy_and_a_5xx_is_failed() {
         assert_eq!(read(429, ""), Verdict::Busy { retry_after: None });
         for status in [408, 500, 502, 503, 504, 599] {
             assert_eq!(read(status, ""), Verdict::Failed { retry_after: None });

@@ -5,8 +5,8 @@
 use std::time::Duration;
 
 use crate::Context;
-use crate::kroger::client_credentials_request;
 use crate::kroger::token_response::{Verdict, verdict};
+use crate::kroger::wire;
 
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -28,7 +28,7 @@ pub fn check(cx: Context<'_>) -> Credentials {
     let Some(client) = cx.settings.client.as_ref().filter(|client| client.secret.is_some()) else {
         return Credentials::NoSecret;
     };
-    let answer = cx.ports.send(&client_credentials_request(&cx.settings.token_path, client), SEND_TIMEOUT);
+    let answer = cx.ports.send(&wire::client_credentials_request(&cx.settings.token_path, client), SEND_TIMEOUT);
     match answer.map(|response| verdict(&response, cx.ports.wall_now())) {
         Ok(Verdict::Granted(_)) => Credentials::Accepted,
         Ok(Verdict::ClientRefused) => Credentials::Rejected,

@@ -7,28 +7,33 @@ use serde::{Deserialize, Serialize};
 use crate::Context;
 use crate::failure::Failure;
 use crate::grant::due::{self, Minute};
-use crate::grant::lineage::{Current, Grant, SCHEMA_VERSION};
+use crate::grant::lineage::Current;
 use crate::grant::refresh::{self, Need, Trouble};
-use crate::grant::success_rate::{self, Lifetime};
-use crate::grant::{outside_pair, records, tokens};
+use crate::grant::{outside_pair, records, trouble};
 use crate::ports::{Bucket, StoreError, Timestamp};
 use crate::service::sweep;
+use crate::store::codec::{self, Stored};
+use crate::store::keys::{Key, Kind};
+use crate::store::rescue;
 use crate::upstream::app_token;
-use crate::user::{UserId, UserKey};
+use crate::user::UserId;
 
-const TICK_KEY: &str = "tick";
 /// Entries that one pass clears at most, so that a pass stays short.
 const ENTRIES_A_PASS: usize = 10_000;
 
 /// The last pass, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tick {
-    schema_version: u32,
     pub at: Timestamp,
     /// The first minute of the index that may still have entries.
     due_from: Minute,
     /// Where the next sweep starts.
     sweep_from: Option<u64>,
+}
+
+impl Stored for Tick {
+    const KIND: Kind = Kind::Tick;
+    const VERSION: u32 = 1;
 }
 
 /// What became of one user's periodic refresh.
@@ -54,7 +59,7 @@ pub struct Pass {
 
 /// The last pass that anyone made on this store.
 pub fn last_tick(cx: Context<'_>) -> Result<Option<Tick>, StoreError> {
-    records::read(cx, Bucket::Store, TICK_KEY)
+    codec::read(cx, Bucket::Store, &Key::Tick.to_string())
 }
 
 /// Whether somebody makes the passes: the last is younger than two intervals.
@@ -96,7 +101,7 @@ pub fn refresh_user(cx: Context<'_>, user: &UserId) -> Result<RefreshOutcome, Fa
         Err(Trouble::Refused { .. } | Trouble::Lost) => Ok(RefreshOutcome::Reauthorize),
         Err(Trouble::Unavailable { .. }) => Ok(RefreshOutcome::Postponed),
         Err(trouble @ (Trouble::ClientMissing | Trouble::ClientRefused | Trouble::Store | Trouble::StoreForgets)) => {
-            Err(tokens::failure(cx, user, &trouble))
+            Err(trouble::failure(cx, user, &trouble))
         }
     }
 }
@@ -109,22 +114,13 @@ pub fn tidy(cx: Context<'_>) -> Result<u32, StoreError> {
     let (due_from, cleared) = due::clear(cx, due_from(cx)?, ENTRIES_A_PASS)?;
     let swept = sweep::page(cx, before.and_then(|tick| tick.sweep_from), due_from)?;
     app_token::keep(cx);
-    let tick = Tick { schema_version: SCHEMA_VERSION, at: cx.ports.wall_now(), due_from, sweep_from: swept.cursor };
-    cx.ports.set(Bucket::Store, TICK_KEY, &records::encode(&tick))?;
+    let tick = Tick { at: cx.ports.wall_now(), due_from, sweep_from: swept.cursor };
+    cx.ports.set(Bucket::Store, &Key::Tick.to_string(), &codec::encode(&tick))?;
     Ok(cleared + swept.deleted)
 }
 
-/// The keys of pairs that wait to be saved; none on a host without the bucket.
-pub fn rescued(cx: Context<'_>) -> Result<Vec<String>, StoreError> {
-    match cx.ports.list_keys(Bucket::Rescue, None) {
-        Ok(page) => Ok(page.keys),
-        Err(StoreError::NoSuchBucket) => Ok(Vec::new()),
-        Err(StoreError::Failed) => Err(StoreError::Failed),
-    }
-}
-
 fn save_rescued(cx: Context<'_>) -> Result<(), StoreError> {
-    for key in rescued(cx)? {
+    for key in rescue::waiting(cx)? {
         let Some(bytes) = cx.ports.get(Bucket::Rescue, &key)? else { continue };
         cx.ports.set(Bucket::Store, &key, &bytes)?;
         cx.ports.delete(Bucket::Rescue, &key)?;
@@ -136,7 +132,7 @@ fn save_rescued(cx: Context<'_>) -> Result<(), StoreError> {
 /// What was left undone while the store refused writes: the hint, without which
 /// nobody finds the user, the entry for when the token is due, and the mirror.
 fn note_saved(cx: Context<'_>, key: &str) -> Result<(), StoreError> {
-    let Some((user, ticket)) = records::parse_grant_key(key) else { return Ok(()) };
+    let Some(Key::Grant { user, ticket }) = Key::parse(key) else { return Ok(()) };
     if let Current::Grant(grant) = records::current(cx, &user)?
         && grant.ticket == ticket
     {
@@ -179,15 +175,5 @@ impl Pass {
             RefreshOutcome::Reauthorize => self.reauthorize += 1,
             RefreshOutcome::Fresh | RefreshOutcome::NothingToRefresh => {}
         }
-    }
-}
-
-/// What follows a refresh: hints and counts, none of which it depends on.
-pub fn after_refresh(cx: Context<'_>, user: &UserKey, parent: &Grant, child: &Grant) {
-    due::enter(cx, child);
-    let was_kept = child.tokens.obtained_at <= parent.tokens.expires_at;
-    success_rate::count(cx, if was_kept { Lifetime::Kept } else { Lifetime::Lost });
-    if records::sweep_parent(cx, user, parent).is_err() {
-        cx.ports.log(&crate::ports::Event::StoreTrouble { doing: "deleting what an older grant left" });
     }
 }

@@ -10,15 +10,14 @@ use std::collections::HashSet;
 use crate::Context;
 use crate::cart::{ledger, recent_adds};
 use crate::grant::due::{self, Minute};
-use crate::grant::lineage::{Current, Grant, Ticket};
-use crate::grant::{records, success_rate};
+use crate::grant::lineage::{Current, Grant};
+use crate::grant::{records, served, success_rate};
 use crate::ports::{Bucket, Event, StoreError};
-use crate::sign_in::authorization;
+use crate::sign_in::{invitation, links, pending};
+use crate::store::keys::Key;
+use crate::store::ticket::Ticket;
 use crate::upstream::quota;
 use crate::user::UserKey;
-
-/// A day, in which nobody looks at a count or an entry any more.
-const DAY_IN_HOURS: u64 = 25;
 
 /// What a page gave.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -53,76 +52,54 @@ pub fn page(cx: Context<'_>, cursor: Option<u64>, due_from: Minute) -> Result<Sw
 
 /// Deletes what has served. Answers how many keys, and the grant whose entry is
 /// missing.
-fn look<'a>(
+fn look(
     cx: Context<'_>,
-    key: &'a str,
+    text: &str,
     due_from: Minute,
-    entries: &mut HashSet<&'a str>,
+    entries: &mut HashSet<String>,
 ) -> Result<(u32, Option<Grant>), StoreError> {
-    let overdue = match records::parse_grant_key(key) {
-        Some((user, ticket)) => mend(cx, &user, ticket)?,
-        None => None,
+    let Some(key) = Key::parse(text) else { return Ok((0, None)) };
+    let overdue = match &key {
+        Key::Grant { user, ticket } => mend(cx, user, *ticket)?,
+        _ => None,
     };
-    if let Some(entry) = ledger::entry_of(key) {
-        let deleted = if entries.insert(entry) { ledger::sweep(cx, entry)? } else { 0 };
+    if let Key::AddClaim { entry, .. } | Key::AddIntent { entry, .. } | Key::AddOutcome { entry, .. } = &key {
+        let deleted = if entries.insert(entry.clone()) { ledger::sweep(cx, entry)? } else { 0 };
         return Ok((deleted, overdue));
     }
-    let is_over = has_served(cx, key, due_from)?;
+    let is_over = has_served(cx, &key, due_from)?;
     if is_over {
-        cx.ports.delete(Bucket::Store, key)?;
+        cx.ports.delete(Bucket::Store, text)?;
     }
     Ok((u32::from(is_over), overdue))
 }
 
-fn has_served(cx: Context<'_>, key: &str, due_from: Minute) -> Result<bool, StoreError> {
-    let parts: Vec<&str> = key.split('.').collect();
-    let now = cx.ports.wall_now();
-    Ok(match parts.as_slice() {
-        ["grant", user, number, adoption, step] => is_superseded(cx, user, [number, adoption, step])?,
-        ["claim" | "intent" | "attempt" | "fold", user, number, adoption, step, _] => {
-            is_spent(cx, user, [number, adoption, step])?
-        }
-        ["seq", user, number, adoption] => is_superseded(cx, user, [number, adoption, "0"])?,
-        ["due", minute, ..] => is_before(minute, due_from.saturating_sub(due::DAY)),
-        ["lifetimes", hour, _] => is_before(hour, success_rate::hour(now).saturating_sub(DAY_IN_HOURS)),
-        ["quota", endpoint, number] => quota::is_over(cx, endpoint, number)?,
-        ["signin", place] if *place != "places" => authorization::is_long_over(cx, key)?,
-        ["signin_link", _] => authorization::is_long_over(cx, key)?,
-        ["invitation", place] if *place != "places" => authorization::is_long_over(cx, key)?,
-        ["invitation_of", _] => authorization::is_long_over(cx, key)?,
-        ["recent_add", _, _] => recent_adds::is_over(cx, key)?,
-        ["used", slot, hash] => !authorization::is_pending(cx, slot, hash)?,
-        _ => false,
-    })
-}
-
-fn is_before(number: &str, first: u64) -> bool {
-    number.parse::<u64>().is_ok_and(|number| number < first)
-}
-
-/// Whether a grant has served: one that descends from it, or a newer sign-in or
-/// deletion, is safely stored.
-fn is_superseded(cx: Context<'_>, user: &str, ticket: [&str; 3]) -> Result<bool, StoreError> {
-    let Some((ticket, newest)) = with_newest(cx, user, ticket)? else { return Ok(false) };
-    let is_needed = records::is_signpost(ticket) && ticket.root.number == newest.root.number;
-    Ok(ticket < newest && !is_needed)
-}
-
-/// Whether nobody asks for the tries at a grant any more.
-fn is_spent(cx: Context<'_>, user: &str, ticket: [&str; 3]) -> Result<bool, StoreError> {
-    Ok(with_newest(cx, user, ticket)?.is_some_and(|(ticket, newest)| ticket < newest))
-}
-
-/// `ticket`, and that of the user's newest record if it is safely stored.
-fn with_newest(cx: Context<'_>, user: &str, ticket: [&str; 3]) -> Result<Option<(Ticket, Ticket)>, StoreError> {
-    let Ok(ticket) = ticket.join(".").parse::<Ticket>() else { return Ok(None) };
-    let user = UserKey::from_stored(user);
-    let newest = match records::current(cx, &user)? {
-        Current::Absent => return Ok(None),
-        Current::Deleted { root } => root.ticket(),
-        Current::Grant(Grant { ticket, .. }) => ticket,
-    };
-    Ok(records::is_stored(cx, &user, newest).then_some((ticket, newest)))
+/// Asks the room that owns the key whether it is over. The ledger deletes its
+/// entries itself, each as a whole.
+fn has_served(cx: Context<'_>, key: &Key, due_from: Minute) -> Result<bool, StoreError> {
+    match key {
+        Key::Grant { user, ticket } => served::is_superseded(cx, user, *ticket),
+        Key::Claim { user, parent, .. }
+        | Key::Intent { user, parent, .. }
+        | Key::Attempt { user, parent, .. }
+        | Key::Fold { user, parent, .. } => served::is_spent(cx, user, *parent),
+        Key::Seq { user, root } => served::is_superseded(cx, user, root.ticket()),
+        Key::DueCount { minute } | Key::DueEntry { minute, .. } => Ok(due::is_over(*minute, due_from)),
+        Key::KeptLifetimes { hour } | Key::LostLifetimes { hour } => Ok(success_rate::is_over(cx, *hour)),
+        Key::QuotaCount { endpoint, window } => quota::is_over(cx, endpoint, *window),
+        Key::SignIn { place } => pending::is_over(cx, *place),
+        Key::SignInLink { user } => links::is_over(cx, user),
+        Key::UsedSignIn { place, state_hash } => Ok(!pending::is_pending(cx, *place, state_hash)?),
+        Key::Invitation { place } => invitation::is_over(cx, *place),
+        Key::InvitationOf { user } => invitation::is_shared_over(cx, user),
+        Key::RecentAdd { user, place } => recent_adds::is_over(cx, user, *place),
+        Key::AddClaim { .. } | Key::AddIntent { .. } | Key::AddOutcome { .. } => Ok(false),
+        Key::Roots { .. } | Key::Head { .. } | Key::PreferredStore { .. } | Key::RecentAddPlaces { .. } => Ok(false),
+        Key::SignInPlaces | Key::InvitationPlaces | Key::RequestStateKey | Key::QuotaWindow { .. } => Ok(false),
+        Key::ClientToken | Key::RefreshesNotBefore | Key::Tick | Key::Health => Ok(false),
+        // Not in this bucket.
+        Key::Catalog { .. } | Key::Mirror => Ok(false),
+    }
 }
 
 /// Does again for the user's current grant what a crash after it was stored may

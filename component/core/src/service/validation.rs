@@ -8,17 +8,23 @@
 use std::time::Duration;
 
 use crate::Context;
+use crate::failure::Cause;
+use crate::grant::attempts::AttemptOutcome;
 use crate::grant::lineage::Grant;
 use crate::grant::records;
-use crate::grant::tokens::{self, OF_ANOTHER_APP, State, Status};
-use crate::kroger::{self, ApiError};
-use crate::ports::{Bucket, SendError, Timestamp};
+use crate::grant::status::{self, Status, TokenState};
+use crate::kroger::api_error::ApiError;
+use crate::kroger::limits::Endpoint;
+use crate::kroger::wire;
+use crate::ports::{SendError, Timestamp};
 use crate::secret::Secret;
 use crate::service::maintenance;
 use crate::settings::EnvironmentPair;
 use crate::store::health::{self, Persistence};
+use crate::store::rescue;
+use crate::store::ticket::Ticket;
 use crate::upstream::app_token::{self, Stored};
-use crate::upstream::quota::{self, Endpoint, Purpose};
+use crate::upstream::quota::{self, Purpose};
 use crate::user::UserId;
 
 /// More users than a person would read.
@@ -46,10 +52,101 @@ pub enum Reach {
 /// One thing that was looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
+    /// A stable name, for a program.
     pub name: &'static str,
     pub ok: bool,
-    /// What was found; where it is not good, what to do.
-    pub detail: String,
+    pub finding: Finding,
+}
+
+/// What a check found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Finding {
+    StoreReadable,
+    StoreUnreadable,
+    StoreKeeps,
+    StoreForgets,
+    StoreUnwritable,
+    NothingUnsaved,
+    /// So many refreshed pairs wait in memory for the store.
+    Unsaved(usize),
+    /// Time since the last periodic refresh.
+    LastPass {
+        age: Duration,
+        is_running: bool,
+    },
+    NoPass,
+
+    ClientIdMissing,
+    /// An app without a secret has no token of its own.
+    PublicClient,
+    CredentialsNotTried,
+    CredentialsUnknown,
+    CredentialsRejected,
+    CredentialsUnanswered,
+    CredentialsAccepted,
+
+    WellFormed,
+    Malformed,
+    ExpiresIn(Duration),
+    Expired {
+        ago: Duration,
+        then: AfterExpiry,
+    },
+    /// Kroger did not say which scope it granted.
+    ScopeUnknown,
+    /// The granted scope, space-separated.
+    Scope(String),
+    /// The granted scope, which lacks `cart.basic:write`.
+    CartScopeMissing(String),
+
+    RefreshToken,
+    RefreshTokenMissing,
+    /// The pair outside of the store has none.
+    RefreshTokenMissingOutside,
+    RefreshTokenSpent,
+    RefreshTokenRefused,
+    OfAnotherApp,
+    LastRefreshFailed(AttemptOutcome),
+
+    Lineage {
+        ticket: Ticket,
+        parent: Option<Ticket>,
+        is_stored: bool,
+    },
+    /// The pair is in the environment or in `.env`; the next call takes it.
+    Outside,
+
+    /// Kroger was not asked.
+    NotAsked(NotAsked),
+    TokenAccepted,
+    TokenRejected,
+    /// Kroger knows the token, which lacks the scope of the question.
+    TokenLacksScope,
+    NotReached,
+    NoAnswer,
+    /// The answer's status says nothing of the token.
+    Answered(u16),
+}
+
+/// What happens to a token that expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AfterExpiry {
+    /// The app's own token is fetched anew on next use.
+    Renewed,
+    Refreshed,
+    /// It lies outside of the store and is taken on first use.
+    RefreshedOnFirstUse,
+    SignInNeeded,
+    OfAnotherApp,
+}
+
+/// Why Kroger was not asked about a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotAsked {
+    /// A validation refreshes no token.
+    NoValidToken,
+    NoTimeLeft,
+    Quota(Cause),
 }
 
 /// What was found of everything.
@@ -63,18 +160,22 @@ pub struct Validation {
     pub server: Vec<Check>,
 }
 
+/// What a check is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject<'a> {
+    Server,
+    App,
+    User(&'a UserId),
+}
+
 impl Validation {
-    /// Whatever is not good, each with whom it is about.
-    pub fn issues(&self) -> Vec<String> {
-        let wrong = |subject: &str, checks: &[Check]| -> Vec<String> {
-            checks.iter().filter(|check| !check.ok).map(|check| format!("{subject}: {}", check.detail)).collect()
-        };
-        let mut issues = wrong("the server", &self.server);
-        issues.extend(wrong("the app's own token", &self.client));
-        for (user, checks) in &self.users {
-            issues.extend(wrong(&format!("the token of {}", user.as_str()), checks));
-        }
-        issues
+    /// The checks that found something wrong, each with its subject.
+    pub fn issues(&self) -> Vec<(Subject<'_>, &Check)> {
+        let users = self.users.iter().map(|(user, checks)| (Subject::User(user), checks));
+        let all = [(Subject::Server, &self.server), (Subject::App, &self.client)].into_iter().chain(users);
+        all.flat_map(|(subject, checks)| checks.iter().map(move |check| (subject, check)))
+            .filter(|(_, check)| !check.ok)
+            .collect()
     }
 }
 
@@ -88,18 +189,15 @@ pub fn validate(cx: Context<'_>, reach: Reach) -> Validation {
     Validation { server: server(cx), client: client(&asking), users: users(&asking) }
 }
 
-fn check(name: &'static str, ok: bool, detail: impl Into<String>) -> Check {
-    Check { name, ok, detail: detail.into() }
+fn check(name: &'static str, ok: bool, finding: Finding) -> Check {
+    Check { name, ok, finding }
 }
 
 fn server(cx: Context<'_>) -> Vec<Check> {
-    let is_readable = cx.ports.get(Bucket::Store, "tick").is_ok();
-    let readable = if is_readable { "it was read" } else { "the store cannot be read; check its disk and permissions" };
-    let waiting = maintenance::rescued(cx).map_or(0, |keys| keys.len());
-    let rescue = match waiting {
-        0 => "nothing waits to be saved".to_owned(),
-        _ => format!("{waiting} refreshed tokens wait in memory; mend the store before the server is stopped"),
-    };
+    let is_readable = health::is_readable(cx);
+    let readable = if is_readable { Finding::StoreReadable } else { Finding::StoreUnreadable };
+    let waiting = rescue::waiting(cx).map_or(0, |keys| keys.len());
+    let rescue = if waiting == 0 { Finding::NothingUnsaved } else { Finding::Unsaved(waiting) };
     vec![
         check("store_readable", is_readable, readable),
         store_writable(cx),
@@ -109,24 +207,18 @@ fn server(cx: Context<'_>) -> Vec<Check> {
 }
 
 fn store_writable(cx: Context<'_>) -> Check {
-    let (ok, detail) = match health::persistence(cx) {
-        Persistence::Kept => (true, "a value was written and found again"),
-        Persistence::Forgets => (false, "the store forgets what it was told; use a host whose store is durable"),
-        Persistence::Failed => (false, "the store cannot be written; check its disk space and permissions"),
+    let (ok, finding) = match health::persistence(cx) {
+        Persistence::Kept => (true, Finding::StoreKeeps),
+        Persistence::Forgets => (false, Finding::StoreForgets),
+        Persistence::Failed => (false, Finding::StoreUnwritable),
     };
-    check("store_writable", ok, detail)
+    check("store_writable", ok, finding)
 }
 
 fn last_tick(cx: Context<'_>) -> Check {
-    const HOW_TO_HAVE_ONE: &str = "let the server run, or call `kroger-mcp refresh` from cron";
-
     let is_running = maintenance::is_running(cx).unwrap_or(false);
-    let detail = match last_tick_age(cx) {
-        Some(age) if is_running => format!("the last periodic refresh was {} seconds ago", age.as_secs()),
-        Some(age) => format!("the last periodic refresh was {} seconds ago; {HOW_TO_HAVE_ONE}", age.as_secs()),
-        None => format!("no periodic refresh has run; {HOW_TO_HAVE_ONE}"),
-    };
-    check("last_tick", is_running, detail)
+    let finding = last_tick_age(cx).map_or(Finding::NoPass, |age| Finding::LastPass { age, is_running });
+    check("last_tick", is_running, finding)
 }
 
 /// Time since the last periodic refresh on this store; none: there was none.
@@ -137,17 +229,14 @@ pub fn last_tick_age(cx: Context<'_>) -> Option<Duration> {
 
 fn client(asking: &Asking<'_>) -> Vec<Check> {
     let cx = asking.cx;
-    let Some(client) = &cx.settings.client else {
-        return vec![check("credentials", false, "KROGER_CLIENT_ID is not set; get it at developer.kroger.com")];
+    let (ok, finding) = match (&cx.settings.client, app_token::stored(cx)) {
+        (None, _) => (false, Finding::ClientIdMissing),
+        (Some(client), _) if client.secret.is_none() => (true, Finding::PublicClient),
+        (Some(_), Ok(Some(stored))) => return client_token(asking, &stored),
+        (Some(_), Ok(None)) => (false, Finding::CredentialsNotTried),
+        (Some(_), Err(_)) => (false, Finding::CredentialsUnknown),
     };
-    if client.secret.is_none() {
-        return vec![check("credentials", true, "a public client, which has no token of its own")];
-    }
-    match app_token::stored(cx) {
-        Ok(Some(stored)) => client_token(asking, &stored),
-        Ok(None) => vec![check("credentials", false, "not tried yet; the next periodic refresh tries them")],
-        Err(_) => vec![check("credentials", false, "the store cannot be read, so nothing is known of them")],
-    }
+    vec![check("credentials", ok, finding)]
 }
 
 fn client_token(asking: &Asking<'_>, stored: &Stored) -> Vec<Check> {
@@ -155,19 +244,15 @@ fn client_token(asking: &Asking<'_>, stored: &Stored) -> Vec<Check> {
     let (access_token, expires_at) = match &stored.state {
         app_token::State::Token { access_token, expires_at } => (access_token, *expires_at),
         app_token::State::CredentialsRejected => {
-            let detail = "Kroger rejected them; correct KROGER_CLIENT_ID and KROGER_CLIENT_SECRET";
-            return vec![check("credentials", false, detail)];
+            return vec![check("credentials", false, Finding::CredentialsRejected)];
         }
-        app_token::State::Unavailable => {
-            let detail = "Kroger did not answer at the last try; check network connectivity";
-            return vec![check("credentials", false, detail)];
-        }
+        app_token::State::Unavailable => return vec![check("credentials", false, Finding::CredentialsUnanswered)],
     };
     let is_valid = now < expires_at;
     let mut checks = vec![
-        check("credentials", true, "Kroger accepted them"),
+        check("credentials", true, Finding::CredentialsAccepted),
         shape(&[Some(access_token)]),
-        expiry(expires_at, now, "it is renewed on next use"),
+        expiry(expires_at, now, AfterExpiry::Renewed),
     ];
     checks.extend(asking.ask(CLIENTS_QUESTION, is_valid.then_some(access_token)));
     checks
@@ -176,9 +261,9 @@ fn client_token(asking: &Asking<'_>, stored: &Stored) -> Vec<Check> {
 /// None where the store cannot be read, which the server's checks tell.
 fn users(asking: &Asking<'_>) -> Vec<(UserId, Vec<Check>)> {
     let cx = asking.cx;
-    let mut found: Vec<_> = tokens::all(cx, MOST_USERS).unwrap_or_default();
+    let mut found: Vec<_> = status::all(cx, MOST_USERS).unwrap_or_default();
     let default = &cx.settings.default_user;
-    let outside = tokens::known(cx, default).ok().and_then(|known| known.outside);
+    let outside = status::known(cx, default).ok().and_then(|known| known.outside);
     if outside.is_some() {
         found.retain(|status| status.grant.user_id != *default);
     }
@@ -192,9 +277,9 @@ fn user(asking: &Asking<'_>, status: &Status) -> Vec<Check> {
     let cx = asking.cx;
     let tokens = &status.grant.tokens;
     let next = match status.state {
-        State::Reauthorize { .. } => "re-authenticate at /auth/authorize",
-        State::OfAnotherApp => OF_ANOTHER_APP,
-        State::Valid | State::ExpiringSoon | State::Expired => "it is refreshed on next use",
+        TokenState::Reauthorize { .. } => AfterExpiry::SignInNeeded,
+        TokenState::OfAnotherApp => AfterExpiry::OfAnotherApp,
+        TokenState::Valid | TokenState::ExpiringSoon | TokenState::Expired => AfterExpiry::Refreshed,
     };
     let mut checks = vec![
         shape(&[Some(&tokens.access_token), tokens.refresh_token.as_ref()]),
@@ -210,15 +295,15 @@ fn user(asking: &Asking<'_>, status: &Status) -> Vec<Check> {
 /// A pair that the next call would take, and that is not taken yet.
 fn outside_pair(asking: &Asking<'_>, pair: &EnvironmentPair) -> Vec<Check> {
     let now = asking.cx.ports.wall_now();
-    let is_valid = tokens::outside_left(pair, now).is_some();
+    let is_valid = status::outside_left(pair, now).is_some();
     let has_refresh_token = pair.refresh_token.is_some();
-    let refresh_token = if has_refresh_token { "there is one" } else { "there is none; re-authenticate in time" };
+    let refresh_token = if has_refresh_token { Finding::RefreshToken } else { Finding::RefreshTokenMissingOutside };
     let mut checks = vec![
         shape(&[pair.access_token.as_ref(), pair.refresh_token.as_ref()]),
-        expiry(Timestamp::from_secs(pair.expires_at), now, "it is refreshed on first use"),
+        expiry(Timestamp::from_secs(pair.expires_at), now, AfterExpiry::RefreshedOnFirstUse),
         scope(None),
         check("refresh_token", has_refresh_token, refresh_token),
-        check("lineage", true, "from the environment or .env; the next call takes it into the store"),
+        check("lineage", true, Finding::Outside),
     ];
     checks.extend(asking.ask(USERS_QUESTION, pair.access_token.as_ref().filter(|_| is_valid)));
     checks
@@ -231,53 +316,41 @@ fn shape(tokens: &[Option<&Secret>]) -> Check {
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
     };
     let ok = tokens.iter().flatten().all(|token| is_token(token));
-    let detail = if ok { "printable and without spaces" } else { "a token is empty or damaged; re-authenticate" };
-    check("shape", ok, detail)
+    check("shape", ok, if ok { Finding::WellFormed } else { Finding::Malformed })
 }
 
-fn expiry(expires_at: Timestamp, now: Timestamp, next: &str) -> Check {
+fn expiry(expires_at: Timestamp, now: Timestamp, then: AfterExpiry) -> Check {
     if now < expires_at {
-        return check("expiry", true, format!("expires in {} seconds", expires_at.since(now).as_secs()));
+        return check("expiry", true, Finding::ExpiresIn(expires_at.since(now)));
     }
-    check("expiry", false, format!("expired {} seconds ago; {next}", now.since(expires_at).as_secs()))
+    check("expiry", false, Finding::Expired { ago: now.since(expires_at), then })
 }
 
 fn scope(scope: Option<&str>) -> Check {
-    let Some(scope) = scope else { return check("scope", true, "not known; Kroger did not say") };
+    let Some(scope) = scope else { return check("scope", true, Finding::ScopeUnknown) };
     if scope.split(' ').any(|token| token == CART_SCOPE) {
-        return check("scope", true, scope);
+        return check("scope", true, Finding::Scope(scope.to_owned()));
     }
-    check("scope", false, format!("{scope}; {CART_SCOPE} is missing, so re-authenticate with it to use the cart"))
+    check("scope", false, Finding::CartScopeMissing(scope.to_owned()))
 }
 
 fn refresh_token(status: &Status) -> Check {
     let has_one = status.grant.tokens.refresh_token.is_some();
-    let detail = match (has_one, status.state, status.last_error) {
-        (false, ..) => "there is none; re-authenticate at /auth/authorize before the access token expires".to_owned(),
-        (true, State::Reauthorize { probably_spent: true }, _) => {
-            "it was probably spent by a refresh whose reply was lost; re-authenticate at /auth/authorize".to_owned()
-        }
-        (true, State::Reauthorize { probably_spent: false }, _) => {
-            "Kroger refused it; re-authenticate at /auth/authorize".to_owned()
-        }
-        (true, State::OfAnotherApp, _) => OF_ANOTHER_APP.to_owned(),
-        (true, _, Some(outcome)) => format!("the last refresh failed: {}; it is tried again", outcome.words()),
-        (true, _, None) => "there is one".to_owned(),
+    let finding = match (has_one, status.state, status.last_error) {
+        (false, ..) => Finding::RefreshTokenMissing,
+        (true, TokenState::Reauthorize { probably_spent: true }, _) => Finding::RefreshTokenSpent,
+        (true, TokenState::Reauthorize { probably_spent: false }, _) => Finding::RefreshTokenRefused,
+        (true, TokenState::OfAnotherApp, _) => Finding::OfAnotherApp,
+        (true, _, Some(outcome)) => Finding::LastRefreshFailed(outcome),
+        (true, _, None) => Finding::RefreshToken,
     };
-    let is_dead = matches!(status.state, State::Reauthorize { .. } | State::OfAnotherApp);
-    check("refresh_token", has_one && !is_dead && status.last_error.is_none(), detail)
+    check("refresh_token", finding == Finding::RefreshToken, finding)
 }
 
 /// Whether the current grant's record is in the durable store.
 fn lineage(cx: Context<'_>, grant: &Grant) -> Check {
-    let origin = match grant.parent {
-        Some(parent) => format!("generation {}, refreshed from {parent}", grant.ticket),
-        None => format!("generation {}, a sign-in", grant.ticket),
-    };
-    if records::is_stored(cx, &grant.user_id.key(), grant.ticket) {
-        return check("lineage", true, origin);
-    }
-    check("lineage", false, format!("{origin}, is not in the store yet; mend the store before the server is stopped"))
+    let is_stored = records::is_stored(cx, &grant.user_id.key(), grant.ticket);
+    check("lineage", is_stored, Finding::Lineage { ticket: grant.ticket, parent: grant.parent, is_stored })
 }
 
 /// A call that changes nothing, to learn whether a token is accepted.
@@ -299,32 +372,30 @@ impl Asking<'_> {
         if self.reach == Reach::Offline {
             return None;
         }
-        let (ok, detail) = match access_token {
-            None => (false, "not asked: there is no valid access token, and a validation refreshes none".to_owned()),
-            Some(_) if self.cx.ports.monotonic_now() >= self.until => {
-                (false, "not asked: the other tokens took all the time".to_owned())
-            }
+        let (ok, finding) = match access_token {
+            None => (false, Finding::NotAsked(NotAsked::NoValidToken)),
+            Some(_) if self.cx.ports.monotonic_now() >= self.until => (false, Finding::NotAsked(NotAsked::NoTimeLeft)),
             Some(access_token) => self.kroger(question, access_token),
         };
-        Some(check("online", ok, detail))
+        Some(check("online", ok, finding))
     }
 
-    fn kroger(&self, question: Question, access_token: &Secret) -> (bool, String) {
+    fn kroger(&self, question: Question, access_token: &Secret) -> (bool, Finding) {
         if let Err(refusal) = quota::spend(self.cx, question.endpoint, Purpose::Browse) {
-            return (false, format!("not asked: {}", refusal.detail));
+            return (false, Finding::NotAsked(NotAsked::Quota(refusal.cause)));
         }
-        let answer = self.cx.ports.send(&kroger::read_request(question.path, access_token), SEND_TIMEOUT);
+        let answer = self.cx.ports.send(&wire::read_request(question.path, access_token), SEND_TIMEOUT);
         let response = match answer {
             Ok(response) => response,
-            Err(SendError::NotSent) => return (false, "Kroger could not be reached; check the network".to_owned()),
-            Err(SendError::Unknown) => return (false, "Kroger did not answer in time".to_owned()),
+            Err(SendError::NotSent) => return (false, Finding::NotReached),
+            Err(SendError::Unknown) => return (false, Finding::NoAnswer),
         };
         quota::observe(self.cx, question.endpoint, &response);
         match (response.status, ApiError::parse(&response.body)) {
-            (200..=299, _) => (true, "Kroger accepts it".to_owned()),
-            (401, _) => (false, "Kroger rejects it; refresh it with POST /admin/tokens/refresh".to_owned()),
-            (403, Some(_)) => (true, "Kroger knows it; it lacks the scope of this question".to_owned()),
-            (status, _) => (false, format!("Kroger answered {status}, which says nothing of the token")),
+            (200..=299, _) => (true, Finding::TokenAccepted),
+            (401, _) => (false, Finding::TokenRejected),
+            (403, Some(_)) => (true, Finding::TokenLacksScope),
+            (status, _) => (false, Finding::Answered(status)),
         }
     }
 }
@@ -332,10 +403,12 @@ impl Asking<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grant::lineage::{Current, Record, Root, Source, Tokens};
+    use crate::grant::lineage::{Current, Record, Source, Tokens};
+    use crate::grant::on_demand;
     use crate::ports::Ports as _;
     use crate::settings::Settings;
-    use crate::testing::{StoreMood, World};
+    use crate::store::ticket::Root;
+    use crate::testing::{StoreMood, TestWorld};
 
     const REFUSED: &str = r#"{"error":"invalid_request","error_description":"invalid refresh_token"}"#;
 
@@ -345,7 +418,7 @@ mod tests {
     }
 
     /// `ann` signed in, and a periodic refresh that got the app's own token.
-    fn sign_in(cx: Context<'_>, world: &World, scope: &str, refresh_token: Option<&str>) {
+    fn sign_in(cx: Context<'_>, world: &TestWorld, scope: &str, refresh_token: Option<&str>) {
         let user = UserId::parse("ann").unwrap();
         let now = world.wall_now();
         let tokens = Tokens {
@@ -370,26 +443,27 @@ mod tests {
 
     #[test]
     fn a_good_sign_in_passes_each_check_and_nothing_is_sent() {
-        let (world, settings) = (World::new().with_optional_buckets(), settings());
+        let (world, settings) = (TestWorld::new().with_optional_buckets(), settings());
         let cx = Context { settings: &settings, ports: &world };
         sign_in(cx, &world, "profile.compact cart.basic:write", Some("canary-refresh"));
         let sent = world.sent().len();
 
         let found = validate(cx, Reach::Offline);
 
-        assert_eq!(found.issues(), Vec::<String>::new());
+        assert_eq!(found.issues(), []);
         let names = |checks: &[Check]| checks.iter().map(|check| check.name).collect::<Vec<_>>();
         assert_eq!(names(&found.server), ["store_readable", "store_writable", "rescue", "last_tick"]);
         assert_eq!(names(&found.client), ["credentials", "shape", "expiry"]);
         assert_eq!(names(&found.users[0].1), ["shape", "expiry", "scope", "refresh_token", "lineage"]);
-        assert_eq!(of(&found.users[0].1, "expiry").detail, "expires in 1800 seconds");
-        assert_eq!(of(&found.users[0].1, "lineage").detail, "generation 1.0.0, a sign-in");
+        assert_eq!(of(&found.users[0].1, "expiry").finding, Finding::ExpiresIn(Duration::from_secs(1_800)));
+        let lineage = Finding::Lineage { ticket: Root::numbered(1).ticket(), parent: None, is_stored: true };
+        assert_eq!(of(&found.users[0].1, "lineage").finding, lineage);
         assert_eq!(world.sent().len(), sent);
     }
 
     #[test]
     fn what_a_sign_in_lacks_is_an_issue_that_says_what_to_do() {
-        let (world, settings) = (World::new(), settings());
+        let (world, settings) = (TestWorld::new(), settings());
         let cx = Context { settings: &settings, ports: &world };
         sign_in(cx, &world, "profile.compact", None);
         world.advance(Duration::from_secs(1_812));
@@ -397,42 +471,50 @@ mod tests {
         let found = validate(cx, Reach::Offline);
 
         let ann = &found.users[0].1;
-        assert_eq!(of(ann, "expiry").detail, "expired 12 seconds ago; re-authenticate at /auth/authorize");
-        assert!(!of(ann, "scope").ok && of(ann, "scope").detail.contains("cart.basic:write is missing"));
+        let expired = Finding::Expired { ago: Duration::from_secs(12), then: AfterExpiry::SignInNeeded };
+        assert_eq!(of(ann, "expiry").finding, expired);
+        assert_eq!(of(ann, "scope").finding, Finding::CartScopeMissing("profile.compact".to_owned()));
         assert!(!of(ann, "refresh_token").ok);
         assert!(!of(&found.server, "last_tick").ok);
         let issues = found.issues();
-        assert!(issues.contains(&format!("the token of ann: {}", of(ann, "expiry").detail)), "{issues:?}");
-        assert!(issues.iter().any(|issue| issue.starts_with("the server: the last periodic refresh was 1812 seconds")));
+        let age = Duration::from_secs(1_812);
+        let last_pass = check("last_tick", false, Finding::LastPass { age, is_running: false });
+        assert!(issues.contains(&(Subject::User(&found.users[0].0), of(ann, "expiry"))), "{issues:?}");
+        assert!(issues.contains(&(Subject::Server, &last_pass)), "{issues:?}");
     }
 
     #[test]
     fn a_refused_refresh_token_is_told_from_a_missing_one() {
-        let (world, settings) = (World::new(), settings());
+        let (world, settings) = (TestWorld::new(), settings());
         let cx = Context { settings: &settings, ports: &world };
         sign_in(cx, &world, "cart.basic:write", Some("canary-refresh"));
         world.advance(Duration::from_secs(1_900));
         world.answer(400, REFUSED);
-        tokens::refresh(cx, &UserId::parse("ann").unwrap()).unwrap_err();
+        on_demand::refresh(cx, &UserId::parse("ann").unwrap()).unwrap_err();
 
         let found = validate(cx, Reach::Offline);
 
         let refresh_token = of(&found.users[0].1, "refresh_token");
-        assert!(!refresh_token.ok && refresh_token.detail.starts_with("Kroger refused it"), "{refresh_token:?}");
+        assert_eq!(*refresh_token, check("refresh_token", false, Finding::RefreshTokenRefused));
     }
 
     #[test]
     fn online_each_valid_token_is_asked_about_once_and_none_is_refreshed() {
-        let (world, settings) = (World::new(), settings());
+        let (world, settings) = (TestWorld::new(), settings());
         let cx = Context { settings: &settings, ports: &world };
         sign_in(cx, &world, "cart.basic:write", Some("canary-refresh"));
         let cases = [
-            (200, "{}", true, "Kroger accepts it"),
-            (401, r#"{"error":"invalid_token"}"#, false, "Kroger rejects it"),
-            (403, r#"{"errors":{"code":"Forbidden","reason":"missing required scopes"}}"#, true, "Kroger knows it"),
-            (500, "", false, "Kroger answered 500"),
+            (200, "{}", true, Finding::TokenAccepted),
+            (401, r#"{"error":"invalid_token"}"#, false, Finding::TokenRejected),
+            (
+                403,
+                r#"{"errors":{"code":"Forbidden","reason":"missing required scopes"}}"#,
+                true,
+                Finding::TokenLacksScope,
+            ),
+            (500, "", false, Finding::Answered(500)),
         ];
-        for (status, body, ok, words) in cases {
+        for (status, body, ok, finding) in cases {
             let before = world.sent().len();
             world.answer(status, body);
             world.answer(status, body);
@@ -440,8 +522,7 @@ mod tests {
             let found = validate(cx, Reach::Online);
 
             let online = of(&found.users[0].1, "online");
-            assert_eq!(online.ok, ok, "{status}: {online:?}");
-            assert!(online.detail.starts_with(words), "{status}: {online:?}");
+            assert_eq!(*online, check("online", ok, finding), "{status}");
             let paths: Vec<_> = world.sent().into_iter().skip(before).map(|request| request.path).collect();
             assert_eq!(paths, [CLIENTS_QUESTION.path, USERS_QUESTION.path]);
         }
@@ -449,7 +530,7 @@ mod tests {
 
     #[test]
     fn an_expired_token_is_not_asked_about() {
-        let (world, settings) = (World::new(), settings());
+        let (world, settings) = (TestWorld::new(), settings());
         let cx = Context { settings: &settings, ports: &world };
         sign_in(cx, &world, "cart.basic:write", Some("canary-refresh"));
         world.advance(Duration::from_secs(1_900));
@@ -457,7 +538,7 @@ mod tests {
 
         let found = validate(cx, Reach::Online);
 
-        assert!(of(&found.users[0].1, "online").detail.starts_with("not asked"));
+        assert_eq!(of(&found.users[0].1, "online").finding, Finding::NotAsked(NotAsked::NoValidToken));
         assert_eq!(world.sent().len(), sent);
     }
 
@@ -465,7 +546,7 @@ mod tests {
     fn a_question_counts_in_the_daily_quota_and_is_not_asked_beyond_it() {
         let mut settings = settings();
         settings.quotas.identity = 1;
-        let world = World::new();
+        let world = TestWorld::new();
         let cx = Context { settings: &settings, ports: &world };
         sign_in(cx, &world, "cart.basic:write", Some("canary-refresh"));
         for _ in 0..3 {
@@ -476,12 +557,12 @@ mod tests {
         let again = validate(cx, Reach::Online);
 
         let online = of(&again.users[0].1, "online");
-        assert!(!online.ok && online.detail.starts_with("not asked:"), "{online:?}");
+        assert!(matches!(online.finding, Finding::NotAsked(NotAsked::Quota(Cause::QuotaUsedUp { .. }))), "{online:?}");
     }
 
     #[test]
     fn a_store_that_fails_or_forgets_is_an_issue_and_no_error() {
-        let (world, settings) = (World::new(), settings());
+        let (world, settings) = (TestWorld::new(), settings());
         let cx = Context { settings: &settings, ports: &world };
         for (mood, is_readable) in [(StoreMood::Failing, false), (StoreMood::Forgetful, true)] {
             world.set_store_mood(mood);

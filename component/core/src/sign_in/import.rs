@@ -1,9 +1,10 @@
-//! Moving in: a pair of tokens that another program obtained becomes a grant.
+//! Imports a pair of tokens that another program obtained, as a grant.
 //!
-//! The newer wins, and nothing is replaced that the caller did not know of: who
-//! imports names the standing that it expects. A refresh token that a lineage
-//! has had is never taken again, and nothing is ever sent from here: whether
-//! the token still works is found out by the refresh that comes next.
+//! The caller names the standing that it expects, so an import never replaces a
+//! grant that the caller did not know of. A refresh token that the lineage has had
+//! is never imported again.
+//!
+//! Sends nothing: the next refresh finds out whether the token still works.
 
 use std::time::Duration;
 
@@ -11,20 +12,22 @@ use crate::Context;
 use crate::app::App;
 use crate::failure::Failure;
 use crate::grant::attempts::{Step, next_step};
-use crate::grant::lineage::{self, Current, Event, Grant, Record, Source, Tokens};
+use crate::grant::lineage::{Current, Event, Grant, Record, Source, Tokens};
 use crate::grant::{due, outside_pair, records};
 use crate::ports::{Bucket, Event as LogEvent, StoreError, Timestamp};
 use crate::secret::Secret;
+use crate::store::codec;
 use crate::user::UserId;
 
-/// What Kroger gives.
+/// The lifetime of Kroger's access tokens.
 const LIFETIME: Duration = Duration::from_secs(1_800);
-/// An expiry further ahead is nonsense, such as milliseconds for seconds.
+/// The furthest believable expiry. A later one is nonsense, such as milliseconds
+/// for seconds.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
 const LONGEST_TOKEN: usize = 16 * 1024;
 const LONGEST_SCOPE: usize = 1_024;
 
-/// A pair as it was found in a file.
+/// A pair of tokens as a file has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     pub access_token: Option<Secret>,
@@ -34,7 +37,7 @@ pub struct Found {
     pub scope: Option<String>,
 }
 
-/// What of a pair nobody could send.
+/// A token that no request could carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Flaw {
     /// `access-token` or `refresh-token`.
@@ -43,6 +46,8 @@ pub struct Flaw {
 }
 
 impl Found {
+    /// Checks that headers can carry the tokens.
+    ///
     /// # Errors
     /// The token that does not fit into a header.
     pub fn check(&self) -> Result<(), Flaw> {
@@ -51,96 +56,96 @@ impl Found {
     }
 }
 
-/// What a pair is, compared with what the store has for its user.
+/// A pair, compared with what the store has for its user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
-    /// Nothing is there to be replaced.
+pub enum PairStanding {
+    /// The store has no grant to replace.
     Absent,
-    /// Only a sign-in could bring back the grant that is there.
+    /// The grant in the store is dead: only a new sign-in would help.
     Dead,
     Newer,
     Older,
-    /// The user was forgotten since.
+    /// The user was forgotten after the pair was obtained.
     Forgotten,
     /// The lineage has, or once had, this refresh token.
     Known,
-    /// There is nothing in it that works, or could be made to.
+    /// The pair has no refresh token, and no valid access token.
     Useless,
 }
 
-/// What became of an import.
+/// The outcome of an import.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ImportOutcome {
     Imported,
-    /// It stands otherwise than expected, or is never taken.
-    Declined(Standing),
+    /// The standing is not the expected one, or is never imported.
+    Declined(PairStanding),
 }
 
-/// What `found` would be as the user's grant. Writes nothing.
-pub fn assess(cx: Context<'_>, user: &UserId, found: &Found) -> Result<Standing, Failure> {
+/// Compares `found` with what the store has for the user. Writes nothing.
+pub fn assess(cx: Context<'_>, user: &UserId, found: &Found) -> Result<PairStanding, Failure> {
     let tokens = tokens(found, cx.settings.app.clone(), cx.ports.wall_now())?;
     let current = records::current(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
     standing(cx, user, &tokens, &current).map_err(|_| Failure::store_unavailable())
 }
 
-/// Makes `found` the user's grant, if it still stands as `expected`.
+/// Makes `found` the user's grant, if its standing is still `expected`.
 ///
-/// The root is taken before the history is read: a sign-in or deletion that
-/// takes its root later outranks this one.
-pub fn import(cx: Context<'_>, user: &UserId, found: &Found, expected: Standing) -> Result<Outcome, Failure> {
+/// Takes the root before it reads the history, so a sign-in or deletion that takes
+/// its root later outranks this import.
+pub fn import(cx: Context<'_>, user: &UserId, found: &Found, expected: PairStanding) -> Result<ImportOutcome, Failure> {
     let seen = assess(cx, user, found)?;
     if seen != expected || !seen.may_be_taken() {
-        return Ok(Outcome::Declined(seen));
+        return Ok(ImportOutcome::Declined(seen));
     }
     let tokens = tokens(found, cx.settings.app.clone(), cx.ports.wall_now())?;
     take(cx, user, tokens, expected).map_err(|_| Failure::store_unavailable())
 }
 
-fn take(cx: Context<'_>, user: &UserId, tokens: Tokens, expected: Standing) -> Result<Outcome, StoreError> {
+fn take(cx: Context<'_>, user: &UserId, tokens: Tokens, expected: PairStanding) -> Result<ImportOutcome, StoreError> {
     let key = user.key();
     let root = records::take_root(cx, &key)?;
     let before = records::current(cx, &key)?;
     let seen = standing(cx, user, &tokens, &before)?;
     if seen != expected {
-        return Ok(Outcome::Declined(seen));
+        return Ok(ImportOutcome::Declined(seen));
     }
     let record = Record::sign_in(user.clone(), tokens, Source::Import, &before);
     records::write(cx, &key, root.ticket(), &record)?;
-    let grant = lineage::current(vec![(root.ticket(), record)]).grant().ok_or(StoreError::Failed)?;
+    let grant = Grant::of(root.ticket(), record).ok_or(StoreError::Failed)?;
     due::enter(cx, &grant);
-    cx.ports.log(&LogEvent::SignedIn { user: key.short(), generation: grant.ticket.step });
+    cx.ports.log(&LogEvent::SignedIn { user: key.short(), ticket: grant.ticket.to_string() });
     outside_pair::export(cx, &grant);
-    Ok(Outcome::Imported)
+    Ok(ImportOutcome::Imported)
 }
 
-impl Standing {
+impl PairStanding {
     fn may_be_taken(self) -> bool {
         !matches!(self, Self::Known | Self::Useless)
     }
 }
 
-fn standing(cx: Context<'_>, user: &UserId, tokens: &Tokens, current: &Current) -> Result<Standing, StoreError> {
+fn standing(cx: Context<'_>, user: &UserId, tokens: &Tokens, current: &Current) -> Result<PairStanding, StoreError> {
     if tokens.refresh_token.is_none() && !tokens.are_usable(cx.ports.wall_now()) {
-        return Ok(Standing::Useless);
+        return Ok(PairStanding::Useless);
     }
     match current {
-        Current::Absent => Ok(Standing::Absent),
+        Current::Absent => Ok(PairStanding::Absent),
         Current::Deleted { root } => {
             let key = records::grant_key(&user.key(), root.ticket());
-            let tombstone: Option<Record> = records::read(cx, Bucket::Store, &key)?;
+            let tombstone: Option<Record> = codec::read(cx, Bucket::Store, &key)?;
             Ok(beside_tombstone(tokens, tombstone))
         }
-        Current::Grant(grant) if has_had(grant, tokens) => Ok(Standing::Known),
-        Current::Grant(grant) if is_dead(cx, grant)? => Ok(Standing::Dead),
-        Current::Grant(grant) if tokens.obtained_at > grant.tokens.obtained_at => Ok(Standing::Newer),
-        Current::Grant(_) => Ok(Standing::Older),
+        Current::Grant(grant) if has_had(grant, tokens) => Ok(PairStanding::Known),
+        Current::Grant(grant) if is_dead(cx, grant)? => Ok(PairStanding::Dead),
+        Current::Grant(grant) if tokens.obtained_at > grant.tokens.obtained_at => Ok(PairStanding::Newer),
+        Current::Grant(_) => Ok(PairStanding::Older),
     }
 }
 
-fn beside_tombstone(tokens: &Tokens, tombstone: Option<Record>) -> Standing {
+fn beside_tombstone(tokens: &Tokens, tombstone: Option<Record>) -> PairStanding {
     match tombstone.map(|record| record.event) {
-        Some(Event::Deleted { at }) if at < tokens.obtained_at => Standing::Absent,
-        _ => Standing::Forgotten,
+        Some(Event::Deleted { at }) if at < tokens.obtained_at => PairStanding::Absent,
+        _ => PairStanding::Forgotten,
     }
 }
 
@@ -151,7 +156,7 @@ fn has_had(grant: &Grant, tokens: &Tokens) -> bool {
     }
 }
 
-/// Whether only a person could bring this grant back.
+/// True if only a new sign-in could renew this grant.
 fn is_dead(cx: Context<'_>, grant: &Grant) -> Result<bool, StoreError> {
     let now = cx.ports.wall_now();
     if grant.tokens.are_usable(now) {
@@ -190,9 +195,10 @@ fn check(token: Option<&Secret>, part: &'static str) -> Result<(), Flaw> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::grant::{refresh, tokens as grants_of};
+    use crate::grant::{on_demand, refresh, status};
     use crate::settings::Settings;
-    use crate::testing::{BEGINNING, StoreMood, World};
+    use crate::sign_in::sign_out;
+    use crate::testing::{BEGINNING, StoreMood, TestWorld};
 
     const EARLIER: Duration = Duration::from_secs(600);
 
@@ -216,7 +222,7 @@ mod tests {
         }
     }
 
-    fn import_as(cx: Context<'_>, found: &Found, expected: Standing) -> Outcome {
+    fn import_as(cx: Context<'_>, found: &Found, expected: PairStanding) -> ImportOutcome {
         import(cx, &alice(), found, expected).unwrap()
     }
 
@@ -226,27 +232,27 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_of_a_user_whom_the_store_does_not_know_is_taken_whole() {
-        let (settings, world) = (settings(), World::new());
+    fn a_pair_of_an_unknown_user_is_imported_whole() {
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let found = pair("a", BEGINNING - EARLIER);
 
-        assert_eq!(assess(cx, &alice(), &found).unwrap(), Standing::Absent);
-        assert_eq!(import_as(cx, &found, Standing::Absent), Outcome::Imported);
+        assert_eq!(assess(cx, &alice(), &found).unwrap(), PairStanding::Absent);
+        assert_eq!(import_as(cx, &found, PairStanding::Absent), ImportOutcome::Imported);
 
-        let status = grants_of::status(cx, &alice().key()).unwrap().unwrap();
+        let status = status::status(cx, &alice().key()).unwrap().unwrap();
         assert_eq!(status.grant.source, Source::Import);
         assert_eq!(status.grant.tokens.obtained_at, BEGINNING - EARLIER);
         assert_eq!(status.grant.tokens.scope.as_deref(), Some("cart.basic:write"));
-        assert_eq!(status.state, grants_of::State::Valid);
+        assert_eq!(status.state, status::TokenState::Valid);
     }
 
     #[test]
-    fn a_refresh_token_survives_a_stale_access_token_and_is_refreshed_on_first_use() {
-        let (settings, world) = (settings(), World::new());
+    fn a_pair_with_a_stale_access_token_is_refreshed_on_first_use() {
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let stale = pair("a", BEGINNING - Duration::from_secs(86_400));
-        import_as(cx, &stale, Standing::Absent);
+        import_as(cx, &stale, PairStanding::Absent);
         world.answer_with_tokens("access-new", "refresh-new");
 
         let grant = refresh::grant(cx, &alice(), refresh::Need::Usable).unwrap();
@@ -257,96 +263,96 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_with_no_more_than_a_refresh_token_is_due_at_once() {
-        let (settings, world) = (settings(), World::new());
+    fn a_refresh_token_alone_is_due_at_once() {
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let bare = Found { refresh_token: Some(Secret::new("refresh-a")), ..Found::default() };
 
-        assert_eq!(import_as(cx, &bare, Standing::Absent), Outcome::Imported);
+        assert_eq!(import_as(cx, &bare, PairStanding::Absent), ImportOutcome::Imported);
 
         let due = crate::service::maintenance::due(cx, 10).unwrap();
         assert_eq!(due, [alice()]);
     }
 
     #[test]
-    fn the_newer_pair_is_told_from_the_older_and_each_is_taken_only_by_that_name() {
-        let (settings, world) = (settings(), World::new());
+    fn a_newer_or_older_pair_is_imported_only_if_expected_so() {
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
-        import_as(cx, &pair("a", BEGINNING - EARLIER), Standing::Absent);
+        import_as(cx, &pair("a", BEGINNING - EARLIER), PairStanding::Absent);
         let older = pair("b", BEGINNING - EARLIER - EARLIER);
         let newer = pair("c", BEGINNING);
 
-        assert_eq!(import_as(cx, &older, Standing::Absent), Outcome::Declined(Standing::Older));
-        assert_eq!(import_as(cx, &newer, Standing::Absent), Outcome::Declined(Standing::Newer));
+        assert_eq!(import_as(cx, &older, PairStanding::Absent), ImportOutcome::Declined(PairStanding::Older));
+        assert_eq!(import_as(cx, &newer, PairStanding::Absent), ImportOutcome::Declined(PairStanding::Newer));
         assert_eq!(access_token(cx), "access-a");
-        assert_eq!(import_as(cx, &newer, Standing::Newer), Outcome::Imported);
+        assert_eq!(import_as(cx, &newer, PairStanding::Newer), ImportOutcome::Imported);
         assert_eq!(access_token(cx), "access-c");
-        assert_eq!(import_as(cx, &older, Standing::Older), Outcome::Imported);
+        assert_eq!(import_as(cx, &older, PairStanding::Older), ImportOutcome::Imported);
         assert_eq!(access_token(cx), "access-b");
     }
 
     #[test]
-    fn a_refresh_token_that_the_lineage_has_had_is_never_taken_again() {
-        let (settings, world) = (settings(), World::new());
+    fn a_known_refresh_token_is_never_imported_again() {
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let found = pair("a", BEGINNING - EARLIER);
-        import_as(cx, &found, Standing::Absent);
+        import_as(cx, &found, PairStanding::Absent);
         world.answer_with_tokens("access-new", "refresh-new");
-        grants_of::refresh(cx, &alice()).unwrap();
+        on_demand::refresh(cx, &alice()).unwrap();
         let again = Found { obtained_at: Some(BEGINNING), ..found };
 
-        assert_eq!(import_as(cx, &again, Standing::Known), Outcome::Declined(Standing::Known));
-        assert_eq!(import_as(cx, &again, Standing::Newer), Outcome::Declined(Standing::Known));
+        assert_eq!(import_as(cx, &again, PairStanding::Known), ImportOutcome::Declined(PairStanding::Known));
+        assert_eq!(import_as(cx, &again, PairStanding::Newer), ImportOutcome::Declined(PairStanding::Known));
         assert_eq!(access_token(cx), "access-new");
     }
 
     #[test]
-    fn whoever_was_forgotten_since_stays_so_unless_that_is_what_is_meant() {
-        let (settings, world) = (settings(), World::new());
+    fn a_forgotten_user_stays_forgotten_unless_expected_so() {
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
-        import_as(cx, &pair("a", BEGINNING - EARLIER), Standing::Absent);
+        import_as(cx, &pair("a", BEGINNING - EARLIER), PairStanding::Absent);
         world.advance(EARLIER);
-        grants_of::forget(cx, &alice()).unwrap();
+        sign_out::forget(cx, &alice()).unwrap();
         let before = pair("b", BEGINNING);
         let after = pair("c", BEGINNING + EARLIER + Duration::from_secs(1));
         world.advance(EARLIER);
 
-        assert_eq!(import_as(cx, &before, Standing::Absent), Outcome::Declined(Standing::Forgotten));
+        assert_eq!(import_as(cx, &before, PairStanding::Absent), ImportOutcome::Declined(PairStanding::Forgotten));
         assert!(records::current(cx, &alice().key()).unwrap().grant().is_none());
-        assert_eq!(assess(cx, &alice(), &after).unwrap(), Standing::Absent);
-        assert_eq!(import_as(cx, &before, Standing::Forgotten), Outcome::Imported);
+        assert_eq!(assess(cx, &alice(), &after).unwrap(), PairStanding::Absent);
+        assert_eq!(import_as(cx, &before, PairStanding::Forgotten), ImportOutcome::Imported);
         assert_eq!(access_token(cx), "access-b");
     }
 
     #[test]
-    fn a_grant_that_kroger_refused_is_dead_even_beside_an_older_pair() {
-        let (settings, world) = (settings(), World::new());
+    fn a_refused_grant_is_dead_even_beside_an_older_pair() {
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
-        import_as(cx, &pair("a", BEGINNING - LIFETIME), Standing::Absent);
+        import_as(cx, &pair("a", BEGINNING - LIFETIME), PairStanding::Absent);
         let refusal = r#"{"error":"invalid_request","error_description":"invalid refresh_token"}"#;
         world.answer(400, refusal);
         assert!(refresh::grant(cx, &alice(), refresh::Need::Usable).is_err());
 
         let older = pair("b", BEGINNING - LIFETIME - EARLIER);
-        assert_eq!(import_as(cx, &older, Standing::Dead), Outcome::Imported);
+        assert_eq!(import_as(cx, &older, PairStanding::Dead), ImportOutcome::Imported);
     }
 
     #[test]
-    fn a_pair_in_which_nothing_works_is_never_taken() {
-        let (settings, world) = (settings(), World::new());
+    fn a_useless_pair_is_never_imported() {
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let expired = Found { refresh_token: None, ..pair("a", BEGINNING - LIFETIME - EARLIER) };
         let endless = Found { refresh_token: None, expires_at: Some(Timestamp(u64::MAX)), ..pair("a", BEGINNING) };
 
         for useless in [Found::default(), expired, endless] {
-            assert_eq!(import_as(cx, &useless, Standing::Useless), Outcome::Declined(Standing::Useless));
+            assert_eq!(import_as(cx, &useless, PairStanding::Useless), ImportOutcome::Declined(PairStanding::Useless));
         }
         assert!(world.stored(Bucket::Store).is_empty());
     }
 
     #[test]
-    fn a_token_that_no_header_can_carry_is_refused_and_not_shown() {
-        let (settings, world) = (settings(), World::new());
+    fn a_token_that_fits_no_header_is_refused_and_never_shown() {
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         for canary in ["canary\r\nX: y".to_owned(), "canary".repeat(4_000)] {
             let found = Found { refresh_token: Some(Secret::new(canary)), ..pair("a", BEGINNING) };
@@ -359,28 +365,28 @@ mod tests {
     }
 
     #[test]
-    fn a_sign_in_that_comes_between_look_and_import_is_not_replaced() {
-        let (settings, world) = (settings(), std::sync::Arc::new(World::new()));
+    fn a_sign_in_between_assess_and_import_is_not_replaced() {
+        let (settings, world) = (settings(), std::sync::Arc::new(TestWorld::new()));
         let cx = Context { settings: &settings, ports: &*world };
         let found = pair("a", BEGINNING - EARLIER);
         let other = std::sync::Arc::clone(&world);
         world.interrupt_before(records::roots_key(&alice().key()), move || {
             let settings = self::settings();
             let cx = Context { settings: &settings, ports: &*other };
-            import(cx, &alice(), &pair("sign-in", BEGINNING), Standing::Absent).unwrap();
+            import(cx, &alice(), &pair("sign-in", BEGINNING), PairStanding::Absent).unwrap();
         });
 
-        assert_eq!(import_as(cx, &found, Standing::Absent), Outcome::Declined(Standing::Older));
+        assert_eq!(import_as(cx, &found, PairStanding::Absent), ImportOutcome::Declined(PairStanding::Older));
         assert_eq!(access_token(cx), "access-sign-in");
     }
 
     #[test]
-    fn a_store_that_fails_is_said_to_and_nothing_is_sent() {
-        let (settings, world) = (settings(), World::new());
+    fn a_failing_store_is_told_and_nothing_is_sent() {
+        let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         world.set_store_mood(StoreMood::Failing);
 
-        let failure = import(cx, &alice(), &pair("a", BEGINNING), Standing::Absent).unwrap_err();
+        let failure = import(cx, &alice(), &pair("a", BEGINNING), PairStanding::Absent).unwrap_err();
 
         assert_eq!(failure.code.as_str(), "store_unavailable");
         assert!(world.sent().is_empty());

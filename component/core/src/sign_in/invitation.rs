@@ -1,19 +1,13 @@
-//! Asking a person to sign in through an agent: a link of ours, and the page
-//! behind it, which makes sure that whoever signs in is the one who asked.
+//! Invites a person to sign in through an agent: a link of ours, and the page behind
+//! it. Grants nothing: the page only leads on to Kroger.
 //!
-//! A link can be passed on, and who opens it would connect their own account for
-//! somebody else. So the page shows a number that the agent shows too, and asks
-//! the person to compare them; and the browser in which they agree is the only
-//! one that may come back from Kroger.
+//! The attack: a link is passed on, and the person who opens it connects their
+//! account for somebody else. The answer: the page shows a number that the agent
+//! shows too, and asks the person to compare them. Only the browser in which the
+//! person agrees may come back from Kroger.
 //!
-//! There are 1,000 places for invitations, taken in turn; what is long over is
-//! swept.
-//!
-//! | key | value |
-//! |---|---|
-//! | `invitation.places` | counter; its remainder by 1,000 is the next place |
-//! | `invitation.<place>` | an `Invitation` |
-//! | `invitation_of.<user>` | the id of the user's last one, which later calls share |
+//! There are 1,000 places for invitations, taken in turn. The sweep deletes
+//! invitations that are long over.
 
 use std::time::Duration;
 
@@ -23,33 +17,34 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::Context;
-use crate::failure::{Code, Failure};
-use crate::grant::lineage::SCHEMA_VERSION;
-use crate::grant::records;
-use crate::ports::{Bucket, Timestamp};
+use crate::failure::{Cause, Failure, SignInTrouble};
+use crate::ports::{Bucket, StoreError, Timestamp};
+use crate::scope::Scope;
 use crate::secret::{Secret, base32_sha256};
-use crate::settings::{Scope, Settings};
-use crate::sign_in::authorization::{self, LIFETIME, Return};
-use crate::user::UserId;
+use crate::settings::Settings;
+use crate::sign_in::authorization;
+use crate::sign_in::pending::{self, LIFETIME, Return};
+use crate::store::codec::{self, Stored};
+use crate::store::keys::{Key, Kind};
+use crate::store::ring::Ring;
+use crate::user::{UserId, UserKey};
 
-const PLACES: u64 = 1_000;
-const PLACES_KEY: &str = "invitation.places";
-/// A shared one is given out while it has this long left.
+const RING: Ring = Ring { counter: Key::InvitationPlaces, places: 1_000 };
+/// The least time left for an invitation to be shared.
 const LEFT: Duration = Duration::from_secs(300);
 
-/// What an agent hands to the person.
+/// An invitation as an agent hands it to the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invited {
     pub id: String,
     pub url: String,
-    /// The page shows it, and the agent does.
+    /// Four digits that both the page and the agent show.
     pub number: String,
 }
 
 /// An invitation that is open.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invitation {
-    schema_version: u32,
     id: String,
     pub user_id: UserId,
     scope: String,
@@ -57,36 +52,46 @@ pub struct Invitation {
     started_at: Timestamp,
 }
 
-/// A person who agreed to go on, in one browser.
+impl Stored for Invitation {
+    const KIND: Kind = Kind::Invitation;
+    const VERSION: u32 = 1;
+}
+
+/// The consent of a person, in one browser.
 #[derive(Debug)]
 pub struct Accepted {
     pub authorization_url: String,
-    /// What that browser shows when it comes back.
+    /// The secret that the browser shows when it comes back.
     pub browser: Secret,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Shared {
-    schema_version: u32,
+/// The id of the user's last invitation, which later calls share.
+pub(crate) struct Shared {
     id: String,
     started_at: Timestamp,
 }
 
-fn key(place: &str) -> String {
-    format!("invitation.{place}")
+impl Stored for Shared {
+    const KIND: Kind = Kind::InvitationOf;
+    const VERSION: u32 = 1;
 }
 
-fn shared_key(user: &UserId) -> String {
-    format!("invitation_of.{}", user.key())
+fn key(place: u64) -> String {
+    Key::Invitation { place }.to_string()
 }
 
-/// The user's open invitation for `scope`, else a new one.
+fn shared_key(user: &UserKey) -> String {
+    Key::InvitationOf { user: user.clone() }.to_string()
+}
+
+/// Returns the user's open invitation for `scope`, else a new one.
 pub fn invite(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Invited, Failure> {
     if cx.settings.client.is_none() {
-        return Err(Failure::client_credentials_missing());
+        return Err(Cause::ClientMissing.into());
     }
     let unavailable = |_| Failure::store_unavailable();
-    let shared: Option<Shared> = records::read(cx, Bucket::Store, &shared_key(user)).map_err(unavailable)?;
+    let shared: Option<Shared> = codec::read(cx, Bucket::Store, &shared_key(&user.key())).map_err(unavailable)?;
     if let Some(shared) = shared
         && let Ok(invitation) = open(cx, &shared.id)
         && invitation.scope == scope.as_str()
@@ -94,20 +99,18 @@ pub fn invite(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Invited, 
     {
         return Ok(invited(cx.settings, &invitation));
     }
-    let place = cx.ports.increment(PLACES_KEY, 1).map_err(unavailable)? % PLACES;
+    let place = RING.take(cx).map_err(unavailable)?;
     let invitation = Invitation {
-        schema_version: SCHEMA_VERSION,
         id: format!("{place}.{}", random_text(cx)),
         user_id: user.clone(),
         scope: scope.as_str().to_owned(),
         number: number(cx),
         started_at: cx.ports.wall_now(),
     };
-    let shared =
-        Shared { schema_version: SCHEMA_VERSION, id: invitation.id.clone(), started_at: invitation.started_at };
+    let shared = Shared { id: invitation.id.clone(), started_at: invitation.started_at };
     cx.ports
-        .set(Bucket::Store, &key(&place.to_string()), &records::encode(&invitation))
-        .and_then(|()| cx.ports.set(Bucket::Store, &shared_key(user), &records::encode(&shared)))
+        .set(Bucket::Store, &key(place), &codec::encode(&invitation))
+        .and_then(|()| cx.ports.set(Bucket::Store, &shared_key(&user.key()), &codec::encode(&shared)))
         .map_err(unavailable)?;
     Ok(invited(cx.settings, &invitation))
 }
@@ -117,8 +120,7 @@ fn invited(settings: &Settings, invitation: &Invitation) -> Invited {
     Invited { id: invitation.id.clone(), url, number: invitation.number.clone() }
 }
 
-/// The page stands beside the one that Kroger sends people back to, whatever
-/// stands before both.
+/// The URL of the page. It lies beside the redirect URI, below the same prefix.
 fn page(settings: &Settings, id: &str) -> Url {
     let mut url = settings.redirect_uri.clone();
     url.set_query(None);
@@ -127,29 +129,37 @@ fn page(settings: &Settings, id: &str) -> Url {
     url
 }
 
-/// The invitation of `id`, if it can still be accepted.
+/// Reads the invitation of `id`, if it can still be accepted.
 ///
 /// # Errors
-/// It is unknown, was overtaken, or took too long.
+/// It is unknown, a newer one has its place, or it is older than 10 minutes.
 pub fn open(cx: Context<'_>, id: &str) -> Result<Invitation, Failure> {
-    let unknown = || Failure::sign_in(Code::SignInUnknown, "link", "it is incomplete, or a newer one took its place");
-    let (place, _) = id.split_once('.').ok_or_else(unknown)?;
-    let is_place = (1..=3).contains(&place.len()) && place.bytes().all(|byte| byte.is_ascii_digit());
-    if !is_place || id.len() > 64 {
-        return Err(unknown());
-    }
+    let unknown = || Failure::sign_in(SignInTrouble::InvitationUnknown);
+    let place = RING.place_of(id).ok_or_else(unknown)?;
     let invitation: Option<Invitation> =
-        records::read(cx, Bucket::Store, &key(place)).map_err(|_| Failure::store_unavailable())?;
+        codec::read(cx, Bucket::Store, &key(place)).map_err(|_| Failure::store_unavailable())?;
     let invitation = invitation.filter(|invitation| invitation.id == id).ok_or_else(unknown)?;
     let now = cx.ports.wall_now();
     if now >= invitation.started_at + LIFETIME || now + LIFETIME < invitation.started_at {
-        return Err(Failure::sign_in(Code::SignInExpired, "link", "it was made more than 10 minutes ago"));
+        return Err(Failure::sign_in(SignInTrouble::InvitationExpired));
     }
     Ok(invitation)
 }
 
-/// The person goes on to Kroger. Whoever accepts once more starts once more: the
-/// page may have been closed.
+/// True if the invitation at `place` is of no use any more.
+pub(crate) fn is_over(cx: Context<'_>, place: u64) -> Result<bool, StoreError> {
+    let invitation: Option<Invitation> = codec::read(cx, Bucket::Store, &key(place))?;
+    Ok(invitation.is_some_and(|invitation| pending::is_long_over(cx, invitation.started_at)))
+}
+
+/// True if the id of the user's last invitation is of no use any more.
+pub(crate) fn is_shared_over(cx: Context<'_>, user: &UserKey) -> Result<bool, StoreError> {
+    let shared: Option<Shared> = codec::read(cx, Bucket::Store, &shared_key(user))?;
+    Ok(shared.is_some_and(|shared| pending::is_long_over(cx, shared.started_at)))
+}
+
+/// Starts the sign-in that a person agreed to. A second consent starts a second
+/// sign-in, because the first page may have been closed.
 pub fn accept(cx: Context<'_>, id: &str) -> Result<Accepted, Failure> {
     let invitation = open(cx, id)?;
     let scope = Scope::parse(&invitation.scope).map_err(|allowed| Failure::invalid_argument("scope", allowed))?;
@@ -165,7 +175,7 @@ fn random_text(cx: Context<'_>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Four digits: to compare, not to guard.
+/// Four random digits. They serve to compare, not to guard.
 fn number(cx: Context<'_>) -> String {
     let mut bytes = [0; 4];
     cx.ports.random_bytes(&mut bytes);
@@ -175,7 +185,7 @@ fn number(cx: Context<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::World;
+    use crate::testing::TestWorld;
 
     fn settings(redirect_uri: &str) -> Settings {
         let variables = [("KROGER_CLIENT_ID", "app"), ("KROGER_REDIRECT_URI", redirect_uri)];
@@ -193,7 +203,7 @@ mod tests {
 
     #[test]
     fn calls_within_minutes_share_an_invitation_and_a_later_one_gets_a_new_one() {
-        let (world, settings) = (World::new(), settings("http://localhost:9004/auth/callback"));
+        let (world, settings) = (TestWorld::new(), settings("http://localhost:9004/auth/callback"));
         let cx = Context { settings: &settings, ports: &world };
         let user = &settings.default_user;
 
@@ -209,14 +219,14 @@ mod tests {
 
     #[test]
     fn an_invitation_ends_after_ten_minutes_and_only_its_whole_id_opens_it() {
-        let (world, settings) = (World::new(), settings("http://localhost:9004/auth/callback"));
+        let (world, settings) = (TestWorld::new(), settings("http://localhost:9004/auth/callback"));
         let cx = Context { settings: &settings, ports: &world };
         let invited = invite(cx, &settings.default_user, &settings.scope).unwrap();
 
         for wrong in ["", "1", "1.", "1.AAAA", "x.y", "../1", &format!("{}x", invited.id)] {
-            assert_eq!(open(cx, wrong).unwrap_err().code, Code::SignInUnknown, "{wrong}");
+            assert_eq!(open(cx, wrong).unwrap_err().cause, Cause::SignIn(SignInTrouble::InvitationUnknown), "{wrong}");
         }
         world.advance(LIFETIME);
-        assert_eq!(accept(cx, &invited.id).unwrap_err().code, Code::SignInExpired);
+        assert_eq!(accept(cx, &invited.id).unwrap_err().cause, Cause::SignIn(SignInTrouble::InvitationExpired));
     }
 }

@@ -5,13 +5,12 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use crate::Context;
-use crate::failure::{Code, Failure};
-use crate::grant::lineage::SCHEMA_VERSION;
-use crate::grant::records;
+use crate::failure::{Cause, Failure, Undone};
 use crate::ports::{Bucket, StoreError, Timestamp};
-use crate::service::maintenance;
+use crate::store::codec::{self, Stored};
+use crate::store::keys::{Key, Kind};
+use crate::store::rescue;
 
-const KEY: &str = "health";
 /// Two checks at once overwrite each other's mark; a mark of another's is
 /// believed if it is hardly older than one's own.
 const AT_ONCE: Duration = Duration::from_secs(10);
@@ -28,10 +27,19 @@ pub enum Persistence {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Mark {
-    schema_version: u32,
+pub(crate) struct Mark {
     at: Timestamp,
     nonce: u64,
+}
+
+impl Stored for Mark {
+    const KIND: Kind = Kind::Health;
+    const VERSION: u32 = 1;
+}
+
+/// Whether the store answers a read.
+pub fn is_readable(cx: Context<'_>) -> bool {
+    cx.ports.get(Bucket::Store, &Key::Health.to_string()).is_ok()
 }
 
 /// Writes a fresh value and looks for it through a newly opened bucket.
@@ -47,10 +55,11 @@ fn write_and_read(cx: Context<'_>) -> Result<bool, StoreError> {
     let mut nonce = [0; 8];
     cx.ports.random_bytes(&mut nonce);
     let at = cx.ports.wall_now();
-    let mark = Mark { schema_version: SCHEMA_VERSION, at, nonce: u64::from_le_bytes(nonce) };
-    cx.ports.set(Bucket::Store, KEY, &records::encode(&mark))?;
-    let found = cx.ports.read_back(KEY)?;
-    let found: Option<Mark> = found.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    let mark = Mark { at, nonce: u64::from_le_bytes(nonce) };
+    let key = Key::Health.to_string();
+    cx.ports.set(Bucket::Store, &key, &codec::encode(&mark))?;
+    let found = cx.ports.read_back(&key)?;
+    let found: Option<Mark> = found.and_then(|bytes| codec::decode(&bytes).ok());
     Ok(found.is_some_and(|found| found.nonce == mark.nonce || found.at + AT_ONCE > at))
 }
 
@@ -61,25 +70,14 @@ pub fn readiness(cx: Context<'_>) -> Result<(), Failure> {
         Persistence::Forgets => return Err(forgets()),
         Persistence::Failed => return Err(Failure::store_unavailable()),
     }
-    let rescued = maintenance::rescued(cx).map_err(|_| Failure::store_unavailable())?;
+    let rescued = rescue::waiting(cx).map_err(|_| Failure::store_unavailable())?;
     if rescued.is_empty() { Ok(()) } else { Err(waiting(rescued.len())) }
 }
 
 fn forgets() -> Failure {
-    Failure::new(
-        Code::StoreUnavailable,
-        "The token store forgets what it was told, so no refresh token is spent here.",
-        "Run the component under a host whose key-value store is durable.",
-    )
+    Cause::StoreForgets(Undone::Nothing).into()
 }
 
 fn waiting(count: usize) -> Failure {
-    Failure::new(
-        Code::StoreUnavailable,
-        format!(
-            "The store could not take {count} of the refreshed tokens; they wait in memory and would be lost by a stop."
-        ),
-        "Check the store's disk space and permissions; do not stop the server before this is ready again.",
-    )
-    .retry_after(Duration::from_secs(60))
+    Failure::from(Cause::Unsaved(count)).retry_after(Duration::from_secs(60))
 }

@@ -1,32 +1,32 @@
-//! The app's own token (RFC 6749 § 4.4): it reads the catalogue, and getting
-//! one at start shows wrong credentials before a customer's call does.
+//! The app's own token (RFC 6749 § 4.4). It reads the catalog, and getting one at
+//! start shows wrong credentials before a customer's call does.
 //!
-//! It can be had again at any time, so it is simply stored and overwritten.
+//! Kroger gives another one at any time. So the token is simply stored and
+//! overwritten; nothing here claims or locks, and no user's token passes through here.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Code, Failure};
-use crate::grant::lineage::SCHEMA_VERSION;
-use crate::grant::records;
+use crate::Context;
+use crate::client::Client;
+use crate::failure::{Cause, Failure};
 use crate::kroger::token_response::{TokenResponse, Verdict, verdict};
+use crate::kroger::wire;
 use crate::ports::{Bucket, Event, SendError, StoreError, Timestamp};
 use crate::secret::{Fingerprint, Secret};
-use crate::settings::Client;
-use crate::{Context, kroger};
+use crate::store::codec;
+use crate::store::keys::{Key, Kind};
 
-const KEY: &str = "client_token";
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 const LEAST_LEFT: Duration = Duration::from_secs(30);
-/// How long a failure is not tried again by the timer.
+/// The timer does not try again for this long after a failure.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What is known of the app's token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stored {
-    schema_version: u32,
-    /// Of the credentials that got it: others' do not count.
+    /// The credentials that got it. The token of other credentials does not count.
     client: Fingerprint,
     pub at: Timestamp,
     pub state: State,
@@ -43,8 +43,13 @@ pub enum State {
 /// The stored state for the credentials that are configured.
 pub fn stored(cx: Context<'_>) -> Result<Option<Stored>, StoreError> {
     let Some(own) = cx.settings.credentials() else { return Ok(None) };
-    let stored: Option<Stored> = records::read(cx, Bucket::Store, KEY)?;
+    let stored: Option<Stored> = codec::read(cx, Bucket::Store, &Key::ClientToken.to_string())?;
     Ok(stored.filter(|stored| stored.client == own))
+}
+
+impl codec::Stored for Stored {
+    const KIND: Kind = Kind::ClientToken;
+    const VERSION: u32 = 1;
 }
 
 impl Stored {
@@ -55,7 +60,7 @@ impl Stored {
 
 /// A valid token of the app's own, from the store or from Kroger.
 pub fn access_token(cx: Context<'_>) -> Result<Secret, Failure> {
-    let Some(client) = &cx.settings.client else { return Err(Failure::client_credentials_missing()) };
+    let Some(client) = &cx.settings.client else { return Err(Cause::ClientMissing.into()) };
     let now = cx.ports.wall_now();
     let stored = stored(cx).map_err(|_| Failure::store_unavailable())?;
     if let Some(stored) = stored.filter(|stored| stored.is_valid(now))
@@ -66,12 +71,19 @@ pub fn access_token(cx: Context<'_>) -> Result<Secret, Failure> {
     fetch(cx, client)
 }
 
-/// A token of the app's own that is not `rejected`: one that another call fetched
-/// since, or a new one.
+/// A token of the app's own other than the `rejected` one: the token that another call
+/// fetched since, or a new one.
 pub fn other_than(cx: Context<'_>, rejected: &Secret) -> Result<Secret, Failure> {
-    let Some(client) = &cx.settings.client else { return Err(Failure::client_credentials_missing()) };
+    let Some(client) = &cx.settings.client else { return Err(Cause::ClientMissing.into()) };
     let current = access_token(cx)?;
     if current == *rejected { fetch(cx, client) } else { Ok(current) }
+}
+
+/// Whether `token` is the app's current token, and still valid.
+pub(crate) fn is_current(cx: Context<'_>, token: &Secret) -> bool {
+    let Ok(Some(stored)) = stored(cx) else { return false };
+    let is_same = matches!(&stored.state, State::Token { access_token, .. } if access_token == token);
+    is_same && stored.is_valid(cx.ports.wall_now())
 }
 
 /// Keeps a valid token in the store; a failure is noted and left for a while.
@@ -91,7 +103,7 @@ pub fn keep(cx: Context<'_>) {
 }
 
 fn fetch(cx: Context<'_>, client: &Client) -> Result<Secret, Failure> {
-    let answer = cx.ports.send(&kroger::client_credentials_request(&cx.settings.token_path, client), SEND_TIMEOUT);
+    let answer = cx.ports.send(&wire::client_credentials_request(&cx.settings.token_path, client), SEND_TIMEOUT);
     let now = cx.ports.wall_now();
     match answer.map(|response| verdict(&response, now)) {
         Ok(Verdict::Granted(TokenResponse { access_token, expires_in, .. })) => {
@@ -105,17 +117,12 @@ fn fetch(cx: Context<'_>, client: &Client) -> Result<Secret, Failure> {
                 cx.ports.log(&Event::CredentialsRejected);
             }
             note(cx, State::CredentialsRejected);
-            Err(Failure::client_credentials_rejected())
+            Err(Cause::ClientRejected.into())
         }
         Ok(Verdict::Busy { .. } | Verdict::Failed { .. } | Verdict::Unintelligible)
         | Err(SendError::NotSent | SendError::Unknown) => {
             note(cx, State::Unavailable);
-            Err(Failure::new(
-                Code::UpstreamUnavailable,
-                "Kroger did not give the app an access token.",
-                "Check network connectivity, then try again.",
-            )
-            .retry_after(Duration::from_secs(5)))
+            Err(Failure::from(Cause::AppTokenUnavailable).retry_after(Duration::from_secs(5)))
         }
     }
 }
@@ -123,8 +130,8 @@ fn fetch(cx: Context<'_>, client: &Client) -> Result<Secret, Failure> {
 /// A token that cannot be stored is fetched again next time.
 fn note(cx: Context<'_>, state: State) {
     let Some(client) = cx.settings.credentials() else { return };
-    let stored = Stored { schema_version: SCHEMA_VERSION, client, at: cx.ports.wall_now(), state };
-    if cx.ports.set(Bucket::Store, KEY, &records::encode(&stored)).is_err() {
+    let stored = Stored { client, at: cx.ports.wall_now(), state };
+    if cx.ports.set(Bucket::Store, &Key::ClientToken.to_string(), &codec::encode(&stored)).is_err() {
         cx.ports.log(&Event::StoreTrouble { doing: "storing the app's own token" });
     }
 }

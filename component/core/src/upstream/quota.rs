@@ -1,88 +1,65 @@
-//! Kroger's daily quotas: so many calls of an app to each endpoint within 24
-//! hours from the first. Counted in the store at each send, so that all
+//! Kroger's daily quotas: an app may make a limited number of calls to each endpoint
+//! within 24 hours from the first. Each send is counted in the store, so that all
 //! processes and restarts share one count, and nothing is sent beyond it.
 //!
-//! The count is advisory, Kroger's own is what holds: a store that cannot count
-//! stops no call, since a cart add that Kroger would have taken must not fail for
-//! a number, and what Kroger takes no more it says itself.
+//! The count is advisory. A store that cannot count stops no call, since a cart add
+//! that Kroger would have accepted must not fail for a number. Kroger rejects calls
+//! over its own limit; this count only avoids most of them.
 //!
-//! The last part of `products` and `cart` is a reserve for adding to the cart:
-//! neither browsing nor repeats of a call touch it.
-//!
-//! | key | value |
-//! |---|---|
-//! | `quota.<endpoint>` | the present `Window` |
-//! | `quota.<endpoint>.<n>` | counter of the calls in window `n` |
+//! The last part of `products` and `cart` is a reserve for adding to the cart.
+//! Browsing and repeats of a call never use it. Nothing here sends.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Code, Failure};
-use crate::grant::lineage::SCHEMA_VERSION;
-use crate::grant::records;
+use crate::failure::{Cause, Failure};
+use crate::kroger::limits::{Endpoint, Limits};
+use crate::kroger::retry_after::{LONGEST_RETRY_AFTER, retry_after};
 use crate::ports::{Bucket, Event, Response, StoreError, Timestamp};
-use crate::{CLOCK_SKEW, Context, kroger};
+use crate::store::codec::{self, Stored};
+use crate::store::keys::{Key, Kind};
+use crate::{CLOCK_SKEW, Context};
 
 /// A window's length, from its first call.
 pub const WINDOW: Duration = Duration::from_secs(24 * 3_600);
 
-/// What Kroger counts apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Endpoint {
-    Products,
-    Cart,
-    Identity,
-    Locations,
-    Chains,
-    Departments,
-}
-
-/// What a call is for: who may use the reserve.
+/// The purpose of a call decides whether it may use the reserve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// Somebody looks around. Leaves the reserve.
+    /// A look around. It leaves the reserve.
     Browse,
-    /// A cart add, or a check on its behalf. Uses all there is.
+    /// A cart add, or a check on its behalf. It may use all of the quota.
     Cart,
-    /// Another send of the same call. Leaves the reserve.
+    /// Another send of the same call. It leaves the reserve.
     Repeat,
 }
 
-/// How many calls a window has.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    pub products: u32,
-    pub cart: u32,
-    pub identity: u32,
-    pub locations: u32,
-    pub chains: u32,
-    pub departments: u32,
-    /// Of `products` and of `cart`.
-    pub reserve_percent: u32,
-}
-
-/// How an endpoint's quota stands.
+/// The state of an endpoint's quota.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct QuotaStatus {
     pub endpoint: Endpoint,
     pub limit: u64,
     pub used: u64,
     /// The part of the limit that is kept for adding to the cart.
     pub reserve: u64,
-    /// None: no call since the last window ended.
+    /// None: no call was made since the last window ended.
     pub window_started_at: Option<Timestamp>,
-    /// Kroger asked not to be called before.
+    /// Kroger asked for no calls until then.
     pub blocked_until: Option<Timestamp>,
 }
 
 /// The window in which calls are counted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Window {
-    schema_version: u32,
+pub(crate) struct Window {
     number: u64,
     started_at: Timestamp,
     blocked_until: Option<Timestamp>,
+}
+
+impl Stored for Window {
+    const KIND: Kind = Kind::QuotaWindow;
+    const VERSION: u32 = 1;
 }
 
 /// Why a call is not sent.
@@ -92,42 +69,7 @@ enum Refusal {
     Blocked { until: Timestamp },
 }
 
-impl Endpoint {
-    pub const ALL: [Self; 6] =
-        [Self::Products, Self::Cart, Self::Identity, Self::Locations, Self::Chains, Self::Departments];
-
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Products => "products",
-            Self::Cart => "cart",
-            Self::Identity => "identity",
-            Self::Locations => "locations",
-            Self::Chains => "chains",
-            Self::Departments => "departments",
-        }
-    }
-}
-
 impl Limits {
-    pub fn of(&self, endpoint: Endpoint) -> u64 {
-        let limit = match endpoint {
-            Endpoint::Products => self.products,
-            Endpoint::Cart => self.cart,
-            Endpoint::Identity => self.identity,
-            Endpoint::Locations => self.locations,
-            Endpoint::Chains => self.chains,
-            Endpoint::Departments => self.departments,
-        };
-        limit.into()
-    }
-
-    pub fn reserve(&self, endpoint: Endpoint) -> u64 {
-        match endpoint {
-            Endpoint::Products | Endpoint::Cart => self.of(endpoint) * u64::from(self.reserve_percent) / 100,
-            Endpoint::Identity | Endpoint::Locations | Endpoint::Chains | Endpoint::Departments => 0,
-        }
-    }
-
     fn allowance(&self, endpoint: Endpoint, purpose: Purpose) -> u64 {
         match purpose {
             Purpose::Cart => self.of(endpoint),
@@ -154,7 +96,7 @@ pub fn spend(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose) -> Result<()
 /// Remembers for all processes when Kroger's answer asks them to come back.
 pub fn observe(cx: Context<'_>, endpoint: Endpoint, response: &Response) {
     let now = cx.ports.wall_now();
-    let Some(wait) = kroger::retry_after(response, now).filter(|wait| response.status == 429 && !wait.is_zero()) else {
+    let Some(wait) = retry_after(response, now).filter(|wait| response.status == 429 && !wait.is_zero()) else {
         return;
     };
     if block(cx, endpoint, now, now + wait).is_err() {
@@ -162,12 +104,12 @@ pub fn observe(cx: Context<'_>, endpoint: Endpoint, response: &Response) {
     }
 }
 
-/// How each endpoint's quota stands.
-pub fn standings(cx: Context<'_>) -> Result<Vec<Standing>, StoreError> {
-    Endpoint::ALL.into_iter().map(|endpoint| standing(cx, endpoint)).collect()
+/// The state of each endpoint's quota.
+pub fn statuses(cx: Context<'_>) -> Result<Vec<QuotaStatus>, StoreError> {
+    Endpoint::ALL.into_iter().map(|endpoint| status(cx, endpoint)).collect()
 }
 
-fn standing(cx: Context<'_>, endpoint: Endpoint) -> Result<Standing, StoreError> {
+fn status(cx: Context<'_>, endpoint: Endpoint) -> Result<QuotaStatus, StoreError> {
     let now = cx.ports.wall_now();
     let window = window(cx, endpoint)?;
     let blocked_until = window.as_ref().and_then(|window| window.blocked(now));
@@ -176,7 +118,7 @@ fn standing(cx: Context<'_>, endpoint: Endpoint) -> Result<Standing, StoreError>
         Some(window) => cx.ports.increment(&counter_key(endpoint, window.number), 0)?,
         None => 0,
     };
-    Ok(Standing {
+    Ok(QuotaStatus {
         endpoint,
         limit: cx.settings.quotas.of(endpoint),
         used,
@@ -186,7 +128,7 @@ fn standing(cx: Context<'_>, endpoint: Endpoint) -> Result<Standing, StoreError>
     })
 }
 
-impl Standing {
+impl QuotaStatus {
     pub fn remaining(&self) -> u64 {
         self.limit.saturating_sub(self.used)
     }
@@ -197,19 +139,20 @@ impl Standing {
 }
 
 fn window_key(endpoint: Endpoint) -> String {
-    format!("quota.{}", endpoint.as_str())
+    Key::QuotaWindow { endpoint: endpoint.as_str().to_owned() }.to_string()
 }
 
-fn counter_key(endpoint: Endpoint, number: u64) -> String {
-    format!("quota.{}.{number}", endpoint.as_str())
+fn counter_key(endpoint: Endpoint, window: u64) -> String {
+    Key::QuotaCount { endpoint: endpoint.as_str().to_owned(), window }.to_string()
 }
 
 fn window(cx: Context<'_>, endpoint: Endpoint) -> Result<Option<Window>, StoreError> {
-    records::read(cx, Bucket::Store, &window_key(endpoint))
+    codec::read(cx, Bucket::Store, &window_key(endpoint))
 }
 
-/// Looked at before it is raised, so that what is refused is not counted; those
-/// who raise it at the same time look once more.
+/// Counts one call, or says why it must not be sent. The counter is read before it is
+/// raised, so that a refused call is not counted. Callers that raise it at the same
+/// time look at it once more.
 fn count(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose) -> Result<Option<Refusal>, StoreError> {
     let now = cx.ports.wall_now();
     let last = window(cx, endpoint)?;
@@ -232,10 +175,11 @@ fn count(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose) -> Result<Option
     Ok(Some(Refusal::OnlyReserveLeft { resets_at }))
 }
 
-/// Whoever comes at the same time opens the same window, and counts in it.
+/// Opens window `number`. Callers that come at the same time open the same window and
+/// count in it.
 fn open(cx: Context<'_>, endpoint: Endpoint, number: u64, now: Timestamp) -> Result<Window, StoreError> {
-    let window = Window { schema_version: SCHEMA_VERSION, number, started_at: now, blocked_until: None };
-    cx.ports.set(Bucket::Store, &window_key(endpoint), &records::encode(&window))?;
+    let window = Window { number, started_at: now, blocked_until: None };
+    cx.ports.set(Bucket::Store, &window_key(endpoint), &codec::encode(&window))?;
     Ok(window)
 }
 
@@ -245,61 +189,48 @@ fn block(cx: Context<'_>, endpoint: Endpoint, now: Timestamp, until: Timestamp) 
         None => open(cx, endpoint, 1, now)?,
     };
     let blocked = Window { blocked_until: Some(until), ..window };
-    cx.ports.set(Bucket::Store, &window_key(endpoint), &records::encode(&blocked))
+    cx.ports.set(Bucket::Store, &window_key(endpoint), &codec::encode(&blocked))
 }
 
-/// Whether `quota.<endpoint>.<number>` counts nothing any more.
-pub fn is_over(cx: Context<'_>, endpoint: &str, number: &str) -> Result<bool, StoreError> {
+/// Whether nobody counts in window `number` of `endpoint` any more.
+pub(crate) fn is_over(cx: Context<'_>, endpoint: &str, number: u64) -> Result<bool, StoreError> {
     let Some(endpoint) = Endpoint::ALL.into_iter().find(|known| known.as_str() == endpoint) else { return Ok(false) };
-    let (Some(window), Ok(number)) = (window(cx, endpoint)?, number.parse::<u64>()) else { return Ok(false) };
-    Ok(number < window.number)
+    Ok(window(cx, endpoint)?.is_some_and(|window| number < window.number))
 }
 
 impl Window {
-    /// One that began in the future is a stepped clock's.
+    /// A clock that stepped made a window that begins in the future: it does not count.
     fn is_open(&self, now: Timestamp) -> bool {
         self.started_at <= now + CLOCK_SKEW && now < self.started_at + WINDOW
     }
 
     fn blocked(&self, now: Timestamp) -> Option<Timestamp> {
-        let longest = now + kroger::LONGEST_RETRY_AFTER + CLOCK_SKEW;
+        let longest = now + LONGEST_RETRY_AFTER + CLOCK_SKEW;
         self.blocked_until.filter(|until| now < *until && *until <= longest)
     }
 }
 
 impl Refusal {
     fn failure(&self, cx: Context<'_>, endpoint: Endpoint) -> Failure {
-        let (name, limits) = (endpoint.as_str(), &cx.settings.quotas);
-        let (what, until) = match self {
-            Self::UsedUp { resets_at } => {
-                (format!("The app's {} calls a day to Kroger's {name} are used up", limits.of(endpoint)), resets_at)
+        let limits = &cx.settings.quotas;
+        let limit = limits.of(endpoint);
+        let (cause, until) = match *self {
+            Self::UsedUp { resets_at: until } => (Cause::QuotaUsedUp { endpoint, limit, until }, until),
+            Self::OnlyReserveLeft { resets_at: until } => {
+                (Cause::OnlyReserveLeft { endpoint, limit, reserve: limits.reserve(endpoint), until }, until)
             }
-            Self::OnlyReserveLeft { resets_at } => {
-                let reserve = limits.reserve(endpoint);
-                let what = format!(
-                    "Of the app's {} calls a day to Kroger's {name} only the last {reserve} are left, which are kept \
-                     for adding to the cart",
-                    limits.of(endpoint)
-                );
-                (what, resets_at)
-            }
-            Self::Blocked { until } => (format!("Kroger takes no more calls to its {name} for now"), until),
+            Self::Blocked { until } => (Cause::Blocked { endpoint, until }, until),
         };
-        let wait = until.since(cx.ports.wall_now()).max(Duration::from_secs(1));
-        Failure::new(
-            Code::QuotaExhausted,
-            format!("{what}, until {}. Nothing was done.", until.readable()),
-            "Try again after the time that `retry_after` says; GET /admin/rate-limits shows each quota.",
-        )
-        .retry_after(wait)
+        Failure::from(cause).retry_after(until.since(cx.ports.wall_now()).max(Duration::from_secs(1)))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::Code;
     use crate::settings::Settings;
-    use crate::testing::{BEGINNING, StoreMood, World};
+    use crate::testing::{BEGINNING, StoreMood, TestWorld};
 
     fn settings(variables: &[(&str, &str)]) -> Settings {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -326,7 +257,7 @@ mod tests {
 
     #[test]
     fn browsing_leaves_the_reserve_to_the_cart() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
 
         assert_eq!(let_through(cx, Endpoint::Products, Purpose::Browse), 8);
@@ -336,8 +267,8 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_says_which_endpoint_and_when_it_resets_and_is_not_counted() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+    fn a_refused_call_names_its_endpoint_and_is_not_counted() {
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         let_through(cx, Endpoint::Cart, Purpose::Cart);
         world.advance(Duration::from_secs(3_600));
@@ -346,38 +277,36 @@ mod tests {
 
         assert_eq!(refused.code, Code::QuotaExhausted);
         assert_eq!(refused.retry_after, Some(Duration::from_secs(23 * 3_600)));
-        assert_eq!(
-            refused.detail,
-            "The app's 10 calls a day to Kroger's cart are used up, until 2025-01-19T12:00:00Z. Nothing was done."
-        );
-        assert_eq!(standing(cx, Endpoint::Cart).unwrap().used, 10);
+        let until = BEGINNING + Duration::from_secs(24 * 3_600);
+        assert_eq!(refused.cause, Cause::QuotaUsedUp { endpoint: Endpoint::Cart, limit: 10, until });
+        assert_eq!(status(cx, Endpoint::Cart).unwrap().used, 10);
     }
 
     #[test]
     fn a_window_begins_with_its_first_call_and_ends_a_day_later() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         world.advance(Duration::from_secs(60));
         let_through(cx, Endpoint::Cart, Purpose::Cart);
-        let first = standing(cx, Endpoint::Cart).unwrap();
+        let first = status(cx, Endpoint::Cart).unwrap();
 
         world.advance(WINDOW.saturating_sub(Duration::from_millis(1)));
         let last_moment = spend(cx, Endpoint::Cart, Purpose::Cart);
         world.advance(Duration::from_millis(1));
-        let unused = standing(cx, Endpoint::Cart).unwrap();
+        let unused = status(cx, Endpoint::Cart).unwrap();
         let next_day = spend(cx, Endpoint::Cart, Purpose::Cart);
 
         assert_eq!(first.resets_at(), Some(BEGINNING + Duration::from_secs(60) + WINDOW));
         assert!(last_moment.is_err());
         assert_eq!((unused.used, unused.window_started_at), (0, None));
         assert!(next_day.is_ok());
-        assert_eq!(standing(cx, Endpoint::Cart).unwrap().used, 1);
-        assert!(is_over(cx, "cart", "1").unwrap() && !is_over(cx, "cart", "2").unwrap());
+        assert_eq!(status(cx, Endpoint::Cart).unwrap().used, 1);
+        assert!(is_over(cx, "cart", 1).unwrap() && !is_over(cx, "cart", 2).unwrap());
     }
 
     #[test]
     fn a_window_from_a_clock_that_was_ahead_locks_nothing() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         open(cx, Endpoint::Cart, 1, BEGINNING + Duration::from_secs(3_600)).unwrap();
         world.increment_by(&counter_key(Endpoint::Cart, 1), 10);
@@ -386,8 +315,8 @@ mod tests {
     }
 
     #[test]
-    fn krogers_own_429_is_remembered_for_its_endpoint_as_long_as_it_asks() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+    fn krogers_429_blocks_its_endpoint_for_as_long_as_it_asks() {
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
 
         observe(cx, Endpoint::Cart, &answer(503, "7"));
@@ -397,15 +326,15 @@ mod tests {
         let refused = spend(cx, Endpoint::Cart, Purpose::Cart).unwrap_err();
         assert_eq!(refused.retry_after, Some(Duration::from_secs(7)));
         assert!(spend(cx, Endpoint::Products, Purpose::Browse).is_ok());
-        assert_eq!(standing(cx, Endpoint::Cart).unwrap().blocked_until, Some(BEGINNING + Duration::from_secs(7)));
+        assert_eq!(status(cx, Endpoint::Cart).unwrap().blocked_until, Some(BEGINNING + Duration::from_secs(7)));
         world.advance(Duration::from_secs(7));
         assert!(spend(cx, Endpoint::Cart, Purpose::Cart).is_ok());
-        assert_eq!(standing(cx, Endpoint::Cart).unwrap().used, 2);
+        assert_eq!(status(cx, Endpoint::Cart).unwrap().used, 2);
     }
 
     #[test]
     fn a_store_that_cannot_count_stops_no_call() {
-        let (settings, world) = (ten_with_two_in_reserve(), World::new());
+        let (settings, world) = (ten_with_two_in_reserve(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
         world.set_store_mood(StoreMood::Failing);
 

@@ -1,69 +1,154 @@
-//! Reading from Kroger's API: a `GET` with a token, tried again as often as it
-//! makes sense. Reading changes nothing, so a lost answer is asked for anew.
+//! Reading from Kroger's API: a `GET` with a token. Reading changes nothing, so a call
+//! whose answer is lost is sent again.
 //!
-//! The app's own token is enough for the catalogue; an app without a secret has
-//! none, and reads with the user's. Nothing here writes to Kroger.
+//! The app's own token is enough for the catalog. An app without a secret has no token
+//! of its own and reads with the user's. Nothing here writes to Kroger.
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::failure::{Code, Failure};
-use crate::grant::refresh::{self, Need, random};
-use crate::grant::{attempts, tokens};
-use crate::kroger::{self, ApiError};
-use crate::ports::{Response, SendError};
+use crate::Context;
+use crate::failure::{Cause, Failure};
+use crate::kroger::limits::Endpoint;
+use crate::kroger::wire;
+use crate::ports::Request;
 use crate::secret::Secret;
-use crate::sign_in::authorization;
 use crate::upstream::app_token;
-use crate::upstream::quota::{self, Endpoint, Purpose};
+use crate::upstream::call::{
+    self, Call, FinalAnswer, IfUnknown, IfWithheld, NotProcessed, ReadingToken, Terms, Unknown,
+};
+use crate::upstream::quota::Purpose;
 use crate::user::UserId;
-use crate::{Context, cart};
 
-const SEND_TIMEOUT: Duration = Duration::from_secs(15);
-/// Nothing is begun after that: a cart add may follow, with a deadline of its own.
+/// Nothing is begun after this: a cart add with a deadline of its own may follow.
 const DEADLINE: Duration = Duration::from_secs(20);
 
-/// As often as this a call whose token is rejected looks for a newer one.
-const MOST_REJECTIONS: u32 = 2;
-
-/// What is read, and on whose behalf.
+/// What is read, and for whom.
 #[derive(Clone, Copy, Debug)]
-pub struct Reading<'a> {
-    pub endpoint: Endpoint,
-    pub purpose: Purpose,
+pub(crate) struct Reading<'a> {
+    pub(crate) endpoint: Endpoint,
+    pub(crate) purpose: Purpose,
     /// Path and query.
-    pub path: &'a str,
-    pub token: TokenOf<'a>,
-    /// What a customer's token must allow; the locations want no scope.
-    pub scope: Option<&'static str>,
+    pub(crate) path: &'a str,
+    pub(crate) token: TokenOf<'a>,
+    /// The scope that a customer's token must have. The locations need none.
+    pub(crate) scope: Option<&'static str>,
 }
 
 /// Whose token a reading is sent with.
 #[derive(Clone, Copy, Debug)]
-pub enum TokenOf<'a> {
-    /// The app's own, or where it has none that of the user.
+pub(crate) enum TokenOf<'a> {
+    /// The app's own, or the user's where the app has none.
     App(&'a UserId),
-    /// The user's: what is read is the user's own.
+    /// The user's: the user's own data is read.
     User(&'a UserId),
 }
 
-/// What an answer means.
-#[derive(Debug)]
-enum Outcome {
-    Read(Value),
-    TokenRejected,
-    ScopeMissing,
-    NotFound,
-    /// Worth another try.
-    Later {
-        why: Later,
-        retry_after: Option<Duration>,
-    },
-    Rejected(ApiError),
-    Nonsense,
+impl<'a> TokenOf<'a> {
+    /// The user whose token is sent. None: the app's own token is sent.
+    fn user(self, cx: Context<'_>) -> Option<&'a UserId> {
+        let has_secret = cx.settings.client.as_ref().is_none_or(|client| client.secret.is_some());
+        match self {
+            Self::App(_) if has_secret => None,
+            Self::App(user) | Self::User(user) => Some(user),
+        }
+    }
 }
 
+/// A reading under way.
+struct Read<'a> {
+    reading: Reading<'a>,
+    deadline: Duration,
+}
+
+/// Answers the JSON object that Kroger sends.
+///
+/// # Errors
+/// `not_found` if Kroger knows of no such thing; otherwise as each call that sends a
+/// token to Kroger's API.
+pub(crate) fn read(cx: Context<'_>, reading: Reading<'_>) -> Result<Value, Failure> {
+    call::make(cx, &mut Read { reading, deadline: cx.ports.monotonic_now() + DEADLINE })
+}
+
+impl Call for Read<'_> {
+    type Bearer = ReadingToken;
+    type Done = Value;
+
+    fn terms(&self) -> Terms {
+        Terms {
+            endpoint: self.reading.endpoint,
+            purpose: self.reading.purpose,
+            deadline: self.deadline,
+            if_unknown: IfUnknown::Repeat,
+            if_withheld: IfWithheld::Refuse,
+        }
+    }
+
+    fn bearer(&self, cx: Context<'_>, rejected: Option<&ReadingToken>) -> Result<ReadingToken, Failure> {
+        match (self.reading.token.user(cx), rejected) {
+            (None, Some(ReadingToken::App(rejected))) => app_token::other_than(cx, rejected).map(ReadingToken::App),
+            (None, _) => app_token::access_token(cx).map(ReadingToken::App),
+            (Some(user), Some(ReadingToken::User(rejected))) => {
+                call::users_token(cx, user, Some(rejected), self.deadline).map(ReadingToken::of)
+            }
+            (Some(user), _) => call::users_token(cx, user, None, self.deadline).map(ReadingToken::of),
+        }
+    }
+
+    fn request(&self, access_token: &Secret) -> Request {
+        wire::read_request(self.reading.path, access_token)
+    }
+
+    fn end(&self, cx: Context<'_>, bearer: ReadingToken, answer: FinalAnswer) -> Result<Value, Failure> {
+        let endpoint = self.reading.endpoint;
+        match answer {
+            FinalAnswer::Success(body) => object(&body).ok_or_else(|| Cause::Foreign(endpoint).into()),
+            FinalAnswer::ScopeMissing => Err(scope_missing(cx, &bearer, self.reading)),
+            FinalAnswer::NotFound(_) => Err(Cause::NotThere(endpoint).into()),
+            FinalAnswer::Rejected(error) => Err(Cause::Rejected(endpoint, error).into()),
+            FinalAnswer::Foreign => Err(Cause::Foreign(endpoint).into()),
+        }
+    }
+
+    fn not_processed(&self, why: NotProcessed, asked_for: Option<Duration>, pause: Duration) -> Failure {
+        let why = match why {
+            NotProcessed::NotReached => Later::NotReached,
+            NotProcessed::Busy => Later::Status(503),
+            NotProcessed::OverQuota => Later::OverQuota,
+        };
+        later(self.reading.endpoint, why, asked_for.unwrap_or(pause))
+    }
+
+    fn unknown(&self, _: Context<'_>, why: Unknown, asked_for: Option<Duration>, pause: Option<Duration>) -> Failure {
+        let why = match why {
+            Unknown::NoAnswer => Later::NoAnswer,
+            Unknown::Status(status) => Later::Status(status),
+        };
+        later(self.reading.endpoint, why, asked_for.or(pause).unwrap_or_default())
+    }
+
+    fn too_late(&self) -> Failure {
+        later(self.reading.endpoint, Later::NotReached, Duration::from_secs(1))
+    }
+}
+
+fn object(body: &[u8]) -> Option<Value> {
+    serde_json::from_slice(body).ok().filter(Value::is_object)
+}
+
+fn scope_missing(cx: Context<'_>, bearer: &ReadingToken, reading: Reading<'_>) -> Failure {
+    let Reading { endpoint, scope, .. } = reading;
+    match bearer {
+        ReadingToken::App(_) => Cause::AppLacksScope(endpoint, scope).into(),
+        ReadingToken::User(grant) => {
+            let wanted = scope.map_or(cx.settings.scope.clone(), |scope| cx.settings.scope.with(scope));
+            Failure::sign_in_needed(Cause::SignInLacksScope(endpoint, scope), &grant.user_id, &wanted)
+        }
+    }
+}
+
+/// Why a reading is worth another try later.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Later {
     NotReached,
@@ -72,197 +157,14 @@ enum Later {
     OverQuota,
 }
 
-/// A token, and what to do where Kroger rejects it.
-struct Bearer<'a> {
-    token: Secret,
-    renewal: Renewal<'a>,
-}
-
-enum Renewal<'a> {
-    App,
-    User(&'a UserId, Need),
-}
-
-/// The JSON that Kroger answers.
-///
-/// # Errors
-/// `not_found` where Kroger knows of no such thing; else as each call that
-/// sends a token to Kroger's API.
-pub fn read(cx: Context<'_>, reading: Reading<'_>) -> Result<Value, Failure> {
-    let deadline = cx.ports.monotonic_now() + DEADLINE;
-    let mut bearer = Bearer::of(cx, reading.token, deadline)?;
-    let (mut tries, mut rejections) = (0, 0_u32);
-    loop {
-        if cx.ports.monotonic_now() >= deadline {
-            return Err(later(reading.endpoint, Later::NotReached, Duration::from_secs(1)));
-        }
-        let purpose = if tries == 0 && rejections == 0 { reading.purpose } else { Purpose::Repeat };
-        quota::spend(cx, reading.endpoint, purpose)?;
-        match send(cx, reading, &bearer) {
-            Outcome::Read(value) => return Ok(value),
-            Outcome::TokenRejected if rejections < MOST_REJECTIONS => {
-                rejections += 1;
-                bearer = bearer.renewed(cx, deadline)?;
-            }
-            Outcome::TokenRejected => return Err(bearer.rejected(cx, reading.endpoint)),
-            Outcome::Later { why, retry_after } => {
-                tries += 1;
-                let pause = attempts::pause(tries, retry_after, random(cx));
-                let is_worth_waiting =
-                    tries < cx.settings.max_refresh_retries.into() && cx.ports.monotonic_now() + pause < deadline;
-                if !is_worth_waiting {
-                    return Err(later(reading.endpoint, why, retry_after.unwrap_or(pause)));
-                }
-                cx.ports.sleep(pause);
-            }
-            Outcome::ScopeMissing => return Err(bearer.scope_missing(cx, reading)),
-            Outcome::NotFound => return Err(not_found(reading.endpoint)),
-            Outcome::Rejected(error) => return Err(rejected(reading.endpoint, &error)),
-            Outcome::Nonsense => return Err(nonsense(reading.endpoint)),
-        }
-    }
-}
-
-fn send(cx: Context<'_>, reading: Reading<'_>, bearer: &Bearer<'_>) -> Outcome {
-    let answer = cx.ports.send(&kroger::read_request(reading.path, &bearer.token), SEND_TIMEOUT);
-    if let Ok(response) = &answer {
-        quota::observe(cx, reading.endpoint, response);
-    }
-    outcome(cx, answer)
-}
-
-fn outcome(cx: Context<'_>, answer: Result<Response, SendError>) -> Outcome {
-    let later = |why| Outcome::Later { why, retry_after: None };
-    let response = match answer {
-        Ok(response) => response,
-        Err(SendError::NotSent) => return later(Later::NotReached),
-        Err(SendError::Unknown) => return later(Later::NoAnswer),
-    };
-    let retry_after = kroger::retry_after(&response, cx.ports.wall_now());
-    match (response.status, ApiError::parse(&response.body)) {
-        (200..=299, _) => match serde_json::from_slice(&response.body) {
-            Ok(value @ Value::Object(_)) => Outcome::Read(value),
-            _ => Outcome::Nonsense,
-        },
-        (401, _) => Outcome::TokenRejected,
-        (429, _) => Outcome::Later { why: Later::OverQuota, retry_after },
-        (status @ (408 | 500..=599), _) => Outcome::Later { why: Later::Status(status), retry_after },
-        (403, Some(_)) => Outcome::ScopeMissing,
-        (404, None) if !response.body.is_empty() => Outcome::Nonsense,
-        (404, _) => Outcome::NotFound,
-        (400..=499, Some(error)) => Outcome::Rejected(error),
-        _ => Outcome::Nonsense,
-    }
-}
-
-impl<'a> Bearer<'a> {
-    fn of(cx: Context<'_>, token: TokenOf<'a>, deadline: Duration) -> Result<Self, Failure> {
-        let has_secret = cx.settings.client.as_ref().is_some_and(|client| client.secret.is_some());
-        match token {
-            TokenOf::App(_) if has_secret || cx.settings.client.is_none() => Self::of_app(cx),
-            TokenOf::App(user) | TokenOf::User(user) => Self::of_user(cx, user, Need::Usable, deadline),
-        }
-    }
-
-    fn of_app(cx: Context<'_>) -> Result<Self, Failure> {
-        Ok(Self { token: app_token::access_token(cx)?, renewal: Renewal::App })
-    }
-
-    fn of_user(cx: Context<'_>, user: &'a UserId, need: Need, deadline: Duration) -> Result<Self, Failure> {
-        let grant =
-            refresh::grant_by(cx, user, need, deadline).map_err(|trouble| tokens::failure(cx, user, &trouble))?;
-        let renewal = Renewal::User(user, Need::NewerThanRejected(grant.ticket));
-        Ok(Self { token: grant.tokens.access_token, renewal })
-    }
-
-    fn renewed(self, cx: Context<'_>, deadline: Duration) -> Result<Self, Failure> {
-        match self.renewal {
-            Renewal::App => {
-                let token = app_token::other_than(cx, &self.token)?;
-                Ok(Self { token, renewal: Renewal::App })
-            }
-            Renewal::User(user, need) => Self::of_user(cx, user, need, deadline),
-        }
-    }
-
-    fn rejected(&self, cx: Context<'_>, endpoint: Endpoint) -> Failure {
-        match self.renewal {
-            Renewal::User(user, _) => cart::token_rejected(cx, user),
-            Renewal::App => Failure::new(
-                Code::TokenRejected,
-                format!(
-                    "Token expired or invalid. Kroger's {} rejected the app's own access token, and the one that was \
-                     fetched in its place.",
-                    endpoint.as_str()
-                ),
-                "Whoever runs this server must check that KROGER_CLIENT_ID and KROGER_API_BASE_URL belong to the same \
-                 environment of Kroger's; signing in does not help.",
-            ),
-        }
-    }
-
-    fn scope_missing(&self, cx: Context<'_>, reading: Reading<'_>) -> Failure {
-        let name = reading.endpoint.as_str();
-        let missing = reading.scope.map_or_else(String::new, |scope| format!(": the scope `{scope}` is missing"));
-        match self.renewal {
-            Renewal::App => Failure::new(
-                Code::ScopeMissing,
-                format!("The app may not read Kroger's {name}{missing}."),
-                "Whoever runs this server must register the app for them at developer.kroger.com; signing in does not \
-                 help.",
-            ),
-            Renewal::User(user, _) => {
-                let mut failure = Failure::new(
-                    Code::ScopeMissing,
-                    format!("The sign-in does not allow reading Kroger's {name}{missing}."),
-                    "Open the authorization URL and let the user agree to it; then repeat the call.",
-                );
-                let wanted = reading.scope.map_or(cx.settings.scope.clone(), |scope| cx.settings.scope.with(scope));
-                failure.authorization_url = authorization::shared_link(cx, user, &wanted);
-                failure
-            }
-        }
-    }
-}
-
 fn later(endpoint: Endpoint, why: Later, pause: Duration) -> Failure {
-    const AFTER: &str = "Try again after the time that `retry_after` says.";
     const A_MINUTE: Duration = Duration::from_secs(60);
 
-    let name = endpoint.as_str();
     let pause = pause.max(Duration::from_secs(1));
-    let unavailable = |what: String| Failure::new(Code::UpstreamUnavailable, what, AFTER).retry_after(pause);
     match why {
-        Later::NotReached => unavailable(format!("Kroger's {name} could not be reached.")),
-        Later::NoAnswer => unavailable(format!("Kroger's {name} did not answer in time.")),
-        Later::Status(status) => unavailable(format!("Kroger's {name} are not available: the answer was {status}.")),
-        Later::OverQuota => {
-            let detail = format!("Kroger takes no more calls to its {name} for now.");
-            Failure::new(Code::QuotaExhausted, detail, AFTER).retry_after(pause.max(A_MINUTE))
-        }
+        Later::NotReached => Failure::from(Cause::NotReached(endpoint)).retry_after(pause),
+        Later::NoAnswer => Failure::from(Cause::NoAnswer(endpoint)).retry_after(pause),
+        Later::Status(status) => Failure::from(Cause::Unavailable(endpoint, status)).retry_after(pause),
+        Later::OverQuota => Failure::from(Cause::OverQuota(endpoint, None)).retry_after(pause.max(A_MINUTE)),
     }
-}
-
-fn not_found(endpoint: Endpoint) -> Failure {
-    Failure::new(
-        Code::NotFound,
-        format!("Kroger's {} do not have what the call names.", endpoint.as_str()),
-        "Check the id, or search for it.",
-    )
-}
-
-fn rejected(endpoint: Endpoint, error: &ApiError) -> Failure {
-    Failure::new(
-        Code::UpstreamRejected,
-        format!("Kroger's {} refused the call: {} ({}).", endpoint.as_str(), error.reason, error.code),
-        "Correct the arguments and send the call again.",
-    )
-}
-
-fn nonsense(endpoint: Endpoint) -> Failure {
-    Failure::new(
-        Code::UpstreamNonsense,
-        format!("Something other than Kroger's API answered for its {}.", endpoint.as_str()),
-        "Check KROGER_API_BASE_URL and whether a proxy or a sign-in page of the network stands between.",
-    )
 }

@@ -1,9 +1,9 @@
-//! Where tokens stand, refreshing and forgetting them.
+//! Shows, refreshes and forgets tokens.
 
 use super::*;
 
 #[test]
-fn the_list_of_tokens_has_every_key_and_no_token() {
+fn token_list_has_every_key_and_no_token() {
     let server = signed_in();
     server.world.answer_with_tokens("canary-app", "unused");
     maintenance::tidy(server.context()).unwrap();
@@ -37,7 +37,7 @@ fn the_list_of_tokens_has_every_key_and_no_token() {
 }
 
 #[test]
-fn a_token_goes_from_valid_over_expiring_and_expired_to_reauthorize() {
+fn token_status_goes_from_valid_to_reauthorize() {
     let server = signed_in();
     let token = || server.get("/admin/tokens").json()["user_tokens"]["user_default"].clone();
 
@@ -57,7 +57,7 @@ fn a_token_goes_from_valid_over_expiring_and_expired_to_reauthorize() {
 }
 
 #[test]
-fn a_forced_refresh_answers_the_new_token_and_that_it_was_saved() {
+fn forced_refresh_answers_the_new_expiry_and_whether_it_is_saved() {
     let server = signed_in();
     server.world.advance(Duration::from_secs(60));
     server.world.answer_with_tokens("canary-access-2", "canary-refresh-2");
@@ -74,7 +74,7 @@ fn a_forced_refresh_answers_the_new_token_and_that_it_was_saved() {
 }
 
 #[test]
-fn a_forced_refresh_needs_a_user_with_a_refresh_token_and_no_body() {
+fn forced_refresh_requires_a_refresh_token() {
     let server = server();
     let state = server.state("/auth/authorize?user_id=ann");
     server.world.answer(200, r#"{"access_token":"a","expires_in":1800,"token_type":"bearer"}"#);
@@ -89,7 +89,7 @@ fn a_forced_refresh_needs_a_user_with_a_refresh_token_and_no_body() {
 }
 
 #[test]
-fn a_forgotten_user_is_signed_out_and_gone_from_the_env_file() {
+fn forgotten_user_is_signed_out_and_removed_from_env() {
     let server = signed_in();
     assert!(!server.world.stored(Bucket::Env).is_empty());
 

@@ -1,11 +1,11 @@
-//! What becomes of each answer of Kroger's on each route that asks it: one
-//! table, in `docs/answers.md`, held against the code.
+//! Each answer of Kroger's on each route that asks it, and what the route answers: compares the table in
+//! `docs/answers.md` with the code.
 
 use super::*;
 
 const PAGE: &str = include_str!("../../../../docs/answers.md");
 
-/// A way for Kroger, or whatever stands in its place, to answer.
+/// An answer of Kroger, or of something in its place.
 struct Given {
     name: &'static str,
     answer: KrogersAnswer,
@@ -15,8 +15,7 @@ const fn given(name: &'static str, answer: KrogersAnswer) -> Given {
     Given { name, answer }
 }
 
-/// Kroger's four forms of an error, on each status that it has, and what the
-/// sandbox's faults make of an answer.
+/// Kroger's four forms of an error, with each of its statuses, and the answers that the sandbox's faults produce.
 const ANSWERS: [Given; 20] = [
     given("204, empty", Ok((204, ""))),
     given(
@@ -53,7 +52,7 @@ const ANSWERS: [Given; 20] = [
 ];
 const REFUSED: &str = r#"{"error":"invalid_request","error_description":"invalid refresh_token"}"#;
 
-/// Brings a call of a route to where Kroger answers so.
+/// Makes a call of a route that gets this answer from Kroger.
 type Call = fn(&Given) -> Answer;
 
 const ROUTES: [(&str, Call); 6] = [
@@ -81,7 +80,7 @@ const ROUTES: [(&str, Call); 6] = [
     ("each route that reads", read_answering),
 ];
 
-/// Products, stores and the profile: they are told alike.
+/// Products, locations and the profile: the three have equal answers.
 fn read_answering(given: &Given) -> Answer {
     let read = |path: &str| shop_answering(given).get(path);
     let [first, others @ ..] = [
@@ -97,8 +96,7 @@ fn read_answering(given: &Given) -> Answer {
     first
 }
 
-/// The catalogue gives this answer, however often it is asked; the app gets a new
-/// token after a 401.
+/// The catalog gives this answer to every call. The app gets a new token after a 401.
 fn shop_answering(given: &Given) -> Server {
     let server = super::catalog::shop();
     for _ in 0..8 {
@@ -110,8 +108,7 @@ fn shop_answering(given: &Given) -> Server {
     server
 }
 
-/// The cart gives this answer, however often it is asked; the refresh after a
-/// 401 works.
+/// The cart gives this answer to every call. The refresh after a 401 works.
 fn cart_answering(given: &Given) -> Server {
     let server = signed_in();
     if !matches!(given.answer, Ok((401, _))) {
@@ -124,7 +121,7 @@ fn cart_answering(given: &Given) -> Server {
     server
 }
 
-/// Kroger gives this answer, however often it is asked.
+/// Kroger gives this answer to every call.
 fn answering(given: &Given, server: Server) -> Server {
     for _ in 0..8 {
         answer(&server, given);
@@ -154,7 +151,7 @@ fn table() -> String {
 }
 
 #[test]
-fn each_answer_of_kroger_on_each_route_has_the_code_of_the_page() {
+fn each_answer_of_kroger_has_the_code_that_answers_md_lists() {
     let table = table();
 
     println!("{table}");

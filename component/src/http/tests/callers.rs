@@ -1,9 +1,9 @@
-//! Who may call, for whom, with which method.
+//! The callers that may call, the user of a call, and the methods of a route.
 
 use super::*;
 
 #[test]
-fn a_user_is_named_by_one_header_at_most() {
+fn second_user_header_is_refused() {
     let server = server();
     server.sign_in("/auth/authorize?user_id=ann");
     let names = [("x-kroger-user", "ann"), ("x-kroger-user", "ben")];
@@ -35,7 +35,7 @@ fn head_announces_no_body_and_does_not_spend_a_sign_in() {
 }
 
 #[test]
-fn a_user_is_named_by_header_or_parameter_and_not_by_two_names() {
+fn header_and_parameter_may_not_name_two_users() {
     let server = server();
     server.sign_in("/auth/authorize?user_id=ann");
     server.world.answer(204, "");
@@ -51,7 +51,7 @@ fn a_user_is_named_by_header_or_parameter_and_not_by_two_names() {
 }
 
 #[test]
-fn an_unknown_route_and_a_wrong_method_are_problems_too() {
+fn unknown_route_and_wrong_method_are_problems() {
     let server = server();
 
     let nowhere = server.get("/nowhere");
@@ -64,7 +64,7 @@ fn an_unknown_route_and_a_wrong_method_are_problems_too() {
 }
 
 #[test]
-fn a_host_that_is_not_known_may_only_ask_whether_we_live() {
+fn unknown_host_may_ask_for_livez_only() {
     let server = server_with(&[
         ("KROGER_REDIRECT_URI", "https://kroger.example.com/auth/callback"),
         ("KROGER_ALLOWED_ORIGINS", "http://kroger-mcp:9004"),
@@ -85,7 +85,7 @@ fn a_host_that_is_not_known_may_only_ask_whether_we_live() {
 }
 
 #[test]
-fn a_request_without_a_host_may_only_ask_whether_we_live() {
+fn request_without_host_may_ask_for_livez_only() {
     let server = server();
     let ask = |path: &str| server.send(Request::get(path).body(Bytes::new()).unwrap());
 
@@ -94,7 +94,7 @@ fn a_request_without_a_host_may_only_ask_whether_we_live() {
 }
 
 #[test]
-fn a_page_of_another_origin_is_refused_and_an_allowed_one_may_read() {
+fn only_pages_of_allowed_origins_may_read() {
     let server = server_with(&[("KROGER_ALLOWED_ORIGINS", "https://app.example.com")]);
     let ask = |method: &str, origin: &str| server.call_with(method, "/config", &[("origin", origin)], "");
 
@@ -116,7 +116,7 @@ fn a_page_of_another_origin_is_refused_and_an_allowed_one_may_read() {
 }
 
 #[test]
-fn options_says_what_each_route_takes_and_cors_is_told_to_pages_alone() {
+fn options_answers_the_methods_and_cors_headers_go_to_pages_only() {
     let server = server();
     let origin = [("origin", "http://localhost:9004")];
     let options = |path: &str, headers: &[(&str, &str)]| server.call_with("OPTIONS", path, headers, "");
@@ -142,7 +142,7 @@ fn options_says_what_each_route_takes_and_cors_is_told_to_pages_alone() {
 }
 
 #[test]
-fn a_page_may_read_that_its_body_is_too_large() {
+fn page_may_read_the_refusal_of_a_large_body() {
     let server = server();
     let large = " ".repeat(LARGEST_REQUEST + 1);
     let put = |origin: &str| server.call_with("PUT", "/cart/add", &[("origin", origin)], &large);
@@ -154,7 +154,7 @@ fn a_page_may_read_that_its_body_is_too_large() {
 }
 
 #[test]
-fn a_page_of_another_site_may_link_here_and_not_fetch_behind_the_persons_back() {
+fn other_site_may_link_here_but_not_fetch() {
     let server = server_with(&[("KROGER_CLIENT_ID", "app"), ("KROGER_ALLOWED_ORIGINS", "https://app.example.com")]);
     let ask = |site: &str, mode: &str, dest: &str| {
         let headers = [("sec-fetch-site", site), ("sec-fetch-mode", mode), ("sec-fetch-dest", dest)];

@@ -1,9 +1,9 @@
-//! Adding to the cart: what is read, and what is sent.
+//! Adds to the cart: reading the items, and sending them.
 
 use super::*;
 
 #[test]
-fn an_item_is_added_by_body_or_by_query() {
+fn item_is_added_by_body_or_query() {
     let server = signed_in();
     server.world.answer(204, "");
     server.world.answer(204, "");
@@ -23,7 +23,7 @@ fn an_item_is_added_by_body_or_by_query() {
 }
 
 #[test]
-fn a_corrected_barcode_is_noted() {
+fn corrected_barcode_is_noted() {
     let server = signed_in();
     server.world.answer(204, "");
 
@@ -34,7 +34,7 @@ fn a_corrected_barcode_is_noted() {
 }
 
 #[test]
-fn a_whole_number_is_taken_however_it_is_written() {
+fn quantity_may_be_written_as_any_whole_json_number() {
     let server = signed_in();
     for (written, quantity) in [("2", 2), ("2.0", 2), ("9.99e2", 999)] {
         server.world.answer(204, "");
@@ -61,42 +61,44 @@ fn items_are_added_in_one_request() {
     assert_eq!(server.sent_paths(), ["/v1/cart/add"]);
 }
 
+/// A path, a body, and the beginning of the error.
+const WRONG_ARGUMENTS: [(&str, &str, &str); 30] = [
+    ("/cart/add/simple", "{", "`body`"),
+    ("/cart/add/simple", "null", "`body`"),
+    ("/cart/add/simple", "[]", "`body`"),
+    ("/cart/add/simple", "{}", "`upc` is not valid: it is missing"),
+    ("/cart/add/simple", r#"{"upc":1}"#, "`upc` is not valid: a JSON string"),
+    ("/cart/add/simple", r#"{"upc":"milk"}"#, "`upc`"),
+    ("/cart/add/simple", r#"{"upc":"1","quantity":"2"}"#, "`quantity` is not valid: a whole number from 1 to 999"),
+    ("/cart/add/simple", r#"{"upc":"1","quantity":1.5}"#, "`quantity`"),
+    ("/cart/add/simple", r#"{"upc":"1","quantity":-1}"#, "`quantity`"),
+    ("/cart/add/simple", r#"{"upc":"1","quantity":1000}"#, "`quantity`"),
+    ("/cart/add/simple", r#"{"upc":"1","quantity":99999999999}"#, "`quantity`"),
+    ("/cart/add/simple", r#"{"upc":"1","modality":"SHIP"}"#, "`modality` is not valid: PICKUP or DELIVERY"),
+    ("/cart/add/simple", r#"{"upc":"1","price":1}"#, "`price` is not valid: there is no such field"),
+    ("/cart/add/simple?upc=1", r#"{"upc":"2"}"#, "`upc` is not valid: the item is in the body already"),
+    ("/cart/add/simple", "", "`upc` is not valid: it is missing"),
+    ("/cart/add/simple?upc=1&quantity=%2B2", "", "`quantity`"),
+    ("/cart/add/simple?upc=1&upc=2", "", "`upc` is not valid: it is given more than once"),
+    ("/cart/add/simple?upc=%ff", "", "`upc` is not valid: UTF-8"),
+    ("/cart/add/simple?upc=1&modality=x", "", "`modality`"),
+    ("/cart/add/simple?upc=1&modality=", "", "`modality`"),
+    ("/cart/add/simple?upc=1&quantity=", "", "`quantity`"),
+    ("/cart/add/simple?upc=", "", "`upc`"),
+    ("/cart/add/simple?quantity=", r#"{"upc":"2"}"#, "`quantity` is not valid: the item is in the body already"),
+    ("/cart/add", "", "`body`"),
+    ("/cart/add", "{}", "`items` is not valid: it is missing"),
+    ("/cart/add", r#"{"items":[]}"#, "`items`"),
+    ("/cart/add", r#"{"items":{}}"#, "`items`"),
+    ("/cart/add", r#"{"items":[1]}"#, "`items[0]`"),
+    ("/cart/add", r#"{"items":[{"upc":"1"},{"upc":"1","size":1}]}"#, "`items[1].size`"),
+    ("/cart/add", r#"{"items":[{"upc":"1"},{"upc":"x"}]}"#, "`items[1].upc`"),
+];
+
 #[test]
-fn a_wrong_argument_is_named_with_what_is_allowed_and_nothing_is_sent() {
+fn wrong_argument_is_named_and_nothing_is_sent() {
     let server = signed_in();
-    let cases = [
-        ("/cart/add/simple", "{", "`body`"),
-        ("/cart/add/simple", "null", "`body`"),
-        ("/cart/add/simple", "[]", "`body`"),
-        ("/cart/add/simple", "{}", "`upc` is not valid: it is missing"),
-        ("/cart/add/simple", r#"{"upc":1}"#, "`upc` is not valid: a JSON string"),
-        ("/cart/add/simple", r#"{"upc":"milk"}"#, "`upc`"),
-        ("/cart/add/simple", r#"{"upc":"1","quantity":"2"}"#, "`quantity` is not valid: a whole number from 1 to 999"),
-        ("/cart/add/simple", r#"{"upc":"1","quantity":1.5}"#, "`quantity`"),
-        ("/cart/add/simple", r#"{"upc":"1","quantity":-1}"#, "`quantity`"),
-        ("/cart/add/simple", r#"{"upc":"1","quantity":1000}"#, "`quantity`"),
-        ("/cart/add/simple", r#"{"upc":"1","quantity":99999999999}"#, "`quantity`"),
-        ("/cart/add/simple", r#"{"upc":"1","modality":"SHIP"}"#, "`modality` is not valid: PICKUP or DELIVERY"),
-        ("/cart/add/simple", r#"{"upc":"1","price":1}"#, "`price` is not valid: there is no such field"),
-        ("/cart/add/simple?upc=1", r#"{"upc":"2"}"#, "`upc` is not valid: the item is in the body already"),
-        ("/cart/add/simple", "", "`upc` is not valid: it is missing"),
-        ("/cart/add/simple?upc=1&quantity=%2B2", "", "`quantity`"),
-        ("/cart/add/simple?upc=1&upc=2", "", "`upc` is not valid: it is given more than once"),
-        ("/cart/add/simple?upc=%ff", "", "`upc` is not valid: UTF-8"),
-        ("/cart/add/simple?upc=1&modality=x", "", "`modality`"),
-        ("/cart/add/simple?upc=1&modality=", "", "`modality`"),
-        ("/cart/add/simple?upc=1&quantity=", "", "`quantity`"),
-        ("/cart/add/simple?upc=", "", "`upc`"),
-        ("/cart/add/simple?quantity=", r#"{"upc":"2"}"#, "`quantity` is not valid: the item is in the body already"),
-        ("/cart/add", "", "`body`"),
-        ("/cart/add", "{}", "`items` is not valid: it is missing"),
-        ("/cart/add", r#"{"items":[]}"#, "`items`"),
-        ("/cart/add", r#"{"items":{}}"#, "`items`"),
-        ("/cart/add", r#"{"items":[1]}"#, "`items[0]`"),
-        ("/cart/add", r#"{"items":[{"upc":"1"},{"upc":"1","size":1}]}"#, "`items[1].size`"),
-        ("/cart/add", r#"{"items":[{"upc":"1"},{"upc":"x"}]}"#, "`items[1].upc`"),
-    ];
-    for (path, body, start) in cases {
+    for (path, body, start) in WRONG_ARGUMENTS {
         let answer = server.call_with("PUT", path, &[("content-type", "application/json")], body);
         assert_eq!(answer.problem(), (422, "invalid_argument".to_owned()), "{path} {body}");
         assert!(answer.detail().starts_with(start), "{path} {body}: {}", answer.detail());
@@ -106,7 +108,7 @@ fn a_wrong_argument_is_named_with_what_is_allowed_and_nothing_is_sent() {
 }
 
 #[test]
-fn nesting_without_end_is_refused() {
+fn endless_nesting_is_refused() {
     let server = signed_in();
 
     let answer = server.call_with("PUT", "/cart/add", &[], &"[".repeat(100_000));
@@ -115,9 +117,9 @@ fn nesting_without_end_is_refused() {
 }
 
 #[test]
-fn a_body_is_json_whatever_its_type_says() {
+fn body_is_json_with_any_content_type() {
     let server = signed_in();
-    // What `curl -d` says, what `fetch` says of a string, nothing at all.
+    // The type that `curl -d` sends, the type that `fetch` sends for a string, and none.
     let types = [&[("content-type", "application/x-www-form-urlencoded")][..], &[("content-type", "text/plain")], &[]];
 
     for stated in types {
@@ -131,14 +133,14 @@ fn a_body_is_json_whatever_its_type_says() {
 }
 
 #[test]
-fn a_body_that_is_too_large_is_refused() {
+fn large_body_is_refused() {
     let large = signed_in().call_with("PUT", "/cart/add", &[], &" ".repeat(LARGEST_REQUEST + 1));
 
     assert_eq!(large.problem(), (413, "too_large".to_owned()));
 }
 
 #[test]
-fn a_field_that_is_given_twice_is_refused_at_any_depth() {
+fn repeated_field_is_refused_at_any_depth() {
     let server = signed_in();
     let cases = [
         ("/cart/add/simple", r#"{"upc":"1","quantity":1,"quantity":99}"#),

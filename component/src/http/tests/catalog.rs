@@ -1,10 +1,10 @@
-//! Products, stores and the profile: what is read, and what comes back.
+//! Products, locations and the profile: their parameters and their answers.
 
 use super::*;
 
 const STORE: &str = "01400376";
 
-/// Whose app has its own token.
+/// A server whose app has a token of its own.
 pub(super) fn shop() -> Server {
     let server = server();
     server.world.answer(200, r#"{"access_token":"canary-app-token","expires_in":1800}"#);
@@ -22,7 +22,7 @@ impl Server {
 }
 
 #[test]
-fn a_search_asks_for_what_was_told_and_answers_in_krogers_form() {
+fn search_sends_its_parameters_and_answers_in_krogers_form() {
     let server = shop();
     let milk = json!({ "upc": UPC, "description": "Milk", "itemInformation": [], "new": [1] });
     server.world.answer(
@@ -53,7 +53,7 @@ fn a_search_asks_for_what_was_told_and_answers_in_krogers_form() {
 }
 
 #[test]
-fn a_product_is_found_by_its_barcode_too_and_that_is_noted() {
+fn barcode_finds_its_product_and_the_correction_is_noted() {
     let server = shop();
     server.krogers_data(&json!({ "upc": UPC, "description": "Milk" }));
 
@@ -66,7 +66,7 @@ fn a_product_is_found_by_its_barcode_too_and_that_is_noted() {
 }
 
 #[test]
-fn stores_are_found_near_a_zip_code_or_a_place() {
+fn locations_are_found_near_a_zip_code_or_a_place() {
     let server = shop();
     for _ in 0..2 {
         server.krogers_data(&json!([{ "locationId": STORE, "name": "Kroger Landen" }, {}]));
@@ -87,42 +87,45 @@ fn stores_are_found_near_a_zip_code_or_a_place() {
     );
 }
 
+/// A path, and the parameter that its error names.
+const WRONG_PARAMETERS: [(&str, &str); 31] = [
+    ("/products/search", "term"),
+    ("/products/search?term=mi", "term"),
+    ("/products/search?term=milk&limit=51", "limit"),
+    ("/products/search?term=milk&limit=+5", "limit"),
+    ("/products/search?term=milk&start=-1", "start"),
+    ("/products/search?term=milk&fulfillment=drone", "fulfillment"),
+    ("/products/search?term=milk&locationId=1", "locationId"),
+    ("/products/search?term=milk&brand=%20", "brand"),
+    ("/products/search?term=milk&locationId=", "locationId"),
+    ("/products/search?term=milk&limit=", "limit"),
+    ("/products/search?term=milk&fulfillment=", "fulfillment"),
+    ("/products/search?term=milk&brand=", "brand"),
+    ("/products/0001111041700?locationId=", "locationId"),
+    ("/products/milk", "id"),
+    ("/products/%ff", "id"),
+    ("/locations/search", "zipCode"),
+    ("/locations/search?zipCode=4503", "zipCode"),
+    ("/locations/search?lat=39", "lon"),
+    ("/locations/search?lon=39", "lat"),
+    ("/locations/search?lat=91&lon=0", "lat"),
+    ("/locations/search?lat=nan&lon=0", "lat"),
+    ("/locations/search?zipCode=45039&radiusInMiles=0", "radiusInMiles"),
+    ("/locations/search?zipCode=45039&department=pharmacy", "department"),
+    ("/locations/search?zipCode=", "zipCode"),
+    ("/locations/search?lat=&lon=0", "lat"),
+    ("/locations/search?lat=null&lon=0&zipCode=45202", "lat"),
+    ("/locations/search?lat=39&zipCode=45202", "lon"),
+    ("/locations/search?zipCode=45039&chain=", "chain"),
+    ("/locations/search?chain=", "chain"),
+    ("/locations/search?zipCode=45039&department=", "department"),
+    ("/locations/1", "id"),
+];
+
 #[test]
-fn a_wrong_parameter_is_named_and_nothing_is_sent() {
+fn wrong_parameter_is_named_and_nothing_is_sent() {
     let server = server();
-    for (path, field) in [
-        ("/products/search", "term"),
-        ("/products/search?term=mi", "term"),
-        ("/products/search?term=milk&limit=51", "limit"),
-        ("/products/search?term=milk&limit=+5", "limit"),
-        ("/products/search?term=milk&start=-1", "start"),
-        ("/products/search?term=milk&fulfillment=drone", "fulfillment"),
-        ("/products/search?term=milk&locationId=1", "locationId"),
-        ("/products/search?term=milk&brand=%20", "brand"),
-        ("/products/search?term=milk&locationId=", "locationId"),
-        ("/products/search?term=milk&limit=", "limit"),
-        ("/products/search?term=milk&fulfillment=", "fulfillment"),
-        ("/products/search?term=milk&brand=", "brand"),
-        ("/products/0001111041700?locationId=", "locationId"),
-        ("/products/milk", "id"),
-        ("/products/%ff", "id"),
-        ("/locations/search", "zipCode"),
-        ("/locations/search?zipCode=4503", "zipCode"),
-        ("/locations/search?lat=39", "lon"),
-        ("/locations/search?lon=39", "lat"),
-        ("/locations/search?lat=91&lon=0", "lat"),
-        ("/locations/search?lat=nan&lon=0", "lat"),
-        ("/locations/search?zipCode=45039&radiusInMiles=0", "radiusInMiles"),
-        ("/locations/search?zipCode=45039&department=pharmacy", "department"),
-        ("/locations/search?zipCode=", "zipCode"),
-        ("/locations/search?lat=&lon=0", "lat"),
-        ("/locations/search?lat=null&lon=0&zipCode=45202", "lat"),
-        ("/locations/search?lat=39&zipCode=45202", "lon"),
-        ("/locations/search?zipCode=45039&chain=", "chain"),
-        ("/locations/search?chain=", "chain"),
-        ("/locations/search?zipCode=45039&department=", "department"),
-        ("/locations/1", "id"),
-    ] {
+    for (path, field) in WRONG_PARAMETERS {
         let refused = server.get(path);
         assert_eq!(refused.problem(), (422, "invalid_argument".to_owned()), "{path}");
         assert!(refused.detail().starts_with(&format!("`{field}` ")), "{path}: {}", refused.detail());
@@ -131,7 +134,7 @@ fn a_wrong_parameter_is_named_and_nothing_is_sent() {
 }
 
 #[test]
-fn what_kroger_does_not_have_is_not_found() {
+fn unknown_product_and_location_are_not_found() {
     let server = shop();
     for path in ["/products/0009999999999", "/locations/09999999"] {
         server.world.answer(404, "");
@@ -140,7 +143,7 @@ fn what_kroger_does_not_have_is_not_found() {
 }
 
 #[test]
-fn the_profile_is_the_signed_in_users_and_others_are_sent_to_sign_in() {
+fn profile_needs_a_sign_in() {
     let nobody = server().get("/identity/profile");
     assert_eq!(nobody.problem(), (401, "reauthorize".to_owned()));
 

@@ -1,5 +1,4 @@
-//! What the first system's page promised in words: its texts, and when tokens
-//! are refreshed.
+//! The promises of the first system's page: its texts, and the times of refreshes.
 
 use super::*;
 use kroger_core::service::maintenance::RefreshOutcome;
@@ -16,14 +15,14 @@ fn add(server: &Server) -> Answer {
 }
 
 #[test]
-fn a_pass_refreshes_a_token_in_its_last_five_minutes_and_not_before() {
+fn periodic_refresh_refreshes_in_the_last_five_minutes_only() {
     let server = signed_in();
     let user = UserId::parse("user_default").unwrap();
     let pass = || maintenance::refresh_user(server.context(), &user).unwrap();
 
     server.world.advance(Duration::from_secs(1_499));
     assert_eq!(pass(), RefreshOutcome::Fresh);
-    // At most a fifth of the five minutes later, so that users do not all go at once.
+    // Up to a fifth of the five minutes later, so that the users are not all refreshed at once.
     server.world.advance(Duration::from_secs(61));
     server.world.answer_with_tokens("canary-access-2", "canary-refresh-2");
     assert_eq!(pass(), RefreshOutcome::Refreshed);
@@ -33,7 +32,7 @@ fn a_pass_refreshes_a_token_in_its_last_five_minutes_and_not_before() {
 }
 
 #[test]
-fn a_refused_refresh_token_is_told_in_the_pages_words() {
+fn refused_refresh_token_is_reported_in_the_contracts_words() {
     let server = signed_in();
     server.world.advance(Duration::from_secs(1_800));
     server.world.answer(400, r#"{"error":"invalid_request","error_description":"invalid refresh_token"}"#);
@@ -45,7 +44,7 @@ fn a_refused_refresh_token_is_told_in_the_pages_words() {
 }
 
 #[test]
-fn a_refresh_token_that_a_lost_reply_spent_is_told_as_probably_spent() {
+fn lost_refresh_reply_is_reported_as_probably_spent() {
     let server = signed_in();
     server.world.advance(Duration::from_secs(1_800));
     server.world.lose_answer(SendError::Unknown);
@@ -59,7 +58,7 @@ fn a_refresh_token_that_a_lost_reply_spent_is_told_as_probably_spent() {
 }
 
 #[test]
-fn a_token_that_is_rejected_twice_is_told_with_the_pages_recovery() {
+fn token_rejected_twice_is_reported_with_the_contracts_recovery() {
     let server = signed_in();
     server.world.answer(401, r#"{"error":"invalid_token"}"#);
     server.world.answer_with_tokens("canary-access-2", "canary-refresh-2");
@@ -74,7 +73,7 @@ fn a_token_that_is_rejected_twice_is_told_with_the_pages_recovery() {
 }
 
 #[test]
-fn the_apps_credentials_are_told_in_the_first_systems_words() {
+fn client_token_is_reported_in_the_first_systems_words() {
     let server = signed_in();
     server.world.advance(Duration::from_secs(1_800));
     server.world.answer(401, r#"{"error":"unauthorized","error_description":"invalid credentials"}"#);
@@ -96,7 +95,7 @@ fn unknown_query_parameters_are_ignored_on_every_route_that_reads() {
 }
 
 #[test]
-fn an_argument_is_corrected_where_it_is_clear_and_named_where_it_is_not() {
+fn clear_argument_is_corrected_and_unclear_one_is_named() {
     let server = signed_in();
     server.world.answer(204, "");
 
@@ -109,7 +108,7 @@ fn an_argument_is_corrected_where_it_is_clear_and_named_where_it_is_not() {
 }
 
 #[test]
-fn a_new_sign_in_mends_what_a_refused_refresh_token_broke() {
+fn new_sign_in_replaces_a_refused_refresh_token() {
     let server = signed_in();
     server.world.advance(Duration::from_secs(1_800));
     server.world.answer(400, r#"{"error":"invalid_request","error_description":"invalid refresh_token"}"#);
@@ -125,7 +124,7 @@ fn a_new_sign_in_mends_what_a_refused_refresh_token_broke() {
 }
 
 #[test]
-fn each_refresh_is_one_event_of_the_log_with_what_asked_for_it_and_how_it_ended() {
+fn each_refresh_logs_one_event_with_trigger_and_outcome() {
     let server = signed_in();
     server.world.answer_with_tokens("canary-access-2", "canary-refresh-2");
     server.call_with("POST", "/admin/tokens/refresh", &[], "");

@@ -1,9 +1,9 @@
-//! What a caller is told when a call fails, and what nobody is told.
+//! The answers to failed calls, and the secrets that none of them shows.
 
 use super::*;
 
 #[test]
-fn what_is_not_known_of_an_add_is_told_by_its_cause() {
+fn unknown_outcome_of_an_add_names_its_cause() {
     let cases: [(KrogersAnswer, &str); 6] = [
         (Err(SendError::Unknown), "Kroger's answer did not arrive"),
         (Ok((500, "")), "Kroger answered 500"),
@@ -28,7 +28,7 @@ fn what_is_not_known_of_an_add_is_told_by_its_cause() {
 }
 
 #[test]
-fn a_quota_is_told_with_the_time_that_kroger_names() {
+fn exhausted_quota_names_the_time_that_kroger_gave() {
     for (named, seconds) in [(Some("5"), 5), (Some("0"), 1), (None, 60)] {
         let server = signed_in();
         for _ in 0..3 {
@@ -45,7 +45,7 @@ fn a_quota_is_told_with_the_time_that_kroger_names() {
 }
 
 #[test]
-fn whoever_is_not_signed_in_gets_the_steps_and_a_link() {
+fn missing_sign_in_is_answered_with_steps_and_a_link() {
     let server = server();
 
     let answer = server.put("/cart/add/simple", &json!({ "upc": UPC }));
@@ -82,7 +82,7 @@ fn each_failure_of_kroger_has_its_status_and_code() {
 }
 
 #[test]
-fn a_refresh_that_fails_three_times_says_so_and_when_to_try_again() {
+fn refresh_that_fails_three_times_says_when_to_try_again() {
     let server = signed_in();
     server.world.advance(Duration::from_secs(1_800));
 
@@ -96,7 +96,7 @@ fn a_refresh_that_fails_three_times_says_so_and_when_to_try_again() {
 }
 
 #[test]
-fn a_store_that_fails_is_told_and_nothing_is_sent() {
+fn failing_store_is_reported_and_nothing_is_sent() {
     let server = signed_in();
     server.world.set_store_mood(StoreMood::Failing);
 
@@ -108,7 +108,7 @@ fn a_store_that_fails_is_told_and_nothing_is_sent() {
 }
 
 #[test]
-fn a_request_that_could_not_be_read_is_an_invalid_argument_of_422() {
+fn unreadable_request_is_an_invalid_argument() {
     let response = server().service.refuse(Malformed);
 
     assert_eq!(response.status(), 422);
@@ -116,7 +116,7 @@ fn a_request_that_could_not_be_read_is_an_invalid_argument_of_422() {
 }
 
 #[test]
-fn settings_that_do_not_parse_are_named_by_every_route_and_not_shown() {
+fn every_route_names_invalid_settings_without_their_values() {
     let variables =
         [("KROGER_API_BASE_URL", "https://user:canary@api.kroger.com"), ("KROGER_CLIENT_SECRET", "can ary")];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));

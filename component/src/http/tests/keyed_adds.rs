@@ -13,7 +13,7 @@ fn adds_sent(server: &Server) -> usize {
 }
 
 #[test]
-fn a_repeated_key_replays_what_the_first_call_did_and_sends_nothing() {
+fn repeated_key_replays_the_first_outcome_and_sends_nothing() {
     let server = signed_in();
     server.world.answer(204, "");
 
@@ -36,7 +36,7 @@ fn a_repeated_key_replays_what_the_first_call_did_and_sends_nothing() {
 }
 
 #[test]
-fn a_key_belongs_to_its_items_and_to_its_user() {
+fn key_belongs_to_its_items_and_its_user() {
     let server = signed_in();
     server.sign_in("/auth/authorize?user_id=bob");
     server.world.answer(204, "");
@@ -51,9 +51,9 @@ fn a_key_belongs_to_its_items_and_to_its_user() {
     assert_eq!(adds_sent(&server), 2);
 }
 
-/// Another customer may sign in under the same name: their cart has nothing yet.
+/// Another customer may sign in under the same name, whose cart has none of these items yet.
 #[test]
-fn a_key_ends_with_the_user_who_is_forgotten_and_not_with_a_new_sign_in() {
+fn key_outlives_a_new_sign_in_and_ends_with_a_forgotten_user() {
     let server = signed_in();
     server.world.answer(204, "");
     add_with_key(&server, "k", UPC, &[]);
@@ -71,7 +71,7 @@ fn a_key_ends_with_the_user_who_is_forgotten_and_not_with_a_new_sign_in() {
 }
 
 #[test]
-fn an_unknown_outcome_is_replayed_and_never_sent_again() {
+fn unknown_outcome_is_replayed_and_never_sent_again() {
     let cases: [(KrogersAnswer, u16, &str); 5] = [
         (Err(SendError::Unknown), 504, "outcome_unknown"),
         (Ok((500, "")), 504, "outcome_unknown"),
@@ -96,7 +96,7 @@ fn an_unknown_outcome_is_replayed_and_never_sent_again() {
 }
 
 #[test]
-fn what_certainly_did_nothing_leaves_the_key_to_the_next_call_with_the_same_items() {
+fn call_that_did_nothing_leaves_its_key_unused() {
     let cases: [(KrogersAnswer, u32, u16); 6] = [
         (Ok((503, "")), 3, 503),
         (Ok((429, "")), 3, 429),
@@ -131,7 +131,7 @@ fn what_certainly_did_nothing_leaves_the_key_to_the_next_call_with_the_same_item
 }
 
 #[test]
-fn a_key_is_1_to_255_printable_characters_bare_or_as_a_quoted_string() {
+fn key_has_1_to_255_printable_characters_bare_or_quoted() {
     let server = signed_in();
     let long = "k".repeat(256);
     for wrong in ["", "\"\"", "\"k", "\"k\\\"", "\"a\"b\"", "ключ", "a\tb", long.as_str()] {
@@ -149,7 +149,7 @@ fn a_key_is_1_to_255_printable_characters_bare_or_as_a_quoted_string() {
 }
 
 #[test]
-fn a_store_that_forgets_sends_no_keyed_add() {
+fn forgetful_store_sends_no_keyed_add() {
     let server = signed_in();
     server.world.set_store_mood(StoreMood::Forgetful);
 
@@ -161,7 +161,7 @@ fn a_store_that_forgets_sends_no_keyed_add() {
 }
 
 #[test]
-fn the_ledger_holds_neither_the_key_nor_the_items_and_is_swept_after_a_day() {
+fn ledger_holds_neither_key_nor_items_and_is_swept_after_a_day() {
     let server = signed_in();
     let ledger = |server: &Server| -> Vec<String> {
         let stored = server.world.stored(Bucket::Store).into_iter();
@@ -219,7 +219,7 @@ fn rate_limits_show_each_endpoint_and_what_the_cart_used() {
 }
 
 #[test]
-fn a_callback_that_spent_its_state_is_not_worth_repeating() {
+fn spent_callback_is_not_retryable() {
     for lost in [SendError::NotSent, SendError::Unknown] {
         let server = server();
         let state = server.state("/auth/authorize");

@@ -1,5 +1,4 @@
-//! `/openapi.json`: generated here from the types that are answered, and held
-//! against the router.
+//! `/openapi.json`: generated here from the types of the answers, and compared with the router.
 
 mod document;
 mod examples;
@@ -18,7 +17,7 @@ fn served() -> Value {
 }
 
 #[test]
-fn the_document_that_is_served_is_the_generated_one() {
+fn served_document_is_the_generated_one() {
     let generated = operations::generated();
     if std::env::var("OPENAPI").is_ok_and(|what| what == "write") {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("openapi.json");
@@ -33,11 +32,10 @@ fn the_document_that_is_served_is_the_generated_one() {
     );
 }
 
-/// The one speaks a protocol of its own, which describes itself; the other is a
-/// page for a person, whose address only an invitation has.
+/// `/mcp` speaks a protocol that describes itself. The other route is a page for a person with an invitation.
 const UNDESCRIBED: [&str; 2] = ["/mcp", "/auth/start/{invitation}"];
 
-/// The paths of the router in `http.rs` that are described, each with the methods that it allows.
+/// The paths of the router in `http.rs` that the document must describe, each with its methods.
 fn routes() -> BTreeMap<String, BTreeSet<String>> {
     let server = server();
     let source = include_str!("../../http.rs");
@@ -53,7 +51,7 @@ fn routes() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 #[test]
-fn each_route_and_method_is_in_the_document_and_nothing_else() {
+fn document_has_exactly_the_routes_and_methods() {
     let described: BTreeMap<String, BTreeSet<String>> = operations::generated()["paths"]
         .as_object()
         .unwrap()
@@ -65,7 +63,7 @@ fn each_route_and_method_is_in_the_document_and_nothing_else() {
 }
 
 #[test]
-fn an_item_is_described_in_both_forms_in_which_it_is_taken() {
+fn item_is_described_in_query_and_body() {
     let simple = &operations::generated()["paths"]["/cart/add/simple"]["put"];
     let in_query = simple["parameters"].as_array().unwrap().iter().filter(|parameter| parameter["in"] == "query");
     let names: Vec<&str> = in_query.map(|parameter| parameter["name"].as_str().unwrap()).collect();
@@ -77,7 +75,7 @@ fn an_item_is_described_in_both_forms_in_which_it_is_taken() {
 }
 
 #[test]
-fn each_operation_has_a_name_of_its_own_and_says_what_it_is_for() {
+fn each_operation_has_a_unique_name_and_a_description() {
     let document = operations::generated();
     let mut names = BTreeSet::new();
     for (path, item) in document["paths"].as_object().unwrap() {
@@ -98,7 +96,7 @@ fn each_operation_has_a_name_of_its_own_and_says_what_it_is_for() {
 }
 
 #[test]
-fn each_reference_leads_somewhere_and_each_component_is_used() {
+fn each_reference_resolves_and_each_component_is_used() {
     let document = operations::generated();
     let text = document.to_string();
     let references: BTreeSet<&str> =
@@ -115,7 +113,7 @@ fn each_reference_leads_somewhere_and_each_component_is_used() {
 }
 
 #[test]
-fn a_program_that_reads_openapi_can_read_it() {
+fn openapi_reader_can_read_the_document() {
     let document: utoipa::openapi::OpenApi = serde_json::from_value(operations::generated()).unwrap();
 
     assert_eq!(document.info.version, env!("CARGO_PKG_VERSION"));

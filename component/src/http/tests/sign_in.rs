@@ -1,9 +1,9 @@
-//! Both ends of a sign-in, and the links that failed calls hand out.
+//! Both ends of a sign-in, and the links that failed calls answer.
 
 use super::*;
 
 #[test]
-fn authorize_gives_a_program_the_link_and_sends_a_browser_on() {
+fn authorize_answers_programs_and_redirects_browsers() {
     let server = server();
 
     let program = server.get("/auth/authorize?scope=cart.basic:write");
@@ -22,7 +22,7 @@ fn authorize_gives_a_program_the_link_and_sends_a_browser_on() {
 }
 
 #[test]
-fn authorize_refuses_a_wrong_scope_and_says_what_credentials_are_missing() {
+fn authorize_refuses_wrong_scope_and_missing_credentials() {
     assert_eq!(server().get("/auth/authorize?scope=a%22b").problem(), (422, "invalid_argument".to_owned()));
 
     let answer = server_with(&[]).get("/auth/authorize");
@@ -32,7 +32,7 @@ fn authorize_refuses_a_wrong_scope_and_says_what_credentials_are_missing() {
 }
 
 #[test]
-fn a_completed_sign_in_is_saved_and_says_what_was_done() {
+fn completed_sign_in_is_saved_and_reported() {
     let server = server();
 
     let answer = server.sign_in("/auth/authorize");
@@ -59,7 +59,7 @@ fn a_completed_sign_in_is_saved_and_says_what_was_done() {
 }
 
 #[test]
-fn a_person_sees_a_page_that_names_them_safely_and_runs_nothing() {
+fn sign_in_page_escapes_the_user_and_runs_nothing() {
     let server = server();
     let state = server.state("/auth/authorize?user_id=%3Cscript%3Ealert(1)%3C/script%3E");
     server.world.answer_with_tokens("a", "r");
@@ -77,7 +77,7 @@ fn a_person_sees_a_page_that_names_them_safely_and_runs_nothing() {
 }
 
 #[test]
-fn a_redirect_that_nobody_started_or_that_is_incomplete_stores_nothing() {
+fn unknown_or_incomplete_redirect_stores_nothing() {
     let server = server();
 
     for query in ["", "?code=x", "?state=1.x", "?code=x&state=1.x", "?code=x&state=%00", "?code=%ff&state=1.x"] {
@@ -89,7 +89,7 @@ fn a_redirect_that_nobody_started_or_that_is_incomplete_stores_nothing() {
 }
 
 #[test]
-fn a_state_serves_once_and_for_ten_minutes() {
+fn state_works_once_within_ten_minutes() {
     let server = server();
     let (first, late) = (server.state("/auth/authorize"), server.state("/auth/authorize"));
     server.world.answer_with_tokens("a", "r");
@@ -108,7 +108,7 @@ fn a_state_serves_once_and_for_ten_minutes() {
 }
 
 #[test]
-fn a_person_who_declines_is_told_plainly_and_the_state_is_spent() {
+fn declined_sign_in_spends_the_state() {
     let server = server();
     let state = server.state("/auth/authorize");
     let path = format!("/auth/callback?error=access_denied&error_description=%3Cb%3Eevil%3C/b%3E&state={state}");
@@ -123,7 +123,7 @@ fn a_person_who_declines_is_told_plainly_and_the_state_is_spent() {
 }
 
 #[test]
-fn a_person_whose_sign_in_failed_is_told_why_and_may_start_again_as_the_same_user() {
+fn failed_sign_in_page_links_to_a_new_one_for_the_same_user() {
     let server = server();
     let page = |query: &str| {
         let page = server.call_with("GET", &format!("/auth/callback?{query}"), &[("accept", BROWSER)], "");
@@ -158,9 +158,9 @@ fn a_person_whose_sign_in_failed_is_told_why_and_may_start_again_as_the_same_use
     assert!(unknown.text.contains("not known") && !unknown.text.contains("href"), "{}", unknown.text);
 }
 
-/// The link that an add hands out to whoever is not signed in.
+/// The link that an add answers for a user without a sign-in.
 #[test]
-fn where_krogers_answer_does_not_come_the_same_call_is_of_no_use_and_a_new_sign_in_is() {
+fn lost_code_exchange_requires_a_new_sign_in() {
     for (answer, words) in [
         (Err(SendError::Unknown), "answer to the sign-in was lost. Nothing was stored"),
         (Err(SendError::NotSent), "did not complete the sign-in. Nothing was stored"),
@@ -198,7 +198,7 @@ fn state_of(link: &str) -> String {
 }
 
 #[test]
-fn calls_that_fail_share_a_link_for_as_long_as_it_works() {
+fn failing_calls_share_one_link_while_it_works() {
     let server = server();
 
     let first = link(&server);
@@ -223,7 +223,7 @@ fn calls_that_fail_share_a_link_for_as_long_as_it_works() {
 }
 
 #[test]
-fn whoever_lacks_a_scope_or_is_rejected_gets_a_link_of_their_own() {
+fn missing_scope_and_rejected_token_get_links_of_their_own() {
     let server = server_with(&[("KROGER_CLIENT_ID", "app"), ("KROGER_SCOPE", "profile.compact")]);
     server.sign_in("/auth/authorize?user_id=ann");
     let add = || server.call_with("PUT", "/cart/add/simple?user_id=ann", &[], r#"{"upc":"1"}"#);
@@ -250,7 +250,7 @@ fn whoever_lacks_a_scope_or_is_rejected_gets_a_link_of_their_own() {
 }
 
 #[test]
-fn whoever_is_unknown_leaves_nothing_behind_for_good() {
+fn unknown_users_leave_no_lasting_record() {
     let server = server();
     server.world.answer_with_tokens("canary-app", "unused");
     maintenance::tidy(server.context()).unwrap();
@@ -273,7 +273,7 @@ fn whoever_is_unknown_leaves_nothing_behind_for_good() {
 }
 
 #[test]
-fn a_first_sign_in_does_not_outlive_a_deletion_that_overtakes_it() {
+fn deletion_ends_a_first_sign_in_under_way() {
     let server = server();
     let ann = UserId::parse("ann").unwrap();
     let state = server.state("/auth/authorize?user_id=ann");
@@ -281,7 +281,7 @@ fn a_first_sign_in_does_not_outlive_a_deletion_that_overtakes_it() {
 
     let (world, settings, user) = (Arc::clone(&server.world), Arc::clone(&server.settings), ann.clone());
     server.world.interrupt_before(records::roots_key(&ann.key()), move || {
-        tokens::forget(Cx { settings: &settings, ports: &*world }, &user).unwrap();
+        sign_out::forget(Cx { settings: &settings, ports: &*world }, &user).unwrap();
     });
     let late = server.get(&format!("/auth/callback?code=c&state={state}"));
 
@@ -290,7 +290,7 @@ fn a_first_sign_in_does_not_outlive_a_deletion_that_overtakes_it() {
 }
 
 #[test]
-fn a_sign_in_under_way_is_not_swept() {
+fn sweep_keeps_a_sign_in_under_way() {
     let server = server();
     let state = server.state("/auth/authorize");
     server.world.advance(Duration::from_secs(599));

@@ -1,9 +1,10 @@
 //! `/livez`, `/readyz`, `/health` and `/config`.
 
 use super::*;
+use kroger_core::ports::Ports as _;
 
 #[test]
-fn liveness_is_answered_without_a_look_at_the_store() {
+fn liveness_needs_no_store() {
     let server = server();
     server.world.set_store_mood(StoreMood::Failing);
 
@@ -13,7 +14,7 @@ fn liveness_is_answered_without_a_look_at_the_store() {
 }
 
 #[test]
-fn readiness_fails_while_the_store_does_not_keep_what_it_is_told() {
+fn readiness_fails_while_the_store_forgets() {
     let server = server();
     assert_eq!(server.get("/readyz").status, 200);
 
@@ -24,7 +25,7 @@ fn readiness_fails_while_the_store_does_not_keep_what_it_is_told() {
 }
 
 #[test]
-fn readiness_fails_while_a_pair_waits_to_be_rescued() {
+fn readiness_fails_while_tokens_wait_to_be_saved() {
     let server = server();
     server.world.set(Bucket::Rescue, "grant.x.1", b"{}").unwrap();
 
@@ -35,7 +36,7 @@ fn readiness_fails_while_a_pair_waits_to_be_rescued() {
 }
 
 #[test]
-fn health_says_degraded_and_why_until_somebody_makes_the_passes() {
+fn health_is_degraded_until_the_periodic_refresh_runs() {
     let server = signed_in();
     server.world.answer_with_tokens("canary-app", "unused");
 
@@ -62,7 +63,7 @@ fn health_says_degraded_and_why_until_somebody_makes_the_passes() {
 }
 
 #[test]
-fn health_is_answered_with_200_even_where_the_store_fails() {
+fn health_answers_200_with_a_failing_store() {
     let server = signed_in();
     server.world.set_store_mood(StoreMood::Failing);
 
@@ -76,7 +77,7 @@ fn health_is_answered_with_200_even_where_the_store_fails() {
 }
 
 #[test]
-fn config_tells_where_tokens_stand_in_the_first_systems_words() {
+fn config_reports_tokens_in_the_first_systems_words() {
     let server = signed_in();
     let told = |path: &str| {
         let management = server.get(path).json()["token_management"].clone();
@@ -97,10 +98,9 @@ fn config_tells_where_tokens_stand_in_the_first_systems_words() {
     assert_eq!(told("/config").1, "re-authentication required");
 }
 
-/// However long the access token was to live: the person can sign in again before
-/// a call needs it.
+/// The warning comes while the access token is valid, so that the person can sign in again before a call needs it.
 #[test]
-fn a_refused_refresh_token_shows_everywhere_while_the_access_token_still_has_its_time() {
+fn refused_refresh_token_shows_while_the_access_token_is_valid() {
     let server = signed_in();
     server.world.answer(401, r#"{"error":"invalid_token"}"#);
     server.world.answer(400, r#"{"error":"invalid_request","error_description":"invalid refresh_token"}"#);
@@ -136,7 +136,7 @@ fn config_has_every_key_of_the_contract() {
 }
 
 #[test]
-fn a_pair_in_the_env_file_is_told_and_not_taken() {
+fn config_reports_a_pair_in_env_without_adopting_it() {
     let server = server();
     let block = |expires_at: u64| {
         format!("KROGER_USER_ACCESS_TOKEN=a\nKROGER_USER_REFRESH_TOKEN=r\nKROGER_USER_TOKEN_EXPIRES_AT={expires_at}\n")

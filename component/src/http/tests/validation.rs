@@ -1,6 +1,7 @@
 //! `/admin/tokens/validate` and `/admin/tokens/status`.
 
 use super::*;
+use kroger_core::ports::Ports as _;
 
 /// Signed in, after a periodic refresh that got the app's own token.
 fn running() -> Server {
@@ -11,7 +12,7 @@ fn running() -> Server {
 }
 
 #[test]
-fn a_validation_says_of_each_token_what_was_looked_at_and_asks_nobody() {
+fn offline_validation_lists_its_checks_and_sends_nothing() {
     let server = running();
     let sent = server.world.sent().len();
 
@@ -51,7 +52,7 @@ fn a_validation_says_of_each_token_what_was_looked_at_and_asks_nobody() {
 }
 
 #[test]
-fn a_validation_online_asks_kroger_once_for_each_token_and_refreshes_none() {
+fn online_validation_asks_kroger_once_per_token_and_refreshes_none() {
     let server = running();
     let before = server.world.sent().len();
     server.world.answer(200, "{}");
@@ -69,7 +70,7 @@ fn a_validation_online_asks_kroger_once_for_each_token_and_refreshes_none() {
 }
 
 #[test]
-fn a_validation_takes_online_as_true_or_false() {
+fn validation_takes_online_as_true_or_false() {
     let server = running();
 
     assert_eq!(server.get("/admin/tokens/validate?online=false").status, 200);
@@ -80,7 +81,7 @@ fn a_validation_takes_online_as_true_or_false() {
 }
 
 #[test]
-fn a_pair_that_the_next_call_would_take_is_validated_and_not_taken() {
+fn validation_checks_an_outside_pair_without_adopting_it() {
     let server = server();
     let expires_at = server.world.wall_now().as_secs() - 5;
     let block = format!("KROGER_USER_REFRESH_TOKEN=r\nKROGER_USER_TOKEN_EXPIRES_AT={expires_at}\n");
@@ -94,7 +95,7 @@ fn a_pair_that_the_next_call_would_take_is_validated_and_not_taken() {
 }
 
 #[test]
-fn the_status_tells_in_short_what_is_wrong_and_where_tokens_stand() {
+fn status_reports_issues_and_tokens_in_short() {
     let server = running();
     let listed = server.get("/admin/tokens").json();
     let well = server.get("/admin/tokens/status").json();
@@ -118,7 +119,7 @@ fn the_status_tells_in_short_what_is_wrong_and_where_tokens_stand() {
 }
 
 #[test]
-fn a_store_that_fails_is_an_issue_of_both_and_an_error_of_neither() {
+fn failing_store_is_an_issue_and_no_error() {
     let server = running();
     server.world.set_store_mood(StoreMood::Failing);
 
@@ -131,7 +132,7 @@ fn a_store_that_fails_is_an_issue_of_both_and_an_error_of_neither() {
 }
 
 #[test]
-fn a_user_who_is_called_like_a_route_can_be_forgotten() {
+fn user_named_like_a_route_can_be_forgotten() {
     let server = server();
     for (user, path) in [("status", "stat%75s"), ("validate", "v%61lidate"), ("refresh", "r%65fresh")] {
         server.sign_in(&format!("/auth/authorize?user_id={user}"));

@@ -3,7 +3,7 @@
 use super::*;
 
 #[test]
-fn sign_in_gives_a_link_of_ours_and_the_number_that_its_page_shows() {
+fn sign_in_gives_our_link_and_the_number_on_its_page() {
     let server = server();
 
     let asked = server.call("sign_in", &json!({}));
@@ -26,14 +26,14 @@ fn sign_in_elsewhere_gives_krogers_own_link_and_how_to_finish_by_hand() {
 }
 
 #[test]
-fn sign_in_of_one_who_is_signed_in_makes_no_link() {
+fn sign_in_makes_no_link_for_a_connected_account() {
     let server = signed_in();
 
     assert_eq!(server.call("sign_in", &json!({})).value(), &json!({ "signed_in": true }));
 }
 
 #[test]
-fn complete_sign_in_takes_the_whole_address_or_its_query_and_refuses_another() {
+fn complete_sign_in_takes_the_address_or_its_query() {
     let server = server();
     let link = server.call("sign_in", &json!({ "browser": "elsewhere" })).value()["url"].as_str().unwrap().to_owned();
     let query = redirected(&link).split_once('?').unwrap().1.to_owned();
@@ -65,7 +65,7 @@ fn sign_out_forgets_the_sign_in() {
 }
 
 #[test]
-fn token_status_says_where_the_sign_in_stands_and_shows_no_token() {
+fn token_status_reports_the_sign_in_and_shows_no_token() {
     let before = server().call("token_status", &json!({}));
     let server = signed_in();
     let valid = server.call("token_status", &json!({}));
@@ -80,7 +80,7 @@ fn token_status_says_where_the_sign_in_stands_and_shows_no_token() {
 }
 
 #[test]
-fn token_status_says_when_only_the_user_can_mend_it() {
+fn token_status_says_that_the_user_must_sign_in_again() {
     let server = signed_in();
     server.world.advance(std::time::Duration::from_secs(1_800));
     server.world.answer(400, r#"{"error":"invalid_request","error_description":"invalid refresh_token"}"#);
@@ -92,7 +92,7 @@ fn token_status_says_when_only_the_user_can_mend_it() {
     assert!(status.text().contains("Call sign_in"), "{}", status.text());
 }
 
-/// Kroger ended the sign-in: it rejects the access token and refuses the other.
+/// Kroger ended the sign-in: it rejects the access token and refuses the refresh token.
 fn revoked() -> Server {
     let server = signed_in();
     server.world.answer(401, "");
@@ -103,7 +103,7 @@ fn revoked() -> Server {
 }
 
 #[test]
-fn a_refusal_counts_though_the_access_token_has_time_left_and_sign_in_makes_a_link() {
+fn refused_refresh_token_needs_a_sign_in_while_the_access_token_is_valid() {
     let server = revoked();
 
     let status = server.call("token_status", &json!({}));
@@ -116,7 +116,7 @@ fn a_refusal_counts_though_the_access_token_has_time_left_and_sign_in_makes_a_li
 }
 
 #[test]
-fn sign_in_anew_makes_a_link_for_one_who_is_signed_in() {
+fn sign_in_anew_makes_a_link_for_a_connected_account() {
     let server = signed_in();
 
     let here = server.call("sign_in", &json!({ "anew": true }));
@@ -128,7 +128,7 @@ fn sign_in_anew_makes_a_link_for_one_who_is_signed_in() {
 }
 
 #[test]
-fn complete_sign_in_is_for_the_user_who_asked_and_another_uses_nothing_up() {
+fn complete_sign_in_works_only_for_the_user_who_asked() {
     let server = server();
     let link = server.call("sign_in", &json!({ "browser": "elsewhere" })).value()["url"].as_str().unwrap().to_owned();
     let pasted = json!({ "name": "complete_sign_in", "arguments": { "redirect_url": redirected(&link) } });
@@ -145,7 +145,7 @@ fn complete_sign_in_is_for_the_user_who_asked_and_another_uses_nothing_up() {
 }
 
 #[test]
-fn a_sign_in_elsewhere_is_finished_by_pasting_and_by_no_browser_that_comes_back() {
+fn sign_in_elsewhere_is_finished_by_pasting_only() {
     let server = server();
     let link = server.call("sign_in", &json!({ "browser": "elsewhere" })).value()["url"].as_str().unwrap().to_owned();
     let back = redirected(&link);
@@ -163,7 +163,7 @@ fn a_sign_in_elsewhere_is_finished_by_pasting_and_by_no_browser_that_comes_back(
 }
 
 #[test]
-fn quota_status_counts_what_was_sent() {
+fn quota_status_counts_calls() {
     let server = signed_in();
     server.world.answer(204, "");
     server.call("add_to_cart", &json!({ "items": [{ "upc": UPC }] }));
@@ -177,7 +177,7 @@ fn quota_status_counts_what_was_sent() {
 }
 
 #[test]
-fn a_quota_that_is_used_up_is_told_with_the_tool_that_shows_it() {
+fn exhausted_quota_names_the_tool_that_shows_it() {
     let server = server_with(&[("KROGER_QUOTA_CHAINS", "1")]);
     server.world.answer(200, r#"{"access_token":"canary-app","expires_in":1800}"#);
     server.answer(&json!([{ "name": "KROGER" }]));
@@ -190,7 +190,7 @@ fn a_quota_that_is_used_up_is_told_with_the_tool_that_shows_it() {
 }
 
 #[test]
-fn get_profile_tells_the_id_and_keeps_it_nowhere() {
+fn get_profile_answers_the_id_and_does_not_store_it() {
     let server = signed_in();
     server.answer(&json!({ "id": "canary-profile-id" }));
 
@@ -202,9 +202,9 @@ fn get_profile_tells_the_id_and_keeps_it_nowhere() {
 }
 
 #[test]
-fn without_credentials_the_operator_is_told_which_are_missing() {
+fn missing_credentials_are_named_for_the_operator() {
     let settings = Arc::new(Settings::from_variables(Vec::<(String, String)>::new()).unwrap());
-    let server = Server { world: Arc::new(World::new()), service: Service::new(Ok(settings)) };
+    let server = Server { world: Arc::new(TestWorld::new()), service: Service::new(Ok(settings)) };
 
     for (tool, arguments) in [("sign_in", json!({})), ("search_products", json!({ "terms": ["milk"] }))] {
         let refused = server.call(tool, &arguments);

@@ -32,18 +32,18 @@ fn add_to_cart_adds_all_items_in_one_request_and_says_so() {
 }
 
 #[test]
-fn a_dry_run_sends_nothing_and_says_what_would_be_added() {
+fn dry_run_sends_nothing_and_shows_the_items() {
     let server = server();
 
     let dry = server.call("add_to_cart", &json!({ "items": [{ "upc": UPC }], "dry_run": "true" }));
 
     assert_eq!(dry.value()["added"], false);
-    assert!(dry.text().contains("would be added: 1 x 0001111041700"), "{}", dry.text());
+    assert!(dry.text().contains("would add: 1 x 0001111041700"), "{}", dry.text());
     assert!(server.world.sent().is_empty());
 }
 
 #[test]
-fn input_with_a_clear_meaning_is_taken_and_each_correction_is_told() {
+fn input_with_a_clear_meaning_is_corrected_and_noted() {
     let server = server();
     let dry = |items: Value| server.call("add_to_cart", &json!({ "items": items, "dry_run": true })).value().clone();
     let line = json!([{ "upc": UPC, "quantity": 2, "modality": "DELIVERY" }]);
@@ -64,7 +64,7 @@ fn input_with_a_clear_meaning_is_taken_and_each_correction_is_told() {
 }
 
 #[test]
-fn an_item_that_is_wrong_is_named_with_what_is_allowed_and_nothing_is_sent() {
+fn wrong_item_is_named_and_nothing_is_sent() {
     let server = signed_in();
     let sent = server.world.sent().len();
     let wrong = [
@@ -88,7 +88,7 @@ fn an_item_that_is_wrong_is_named_with_what_is_allowed_and_nothing_is_sent() {
 }
 
 #[test]
-fn words_in_place_of_a_upc_are_answered_with_candidates_and_never_guessed() {
+fn words_in_place_of_a_upc_are_answered_with_candidates() {
     let server = shop();
     server.answer(&json!([
         product(UPC, "Kroger 2% Milk", 1.99, "HIGH"),
@@ -103,7 +103,7 @@ fn words_in_place_of_a_upc_are_answered_with_candidates_and_never_guessed() {
 }
 
 #[test]
-fn too_many_items_are_refused_before_anything_is_asked() {
+fn too_many_items_are_refused_before_any_call() {
     let server = shop();
     let items = json!(vec![json!({ "upc": "milk" }); 101]);
 
@@ -115,7 +115,7 @@ fn too_many_items_are_refused_before_anything_is_asked() {
 }
 
 #[test]
-fn of_many_words_in_place_of_upcs_three_are_looked_up_and_the_others_are_named() {
+fn three_words_in_place_of_upcs_are_looked_up_at_most() {
     let server = shop();
     server.answer(&json!([product(UPC, "Kroger 2% Milk", 1.99, "HIGH")]));
     for _ in 0..2 {
@@ -140,7 +140,7 @@ fn of_many_words_in_place_of_upcs_three_are_looked_up_and_the_others_are_named()
 }
 
 #[test]
-fn an_add_whose_reply_is_lost_is_never_told_as_failed() {
+fn lost_reply_of_an_add_is_never_reported_as_failed() {
     let server = signed_in();
     server.world.lose_answer(SendError::Unknown);
 
@@ -152,7 +152,7 @@ fn an_add_whose_reply_is_lost_is_never_told_as_failed() {
 }
 
 #[test]
-fn the_same_key_adds_once_and_says_that_it_was_before() {
+fn same_key_adds_once_and_reports_the_replay() {
     let server = signed_in();
     server.world.answer(204, "");
     let call = json!({ "items": [{ "upc": UPC }], "idempotency_key": "7f1c" });
@@ -173,7 +173,7 @@ fn the_same_key_adds_once_and_says_that_it_was_before() {
 }
 
 #[test]
-fn what_kroger_refuses_is_told_with_its_reason() {
+fn refusal_of_kroger_is_reported_with_its_reason() {
     let server = signed_in();
     server
         .world
@@ -186,7 +186,7 @@ fn what_kroger_refuses_is_told_with_its_reason() {
 }
 
 #[test]
-fn a_store_that_fails_is_told_as_that_with_when_to_try_again() {
+fn failing_store_is_reported_with_when_to_try_again() {
     let server = signed_in();
     server.world.set_store_mood(kroger_core::testing::StoreMood::Failing);
 
@@ -197,7 +197,7 @@ fn a_store_that_fails_is_told_as_that_with_when_to_try_again() {
 }
 
 #[test]
-fn check_cart_items_shows_price_total_and_what_stands_in_the_way() {
+fn check_cart_items_shows_prices_total_and_obstacles() {
     let server = shop();
     server.answer(&json!([
         product(UPC, "Kroger 2% Milk", 1.99, "HIGH"),
@@ -219,13 +219,17 @@ fn check_cart_items_shows_price_total_and_what_stands_in_the_way() {
     assert_eq!(value["items"][2]["warnings"][0]["code"], "unknown_upc");
     assert_eq!(value["estimated_total"], 3.98);
     assert!(checked.text().contains("- 2 x 0001111041700 Kroger 2% Milk, PICKUP, $3.98"), "{}", checked.text());
-    assert!(checked.text().contains("Estimated total of what is ready: $3.98, without 2 items."), "{}", checked.text());
+    assert!(
+        checked.text().contains("Estimated total of the ready items: $3.98, without 2 items."),
+        "{}",
+        checked.text()
+    );
     assert!(checked.text().contains("At the store 01400376."), "{}", checked.text());
     assert!(checked.text().ends_with("then check again."), "{}", checked.text());
 }
 
 #[test]
-fn a_check_tells_in_its_text_what_was_corrected() {
+fn check_text_names_each_correction() {
     let server = shop();
     server.answer(&json!([product(UPC, "Kroger 2% Milk", 1.99, "HIGH")]));
 
@@ -235,7 +239,7 @@ fn a_check_tells_in_its_text_what_was_corrected() {
 }
 
 #[test]
-fn a_check_without_a_store_is_not_ready_and_has_no_total() {
+fn check_without_a_store_is_not_ready_and_has_no_total() {
     let server = server();
     server.world.answer(200, r#"{"access_token":"canary-app","expires_in":1800}"#);
     server.answer(&json!([{ "upc": UPC, "description": "Kroger 2% Milk" }]));
@@ -252,7 +256,7 @@ fn a_check_without_a_store_is_not_ready_and_has_no_total() {
 }
 
 #[test]
-fn a_check_at_a_store_that_is_not_there_says_so() {
+fn check_at_an_unknown_store_says_so() {
     let server = shop();
     server.answer(&json!([{ "upc": UPC, "description": "Kroger 2% Milk" }]));
     server.answer(&json!({ "upc": UPC, "description": "Kroger 2% Milk" }));
@@ -266,7 +270,7 @@ fn a_check_at_a_store_that_is_not_there_says_so() {
 }
 
 #[test]
-fn what_is_weighed_is_told_by_the_pound_and_estimated_by_the_piece() {
+fn weighed_product_has_a_price_per_pound_and_an_estimate_per_piece() {
     let server = shop();
     let mut bananas = product("0000000004011", "Bananas", 0.59, "HIGH");
     bananas["items"][0]["soldBy"] = "WEIGHT".into();
@@ -283,7 +287,7 @@ fn what_is_weighed_is_told_by_the_pound_and_estimated_by_the_piece() {
     assert_eq!(checked.value()["estimated_total"], 1.2);
 }
 
-/// Kroger has the milk, and not what its barcode would be as a UPC.
+/// Kroger has the milk, and no product with its barcode as a UPC.
 fn knows_milk_alone(server: &Server, calls: usize) {
     for _ in 0..calls {
         server.answer(&json!([]));
@@ -292,7 +296,7 @@ fn knows_milk_alone(server: &Server, calls: usize) {
 }
 
 #[test]
-fn a_barcode_of_thirteen_digits_is_not_added_and_what_may_be_meant_is_asked() {
+fn barcode_of_thirteen_digits_is_questioned_and_not_added() {
     let server = shop();
     knows_milk_alone(&server, 0);
     let sent = |server: &Server| server.world.sent().iter().any(|request| request.path.contains("cart"));
@@ -306,7 +310,7 @@ fn a_barcode_of_thirteen_digits_is_not_added_and_what_may_be_meant_is_asked() {
 }
 
 #[test]
-fn what_looks_like_a_barcode_and_is_a_upc_or_cannot_be_looked_up_is_added() {
+fn upc_that_looks_like_a_barcode_is_added() {
     for can_look_up in [true, false] {
         let server = signed_in();
         if can_look_up {
@@ -324,7 +328,7 @@ fn what_looks_like_a_barcode_and_is_a_upc_or_cannot_be_looked_up_is_added() {
 }
 
 #[test]
-fn a_check_asks_whether_a_barcode_was_meant() {
+fn check_asks_whether_a_barcode_was_meant() {
     let server = shop();
     knows_milk_alone(&server, 2);
 
@@ -335,7 +339,7 @@ fn a_check_asks_whether_a_barcode_was_meant() {
 }
 
 #[test]
-fn a_check_that_finds_nothing_says_to_go_on() {
+fn check_without_concerns_says_to_go_on() {
     let server = shop();
     server.answer(&json!([product(UPC, "Kroger 2% Milk", 1.99, "HIGH")]));
 

@@ -1,4 +1,4 @@
-//! Asking the person to sign in, by each means, and going on afterwards.
+//! Asks the person to sign in by each means, and goes on afterwards.
 
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ fn add() -> Value {
     json!({ "name": "add_to_cart", "arguments": { "items": [{ "upc": UPC }] } })
 }
 
-/// The link of a question, and what to send back.
+/// The link of a question, and the state to send back.
 fn question(answer: &Value) -> (String, String) {
     let result = &answer["result"];
     assert_eq!(result["resultType"], "input_required", "{answer}");
@@ -29,8 +29,7 @@ fn again(state: &str, action: &str) -> Value {
     params
 }
 
-/// The number on the page, the cookie that the browser gets and where it is
-/// sent on to.
+/// The number on the page, the cookie that the browser gets, and the address that it goes on to.
 struct Browser {
     page: String,
     cookie: String,
@@ -38,7 +37,7 @@ struct Browser {
 }
 
 impl Server {
-    /// A person opens the link and goes on.
+    /// Opens the link and goes on, as a person does.
     fn open(&self, link: &str) -> Browser {
         let path = link.strip_prefix("http://localhost:9004").unwrap();
         let shown = self.get(path, &[]);
@@ -52,7 +51,7 @@ impl Server {
         Browser { page: String::from_utf8(shown.body().to_vec()).unwrap(), cookie, kroger }
     }
 
-    /// Kroger sends a browser back.
+    /// Sends a browser back, as Kroger does.
     fn come_back(&self, kroger: &str, cookie: Option<&str>) -> http::Response<Bytes> {
         let back = redirected(kroger);
         let path = back.strip_prefix("http://localhost:9004").unwrap();
@@ -67,7 +66,7 @@ impl Server {
 }
 
 #[test]
-fn a_client_that_opens_links_is_asked_and_goes_on_with_the_same_call() {
+fn client_that_opens_links_continues_the_same_call() {
     let server = server();
 
     let (link, state) = question(&server.ask_as(&opens_links(), "tools/call", add()));
@@ -79,7 +78,7 @@ fn a_client_that_opens_links_is_asked_and_goes_on_with_the_same_call() {
 }
 
 #[test]
-fn whoever_accepts_and_does_not_sign_in_is_waited_for_and_then_asked_again() {
+fn accepted_link_without_a_sign_in_is_asked_again_after_a_wait() {
     let server = server();
     let (link, state) = question(&server.ask_as(&opens_links(), "tools/call", add()));
     let before = kroger_core::ports::Ports::monotonic_now(&*server.world);
@@ -91,7 +90,7 @@ fn whoever_accepts_and_does_not_sign_in_is_waited_for_and_then_asked_again() {
 }
 
 #[test]
-fn whoever_declines_is_not_asked_again() {
+fn declined_sign_in_is_not_asked_again() {
     let server = server();
     let (_, state) = question(&server.ask_as(&opens_links(), "tools/call", add()));
 
@@ -103,7 +102,7 @@ fn whoever_declines_is_not_asked_again() {
 }
 
 #[test]
-fn a_state_that_was_changed_or_is_of_another_call_or_too_old_is_refused() {
+fn changed_foreign_or_old_request_state_is_refused() {
     let server = server();
     let (_, state) = question(&server.ask_as(&opens_links(), "tools/call", add()));
     let refused = |params: Value| server.ask_as(&opens_links(), "tools/call", params)["error"]["code"].clone();
@@ -118,7 +117,7 @@ fn a_state_that_was_changed_or_is_of_another_call_or_too_old_is_refused() {
 }
 
 #[test]
-fn what_was_asked_outlives_a_restart() {
+fn request_state_outlives_a_restart() {
     let server = server();
     let (link, state) = question(&server.ask_as(&opens_links(), "tools/call", add()));
     let anew = Server { service: self::server().service, world: Arc::clone(&server.world) };
@@ -131,7 +130,7 @@ fn what_was_asked_outlives_a_restart() {
 }
 
 #[test]
-fn a_client_of_2025_11_25_that_opens_links_gets_that_revisions_error() {
+fn client_of_2025_11_25_that_opens_links_gets_its_revisions_error() {
     let server = server();
     let handshake = json!({
         "jsonrpc": "2.0",
@@ -162,7 +161,7 @@ fn a_client_of_2025_11_25_that_opens_links_gets_that_revisions_error() {
 }
 
 #[test]
-fn a_client_that_does_not_open_links_gets_link_number_and_steps_in_words() {
+fn client_without_links_gets_link_number_and_steps_in_words() {
     let server = server();
 
     let refused = Outcome(server.ask("tools/call", add())["result"].clone());
@@ -177,7 +176,7 @@ fn a_client_that_does_not_open_links_gets_link_number_and_steps_in_words() {
 }
 
 #[test]
-fn a_sign_in_that_lacks_the_cart_is_asked_for_it() {
+fn sign_in_without_the_cart_scope_is_asked_for_it() {
     let server = server_with(&[("KROGER_SCOPE", "profile.compact")]);
     server.sign_in();
     server.world.answer(403, r#"{"errors":{"code":"CART-2216","reason":"missing required scopes"}}"#);
@@ -188,7 +187,7 @@ fn a_sign_in_that_lacks_the_cart_is_asked_for_it() {
 }
 
 #[test]
-fn what_only_the_operator_can_mend_asks_no_one_to_sign_in() {
+fn operators_fault_asks_nobody_to_sign_in() {
     let search = json!({ "name": "search_products", "arguments": { "terms": ["milk"] } });
     let stores = json!({ "name": "find_stores", "arguments": { "zip_code": "45039" } });
     let forbidden = r#"{"errors":{"code":"Forbidden","reason":"missing required scopes"}}"#;
@@ -213,7 +212,7 @@ fn what_only_the_operator_can_mend_asks_no_one_to_sign_in() {
 }
 
 #[test]
-fn a_token_that_kroger_rejects_though_it_is_new_is_mended_by_signing_in_anew() {
+fn rejected_new_token_asks_for_a_sign_in_anew() {
     let server = signed_in();
     server.world.answer(401, "");
     server.world.answer_with_tokens("canary-access-2", "canary-refresh-2");
@@ -227,7 +226,7 @@ fn a_token_that_kroger_rejects_though_it_is_new_is_mended_by_signing_in_anew() {
 }
 
 #[test]
-fn only_the_browser_in_which_the_person_agreed_may_come_back() {
+fn only_the_browser_that_accepted_may_come_back() {
     let server = server();
     let (link, _) = question(&server.ask_as(&opens_links(), "tools/call", add()));
     let browser = server.open(&link);
@@ -242,7 +241,7 @@ fn only_the_browser_in_which_the_person_agreed_may_come_back() {
 }
 
 #[test]
-fn the_page_says_for_whom_it_is_runs_nothing_and_lets_no_other_site_post_its_form() {
+fn invitation_page_names_the_user_and_runs_nothing() {
     let server = server_with(&[("KROGER_HARDCODED_USER_ID", "<ann>")]);
     let (link, _) = question(&server.ask_as(&opens_links(), "tools/call", add()));
     let path = link.strip_prefix("http://localhost:9004").unwrap();
@@ -259,7 +258,7 @@ fn the_page_says_for_whom_it_is_runs_nothing_and_lets_no_other_site_post_its_for
 }
 
 #[test]
-fn a_link_that_is_over_or_made_up_leads_nowhere() {
+fn expired_or_invented_link_leads_nowhere() {
     let server = server();
     let (link, _) = question(&server.ask_as(&opens_links(), "tools/call", add()));
     let path = link.strip_prefix("http://localhost:9004").unwrap();

@@ -1,4 +1,4 @@
-//! The tools that look at products.
+//! The tools that search for products.
 
 use super::*;
 use kroger_core::ports::SendError;
@@ -36,7 +36,7 @@ fn search_products_shows_a_line_for_each_product_of_each_term() {
 }
 
 #[test]
-fn search_products_takes_a_text_for_a_list_and_its_words_in_any_case() {
+fn search_products_takes_one_text_as_a_list_and_words_in_any_case() {
     let server = shop();
     server.answer(&json!([product(UPC, "Milk", 1.99, "HIGH"), product("0001111041701", "Milk", 0.99, "LOW")]));
 
@@ -49,7 +49,7 @@ fn search_products_takes_a_text_for_a_list_and_its_words_in_any_case() {
 }
 
 #[test]
-fn search_products_leaves_out_what_is_out_of_stock_where_asked() {
+fn search_products_leaves_out_products_out_of_stock_on_request() {
     let server = shop();
     server.answer(&json!([product(UPC, "Milk", 1.99, "TEMPORARILY_OUT_OF_STOCK")]));
 
@@ -60,7 +60,7 @@ fn search_products_leaves_out_what_is_out_of_stock_where_asked() {
 }
 
 #[test]
-fn a_search_for_nothing_or_for_nonsense_is_refused_in_words() {
+fn empty_or_invalid_search_is_refused_in_words() {
     let server = shop();
     let wrong = [
         (json!({}), "something to search for: a term, a brand or a UPC"),
@@ -81,7 +81,7 @@ fn a_search_for_nothing_or_for_nonsense_is_refused_in_words() {
 }
 
 #[test]
-fn one_term_that_cannot_be_searched_for_is_named_and_the_others_are_searched() {
+fn invalid_term_is_named_and_other_terms_are_searched() {
     let server = shop();
     server.answer(&json!([product(UPC, "Milk", 1.99, "HIGH")]));
 
@@ -93,7 +93,7 @@ fn one_term_that_cannot_be_searched_for_is_named_and_the_others_are_searched() {
 }
 
 #[test]
-fn a_list_in_one_text_is_searched_as_its_parts_and_that_is_told() {
+fn text_with_commas_is_searched_as_a_list_and_noted() {
     let server = shop();
     for _ in 0..3 {
         server.answer(&json!([product(UPC, "Milk", 1.99, "HIGH")]));
@@ -108,7 +108,7 @@ fn a_list_in_one_text_is_searched_as_its_parts_and_that_is_told() {
 }
 
 #[test]
-fn many_terms_share_what_one_answer_may_have() {
+fn many_terms_share_the_limit_of_one_answer() {
     let server = shop();
     for _ in 0..10 {
         server.answer(&json!([]));
@@ -121,7 +121,7 @@ fn many_terms_share_what_one_answer_may_have() {
 }
 
 #[test]
-fn a_search_says_in_its_text_where_it_goes_on() {
+fn search_text_says_where_to_continue() {
     let server = shop();
     let answer = json!({
         "data": [product(UPC, "Milk", 1.99, "HIGH")],
@@ -135,7 +135,7 @@ fn a_search_says_in_its_text_where_it_goes_on() {
 }
 
 #[test]
-fn a_search_at_a_store_that_is_not_there_says_so() {
+fn search_at_an_unknown_store_says_so() {
     let server = shop();
     server.answer(&json!([]));
     server.world.answer(404, "");
@@ -148,7 +148,7 @@ fn a_search_at_a_store_that_is_not_there_says_so() {
 }
 
 #[test]
-fn the_other_arguments_count_for_upcs_too() {
+fn filters_apply_to_upcs_too() {
     let server = shop();
     let products = json!([
         product("0000000000001", "Dear", 5.99, "HIGH"),
@@ -168,7 +168,7 @@ fn the_other_arguments_count_for_upcs_too() {
 }
 
 #[test]
-fn upcs_have_the_stores_prices_where_krogers_list_has_none() {
+fn upcs_without_listed_prices_are_looked_up_at_the_store() {
     let server = shop();
     server.answer(&json!([{ "upc": UPC, "description": "Milk" }]));
     server.answer(&product(UPC, "Milk", 1.99, "HIGH"));
@@ -180,7 +180,7 @@ fn upcs_have_the_stores_prices_where_krogers_list_has_none() {
 }
 
 #[test]
-fn where_a_brand_has_nothing_those_there_are_are_named_for_one_more_call() {
+fn brand_that_finds_nothing_is_answered_with_other_brands() {
     let server = shop();
     server.answer(&json!([]));
     let mut milk = product(UPC, "Kroger 2% Milk", 1.99, "HIGH");
@@ -203,7 +203,7 @@ fn where_a_brand_has_nothing_those_there_are_are_named_for_one_more_call() {
 }
 
 #[test]
-fn a_search_that_kroger_does_not_answer_says_when_to_try_again() {
+fn unanswered_search_says_when_to_try_again() {
     let server = shop();
     for _ in 0..6 {
         server.world.lose_answer(SendError::NotSent);
@@ -216,7 +216,7 @@ fn a_search_that_kroger_does_not_answer_says_when_to_try_again() {
 }
 
 #[test]
-fn get_product_shows_all_of_one_and_says_what_it_corrected() {
+fn get_product_shows_all_fields_and_its_corrections() {
     let server = shop();
     server.answer(&json!(product(UPC, "Kroger 2% Milk", 1.99, "LOW")));
 
@@ -229,7 +229,7 @@ fn get_product_shows_all_of_one_and_says_what_it_corrected() {
 }
 
 #[test]
-fn a_product_that_kroger_does_not_know_is_not_found() {
+fn unknown_product_is_not_found() {
     let server = shop();
     server.world.answer(404, "");
 
@@ -240,7 +240,7 @@ fn a_product_that_kroger_does_not_know_is_not_found() {
 }
 
 #[test]
-fn get_product_leads_to_the_cart_only_where_it_can_be_added() {
+fn get_product_suggests_add_to_cart_only_if_it_can_be_added() {
     let text = |change: fn(&mut Value)| {
         let server = shop();
         let mut shown = product(UPC, "Kroger 2% Milk", 1.99, "HIGH");
@@ -276,7 +276,7 @@ fn get_product_asks_whether_a_barcode_was_meant() {
 }
 
 #[test]
-fn a_product_that_is_not_weighed_has_no_estimate() {
+fn product_sold_by_unit_has_no_estimate() {
     let server = shop();
     let mut milk = product(UPC, "Kroger 2% Milk", 1.99, "HIGH");
     milk["items"][0]["price"]["regularPerUnitEstimate"] = 1.99.into();

@@ -1,5 +1,4 @@
-//! What the endpoint offers, by each revision, and how large it is: a small
-//! model reads all of it.
+//! The offer of the endpoint by each revision, and its size: a small model reads all of it.
 
 use std::path::Path;
 
@@ -7,9 +6,9 @@ use super::*;
 
 const SNAPSHOT: &str = "src/mcp/tests/tools.json";
 
-/// All of `tools/list`; it stands in the context of each conversation.
+/// The most bytes of `tools/list`, which is in the context of each conversation.
 const MOST_OF_LIST: usize = 22_000;
-/// The result of one call, text and structure.
+/// The most bytes of one result, text and structure.
 const MOST_OF_RESULT: usize = 6_000;
 
 fn handshake(version: &str) -> Value {
@@ -26,7 +25,7 @@ fn handshake(version: &str) -> Value {
 }
 
 #[test]
-fn the_list_of_tools_is_the_one_that_was_looked_at() {
+fn list_of_tools_equals_the_snapshot() {
     let listed =
         server_with(&[("KROGER_RECENT_ADDS_HOURS", "1")]).ask("tools/list", json!({}))["result"]["tools"].clone();
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join(SNAPSHOT);
@@ -63,7 +62,7 @@ fn each_tool_has_a_title_a_description_hints_and_schemas_of_objects() {
 }
 
 #[test]
-fn the_list_and_each_result_keep_to_their_budgets() {
+fn list_and_results_stay_within_their_budgets() {
     let server = shop();
     let size = |value: &Value| value.to_string().len();
     let list = server.ask("tools/list", json!({}))["result"]["tools"].clone();
@@ -98,14 +97,14 @@ fn the_list_and_each_result_keep_to_their_budgets() {
 }
 
 #[test]
-fn each_revision_shakes_hands_or_needs_none() {
+fn each_revision_is_served_with_its_handshake_or_none() {
     let server = server();
 
     for version in ["2025-06-18", "2025-11-25"] {
         let hands = json_of(&server.post(&[], &handshake(version)));
         assert_eq!(hands["result"]["protocolVersion"], version);
         assert_eq!(hands["result"]["serverInfo"]["name"], "kroger-mcp");
-        assert!(hands["result"]["instructions"].as_str().unwrap().contains("Never invent one"));
+        assert!(hands["result"]["instructions"].as_str().unwrap().contains("Never invent a UPC"));
         let call = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": { "name": "token_status" } });
         let status = json_of(&server.post(&[("mcp-protocol-version", version)], &call));
         assert_eq!(status["result"]["structuredContent"]["status"], "not_signed_in");
@@ -116,14 +115,14 @@ fn each_revision_shakes_hands_or_needs_none() {
 }
 
 #[test]
-fn a_revision_that_is_not_known_gets_one_that_is() {
+fn unknown_revision_is_answered_with_a_known_one() {
     let hands = json_of(&server().post(&[], &handshake("2099-01-01")));
 
     assert_eq!(hands["result"]["protocolVersion"], "2025-11-25");
 }
 
 #[test]
-fn only_posts_are_answered_and_only_to_callers_that_may_call() {
+fn only_posts_of_allowed_callers_are_answered() {
     let server = server();
 
     for method in ["GET", "DELETE", "PUT"] {
@@ -142,7 +141,7 @@ fn only_posts_are_answered_and_only_to_callers_that_may_call() {
 }
 
 #[test]
-fn what_is_no_message_is_refused_as_json_rpc_refuses_it() {
+fn invalid_message_gets_a_json_rpc_error() {
     let server = server();
     let wrong = [
         ("{bad", -32700),
@@ -168,7 +167,7 @@ fn what_is_no_message_is_refused_as_json_rpc_refuses_it() {
 }
 
 #[test]
-fn parameters_of_another_form_are_refused_as_such() {
+fn parameters_of_the_wrong_type_are_refused() {
     let server = server();
     let wrong = [
         ("tools/call", json!({ "name": "token_status", "arguments": [] })),
@@ -188,7 +187,7 @@ fn parameters_of_another_form_are_refused_as_such() {
 }
 
 #[test]
-fn whoever_takes_anything_is_answered() {
+fn accept_of_any_type_is_answered() {
     let call = json!({ "jsonrpc": "2.0", "id": 1, "method": "tools/list" });
 
     let taken = server().post_text(&[("accept", "*/*"), ("mcp-protocol-version", "2025-11-25")], &call.to_string());
@@ -199,7 +198,7 @@ fn whoever_takes_anything_is_answered() {
 }
 
 #[test]
-fn a_tool_that_is_not_there_is_refused_with_those_that_are() {
+fn unknown_tool_is_refused_with_the_list_of_tools() {
     let refused = server().ask("tools/call", json!({ "name": "remove_from_cart" }));
 
     assert_eq!(refused["error"]["code"], -32602);
@@ -207,7 +206,7 @@ fn a_tool_that_is_not_there_is_refused_with_those_that_are() {
 }
 
 #[test]
-fn the_header_names_the_user_as_on_every_route() {
+fn header_names_the_user_of_an_mcp_call() {
     let server = signed_in();
     let call = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": { "name": "token_status" } });
     let old = ("mcp-protocol-version", "2025-11-25");
@@ -220,7 +219,7 @@ fn the_header_names_the_user_as_on_every_route() {
 }
 
 #[test]
-fn the_resources_are_listed_and_read() {
+fn resources_are_listed_and_read() {
     let server = shop();
     let listed = server.ask("resources/list", json!({}));
     let templates = server.ask("resources/templates/list", json!({}));
@@ -239,7 +238,7 @@ fn the_resources_are_listed_and_read() {
 }
 
 #[test]
-fn a_resource_that_is_not_there_is_not_found() {
+fn unknown_resource_is_not_found() {
     let server = shop();
     server.world.answer(404, "");
 
@@ -251,7 +250,7 @@ fn a_resource_that_is_not_there_is_not_found() {
 }
 
 #[test]
-fn the_prompts_are_listed_and_lead_through_the_tools() {
+fn prompts_are_listed_and_lead_through_the_tools() {
     let server = server();
     let listed = server.ask("prompts/list", json!({}));
     let names: Vec<&str> =

@@ -25,7 +25,7 @@ fn view_recent_adds_shows_what_was_added_and_forget_recent_adds_wipes_it() {
 }
 
 #[test]
-fn without_the_setting_there_is_no_such_tool_and_nothing_is_kept() {
+fn without_the_setting_the_log_and_its_tools_do_not_exist() {
     let server = signed_in();
     server.world.answer(204, "");
     server.call("add_to_cart", &json!({ "items": [{ "upc": UPC }] })).value();
@@ -40,7 +40,7 @@ fn without_the_setting_there_is_no_such_tool_and_nothing_is_kept() {
 }
 
 #[test]
-fn the_tools_of_the_log_come_last_so_that_the_others_keep_their_places() {
+fn tools_of_the_log_are_listed_last() {
     let names = |server: &Server| -> Vec<String> {
         let listed = server.ask("tools/list", json!({}));
         let tools = listed["result"]["tools"].as_array().unwrap();

@@ -1,4 +1,4 @@
-//! The tools that look at stores.
+//! The tools that find stores.
 
 use super::*;
 
@@ -33,7 +33,7 @@ fn find_stores_takes_a_zip_code_as_a_number_and_a_place_in_degrees() {
 }
 
 #[test]
-fn find_stores_refuses_what_is_no_place() {
+fn find_stores_refuses_invalid_places() {
     let server = shop();
     let wrong = [
         (json!({ "zip_code": "Maineville" }), "a zip code of 5 digits"),
@@ -52,7 +52,7 @@ fn find_stores_refuses_what_is_no_place() {
 }
 
 #[test]
-fn a_zip_code_that_lost_its_zero_is_told_and_no_radius_beyond_the_largest_is_suggested() {
+fn lost_zeros_of_a_zip_code_are_restored_and_noted() {
     let server = shop();
     server.answer(&json!([]));
 
@@ -63,7 +63,7 @@ fn a_zip_code_that_lost_its_zero_is_told_and_no_radius_beyond_the_largest_is_sug
 }
 
 #[test]
-fn get_store_shows_hours_with_days_alike_together() {
+fn get_store_groups_days_with_equal_hours() {
     let server = shop();
     server.answer(&location());
 
@@ -74,7 +74,7 @@ fn get_store_shows_hours_with_days_alike_together() {
 }
 
 #[test]
-fn set_preferred_store_counts_for_later_searches() {
+fn later_searches_use_the_preferred_store() {
     let server = server();
     server.world.answer(200, r#"{"access_token":"canary-app","expires_in":1800}"#);
     server.answer(&location());
@@ -87,7 +87,7 @@ fn set_preferred_store_counts_for_later_searches() {
 }
 
 #[test]
-fn a_store_that_kroger_does_not_have_is_not_chosen() {
+fn unknown_store_is_not_chosen() {
     let server = shop();
     server.world.answer(404, "");
 
@@ -99,7 +99,7 @@ fn a_store_that_kroger_does_not_have_is_not_chosen() {
 }
 
 #[test]
-fn a_zip_code_in_place_of_a_store_is_answered_with_the_stores_near_it() {
+fn zip_code_in_place_of_a_store_is_answered_with_stores_near_it() {
     let server = shop();
     server.answer(&json!([location()]));
 
@@ -107,11 +107,11 @@ fn a_zip_code_in_place_of_a_store_is_answered_with_the_stores_near_it() {
 
     assert_eq!(refused.error(), "invalid_argument");
     assert!(refused.text().contains("- 01400376 Kroger Landen"), "{}", refused.text());
-    assert!(refused.text().contains("Next: Ask the user which store is meant"), "{}", refused.text());
+    assert!(refused.text().contains("Next: Ask the user which is meant"), "{}", refused.text());
 }
 
 #[test]
-fn chains_and_departments_are_listed_by_what_find_stores_takes() {
+fn chains_and_departments_are_listed_as_find_stores_takes_them() {
     let server = shop();
     server.answer(&json!([{ "name": "KING SOOPERS" }, { "name": "KROGER" }]));
     let chains = server.call("list_chains", &json!({}));

@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use http::{Request, Response, Uri, header};
 use http_body_util::Full;
-use kroger_core::kroger::http_date;
+use kroger_core::kroger::retry_after::http_date;
 use tokio::time::timeout;
 use url::Url;
 use wasmtime_wasi_http::Error;

@@ -1,19 +1,20 @@
-//! What to say where nothing of a brand is found: Kroger compares brands letter
-//! by letter, so a brand in another case is none.
+//! Suggests other brands if a search finds nothing of the wanted one. Kroger
+//! compares upper and lower case, so `kroger` finds nothing.
 
 use crate::Context;
 use crate::catalog::location::LocationId;
-use crate::catalog::page::{Filter, Term};
+use crate::catalog::page_request::{Filter, MOST_PRODUCTS, PageRequest, Selection, Term};
 use crate::catalog::product::Product;
-use crate::catalog::product_page;
-use crate::catalog::search::{MOST_PRODUCTS, PageRequest, ProductQuery, page};
+use crate::catalog::products::product_page;
+use crate::catalog::search::query::{ProductQuery, selection};
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
 const MOST_NAMED: usize = 8;
 
-/// The brands that are found without `brand`, for one call to Kroger: of the first
-/// term, or by the brand's own words. Empty, too, where Kroger does not answer.
+/// Finds the brands of products that match without `brand`, by one call to
+/// Kroger: for the first term that is one, else for the brand's own words. Empty
+/// if Kroger does not answer.
 pub(super) fn others(
     cx: Context<'_>,
     user: &UserId,
@@ -24,7 +25,8 @@ pub(super) fn others(
     let mut words = query.terms.iter().map(String::as_str).chain([brand]);
     let Some((term, _)) = words.find_map(|text| Term::parse(text).ok()) else { return Vec::new() };
     let filter = Filter::Term { term, brand: None };
-    let request = PageRequest { filter, limit: MOST_PRODUCTS, start: 0, ..page(query, location) };
+    let selection = Selection { limit: MOST_PRODUCTS, start: 0, ..selection(query, location) };
+    let request = PageRequest { filter, selection };
     let Ok(found) = product_page(cx, user, &request, Purpose::Browse) else { return Vec::new() };
     let mut brands = Vec::new();
     for brand in found.data.iter().filter_map(|value| Product::read(value)?.brand) {
@@ -32,7 +34,7 @@ pub(super) fn others(
             brands.push(brand);
         }
     }
-    // The same in other letters is most likely the one.
+    // The same name in another case was most likely meant.
     brands.sort_by_key(|other| !other.eq_ignore_ascii_case(brand));
     brands.truncate(MOST_NAMED);
     brands

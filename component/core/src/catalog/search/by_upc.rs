@@ -1,22 +1,25 @@
-//! The part of a search that names its products by UPC. Kroger looks at no
-//! filter then, so all of them are applied here.
+//! The part of a search that names its products by UPC. Kroger ignores all filters
+//! then, so this module applies them.
 
 use crate::Context;
 use crate::catalog::location::LocationId;
 use crate::catalog::lookup::{self, Lookup};
-use crate::catalog::page::MOST_PRODUCTS;
+use crate::catalog::page_request::Fulfillment;
+use crate::catalog::page_request::MOST_PRODUCTS;
 use crate::catalog::product::Product;
-use crate::catalog::search::{Found, Fulfillment, ProductQuery, StockWanted, sort};
+use crate::catalog::search::found::Found;
+use crate::catalog::search::query::{ProductQuery, StockWanted};
+use crate::catalog::search::sort::sort;
 use crate::failure::Failure;
-use crate::item::Upc;
+use crate::item::{MistakenBarcode, Upc};
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
-/// The most calls for products by themselves, where the list does not tell what
-/// the store has.
+/// The most calls for single products, if the list tells nothing about the
+/// location.
 const MOST_ALONE: usize = 10;
 
-/// Different UPCs, and what was corrected in them.
+/// The UPCs of a search, each once, with a note for each correction.
 pub(super) struct ByUpc {
     upcs: Vec<Upc>,
     notes: Vec<String>,
@@ -56,8 +59,8 @@ impl ByUpc {
         let missing = lookup::missing(&upcs, &products);
         notes.extend(missing.iter().map(|upc| unknown(upc, location)));
         let mistaken = lookup::mistaken_barcodes(cx, user, &missing);
-        notes.extend(mistaken.iter().map(lookup::Mistaken::question));
-        let untold = products.iter().filter(|product| !product.knows_store()).count();
+        notes.extend(mistaken.iter().map(MistakenBarcode::question));
+        let untold = products.iter().filter(|product| !product.knows_location()).count();
         if location.is_some() && untold > 0 {
             notes.push(format!("Price and stock of {untold} are not told in a list: get_product tells them."));
         }
@@ -85,9 +88,10 @@ fn leave_out(products: &mut Vec<Product>, is_wanted: impl Fn(&Product) -> bool) 
     left_out
 }
 
-/// What is not said speaks against nothing.
+/// Whether the product passes the filters of `query`. A field that Kroger leaves
+/// out passes.
 fn is_wanted(product: &Product, query: &ProductQuery) -> bool {
-    let is_in_stock = query.stock == StockWanted::Any || !product.knows_store() || product.is_in_stock();
+    let is_in_stock = query.stock == StockWanted::Any || !product.knows_location() || product.is_in_stock();
     let is_brought = query.fulfillment.iter().all(|way| offers(product, *way) != Some(false));
     let is_of_brand = query.brand.as_deref().is_none_or(|brands| is_one_of(product.brand.as_deref(), brands));
     is_in_stock && is_brought && is_of_brand
@@ -102,7 +106,7 @@ fn offers(product: &Product, way: Fulfillment) -> Option<bool> {
     }
 }
 
-/// `brands` are separated by `|`, and here in any case.
+/// Compares without case, unlike Kroger. `brands` are separated by `|`.
 fn is_one_of(brand: Option<&str>, brands: &str) -> bool {
     brand.is_none_or(|brand| brands.split('|').any(|wanted| wanted.trim().eq_ignore_ascii_case(brand)))
 }

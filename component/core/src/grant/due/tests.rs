@@ -8,14 +8,14 @@ use crate::ports::Ports as _;
 use crate::secret::Secret;
 use crate::service::maintenance;
 use crate::settings::Settings;
-use crate::testing::World;
+use crate::testing::TestWorld;
 
 const DUE: usize = 10;
 
 /// A world with `users` signed in, of whom ten are due now and the others in
 /// half an hour.
-fn world_of(users: usize, settings: &Settings) -> World {
-    let world = World::new();
+fn world_of(users: usize, settings: &Settings) -> TestWorld {
+    let world = TestWorld::new();
     let cx = Context { settings, ports: &world };
     sign_in(cx, 0..DUE);
     world.advance(Duration::from_secs(1_750));
@@ -42,7 +42,7 @@ fn sign_in(cx: Context<'_>, numbers: std::ops::Range<usize>) {
     }
 }
 
-fn operations<T>(world: &World, deed: impl FnOnce() -> T) -> (T, u64) {
+fn operations<T>(world: &TestWorld, deed: impl FnOnce() -> T) -> (T, u64) {
     let before = world.operations();
     let done = deed();
     (done, world.operations() - before)
@@ -83,7 +83,7 @@ fn each_user_more_who_is_due_costs_one_read_more_to_find() {
 #[test]
 fn a_leap_of_decades_costs_no_more_than_two_days_and_hides_nobody() {
     let settings = Settings::from_variables([]).unwrap();
-    let world = World::new();
+    let world = TestWorld::new();
     let cx = Context { settings: &settings, ports: &world };
     sign_in(cx, 0..DUE);
     maintenance::tidy(cx).unwrap();
@@ -101,7 +101,7 @@ fn a_leap_of_decades_costs_no_more_than_two_days_and_hides_nobody() {
 #[test]
 fn who_is_still_due_after_days_keeps_their_entry() {
     let settings = Settings::from_variables([]).unwrap();
-    let world = World::new();
+    let world = TestWorld::new();
     let cx = Context { settings: &settings, ports: &world };
     sign_in(cx, 0..DUE);
     maintenance::tidy(cx).unwrap();
@@ -119,7 +119,7 @@ fn who_is_still_due_after_days_keeps_their_entry() {
 #[test]
 fn a_record_that_cannot_be_read_keeps_nobody_else_from_being_kept() {
     let settings = Settings::from_variables([]).unwrap();
-    let world = World::new();
+    let world = TestWorld::new();
     let cx = Context { settings: &settings, ports: &world };
     sign_in(cx, 0..DUE);
     let broken = UserId::parse("user-0").unwrap().key();
@@ -132,5 +132,5 @@ fn a_record_that_cannot_be_read_keeps_nobody_else_from_being_kept() {
 
     assert!(maintenance::is_running(cx).unwrap());
     assert!(!world.stored(Bucket::Store).contains_key("due.1.1"), "nothing is swept");
-    assert_eq!(crate::grant::tokens::all(cx, 100).unwrap().len(), DUE - 1);
+    assert_eq!(crate::grant::status::all(cx, 100).unwrap().len(), DUE - 1);
 }

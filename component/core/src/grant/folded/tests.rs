@@ -1,19 +1,21 @@
-//! That an outage leaves little behind, however long it is.
+//! An outage of any length leaves few keys behind.
 
 use std::sync::Arc;
 
 use super::*;
+use crate::grant::records;
 use crate::ports::{Ports as _, SendError};
 use crate::secret::Secret;
 use crate::service::maintenance::{self, RefreshOutcome};
 use crate::settings::Settings;
-use crate::sign_in::authorization;
-use crate::testing::World;
+use crate::sign_in::{authorization, exchange};
+use crate::store::claim::TryRecords as _;
+use crate::testing::TestWorld;
 use crate::user::UserId;
 
 /// A signed-in user, and how many operations a look at the grant costs.
 struct App {
-    world: Arc<World>,
+    world: Arc<TestWorld>,
     settings: Settings,
     user: UserId,
 }
@@ -23,10 +25,10 @@ impl App {
         let variables = [("KROGER_CLIENT_ID", "app"), ("KROGER_CLIENT_SECRET", "secret")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let settings = Settings::from_variables(variables).unwrap();
-        let app = Self { world: Arc::new(World::new()), settings, user: UserId::parse("alice").unwrap() };
+        let app = Self { world: Arc::new(TestWorld::new()), settings, user: UserId::parse("alice").unwrap() };
         let link = authorization::authorize(app.cx(), &app.user, None).unwrap();
         app.world.answer_with_tokens("A1", "R1");
-        authorization::complete(app.cx(), &Secret::new("code"), &link.state).unwrap();
+        exchange::complete(app.cx(), &Secret::new("code"), &link.state).unwrap();
         app
     }
 
@@ -77,7 +79,7 @@ fn after_two_days_without_kroger_a_look_costs_little_and_the_first_answer_refres
 }
 
 #[test]
-fn that_a_folded_try_may_have_spent_the_token_is_told_with_the_refusal() {
+fn a_refusal_tells_that_a_folded_try_may_have_spent_the_token() {
     let app = App::new();
     app.outage(12, SendError::Unknown);
     app.world.advance(Duration::from_secs(300));
@@ -90,24 +92,24 @@ fn that_a_folded_try_may_have_spent_the_token_is_told_with_the_refusal() {
     assert_eq!(step, crate::grant::attempts::Step::Refused { probably_spent: true });
 }
 
-/// It looked when the try was not claimed yet, and claims when its counter is deleted.
+/// The caller looks before the try is claimed, and claims it after its counter is deleted.
 #[test]
-fn who_wins_a_claim_below_a_fold_sends_nothing_under_it() {
+fn a_claim_below_a_fold_sends_nothing() {
     let app = App::new();
     app.outage(12, SendError::NotSent);
     let grant = records::current(app.cx(), &app.user.key()).unwrap().grant().unwrap();
     let newest = records::tries(app.cx(), &grant).unwrap().last().unwrap().number;
-    let claim = records::claim_key(&app.user.key(), grant.ticket, newest + 1);
+    let claim = TriesAt { user: &app.user.key(), parent: grant.ticket }.claim_key(newest + 1);
     app.world.advance(Duration::from_secs(300));
     app.world.answer_with_tokens("A2", "R2");
-    let fold = records::encode(&Fold { schema_version: SCHEMA_VERSION, ..Fold::default() });
-    let key = key(&app.user.key(), grant.ticket, block_of(newest + 1));
+    let fold = codec::encode(&Fold::default());
+    let key = fold_key(&app.user.key(), grant.ticket, block_of(newest + 1));
 
     let world = Arc::clone(&app.world);
     app.world.interrupt_after_raising(claim, move || world.set(Bucket::Store, &key, &fold).unwrap());
     let refreshed = maintenance::refresh_user(app.cx(), &app.user);
 
-    let intent = records::intent_key(&app.user.key(), grant.ticket, newest + 1);
+    let intent = TriesAt { user: &app.user.key(), parent: grant.ticket }.intent_key(newest + 1);
     assert!(!app.world.stored(Bucket::Store).contains_key(&intent));
     assert_eq!(refreshed, Ok(RefreshOutcome::Refreshed), "under the next claim above the fold");
 }
@@ -116,7 +118,6 @@ fn who_wins_a_claim_below_a_fold_sends_nothing_under_it() {
 fn runs_of_dead_steps_are_kept_as_runs() {
     let concluded = |number, step| Try {
         intent: Some(crate::grant::attempts::Intent {
-            schema_version: 1,
             ticket: Ticket { step, ..Ticket::default() },
             lease_until: Timestamp::default(),
         }),
@@ -129,13 +130,12 @@ fn runs_of_dead_steps_are_kept_as_runs() {
 }
 
 #[test]
-fn a_fold_remembers_what_may_have_spent_the_token_and_buries_nothing_that_may_still_come() {
+fn a_fold_remembers_a_spent_token_and_keeps_open_tickets() {
     let intent = |step| crate::grant::attempts::Intent {
-        schema_version: 1,
         ticket: Ticket { step, ..Ticket::default() },
         lease_until: Timestamp::default(),
     };
-    let vanished = Try { number: 1, intent: Some(intent(5)), attempt: None };
+    let vanished = Try { number: 1, intent: Some(intent(5)), conclusion: None };
     let lost = Try { intent: Some(intent(6)), ..Fold { may_have_spent: true, ..Fold::default() }.as_try(2) };
     let not_sent = Try { intent: Some(intent(7)), ..Fold::default().as_try(3) };
 

@@ -1,167 +1,161 @@
 //! One try at refreshing, by the one caller that owns it: from the claim to the
-//! pair that is saved, or the outcome that is stored.
+//! pair that is saved, or the failure that is stored.
+//!
+//! An owner sends its token once at most, and uses no pair that it has not saved.
 
 use std::time::Duration;
 
-use crate::grant::attempts::{self, Attempt, CLAIM_LIFE, Intent, LEASE, Outcome};
-use crate::grant::lineage::{self, Grant, Record, SCHEMA_VERSION, Ticket, Tokens};
-use crate::grant::refresh::{LONGEST_POLL, SAVE_TIME, Trouble, random};
+use crate::Context;
+use crate::backoff;
+use crate::client::Client;
+use crate::grant::attempts::{Attempt, AttemptOutcome, Intent};
+use crate::grant::lineage::{Grant, Record, Tokens};
+use crate::grant::records::{self, SAVE_TIME};
 use crate::grant::success_rate::{self, Lifetime};
-use crate::grant::{folded, outside_pair, records};
+use crate::grant::tries::TriesAt;
+use crate::grant::trouble::Trouble;
+use crate::grant::{folded, refreshed};
 use crate::kroger::token_response::{TokenResponse, Verdict, verdict};
-use crate::ports::{Bucket, Event, SendError, Timestamp};
-use crate::service::maintenance;
-use crate::settings::Client;
+use crate::kroger::wire;
+use crate::ports::{Event, SendError, StoreError};
 use crate::stopwatch::Stopwatch;
+use crate::store::claim::{self, Deed, LEASE, Withdrawal};
+use crate::store::ticket::Ticket;
 use crate::upstream::busy;
 use crate::user::UserKey;
-use crate::{Context, kroger};
 
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// An operator must correct the settings: the pause until the next try.
+const OPERATORS_PAUSE: Duration = Duration::from_secs(30);
+/// When to come again for a new pair whose access token expired while it was saved.
+const AT_ONCE: Duration = Duration::from_millis(250);
 
 /// The one caller that may send this try's request, once.
 pub(super) struct Owner<'a> {
-    pub(super) cx: Context<'a>,
-    pub(super) user: &'a UserKey,
-    pub(super) client: &'a Client,
-    pub(super) grant: &'a Grant,
-    pub(super) number: u64,
-    pub(super) why: &'static str,
-    /// Both taken before the claim, so that they never flatter.
-    pub(super) claimed_at: Duration,
-    pub(super) claimed_at_wall: Timestamp,
+    cx: Context<'a>,
+    tries: TriesAt<'a>,
+    client: &'a Client,
+    grant: &'a Grant,
+    number: u64,
+    why: &'static str,
 }
 
-impl Owner<'_> {
-    /// Sends the refresh token once and keeps what comes of it. None: nothing was
-    /// sent, or it failed; look again.
-    pub(super) fn refresh(&self, deadline: Duration) -> Result<Option<Grant>, Trouble> {
-        let Some(ticket) = self.prepare()? else { return Ok(None) };
+impl<'a> Deed for Owner<'a> {
+    type Records = TriesAt<'a>;
+
+    fn records(&self) -> &TriesAt<'a> {
+        &self.tries
+    }
+
+    /// The intent, with the ticket for the child. None: the token must not be sent.
+    ///
+    /// The ticket is taken before the second look. What descends from a sibling that
+    /// is stored after that look has a newer ticket. So a late child of ours never
+    /// outranks it.
+    fn intent(&self, number: u64) -> Result<Option<Intent>, StoreError> {
+        let TriesAt { user, parent } = self.tries;
+        if folded::covers(self.cx, user, parent, number)? {
+            return Ok(None);
+        }
+        let ticket = records::take_ticket(self.cx, user, parent.root)?;
+        if !records::is_current(self.cx, self.grant)? {
+            return Ok(None);
+        }
+        // No token is spent while its own record could be lost with the host.
+        records::settle(self.cx, user, parent)?;
+        let lease_until = self.cx.ports.wall_now() + LEASE;
+        Ok(Some(Intent { ticket, lease_until }))
+    }
+
+    fn withdraw(&self, number: u64, why: Withdrawal) {
+        let pause = match why {
+            Withdrawal::StoreFailed | Withdrawal::NotAlone => Duration::ZERO,
+            // A pause, because a store that is slow would not do better at once.
+            Withdrawal::TooLate => backoff::pause(self.cx, number, None),
+        };
+        self.record(AttemptOutcome::NotSent, pause);
+    }
+}
+
+impl<'a> Owner<'a> {
+    pub(super) fn new(
+        cx: Context<'a>,
+        user: &'a UserKey,
+        client: &'a Client,
+        grant: &'a Grant,
+        number: u64,
+        why: &'static str,
+    ) -> Self {
+        let tries = TriesAt { user, parent: grant.ticket };
+        Self { cx, tries, client, grant, number, why }
+    }
+
+    /// Sends the refresh token once and keeps the new pair under `ticket`. None: the
+    /// try failed; look again.
+    pub(super) fn send_once(&self, ticket: Ticket, deadline: Duration) -> Result<Option<Grant>, Trouble> {
         let refresh_token = self.grant.tokens.refresh_token.as_ref().ok_or(Trouble::NoRefreshToken)?;
-        let request = kroger::refresh_request(&self.cx.settings.token_path, self.client, refresh_token);
+        let request = wire::refresh_request(&self.cx.settings.token_path, self.client, refresh_token);
         let stopwatch = Stopwatch::start(self.cx);
         let answer = self.cx.ports.send(&request, SEND_TIMEOUT);
         let verdict = answer.map(|response| verdict(&response, self.cx.ports.wall_now()));
-        self.conclude(ticket, verdict, &stopwatch, deadline)
-    }
-
-    /// Everything between the claim and the send. Answers the ticket for the
-    /// child; none where the send must not happen and the caller looks again.
-    ///
-    /// The ticket is taken before the second look: what descends from a sibling
-    /// that lands after that look has a newer ticket, so a late child of ours
-    /// never outranks it.
-    fn prepare(&self) -> Result<Option<Ticket>, Trouble> {
-        if folded::covers(self.cx, self.user, self.grant.ticket, self.number)? {
-            return Ok(None);
-        }
-        let ticket = records::take_ticket(self.cx, self.user, self.grant.ticket.root)?;
-        let is_current = records::current(self.cx, self.user)?.grant().is_some_and(|now| now.is_same(self.grant));
-        if !is_current {
-            return Ok(None);
-        }
-        // No token is spent whose own record could be lost with the host.
-        records::settle(self.cx, self.user, self.grant.ticket)?;
-        let intent = Intent { schema_version: SCHEMA_VERSION, ticket, lease_until: self.cx.ports.wall_now() + LEASE };
-        self.store_intent(&intent)?;
-        if self.is_too_late() {
-            // Not at once again: a store that is slow would never do better.
-            self.record(Outcome::NotSent, attempts::pause(self.number, None, random(self.cx)));
-            return Ok(None);
-        }
-        Ok(Some(ticket))
-    }
-
-    /// Durable, and really there: a store that forgets would let the next
-    /// caller spend the token again.
-    fn store_intent(&self, intent: &Intent) -> Result<(), Trouble> {
-        let key = records::intent_key(self.user, self.grant.ticket, self.number);
-        let value = records::encode(intent);
-        if self.cx.ports.set(Bucket::Store, &key, &value).is_err() {
-            self.record(Outcome::NotSent, Duration::ZERO);
-            return Err(Trouble::Store);
-        }
-        match self.cx.ports.read_back(&key) {
-            Ok(Some(stored)) if stored == value => Ok(()),
-            Ok(_) => Err(Trouble::StoreForgets),
-            Err(_) => {
-                self.record(Outcome::NotSent, Duration::ZERO);
-                Err(Trouble::Store)
-            }
-        }
-    }
-
-    /// A process that was stopped, or whose clock was set, since the claim.
-    fn is_too_late(&self) -> bool {
-        let now = self.cx.ports.wall_now();
-        let is_in_time = self.cx.ports.monotonic_now() < self.claimed_at + CLAIM_LIFE
-            && now >= self.claimed_at_wall
-            && now < self.claimed_at_wall + CLAIM_LIFE;
-        !is_in_time
-    }
-
-    fn conclude(
-        &self,
-        ticket: Ticket,
-        answer: Result<Verdict, SendError>,
-        stopwatch: &Stopwatch,
-        deadline: Duration,
-    ) -> Result<Option<Grant>, Trouble> {
         let took = stopwatch.elapsed(self.cx);
-        let (outcome, asked_for) = match answer {
+        let (outcome, asked_for) = match verdict {
             Ok(Verdict::Granted(response)) => {
-                // Nothing stands between the answer and the save, a full log neither.
-                let kept = self.keep(ticket, response, stopwatch, deadline);
+                // Nothing stands between the answer and the save, not even the log.
+                let kept = self.keep(ticket, response, &stopwatch, deadline);
                 self.log(if kept == Err(Trouble::Lost) { "unsaved" } else { "refreshed" }, took, ticket);
                 return kept.map(Some);
             }
-            Ok(Verdict::Refused) => (Outcome::Refused, None),
-            Ok(Verdict::ClientRefused) => (Outcome::ClientRefused, Some(Duration::from_secs(30))),
-            Ok(Verdict::RequestRefused(_)) => (Outcome::RequestRefused, Some(Duration::from_secs(30))),
-            Ok(Verdict::Busy { retry_after }) => (Outcome::Busy, retry_after),
-            Ok(Verdict::Failed { retry_after }) => (Outcome::Failed, retry_after),
-            Ok(Verdict::Unintelligible) | Err(SendError::Unknown) => (Outcome::Unknown, None),
-            Err(SendError::NotSent) => (Outcome::NotSent, None),
+            Ok(Verdict::Refused) => (AttemptOutcome::Refused, None),
+            Ok(Verdict::ClientRefused) => (AttemptOutcome::ClientRefused, Some(OPERATORS_PAUSE)),
+            Ok(Verdict::RequestRefused(_)) => (AttemptOutcome::RequestRefused, Some(OPERATORS_PAUSE)),
+            Ok(Verdict::Busy { retry_after }) => (AttemptOutcome::Busy, retry_after),
+            Ok(Verdict::Failed { retry_after }) => (AttemptOutcome::Failed, retry_after),
+            Ok(Verdict::Unintelligible) | Err(SendError::Unknown) => (AttemptOutcome::Unknown, None),
+            Err(SendError::NotSent) => (AttemptOutcome::NotSent, None),
         };
         self.log(outcome.as_str(), took, ticket);
-        self.record(outcome, self.pause(outcome, asked_for));
-        if outcome == Outcome::Busy {
-            busy::note(self.cx, asked_for);
-        }
-        if outcome == Outcome::Refused {
-            success_rate::count(self.cx, Lifetime::Lost);
-        }
+        self.fail(outcome, asked_for);
         Ok(None)
     }
 
-    /// The pause until the next try. While the access token lives it is at most a
-    /// quarter of what is left: pauses that double, and what a server in trouble
-    /// guesses, must not outgrow the window. A 429 is no guess.
-    fn pause(&self, outcome: Outcome, asked_for: Option<Duration>) -> Duration {
+    /// Stores how the try failed, and tells the others what it means for them.
+    fn fail(&self, outcome: AttemptOutcome, asked_for: Option<Duration>) {
+        self.record(outcome, self.pause(outcome, asked_for));
+        if outcome == AttemptOutcome::Busy {
+            busy::note(self.cx, asked_for);
+        }
+        if outcome == AttemptOutcome::Refused {
+            success_rate::count(self.cx, Lifetime::Lost);
+        }
+    }
+
+    /// The pause until the next try. While the access token lives, the pause is at
+    /// most a quarter of the time that is left: doubled pauses and the guesses of a
+    /// server in trouble must not outgrow the window. A 429 is no guess.
+    fn pause(&self, outcome: AttemptOutcome, asked_for: Option<Duration>) -> Duration {
         const SHORTEST_BOUND: Duration = Duration::from_millis(500);
 
-        let pause = attempts::pause(self.number, asked_for, random(self.cx));
+        let pause = backoff::pause(self.cx, self.number, asked_for);
         let left = self.grant.tokens.expires_at.since(self.cx.ports.wall_now());
-        let is_bounded = !left.is_zero() && (asked_for.is_none() || outcome == Outcome::Failed);
+        let is_bounded = !left.is_zero() && (asked_for.is_none() || outcome == AttemptOutcome::Failed);
         if is_bounded { pause.min((left / 4).max(SHORTEST_BOUND)) } else { pause }
     }
 
-    /// Stores the outcome. Where that fails the intent's lease runs out instead.
-    fn record(&self, outcome: Outcome, pause: Duration) {
-        let now = self.cx.ports.wall_now();
+    /// Stores the outcome. If that fails, the intent's lease runs out instead.
+    fn record(&self, outcome: AttemptOutcome, pause: Duration) {
+        let at = self.cx.ports.wall_now();
         let attempt = Attempt {
-            schema_version: SCHEMA_VERSION,
             outcome,
-            at: now,
-            not_before: now + pause,
+            at,
+            not_before: at + pause,
             token: self.grant.fingerprint(),
             client: self.cx.settings.credentials(),
         };
-        let key = records::attempt_key(self.user, self.grant.ticket, self.number);
-        if self.cx.ports.set(Bucket::Store, &key, &records::encode(&attempt)).is_err() {
+        if claim::conclude(self.cx, &self.tries, self.number, &attempt).is_err() {
             self.cx.ports.log(&Event::StoreTrouble { doing: "recording the outcome of a refresh" });
         }
-        folded::fold(self.cx, self.user, self.grant.ticket, self.number);
+        folded::fold(self.cx, self.tries.user, self.tries.parent, self.number);
     }
 
     /// Saves the new pair before anyone uses it.
@@ -174,15 +168,14 @@ impl Owner<'_> {
     ) -> Result<Grant, Trouble> {
         let record = Record::refreshed(self.grant, self.tokens(response, stopwatch));
         let deadline = deadline.max(self.cx.ports.monotonic_now() + SAVE_TIME);
-        records::keep(self.cx, self.user, ticket, &record, deadline).map_err(|_| Trouble::Lost)?;
-        let grant = lineage::current(vec![(ticket, record)]).grant().ok_or(Trouble::Lost)?;
-        outside_pair::export(self.cx, &grant);
-        maintenance::after_refresh(self.cx, self.user, self.grant, &grant);
+        records::keep(self.cx, self.tries.user, ticket, &record, deadline).map_err(|_| Trouble::Lost)?;
+        let grant = Grant::of(ticket, record).ok_or(Trouble::Lost)?;
+        refreshed::follow_up(self.cx, self.tries.user, self.grant, &grant);
         let now = self.cx.ports.wall_now();
         if now < grant.tokens.expires_at {
             return Ok(grant);
         }
-        Err(Trouble::Unavailable { tries: 1, until: now + LONGEST_POLL })
+        Err(Trouble::Unavailable { tries: 1, until: now + AT_ONCE })
     }
 
     fn tokens(&self, response: TokenResponse, stopwatch: &Stopwatch) -> Tokens {
@@ -196,13 +189,13 @@ impl Owner<'_> {
         }
     }
 
-    fn log(&self, outcome: &'static str, took: Duration, generation: Ticket) {
+    fn log(&self, outcome: &'static str, took: Duration, ticket: Ticket) {
         self.cx.ports.log(&Event::Refresh {
-            user: self.user.short(),
+            user: self.tries.user.short(),
             why: self.why,
             outcome,
             duration_ms: u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
-            generation: generation.step,
+            ticket: ticket.to_string(),
         });
     }
 }

@@ -1,23 +1,26 @@
-//! What the simulation does not judge: how long a refresh waits, and for whom.
+//! How long a refresh waits, and for whom: the simulation does not judge that.
 
+use crate::grant::tries::TriesAt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::failure::Failure;
+use crate::failure::{Failure, NextStep};
 use crate::grant::attempts::Intent;
-use crate::grant::lineage::{Record, SCHEMA_VERSION, Tokens};
+use crate::grant::lineage::{Record, Tokens};
 use crate::ports::{Bucket, Ports as _};
 use crate::secret::Secret;
 use crate::service::maintenance::{self, RefreshOutcome};
 use crate::settings::Settings;
-use crate::sign_in::authorization;
-use crate::testing::World;
+use crate::sign_in::{authorization, exchange, links, sign_out};
+use crate::store::claim::TryRecords as _;
+use crate::store::codec;
+use crate::testing::TestWorld;
 
 const HALF_AN_HOUR: Duration = Duration::from_secs(1_800);
 
 struct App {
-    world: Arc<World>,
+    world: Arc<TestWorld>,
     settings: Arc<Settings>,
 }
 
@@ -27,13 +30,13 @@ impl App {
         let variables = [("KROGER_CLIENT_ID", "app"), ("KROGER_CLIENT_SECRET", "secret")];
         let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
         let app = Self {
-            world: Arc::new(World::new().with_optional_buckets()),
+            world: Arc::new(TestWorld::new().with_optional_buckets()),
             settings: Arc::new(Settings::from_variables(variables).unwrap()),
         };
         for user in users {
             let link = authorization::authorize(app.cx(), &id(user), None).unwrap();
             app.world.answer_with_tokens("A1", &format!("{user}-R1"));
-            authorization::complete(app.cx(), &Secret::new("code"), &link.state).unwrap();
+            exchange::complete(app.cx(), &Secret::new("code"), &link.state).unwrap();
         }
         app
     }
@@ -180,7 +183,7 @@ fn a_429_for_one_user_does_not_keep_a_call_of_another_waiting() {
 }
 
 #[test]
-fn no_retry_after_holds_the_timer_back_for_longer_than_a_window() {
+fn a_retry_after_holds_the_timer_back_for_one_window_at_most() {
     let app = App::with(&["alice", "bob"]);
     app.world.advance(HALF_AN_HOUR);
     app.world.answer_later(429, Some("86400"));
@@ -196,7 +199,7 @@ fn no_retry_after_holds_the_timer_back_for_longer_than_a_window() {
 }
 
 #[test]
-fn no_retry_after_of_a_server_in_trouble_outlives_the_token() {
+fn a_failing_servers_retry_after_does_not_outlive_the_token() {
     let app = App::with(&["alice"]);
     app.world.advance(Duration::from_secs(1_800 - 240));
     app.world.answer_later(503, Some("3600"));
@@ -209,7 +212,7 @@ fn no_retry_after_of_a_server_in_trouble_outlives_the_token() {
 }
 
 #[test]
-fn no_retry_after_keeps_a_caller_of_an_expired_token_waiting_for_longer_than_five_minutes() {
+fn a_call_waits_five_minutes_at_most_for_a_retry_after() {
     let app = App::with(&["alice"]);
     app.world.advance(HALF_AN_HOUR);
     app.world.answer_later(503, Some("3600"));
@@ -222,7 +225,7 @@ fn no_retry_after_keeps_a_caller_of_an_expired_token_waiting_for_longer_than_fiv
 }
 
 #[test]
-fn a_call_does_not_wait_for_all_of_a_long_pause_and_the_timer_does() {
+fn the_timer_waits_for_all_of_a_long_pause_and_a_call_does_not() {
     let app = App::with(&["alice"]);
     app.world.advance(HALF_AN_HOUR);
     app.world.answer_later(503, Some("200"));
@@ -235,7 +238,7 @@ fn a_call_does_not_wait_for_all_of_a_long_pause_and_the_timer_does() {
 }
 
 #[test]
-fn a_call_that_made_no_try_tells_of_those_that_failed_before_it() {
+fn a_call_without_a_try_tells_of_the_tries_before_it() {
     let app = App::with(&["alice"]);
     app.world.advance(HALF_AN_HOUR);
     for _ in 0..3 {
@@ -251,12 +254,12 @@ fn a_call_that_made_no_try_tells_of_those_that_failed_before_it() {
     assert_eq!([tried(), tried()], [3, 3]);
 }
 
-// What follows are rules that another rule stands behind: the simulation does not
-// notice within fifty thousand seeds that they are broken.
+// Another rule stands behind each of the rules below: if one of them is broken, the
+// simulation does not notice within fifty thousand seeds.
 
-/// Whoever misses it looks once more before anything is sent.
+/// A reader that misses it looks once more before anything is sent.
 #[test]
-fn a_pair_that_is_saved_just_as_it_is_looked_for_is_found() {
+fn a_pair_that_is_saved_during_a_look_is_found() {
     let app = App::with(&["alice"]);
     let (key, record) = app.refreshed_and_waiting_to_be_saved("alice");
     let (world, saved) = (Arc::clone(&app.world), key.clone());
@@ -268,9 +271,9 @@ fn a_pair_that_is_saved_just_as_it_is_looked_for_is_found() {
     assert_eq!(app.current_step("alice"), 1);
 }
 
-/// The sweep finds later what has no hint and is overdue.
+/// The sweep finds an overdue pair without a hint later.
 #[test]
-fn a_pair_that_was_saved_late_is_listed_and_due_like_any_other() {
+fn a_pair_that_was_saved_late_is_listed_and_due() {
     let app = App::with(&["alice"]);
     let (key, _) = app.refreshed_and_waiting_to_be_saved("alice");
     for entry in app.world.stored(Bucket::Store).into_keys().filter(|key| key.starts_with("due.")) {
@@ -286,10 +289,10 @@ fn a_pair_that_was_saved_late_is_listed_and_due_like_any_other() {
     assert_eq!(maintenance::due(app.cx(), 10).unwrap(), [id("alice")]);
 }
 
-/// Nothing is sent where there seems to be no grant; the person would only be
-/// asked to sign in for nothing.
+/// Without this rule nothing is sent, because there seems to be no grant. The person
+/// would be asked to sign in for nothing.
 #[test]
-fn who_is_overtaken_by_two_refreshes_while_reading_starts_again() {
+fn a_reader_starts_again_after_two_refreshes_during_its_look() {
     let app = App::with(&["alice"]);
     app.refresh("alice");
     let first = records::grant_key(&id("alice").key(), app.current("alice").ticket);
@@ -303,18 +306,20 @@ fn who_is_overtaken_by_two_refreshes_while_reading_starts_again() {
     assert_eq!(app.current_step("alice"), 3);
 }
 
-/// A clock that is ahead takes a lease for over while its owner is still waiting
-/// for Kroger. What it brings is no worse than the pair from outside, though newer.
+/// By a clock that is ahead, a lease is over while its owner still waits for Kroger. The
+/// owner's child is no worse than the pair from outside.
 #[test]
-fn a_pair_from_outside_waits_a_lease_for_the_child_that_may_still_come() {
+fn a_pair_from_outside_waits_one_lease_for_a_child() {
     let default = "user_default";
     let app = App::with(&[default]);
     app.world.advance(HALF_AN_HOUR);
     let (user, parent) = (id(default).key(), app.current(default));
-    app.world.increment(&records::claim_key(&user, parent.ticket, 1), 1).unwrap();
+    app.world.increment(&TriesAt { user: &user, parent: parent.ticket }.claim_key(1), 1).unwrap();
     let child = Ticket { step: 1, ..parent.ticket };
-    let intent = Intent { schema_version: SCHEMA_VERSION, ticket: child, lease_until: app.world.wall_now() - LEASE };
-    app.world.set(Bucket::Store, &records::intent_key(&user, parent.ticket, 1), &records::encode(&intent)).unwrap();
+    let intent = Intent { ticket: child, lease_until: app.world.wall_now() - LEASE };
+    app.world
+        .set(Bucket::Store, &TriesAt { user: &user, parent: parent.ticket }.intent_key(1), &codec::encode(&intent))
+        .unwrap();
     let expires_at = (app.world.wall_now() + HALF_AN_HOUR).as_secs();
     let outside = format!(
         "KROGER_USER_ACCESS_TOKEN=outside-A\nKROGER_USER_REFRESH_TOKEN=outside-R\nKROGER_USER_TOKEN_EXPIRES_AT={expires_at}\n"
@@ -328,17 +333,19 @@ fn a_pair_from_outside_waits_a_lease_for_the_child_that_may_still_come() {
     assert!(took >= LEASE, "{took:?}");
 }
 
-/// It lands while the pair is looked at.
+/// The child lands during the look at the pair.
 #[test]
-fn no_pair_from_outside_takes_the_place_of_a_child_that_may_still_come() {
+fn a_late_child_comes_before_a_pair_from_outside() {
     let default = "user_default";
     let app = App::with(&[default]);
     app.world.advance(HALF_AN_HOUR);
     let (user, parent) = (id(default).key(), app.current(default));
     let child = Ticket { step: 1, ..parent.ticket };
-    app.world.increment(&records::claim_key(&user, parent.ticket, 1), 1).unwrap();
-    let intent = Intent { schema_version: SCHEMA_VERSION, ticket: child, lease_until: app.world.wall_now() - LEASE };
-    app.world.set(Bucket::Store, &records::intent_key(&user, parent.ticket, 1), &records::encode(&intent)).unwrap();
+    app.world.increment(&TriesAt { user: &user, parent: parent.ticket }.claim_key(1), 1).unwrap();
+    let intent = Intent { ticket: child, lease_until: app.world.wall_now() - LEASE };
+    app.world
+        .set(Bucket::Store, &TriesAt { user: &user, parent: parent.ticket }.intent_key(1), &codec::encode(&intent))
+        .unwrap();
     let expires_at = (app.world.wall_now() + HALF_AN_HOUR).as_secs();
     let outside = format!("KROGER_USER_REFRESH_TOKEN=outside-R\nKROGER_USER_TOKEN_EXPIRES_AT={expires_at}\n");
     app.world.set(Bucket::Env, "mirror", outside.as_bytes()).unwrap();
@@ -356,26 +363,26 @@ fn no_pair_from_outside_takes_the_place_of_a_child_that_may_still_come() {
     assert_eq!(given.ticket, child);
 }
 
-/// A sign-in that was begun before the deletion has all of its steps between two
-/// of the deletion's.
+/// A sign-in that began before the deletion takes all of its steps between two steps of
+/// the deletion.
 #[test]
-fn a_deletion_is_newer_than_whatever_came_while_it_was_written() {
+fn a_deletion_outranks_a_sign_in_that_lands_during_it() {
     let app = App::with(&["alice"]);
     let link = authorization::authorize(app.cx(), &id("alice"), None).unwrap();
     app.world.answer_with_tokens("A2", "alice-R2");
     let (world, settings) = (Arc::clone(&app.world), Arc::clone(&app.settings));
     app.world.interrupt_after_raising(records::roots_key(&id("alice").key()), move || {
         let cx = Context { settings: &settings, ports: &*world };
-        authorization::complete(cx, &Secret::new("code"), &link.state).unwrap();
+        exchange::complete(cx, &Secret::new("code"), &link.state).unwrap();
     });
 
-    crate::grant::tokens::forget(app.cx(), &id("alice")).unwrap();
+    sign_out::forget(app.cx(), &id("alice")).unwrap();
 
     let current = records::current(app.cx(), &id("alice").key()).unwrap();
     assert!(matches!(current, Current::Deleted { .. }), "{current:?}");
 }
 
-/// Another host would find it there and adopt it, and two would refresh one pair.
+/// Another host would find the pair there and adopt it, and both would refresh it.
 #[test]
 fn a_pair_that_waits_to_be_saved_is_not_mirrored() {
     let default = "user_default";
@@ -390,7 +397,7 @@ fn a_pair_that_waits_to_be_saved_is_not_mirrored() {
 }
 
 #[test]
-fn a_sign_in_is_sent_to_no_other_server_and_for_no_other_app_and_is_good_afterwards() {
+fn a_grant_of_another_app_or_server_is_never_sent() {
     for other in [("http://localhost:1", "app"), ("https://api.kroger.com", "another")] {
         let app = App::with(&["alice"]);
         let (server, client) = other;
@@ -408,17 +415,17 @@ fn a_sign_in_is_sent_to_no_other_server_and_for_no_other_app_and_is_good_afterwa
 
         assert_eq!(refused, Ok(RefreshOutcome::NothingToRefresh), "{other:?}");
         assert_eq!(used, Err(Trouble::OfAnotherApp(app.settings.app.clone())), "{other:?}");
-        assert!(begun.next_step.contains("KROGER_STORE"), "{begun:?}");
+        assert_eq!(begun.next, NextStep::UseItsSettings, "{other:?}");
         assert_eq!((app.world.sent().len(), app.world.stored(Bucket::Store)), (sent, stored), "{other:?}");
         app.world.answer_with_tokens("A2", "alice-R2");
         assert_eq!(app.keep("alice").0, Ok(RefreshOutcome::Refreshed), "{other:?}");
     }
 }
 
-/// Two processes were started with different pairs, and the one that was taken is
-/// spent; which of them says it lives longer tells nothing.
+/// Two processes were started with different pairs, and the adopted pair is spent. The
+/// expiry that each pair names tells nothing.
 #[test]
-fn when_a_pair_from_outside_is_dead_the_other_one_is_taken_though_it_expires_earlier() {
+fn a_dead_pair_from_outside_gives_way_to_the_other_one() {
     let default = "user_default";
     let app = App::with(&[default]);
     app.world.advance(HALF_AN_HOUR);
@@ -432,9 +439,9 @@ fn when_a_pair_from_outside_is_dead_the_other_one_is_taken_though_it_expires_ear
     assert_eq!(given.tokens.access_token.expose(), "A2");
 }
 
-/// By this clock it has most of an hour left, and nobody knows what it really has.
+/// By this clock the token lives for most of an hour, and nobody knows its real expiry.
 #[test]
-fn a_token_that_was_obtained_in_the_future_is_not_handed_out() {
+fn a_token_obtained_in_the_future_is_not_handed_out() {
     let app = App::with(&["alice"]);
     let later = app.current("alice");
     let at = app.world.wall_now() + HALF_AN_HOUR;
@@ -450,13 +457,13 @@ fn a_token_that_was_obtained_in_the_future_is_not_handed_out() {
 }
 
 #[test]
-fn a_link_is_not_shared_any_more_once_the_settings_that_it_was_made_with_are_corrected() {
+fn a_link_made_with_other_settings_is_not_shared() {
     let app = App::with(&[]);
     let variables = [("KROGER_CLIENT_ID", "misspelt"), ("KROGER_CLIENT_SECRET", "secret")];
     let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
     let settings = Settings::from_variables(variables).unwrap();
     let before = Context { settings: &settings, ports: &*app.world };
-    let link = |cx: Context<'_>| authorization::shared_link(cx, &id("alice"), &cx.settings.scope).unwrap();
+    let link = |cx: Context<'_>| links::shared_link(cx, &id("alice"), &cx.settings.scope).unwrap();
 
     let misspelt = link(before);
 
@@ -465,10 +472,10 @@ fn a_link_is_not_shared_any_more_once_the_settings_that_it_was_made_with_are_cor
     assert!(link(app.cx()).contains("client_id=app"));
 }
 
-/// Who looked before the child was stored, and at the mirror after it was written
-/// there, knows its token from nowhere.
+/// A caller looked at the store before the child was stored, and at the mirror after the
+/// child was written there. It does not know the child's token.
 #[test]
-fn a_child_that_is_found_in_the_mirror_before_it_is_found_in_the_store_is_no_strangers() {
+fn a_child_in_the_mirror_is_not_adopted_as_a_new_pair() {
     let default = "user_default";
     let app = App::with(&[default]);
     app.world.advance(HALF_AN_HOUR);

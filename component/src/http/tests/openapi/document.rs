@@ -1,5 +1,4 @@
-//! The form of the document: how an operation is put together, and all of them
-//! together with the schemas that they name.
+//! Builds operations, and puts them into one document with the schemas that they name.
 
 use std::collections::BTreeMap;
 
@@ -28,14 +27,14 @@ pub(super) fn operation(method: &'static str, path: &'static str, id: &str, tag:
 }
 
 impl Operation {
-    /// For an agent that chooses a tool: what it does, then what to know of it.
+    /// Sets the summary and the description, for an agent that chooses a tool.
     pub(super) fn says(mut self, summary: &str, description: &str) -> Self {
         self.object["summary"] = summary.into();
         self.object["description"] = description.into();
         self
     }
 
-    /// `place`: `query`, `header` or `path`; only what is in the path is needed.
+    /// Adds a parameter. `place` is `query`, `header` or `path`. Only those of the path are required.
     pub(super) fn parameter(mut self, place: &str, name: &str, description: &str, schema: Value) -> Self {
         let required = place == "path";
         let mut parameter = json!({ "name": name, "in": place, "required": required, "description": description });
@@ -45,7 +44,7 @@ impl Operation {
         self
     }
 
-    /// The last parameter is needed.
+    /// Makes the last parameter required.
     pub(super) fn required(mut self) -> Self {
         let last = self.object["parameters"].as_array_mut().unwrap().last_mut().unwrap();
         last["required"] = true.into();
@@ -60,13 +59,13 @@ impl Operation {
         self
     }
 
-    /// The call is made without the body, too.
+    /// Makes the body optional.
     pub(super) fn with_optional_body(mut self) -> Self {
         self.object["requestBody"]["required"] = false.into();
         self
     }
 
-    /// 200 with a `T` as JSON, such as `example`.
+    /// Answers 200 with a `T` as JSON, such as `example`.
     pub(super) fn answers<T: ToSchema + PartialSchema>(mut self, description: &str, example: Value) -> Self {
         let name = T::name().into_owned();
         let mut content = json!({ "schema": reference("schemas", &name) });
@@ -76,7 +75,7 @@ impl Operation {
         self.responds(200, description, JSON, content)
     }
 
-    /// `status` with a body of `content_type` that `content` describes.
+    /// Answers `status` with a body of `content_type` that `content` describes.
     pub(super) fn responds(mut self, status: u16, description: &str, content_type: &str, content: Value) -> Self {
         let response = &mut self.object["responses"][status.to_string()];
         if response.is_null() {
@@ -86,7 +85,7 @@ impl Operation {
         self
     }
 
-    /// `status` without a body, with `header`.
+    /// Answers `status` without a body, with `header`.
     pub(super) fn redirects(mut self, status: u16, description: &str, header: &str) -> Self {
         self.object["responses"][status.to_string()] = json!({
             "description": description,
@@ -95,8 +94,7 @@ impl Operation {
         self
     }
 
-    /// What can be done with the answer of `status`: the operation `id`, with
-    /// parameters taken from the answer.
+    /// Links the answer of `status` to the operation `id`, with parameters from the answer.
     pub(super) fn leads_to(mut self, status: u16, id: &str, description: &str, parameters: Value) -> Self {
         let links = &mut self.object["responses"][status.to_string()]["links"];
         links[id] = json!({ "operationId": id, "description": description });
@@ -104,7 +102,7 @@ impl Operation {
         self
     }
 
-    /// The failures of this operation, besides those of every one.
+    /// Adds failures of this operation.
     pub(super) fn fails(mut self, faults: &[Fault]) -> Self {
         self.faults.extend_from_slice(faults);
         self
@@ -122,7 +120,7 @@ impl Operation {
     }
 }
 
-/// The answer of one status, by which several failures are told.
+/// The answer of one status, for all failures that have it.
 fn problems(faults: &[Fault]) -> Value {
     let each: Vec<String> = faults.iter().map(|fault| format!("`{}`: {}.", fault.code, fault.when)).collect();
     let examples: Map<String, Value> =

@@ -1,5 +1,4 @@
-//! What the document shows as examples: answers that the routes really give, in
-//! a world of their own.
+//! The examples of the document: answers that the routes really give, in a world of their own.
 
 use super::super::*;
 use super::faults::Fault;
@@ -17,7 +16,7 @@ fn good(answer: &Answer) -> Value {
     answer.json()
 }
 
-/// What `GET path` answers.
+/// The answer of `GET path`.
 pub(super) fn get(path: &str) -> Value {
     good(&running().get(path))
 }
@@ -37,15 +36,15 @@ pub(super) fn forget() -> Value {
     good(&running().call_with("DELETE", "/admin/tokens/user_default", &[], ""))
 }
 
-/// What `PUT path` with `body` answers where Kroger accepts it.
+/// The answer of `PUT path` with `body` if Kroger accepts it.
 pub(super) fn put(path: &str, body: &Value) -> Value {
     let server = running();
     server.world.answer(204, "");
     good(&server.put(path, body))
 }
 
-/// What `GET path` answers where Kroger has what it names.
-pub(super) fn catalogue(path: &str) -> Value {
+/// The answer of `GET path` if Kroger has what it names.
+pub(super) fn catalog(path: &str) -> Value {
     let server = running();
     let store = json!({
         "locationId": "01400376", "chain": "KROGER", "name": "Kroger Landen", "phone": "5551234567",
@@ -85,7 +84,7 @@ fn add(server: &Server) -> Answer {
     server.put("/cart/add/simple", &json!({ "upc": UPC, "quantity": 2 }))
 }
 
-/// An add of a signed-in user, to which Kroger answers so.
+/// An add of a signed-in user that gets this answer from Kroger.
 fn add_answered(status: u16, body: &str) -> Answer {
     let server = running();
     for _ in 0..3 {
@@ -135,7 +134,7 @@ fn with_wrong_settings() -> Answer {
     Server { service: Service::new(settings), ..server() }.get("/config")
 }
 
-/// The document by which `fault` is told.
+/// The problem document of `fault`.
 pub(super) fn problem(fault: &Fault) -> Value {
     if let Some(problem) = of_the_host(fault) {
         return problem;
@@ -205,8 +204,7 @@ fn while_the_first_call_runs() -> Answer {
     told.lock().unwrap().take().unwrap()
 }
 
-/// The host's own, which the component never sees; the host's tests hold it to
-/// their members.
+/// The problems of the host, which the component never sees. The host's tests compare their members.
 fn of_the_host(fault: &Fault) -> Option<Value> {
     let (title, detail, action) = match fault.example {
         "broken_request" => {

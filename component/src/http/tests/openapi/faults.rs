@@ -1,7 +1,6 @@
-//! Each failure that the document names. What it looks like is a real answer,
-//! found under `example` in `examples.rs`.
+//! Each failure that the document names. Its example is a real answer: see `example` in `examples.rs`.
 
-/// One way to fail: its code and status, and when it happens.
+/// One way to fail: its code, its status, and the reason.
 #[derive(Clone, Copy)]
 pub(in super::super) struct Fault {
     pub(super) code: &'static str,
@@ -11,7 +10,7 @@ pub(in super::super) struct Fault {
     pub(super) is_retryable: bool,
 }
 
-/// Named like its code.
+/// A fault named like its code.
 const fn fault(status: u16, code: &'static str, when: &'static str) -> Fault {
     Fault { code, status, when, example: code, is_retryable: false }
 }
@@ -21,7 +20,7 @@ impl Fault {
         Self { is_retryable: true, ..self }
     }
 
-    /// Where one code has several meanings.
+    /// Names a fault whose code has several meanings.
     const fn like(self, example: &'static str) -> Self {
         Self { example, ..self }
     }
@@ -101,12 +100,12 @@ const TIMED_OUT: Fault =
     fault(504, "internal", "the call took too long and was given up; as with 500").like("timed_out");
 const BUSY: Fault = fault(503, "busy", "too many calls at once; nothing was done").retryable();
 
-/// Of every operation.
+/// The faults of every operation.
 pub(super) const EVERYWHERE: [Fault; 6] = [BROKEN_REQUEST, FORBIDDEN_ORIGIN, MISCONFIGURED, INTERNAL, BUSY, TIMED_OUT];
-/// Of each that has a body.
+/// The faults of each operation with a body.
 pub(super) const WITH_A_BODY: [Fault; 3] = [SLOW_REQUEST, TOO_LARGE, INVALID_ARGUMENT];
-/// Of each that needs a token of Kroger's.
+/// The faults of each operation that needs a token.
 pub(super) const WITH_A_TOKEN: [Fault; 4] =
     [REAUTHORIZE, REFRESH_FAILED, CLIENT_CREDENTIALS_REJECTED, STORE_UNAVAILABLE];
-/// Of each that besides sends it to Kroger's API.
+/// The faults of each operation that also sends the token to Kroger's API.
 pub(super) const WITH_A_CALL: [Fault; 4] = [TOKEN_REJECTED, UPSTREAM_REJECTED, UPSTREAM_NONSENSE, QUOTA_EXHAUSTED];

@@ -1,5 +1,5 @@
-//! Every operation of the API, in the words that an agent reads when it chooses
-//! its tools. A new route is declared here; then `just openapi` writes the file.
+//! Every operation of the API, in the words that an agent reads when it chooses its tools. To add a route, declare it
+//! here; then `just openapi` writes the file.
 
 use serde_json::{Value, json};
 
@@ -14,43 +14,46 @@ use super::faults::{
 };
 
 const DESCRIPTION: &str = "Keeps Kroger customers signed in and adds to their carts.\n\n\
-    To find something call `search_products`, and for a store `find_stores`; prices and stock are those of a store. \
-    To put something into a cart call `add_item_to_cart` or `add_to_cart`. Access tokens are found and refreshed by the \
-    server; nobody handles one. Where a call answers 401 with `authorization_url`, give that link to the user to open \
-    and agree, then repeat the call.\n\n\
-    **Errors** are problem documents (RFC 9457). `code` says what happened, `action` what to do. Where `retryable` is \
-    true the same call may be sent again after `retry_after` seconds. After `outcome_unknown` never send a cart add \
-    again: adding is additive, and the first may have been done.\n\n\
-    **Users.** A call is for one user: the one that the parameter `user_id` or the header `X-Kroger-User` names, else \
-    the server's default user. Most servers have one user, and then neither is needed.\n\n\
-    **Who may call.** There is no key. The server answers programs that reach it by a name it knows (`Host`: a loopback \
+    Call `search_products` to find products, and `find_stores` to find stores. Prices and stock are those of a store. \
+    Call `add_item_to_cart` or `add_to_cart` to add to the cart. The server finds and refreshes access tokens; no caller \
+    handles one. If a call answers 401 with `authorization_url`, give that link to the user. When the user has agreed \
+    there, repeat the call.\n\n\
+    **Errors** are problem documents (RFC 9457). `code` says what happened, and `action` says what to do. If `retryable` \
+    is true, the same call may be sent again after `retry_after` seconds. After `outcome_unknown` never send a cart add \
+    again: adding is additive, and Kroger may have done the first one.\n\n\
+    **Users.** A call is for one user: the parameter `user_id` or the header `X-Kroger-User` names the user, else it is \
+    the server's default user. Most servers have one user and need neither.\n\n\
+    **Who may call.** There is no API key. The server answers programs that reach it by a name that it knows (`Host`: a loopback \
     name, or one that the operator configured), and web pages of the origins that the operator allows (`Origin`).\n\n\
-    **Methods.** `HEAD` is answered wherever `GET` is, but for `/auth/authorize` and `/auth/callback`, where `GET` has an \
-    effect. `OPTIONS` is answered with 204 and `Allow`, and to a web page with what CORS lets it send. Any other \
-    method is 405 (`method_not_allowed`) with `Allow`, any other path 404 (`not_found`). Unknown query parameters are ignored, unknown \
-    fields of a body are refused.";
+    **Methods.** Every route with `GET` also answers `HEAD`, except `/auth/authorize` and `/auth/callback`, where `GET` has \
+    an effect. `OPTIONS` answers 204 with `Allow`; a web page also gets the headers of CORS. Any other method answers \
+    405 (`method_not_allowed`) with `Allow`, and any other path 404 (`not_found`). The server ignores unknown query \
+    parameters, and refuses unknown fields of a body.";
 
-/// What this build of the server does.
+/// Generates the document of this build.
 pub(super) fn generated() -> Value {
     let info = json!({
         "title": "kroger-mcp", "version": env!("CARGO_PKG_VERSION"), "description": DESCRIPTION,
         "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
     });
     let tags = json!([
-        { "name": "cart", "description": "Adding to a signed-in user's cart." },
-        { "name": "catalogue", "description": "Kroger's products and stores, in Kroger's own form." },
-        { "name": "sign-in", "description": "Letting a user sign in at Kroger." },
-        { "name": "tokens", "description": "Where tokens stand, and mending them. No answer shows a token." },
-        { "name": "server", "description": "How the server is." },
+        { "name": "cart", "description": "Adds to the cart of a signed-in user." },
+        { "name": "catalog", "description": "Kroger's products and stores, in Kroger's own form." },
+        { "name": "sign-in", "description": "Sign-in of a user at Kroger." },
+        { "name": "tokens", "description": "The state of the tokens, and repairs. No answer shows a token." },
+        { "name": "server", "description": "The state of the server." },
     ]);
     document(&info, &tags, operations(), &inputs())
 }
 
 fn operations() -> Vec<Operation> {
     let mut all = cart_operations();
-    all.extend(catalog_operations());
+    all.extend(product_operations());
+    all.extend(location_operations());
+    all.push(profile_operation());
     all.extend(sign_in_operations());
     all.extend(token_operations());
+    all.extend(validation_operations());
     all.extend(server_operations());
     all.into_iter().map(|operation| operation.fails(&EVERYWHERE)).collect()
 }
@@ -65,21 +68,21 @@ fn cart_operations() -> Vec<Operation> {
             .says(
                 "Add one item to the user's cart",
                 "Adds `quantity` of the product `upc` to the cart. Adding is additive: the same call twice adds twice, \
-                 unless both carry the same `Idempotency-Key`; a cart can be neither read nor emptied from here. The item is either \
-                 the body, or, with no body, the query parameters `upc`, `quantity` and `modality`; with both, or with \
-                 neither, the call is refused.",
+                 unless both carry the same `Idempotency-Key`. A cart can be neither read nor emptied from here. Give \
+                 the item either as the body or, without a body, as the query parameters `upc`, `quantity` and \
+                 `modality`. A call with both or neither is refused.",
             )
-            .body("The item; or there is none, and it is in the query.", &schema("Item"), &[("two", one.clone()), ("delivered", delivered())])
+            .body("The item. Without a body the item is in the query.", &schema("Item"), &[("two", one.clone()), ("delivered", delivered())])
             .with_optional_body()
             .parameter("query", "upc", IN_QUERY, upc_schema())
-            .parameter("query", "quantity", "How many to add; only where there is no body.", quantity_in_query)
-            .parameter("query", "modality", "How the user gets it; only where there is no body.", modality_in_query)
+            .parameter("query", "quantity", "The number to add. Only without a body.", quantity_in_query)
+            .parameter("query", "modality", "The way in which the user gets the item. Only without a body.", modality_in_query)
             .answers::<cart::AddedOne<'_>>("Kroger accepted the item.", examples::put("/cart/add/simple", &one)),
         to_cart(operation("PUT", "/cart/add", "add_to_cart", "cart"))
             .says(
                 "Add several items to the user's cart",
                 "Adds up to 100 items in one request to Kroger, which adds all of them or none. Adding is additive: the \
-                 same call twice adds twice, unless both carry the same `Idempotency-Key`; a cart can be neither read nor \
+                 same call twice adds twice, unless both carry the same `Idempotency-Key`. A cart can be neither read nor \
                  emptied from here.",
             )
             .body("The items.", &schema("Items"), &[("two", many.clone())])
@@ -87,81 +90,98 @@ fn cart_operations() -> Vec<Operation> {
     ]
 }
 
-fn catalog_operations() -> Vec<Operation> {
-    let text =
-        |least: u32, most: u32| json!({ "type": "string", "minLength": least, "maxLength": most, "pattern": PLAIN });
-    let number = |least: u32, most: u32, default: u32| json!({ "type": "integer", "minimum": least, "maximum": most, "default": default });
-    let location_id = || json!({ "type": "string", "pattern": "^[0-9A-Za-z]{8}$", "examples": ["01400376"] });
+fn product_operations() -> Vec<Operation> {
     vec![
-        from_catalogue(operation("GET", "/products/search", "search_products", "catalogue"))
+        from_catalog(operation("GET", "/products/search", "search_products", "catalog"))
             .says(
                 "Find products by words, with prices at a store",
-                "What Kroger sells under `term`, the most relevant first. Prices, stock and aisles are those of `locationId`, \
-                 else of the user's preferred store, else of the configured one; without a store there are none. Answers \
+                "Finds what Kroger sells for `term`, the most relevant first. Prices, stock and aisles are those of `locationId`, \
+                 else of the user's preferred store, else of the configured one. Without a store there are none. Answers \
                  are up to a minute old.",
             )
-            .parameter("query", "term", "What to look for: 3 characters or more; Kroger reads the first 8 words.", text(3, 200))
+            .parameter("query", "term", "The words to search for: 3 characters or more. Kroger reads the first 8 words.", text(3, 200))
             .required()
             .parameter("query", "locationId", "The store, by its id from `find_stores`.", location_id())
-            .parameter("query", "brand", "Only of this brand, in Kroger's spelling; several are separated by `|`.", text(1, 200))
+            .parameter("query", "brand", "Only this brand, in Kroger's spelling. Separate several by `|`.", text(1, 200))
             .parameter("query", "fulfillment", FULFILLMENT, json!({ "type": "string", "pattern": "^(ais|csp|dth|sth)(,(ais|csp|dth|sth))*$" }))
-            .parameter("query", "limit", "How many.", number(1, 50, 10))
-            .parameter("query", "start", "How many to skip.", number(0, 250, 0))
-            .answers::<catalog::Products>("The products.", examples::catalogue("/products/search?term=2%25+milk&locationId=01400376")),
-        from_catalogue(operation("GET", "/products/{id}", "get_product", "catalogue"))
+            .parameter("query", "limit", "The most products to answer.", number(1, 50, 10))
+            .parameter("query", "start", "The number of products to skip.", number(0, 250, 0))
+            .answers::<catalog::Products>("The products.", examples::catalog("/products/search?term=2%25+milk&locationId=01400376")),
+        from_catalog(operation("GET", "/products/{id}", "get_product", "catalog"))
             .says(
                 "Show one product, with its price at a store",
-                "The product with the UPC `id`, at `locationId`, else at the user's preferred store, else at the configured \
+                "Shows the product with the UPC `id`, at `locationId`, else at the user's preferred store, else at the configured \
                  one. Answers are up to a minute old.",
             )
             .parameter("path", "id", "The UPC: 13 digits, without the barcode's check digit.", schema_of_upc())
             .parameter("query", "locationId", "The store, by its id from `find_stores`.", location_id())
-            .answers::<catalog::OneProduct>("The product.", examples::catalogue("/products/0001111041700?locationId=01400376"))
-            .fails(&[NO_SUCH_THING]),
-        from_catalogue(operation("GET", "/locations/search", "find_stores", "catalogue"))
-            .says(
-                "Find stores near a zip code or a place",
-                "Kroger's stores, of all its chains, nearest first. Near `zipCode`, or `lat` and `lon`, else the configured \
-                 zip code. Answers are up to an hour old.",
-            )
-            .parameter("query", "zipCode", "5 digits.", json!({ "type": "string", "pattern": "^[0-9]{5}$", "examples": ["45202"] }))
-            .parameter("query", "lat", "Degrees north; goes with `lon`.", json!({ "type": "number", "minimum": -90, "maximum": 90 }))
-            .parameter("query", "lon", "Degrees east, so negative in America.", json!({ "type": "number", "minimum": -180, "maximum": 180 }))
-            .parameter("query", "radiusInMiles", "How far away; absent: what is configured.", json!({ "type": "integer", "minimum": 1, "maximum": 100 }))
-            .parameter("query", "chain", "Only of this chain, such as `RALPHS`.", text(1, 64))
-            .parameter("query", "department", DEPARTMENT, json!({ "type": "string", "pattern": "^[0-9]{2}(,[0-9]{2})*$" }))
-            .parameter("query", "limit", "How many.", number(1, 200, 10))
-            .answers::<catalog::Locations>("The stores.", examples::catalogue("/locations/search?zipCode=45039")),
-        from_catalogue(operation("GET", "/locations/{id}", "get_store", "catalogue"))
-            .says(
-                "Show one store: address, hours, departments",
-                "The store with the id `id`, from `find_stores`. Answers are up to an hour old.",
-            )
-            .parameter("path", "id", "The store's id: 8 letters or digits.", location_id())
-            .answers::<catalog::OneLocation>("The store.", examples::catalogue("/locations/01400376"))
-            .fails(&[NO_SUCH_THING]),
-        from_catalogue(operation("GET", "/identity/profile", "get_profile", "catalogue"))
-            .says(
-                "Show the user's profile id at Kroger",
-                "Kroger tells nothing else of a customer. Nothing may be stored under that id.",
-            )
-            .answers::<catalog::Profile>("The profile.", examples::catalogue("/identity/profile"))
+            .answers::<catalog::OneProduct>("The product.", examples::catalog("/products/0001111041700?locationId=01400376"))
             .fails(&[NO_SUCH_THING]),
     ]
 }
 
-const FULFILLMENT: &str = "Only what can be had so: `ais` in store, `csp` pickup, `dth` delivery, `sth` shipping; several are \
-    separated by commas.";
+fn location_operations() -> Vec<Operation> {
+    vec![
+        from_catalog(operation("GET", "/locations/search", "find_stores", "catalog"))
+            .says(
+                "Find stores near a zip code or a place",
+                "Finds stores of Kroger and its chains, the nearest first, near `zipCode`, or `lat` and `lon`, else the configured \
+                 zip code. Answers are up to an hour old.",
+            )
+            .parameter("query", "zipCode", "5 digits.", json!({ "type": "string", "pattern": "^[0-9]{5}$", "examples": ["45202"] }))
+            .parameter("query", "lat", "Degrees north. Requires `lon`.", json!({ "type": "number", "minimum": -90, "maximum": 90 }))
+            .parameter("query", "lon", "Degrees east: negative in America. Requires `lat`.", json!({ "type": "number", "minimum": -180, "maximum": 180 }))
+            .parameter("query", "radiusInMiles", "The largest distance. Absent: the configured one.", json!({ "type": "integer", "minimum": 1, "maximum": 100 }))
+            .parameter("query", "chain", "Only this chain, such as `RALPHS`.", text(1, 64))
+            .parameter("query", "department", DEPARTMENT, json!({ "type": "string", "pattern": "^[0-9]{2}(,[0-9]{2})*$" }))
+            .parameter("query", "limit", "The most stores to answer.", number(1, 200, 10))
+            .answers::<catalog::Locations>("The stores.", examples::catalog("/locations/search?zipCode=45039")),
+        from_catalog(operation("GET", "/locations/{id}", "get_store", "catalog"))
+            .says(
+                "Show one store: address, hours, departments",
+                "Shows the store with the id `id`, from `find_stores`. Answers are up to an hour old.",
+            )
+            .parameter("path", "id", "The store's id: 8 letters or digits.", location_id())
+            .answers::<catalog::OneLocation>("The store.", examples::catalog("/locations/01400376"))
+            .fails(&[NO_SUCH_THING]),
+    ]
+}
+
+fn profile_operation() -> Operation {
+    from_catalog(operation("GET", "/identity/profile", "get_profile", "catalog"))
+        .says(
+            "Show the user's profile id at Kroger",
+            "Shows the id, which is all that Kroger gives about a customer. Nothing may be stored under that id.",
+        )
+        .answers::<catalog::Profile>("The profile.", examples::catalog("/identity/profile"))
+        .fails(&[NO_SUCH_THING])
+}
+
+/// Text of `least` to `most` characters, all of them visible or single spaces.
+fn text(least: u32, most: u32) -> Value {
+    json!({ "type": "string", "minLength": least, "maxLength": most, "pattern": PLAIN })
+}
+
+fn number(least: u32, most: u32, default: u32) -> Value {
+    json!({ "type": "integer", "minimum": least, "maximum": most, "default": default })
+}
+
+fn location_id() -> Value {
+    json!({ "type": "string", "pattern": "^[0-9A-Za-z]{8}$", "examples": ["01400376"] })
+}
+
+const FULFILLMENT: &str = "Only products that are offered so: `ais` in store, `csp` pickup, `dth` delivery, `sth` shipping. Separate \
+    several by commas.";
 const DEPARTMENT: &str =
-    "Only stores that have this department, such as `09`, the pharmacy; several are separated by commas.";
-/// Something to see at both ends, and no control character.
+    "Only stores that have this department, such as `09`, the pharmacy. Separate several by commas.";
+/// A visible character at both ends, and no control character.
 const PLAIN: &str = r"^[^\s\u0000-\u001f\u007f-\u009f\ufffd]([^\s\u0000-\u001f\u007f-\u009f\ufffd]| (?! ))*[^\s\u0000-\u001f\u007f-\u009f\ufffd]$|^[^\s\u0000-\u001f\u007f-\u009f\ufffd]$";
 
-fn from_catalogue(operation: Operation) -> Operation {
+fn from_catalog(operation: Operation) -> Operation {
     for_user(operation).fails(&WITH_A_TOKEN).fails(&WITH_A_CALL).fails(&[INVALID_ARGUMENT, SCOPE_MISSING])
 }
 
-const IN_QUERY: &str = "The item's UPC; only where there is no body, and then it must be given.";
+const IN_QUERY: &str = "The item's UPC. Only without a body, and then required.";
 
 fn schema_of_upc() -> Value {
     json!({ "type": "string", "pattern": "^[0-9]{13}$", "not": { "const": "0000000000000" }, "examples": [UPC] })
@@ -175,7 +195,7 @@ fn to_cart(operation: Operation) -> Operation {
     let operation = for_user(operation).parameter(
         "header",
         "Idempotency-Key",
-        "Names this add, such as a UUID. A repeat with the same key and items, within 24 hours, adds nothing and answers \
+        "Names this add, such as a UUID. A repeat with the same key and items within 24 hours adds nothing. It answers \
          what the first call did, with the header `Idempotent-Replayed: true`.",
         json!({ "type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!#-~]([ -~]*[!-~])?$" }),
     );
@@ -193,23 +213,23 @@ fn sign_in_operations() -> Vec<Operation> {
             .says(
                 "Get a link with which the user signs in at Kroger",
                 "Give `authorization_url` to the user to open in a browser. When the user has agreed there, Kroger \
-                 redirects to this server, which saves the tokens; nothing else is to be done. The link works once, for \
-                 10 minutes. A browser that asks (`Accept: text/html`) is sent on to Kroger at once.",
+                 redirects to this server, which saves the tokens. Nothing else needs to be done. The link works once, for \
+                 10 minutes. A browser (`Accept: text/html`) is redirected to Kroger at once.",
             )
             .parameter("query", "scope", SCOPE, json!({ "type": "string", "maxLength": 512, "pattern": SCOPE_PATTERN }))
             .answers::<sign_in::Authorize>("The link.", examples::get("/auth/authorize"))
-            .redirects(303, "A browser is sent on to Kroger's page.", "Location")
+            .redirects(303, "A browser is redirected to Kroger's page.", "Location")
             .leads_to(200, "complete_sign_in", "Kroger redirects with this state.", from_body("state", "state"))
             .fails(&[INVALID_ARGUMENT, STORE_UNAVAILABLE, super::faults::CLIENT_CREDENTIALS_REJECTED]),
         operation("GET", "/auth/callback", "complete_sign_in", "sign-in")
             .says(
-                "Where Kroger redirects the user after signing in",
-                "Called by the user's browser, not by an agent: exchanges `code` for tokens and saves them.",
+                "Take Kroger's redirect at the end of a sign-in",
+                "Exchanges `code` for tokens and saves them. The user's browser calls it, not an agent.",
             )
-            .parameter("query", "code", "What Kroger exchanges for tokens, once.", json!({ "type": "string" }))
-            .parameter("query", "state", "Names the sign-in that it completes.", json!({ "type": "string" }))
+            .parameter("query", "code", "The code that Kroger exchanges for tokens, once.", json!({ "type": "string" }))
+            .parameter("query", "state", "The state of the sign-in that this call completes.", json!({ "type": "string" }))
             .required()
-            .parameter("query", "error", "Why there is no code, such as `access_denied`.", json!({ "type": "string" }))
+            .parameter("query", "error", "The reason why there is no code, such as `access_denied`.", json!({ "type": "string" }))
             .answers::<sign_in::Callback>("The user is signed in and the tokens are saved.", examples::sign_in())
             .responds(200, "", "text/html", json!({ "schema": { "type": "string" } }))
             .leads_to(200, "refresh_token", "Refresh the user's new token.", from_body("user_id", "user_id"))
@@ -224,49 +244,54 @@ fn token_operations() -> Vec<Operation> {
     vec![
         operation("GET", "/admin/tokens", "list_tokens", "tokens")
             .says(
-                "Show where each user's tokens stand",
-                "Each token's status (`valid`, `expiring_soon`, `expired`, `reauthorize`), its times, and where it came \
-                 from; 1,000 users at most.",
+                "Show the state of each user's tokens",
+                "Shows each token's status (`valid`, `expiring_soon`, `expired`, `reauthorize`), its times and its source, \
+                 for 1,000 users at most.",
             )
-            .answers::<admin::TokensPage<'_>>("Where tokens stand.", examples::get("/admin/tokens"))
-            .leads_to(200, "start_sign_in", "Where a token's status is `reauthorize`.", json!({}))
-            .leads_to(200, "refresh_token", "Where a token is to be renewed before it is due.", json!({}))
+            .answers::<admin::TokensPage<'_>>("The state of the tokens.", examples::get("/admin/tokens"))
+            .leads_to(200, "start_sign_in", "If the status of a token is `reauthorize`.", json!({}))
+            .leads_to(200, "refresh_token", "To refresh a token before it is due.", json!({}))
             .fails(&[STORE_UNAVAILABLE]),
         for_user(operation("POST", "/admin/tokens/refresh", "refresh_token", "tokens"))
             .says(
                 "Refresh the user's token now",
-                "Tokens are refreshed by themselves; this is for testing and for mending. Calls at the same time share one \
-                 refresh. There is no body.",
+                "The server refreshes tokens by itself; this route is for tests and repairs. Calls at the same time share \
+                 one refresh. There is no body.",
             )
             .answers::<admin::Refreshed<'_>>("The new token is stored.", examples::refresh())
             .leads_to(200, "forget_user", "Sign the user out.", from_body("user_id", "user_id"))
             .fails(&[INVALID_ARGUMENT, NO_REFRESH_TOKEN, UNKNOWN_USER])
             .fails(&WITH_A_TOKEN),
-        operation("GET", "/admin/tokens/validate", "validate_tokens", "tokens")
-            .says(
-                "Check all tokens, the periodic refresh and the store",
-                "Each check says what it found and, where that is not good, what to do. Nothing is refreshed. Kroger is \
-                 asked only with `online=true`: once for each access token that has not expired.",
-            )
-            .parameter("query", "online", "Whether to ask Kroger too.", json!({ "type": "boolean", "default": false }))
-            .answers::<validation::ValidationPage>("What was found.", examples::get("/admin/tokens/validate"))
-            .fails(&[INVALID_ARGUMENT]),
-        operation("GET", "/admin/tokens/status", "token_status", "tokens")
-            .says(
-                "Show in short whether all is well with the tokens",
-                "Issues, where each token stands, the periodic refresh, and the store.",
-            )
-            .answers::<validation::StatusPage<'_>>("How it is.", examples::get("/admin/tokens/status")),
         operation("DELETE", "/admin/tokens/{user_id}", "forget_user", "tokens")
             .says(
                 "Sign a user out",
-                "Forgets the user's tokens and ends any sign-in under way; the user must sign in again. A user who is not \
-                 signed in is no error. A user whose id is the last word of another route is named with one character \
-                 percent-encoded: `/admin/tokens/stat%75s`.",
+                "Forgets the user's tokens and ends any sign-in under way. The user must sign in again. A user who is not \
+                 signed in is no error. If the id equals the last word of another route, percent-encode one of its \
+                 characters: `/admin/tokens/stat%75s`.",
             )
             .parameter("path", "user_id", "The user.", user_schema(1))
             .answers::<admin::Forgotten<'_>>("The user is signed out.", examples::forget())
             .fails(&[INVALID_ARGUMENT, STORE_UNAVAILABLE]),
+    ]
+}
+
+fn validation_operations() -> Vec<Operation> {
+    vec![
+        operation("GET", "/admin/tokens/validate", "validate_tokens", "tokens")
+            .says(
+                "Check all tokens, the periodic refresh and the store",
+                "Each check says what it found and, if that is bad, what to do. The call refreshes nothing. It asks Kroger \
+                 only with `online=true`: once for each access token that has not expired.",
+            )
+            .parameter("query", "online", "Whether to ask Kroger too.", json!({ "type": "boolean", "default": false }))
+            .answers::<validation::ValidationPage>("The checks.", examples::get("/admin/tokens/validate"))
+            .fails(&[INVALID_ARGUMENT]),
+        operation("GET", "/admin/tokens/status", "token_status", "tokens")
+            .says(
+                "Show the health of the tokens in short",
+                "Shows the issues, the state of each token, the periodic refresh and the store.",
+            )
+            .answers::<validation::StatusPage<'_>>("The state.", examples::get("/admin/tokens/status")),
     ]
 }
 
@@ -275,60 +300,60 @@ fn server_operations() -> Vec<Operation> {
         for_user(operation("GET", "/config", "show_config", "server"))
             .says(
                 "Show the settings and how to use this server",
-                "Where the user's token stands, the defaults, which features are on, and instructions for an agent.",
+                "Shows the state of the user's token, the defaults, the features that are on, and instructions for an agent.",
             )
             .answers::<status::Config<'_>>("The settings.", examples::get("/config"))
             .fails(&[INVALID_ARGUMENT]),
         for_user(operation("GET", "/health", "check_health", "server"))
             .says(
                 "Show whether everything works",
-                "`status` is `healthy`, or `degraded` with `reasons`; the answer is 200 either way.",
+                "`status` is `healthy`, or `degraded` with `reasons`. Both answer 200.",
             )
-            .answers::<status::Health>("How it is.", examples::get("/health"))
+            .answers::<status::Health>("The state.", examples::get("/health"))
             .fails(&[INVALID_ARGUMENT]),
         operation("GET", "/admin/rate-limits", "show_rate_limits", "server")
             .says(
-                "Show how many calls Kroger still takes today",
-                "Kroger's daily quotas for each kind of call, as this server counts them; a window is 24 hours from its \
+                "Show how many calls Kroger still accepts today",
+                "Shows Kroger's daily quotas for each kind of call, by this server's count. A window lasts 24 hours from its \
                  first call.",
             )
             .answers::<rate_limits::RateLimits>("The quotas.", examples::get("/admin/rate-limits"))
             .fails(&[STORE_UNAVAILABLE]),
         operation("GET", "/livez", "is_alive", "server")
-            .says("Whether the process lives", "For a supervisor; looks at nothing, and answers any `Host`.")
-            .answers::<status::Status>("It lives.", examples::get("/livez")),
+            .says("Show whether the process runs", "For a supervisor. Checks nothing, and answers any `Host`.")
+            .answers::<status::Status>("The process runs.", examples::get("/livez")),
         operation("GET", "/readyz", "is_ready", "server")
             .says(
-                "Whether the server can be given calls",
-                "For a supervisor: the store can be written, and no refreshed token waits to be saved.",
+                "Show whether the server can take calls",
+                "For a supervisor. Ready means that the store can be written and no refreshed token waits to be saved.",
             )
-            .answers::<status::Status>("It can.", examples::get("/readyz"))
+            .answers::<status::Status>("The server is ready.", examples::get("/readyz"))
             .fails(&[STORE_UNAVAILABLE]),
         operation("GET", "/openapi.json", "describe_api", "server")
-            .says("This document", "What this server can do, as OpenAPI 3.1.")
+            .says("Show this document", "Describes this server as OpenAPI 3.1.")
             .responds(200, "This document.", "application/json", json!({ "schema": { "type": "object" } })),
     ]
 }
 
-const SCOPE: &str = "What to ask the user for, as space-separated scopes; what the operator configured is asked for \
-    where this is absent. A cart needs `cart.basic:write`.";
-/// Or nothing, which is as good as absent (RFC 6749 § 3.3).
+const SCOPE: &str =
+    "The space-separated scopes to ask the user for. Absent: the configured ones. A cart needs `cart.basic:write`.";
+/// Space-separated scopes (RFC 6749 § 3.3). An empty value counts as absent.
 const SCOPE_PATTERN: &str = r"^( *[!#-\[\]-~]+ *)*$";
 
 fn for_user(operation: Operation) -> Operation {
     operation
-        .parameter("query", "user_id", "The user whom the call is for; absent: the default user.", user_schema(0))
+        .parameter("query", "user_id", "The user of the call. Absent: the default user.", user_schema(0))
         .parameter(
             "header",
             "X-Kroger-User",
-            "The same as `user_id`, for callers that set headers; where both are given they must be alike.",
+            "The same as `user_id`, for callers that set headers. If both are given, they must be equal.",
             json!({
                 "type": "string", "maxLength": 256, "pattern": "^[!-~]([ -~]*[!-~])?$", "examples": ["user_default"],
             }),
         )
 }
 
-/// Without control characters, and not the mark of text that is not UTF-8.
+/// An id without control characters and without the mark of text that is not UTF-8.
 fn user_schema(least: u32) -> Value {
     json!({
         "type": "string", "minLength": least, "maxLength": 256,
@@ -344,18 +369,18 @@ fn schema(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
-/// As it is taken for the cart: in fewer digits too, and grouped.
+/// A UPC as the cart routes take it: also with fewer digits, and in groups.
 fn upc_schema() -> Value {
     json!({ "type": "string", "pattern": "^(?=[0 -]*[1-9])[0-9]([ -]*[0-9]){0,12}$", "examples": [UPC] })
 }
 
-/// What is taken, and how a failure is told. What is taken is read by hand, so
-/// that each error can name its field; the tests below hold it to this.
+/// The schemas of the inputs and of a failure. The code reads the inputs without these schemas, so that each error
+/// can name its field; the tests compare the two.
 fn inputs() -> Vec<(&'static str, Value)> {
     let mut upc = upc_schema();
     upc["description"] =
         "Kroger's product code: 13 digits, without the barcode's check digit. Shorter ones are padded \
-        with zeros, and a scanned 12-digit barcode loses its check digit; then `notes` says so."
+        with zeros, and a scanned 12-digit barcode loses its check digit. `notes` names such corrections."
             .into();
     let item = json!({
         "type": "object", "additionalProperties": false, "required": ["upc"],
@@ -363,11 +388,11 @@ fn inputs() -> Vec<(&'static str, Value)> {
             "upc": upc,
             "quantity": {
                 "type": ["integer", "null"], "minimum": 1, "maximum": 999, "default": 1,
-                "description": "How many to add to what is in the cart.",
+                "description": "The number to add to the cart.",
             },
             "modality": {
                 "type": ["string", "null"], "enum": ["PICKUP", "DELIVERY", null],
-                "description": "How the user gets it; absent: what the operator configured.",
+                "description": "The way in which the user gets it. Absent: the configured one.",
             },
         },
     });

@@ -1,0 +1,15 @@
+//! Why the outcome of a cart add is not known.
+
+use serde::{Deserialize, Serialize};
+
+/// Why nobody can say whether an add was processed. Stored by the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unknown {
+    NoAnswer,
+    Status(u16),
+    /// Something that is not Kroger's cart told of success.
+    Foreign,
+    /// The process that sent it ended before it told of an answer.
+    Abandoned,
+}

@@ -1,0 +1,39 @@
+//! One product, and how people call the ways to get it.
+
+use super::{EGGS, LANDEN, MILK, Shop, product_json};
+use crate::catalog::one_product::product;
+use crate::catalog::page_request::Fulfillment;
+use crate::catalog::product::Stock;
+use crate::failure::Cause;
+use crate::failure::Code;
+use crate::item::Upc;
+
+#[test]
+fn a_product_is_read_at_the_location_or_not_found() {
+    let shop = Shop::at_landen();
+    shop.answer(&product_json(MILK, "1 gal", 1.99, "HIGH"));
+    shop.world.answer(404, "");
+    let milk = Upc::parse(MILK).unwrap().upc;
+
+    let (found, location) = product(shop.cx(), &shop.user, &milk, None).unwrap();
+    let unknown = product(shop.cx(), &shop.user, &Upc::parse(EGGS).unwrap().upc, None).unwrap_err();
+
+    assert_eq!((found.stock, location.unwrap().as_str()), (Stock::High, LANDEN));
+    assert_eq!(shop.asked()[0], format!("/v1/products/{MILK}?filter.locationId={LANDEN}"));
+    assert_eq!(unknown.code, Code::NotFound);
+    assert_eq!(unknown.cause, Cause::NoSuchProduct(Upc::parse(EGGS).unwrap().upc, None));
+}
+
+#[test]
+fn fulfillment_is_read_from_krogers_codes_and_common_names() {
+    for (text, read) in [
+        ("csp", Fulfillment::Pickup),
+        ("PICKUP", Fulfillment::Pickup),
+        ("in-store", Fulfillment::InStore),
+        ("ship to home", Fulfillment::Shipping),
+        ("dth", Fulfillment::Delivery),
+    ] {
+        assert_eq!(Fulfillment::parse(text), Some(read));
+    }
+    assert_eq!(Fulfillment::parse("drone"), None);
+}

@@ -1,0 +1,123 @@
+//! Looks at grants. Writes and refreshes nothing.
+
+use std::time::Duration;
+
+use crate::Context;
+use crate::grant::attempts::{AttemptOutcome, Step, next_step};
+use crate::grant::lineage::{Current, Grant};
+use crate::grant::{due, outside_pair, records};
+use crate::ports::{Bucket, StoreError, Timestamp};
+use crate::settings::EnvironmentPair;
+use crate::store::keys::Key;
+use crate::user::{UserId, UserKey};
+
+/// The state of a grant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenState {
+    Valid,
+    ExpiringSoon,
+    Expired,
+    Reauthorize {
+        probably_spent: bool,
+    },
+    /// Another app or server granted it. It is not used, and not lost.
+    OfAnotherApp,
+}
+
+/// A grant and its state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Status {
+    pub grant: Grant,
+    pub state: TokenState,
+    /// The outcome of the last refresh, if it failed.
+    pub last_error: Option<AttemptOutcome>,
+}
+
+/// The status of one user's grant. None: the user never signed in, or was forgotten.
+pub fn status(cx: Context<'_>, user: &UserKey) -> Result<Option<Status>, StoreError> {
+    let Current::Grant(grant) = records::current(cx, user)? else { return Ok(None) };
+    let now = cx.ports.wall_now();
+    let tries = records::tries(cx, &grant)?;
+    let state = match next_step(&tries, now) {
+        _ if !grant.is_of(&cx.settings.app) => TokenState::OfAnotherApp,
+        // Even while the access token is still valid: no other will follow it.
+        Step::Refused { probably_spent } => TokenState::Reauthorize { probably_spent },
+        _ if grant.tokens.are_usable(now) && now < due::refresh_at(cx, &grant) => TokenState::Valid,
+        _ if grant.tokens.are_usable(now) => TokenState::ExpiringSoon,
+        _ if grant.tokens.refresh_token.is_none() => TokenState::Reauthorize { probably_spent: false },
+        _ => TokenState::Expired,
+    };
+    let last_error = tries.last().and_then(|last| Some(last.conclusion.as_ref()?.outcome));
+    Ok(Some(Status { grant, state, last_error }))
+}
+
+/// A user's grant in the store, and the pair from outside that the next call would
+/// take in its place.
+pub struct Known {
+    pub status: Option<Status>,
+    pub outside: Option<EnvironmentPair>,
+}
+
+/// Looks at a user's grant and at the pair from outside.
+pub fn known(cx: Context<'_>, user: &UserId) -> Result<Known, StoreError> {
+    let status = status(cx, &user.key())?;
+    let has_need = status.as_ref().is_none_or(|status| matches!(status.state, TokenState::Reauthorize { .. }));
+    let outside = if has_need { outside(cx, user)? } else { None };
+    Ok(Known { status, outside })
+}
+
+/// The pair that the next call would adopt. A pair without a refresh token counts
+/// only while its access token is valid.
+fn outside(cx: Context<'_>, user: &UserId) -> Result<Option<EnvironmentPair>, StoreError> {
+    let current = records::current(cx, &user.key())?;
+    let now = cx.ports.wall_now();
+    let pair = outside_pair::adoptable(cx, user, &current);
+    Ok(pair.filter(|pair| pair.refresh_token.is_some() || outside_left(pair, now).is_some()))
+}
+
+/// How long the pair's access token is still valid. None: it is not, or only for a
+/// few seconds.
+pub fn outside_left(pair: &EnvironmentPair, now: Timestamp) -> Option<Duration> {
+    const LEAST_LEFT: Duration = Duration::from_secs(10);
+
+    let left = Timestamp::from_secs(pair.expires_at).since(now);
+    (pair.access_token.is_some() && left > LEAST_LEFT).then_some(left)
+}
+
+impl TokenState {
+    /// True if a call finds a valid access token without a refresh.
+    pub fn is_good(self) -> bool {
+        matches!(self, Self::Valid | Self::ExpiringSoon)
+    }
+}
+
+impl Known {
+    /// True if a call finds a valid access token without a refresh.
+    pub fn is_valid(&self, now: Timestamp) -> bool {
+        let outside = self.outside.as_ref().and_then(|pair| outside_left(pair, now));
+        outside.is_some() || self.status.as_ref().is_some_and(|status| status.state.is_good())
+    }
+}
+
+/// The status of each user in the store, at most `limit`, ordered by user id.
+pub fn all(cx: Context<'_>, limit: usize) -> Result<Vec<Status>, StoreError> {
+    let mut found = Vec::new();
+    let mut cursor = None;
+    loop {
+        let page = cx.ports.list_keys(Bucket::Store, cursor)?;
+        for key in page.keys.iter().filter_map(|key| Key::parse(key)) {
+            if let Key::Head { user } = key
+                && found.len() < limit
+            {
+                // An unreadable record must not hide the others.
+                found.extend(status(cx, &user).ok().flatten());
+            }
+        }
+        cursor = page.cursor;
+        if cursor.is_none() || found.len() >= limit {
+            break;
+        }
+    }
+    found.sort_by(|a, b| a.grant.user_id.as_str().cmp(b.grant.user_id.as_str()));
+    Ok(found)
+}

@@ -1,0 +1,65 @@
+//! The daily limits of Kroger's endpoints. Counts no call.
+
+/// An endpoint whose calls Kroger counts separately.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Endpoint {
+    Products,
+    Cart,
+    Identity,
+    Locations,
+    Chains,
+    Departments,
+}
+
+/// The most calls of the app in 24 hours, for each endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub products: u32,
+    pub cart: u32,
+    pub identity: u32,
+    pub locations: u32,
+    pub chains: u32,
+    pub departments: u32,
+    /// The part of `products` and of `cart` that is reserved for adding to the cart,
+    /// in percent.
+    pub reserve_percent: u32,
+}
+
+impl Endpoint {
+    pub const ALL: [Self; 6] =
+        [Self::Products, Self::Cart, Self::Identity, Self::Locations, Self::Chains, Self::Departments];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Products => "products",
+            Self::Cart => "cart",
+            Self::Identity => "identity",
+            Self::Locations => "locations",
+            Self::Chains => "chains",
+            Self::Departments => "departments",
+        }
+    }
+}
+
+impl Limits {
+    /// The most calls to `endpoint`.
+    pub fn of(&self, endpoint: Endpoint) -> u64 {
+        let limit = match endpoint {
+            Endpoint::Products => self.products,
+            Endpoint::Cart => self.cart,
+            Endpoint::Identity => self.identity,
+            Endpoint::Locations => self.locations,
+            Endpoint::Chains => self.chains,
+            Endpoint::Departments => self.departments,
+        };
+        limit.into()
+    }
+
+    /// The number of calls that only cart adds may use.
+    pub fn reserve(&self, endpoint: Endpoint) -> u64 {
+        match endpoint {
+            Endpoint::Products | Endpoint::Cart => self.of(endpoint) * u64::from(self.reserve_percent) / 100,
+            Endpoint::Identity | Endpoint::Locations | Endpoint::Chains | Endpoint::Departments => 0,
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! Defaults, refusals, and what a refusal shows.
+
+use super::*;
+use crate::kroger::limits::Endpoint;
+
+fn settings(variables: &[(&str, &str)]) -> Result<Settings, Vec<SettingError>> {
+    Settings::from_variables(variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())))
+}
+
+#[test]
+fn without_variables_each_setting_has_its_default() {
+    let settings = settings(&[]).unwrap();
+
+    assert!(settings.client.is_none());
+    assert_eq!(settings.redirect_uri.as_str(), "http://localhost:9004/auth/callback");
+    assert_eq!(settings.api_base_url.as_str(), "https://api.kroger.com/");
+    assert_eq!(settings.scope.as_str(), "profile.compact cart.basic:write");
+    assert_eq!(settings.default_user.as_str(), "user_default");
+    assert_eq!(settings.refresh_buffer, Duration::from_secs(300));
+    assert_eq!(settings.check_interval, Duration::from_secs(60));
+    assert_eq!(settings.max_refresh_retries, 3);
+    assert_eq!(settings.default_location.radius_miles, 10);
+    assert_eq!(settings.default_modality, Modality::Pickup);
+    assert_eq!(Endpoint::ALL.map(|each| settings.quotas.of(each)), [10_000, 5_000, 5_000, 1_600, 1_600, 1_600]);
+    assert_eq!(settings.quotas.reserve(Endpoint::Products), 500);
+}
+
+#[test]
+fn a_wrong_value_is_refused_with_name_value_and_what_is_allowed() {
+    let wrong = [
+        ("KROGER_REDIRECT_URI", "localhost"),
+        ("KROGER_API_BASE_URL", "http://api.kroger.com"),
+        ("KROGER_API_BASE_URL", "https://api.kroger.com/v1"),
+        ("KROGER_TOKEN_PATH", "token"),
+        ("KROGER_AUTHORIZE_PATH", "//evil.example/authorize"),
+        ("KROGER_SCOPE", "cart\"basic"),
+        ("KROGER_HARDCODED_USER_ID", "a\nb"),
+        ("KROGER_TOKEN_REFRESH_BUFFER", "5m"),
+        ("KROGER_TOKEN_CHECK_INTERVAL", "0"),
+        ("KROGER_MAX_REFRESH_RETRIES", "-1"),
+        ("KROGER_DEFAULT_STORE_ID", "123"),
+        ("KROGER_DEFAULT_ZIP_CODE", "4503A"),
+        ("KROGER_DEFAULT_RADIUS_MILES", "101"),
+        ("KROGER_DEFAULT_MODALITY", "SHIP"),
+        ("KROGER_DEFAULT_FULFILLMENT", "ship"),
+        ("KROGER_ALLOWED_ORIGINS", "https://a.example/path"),
+        ("KROGER_USER_TOKEN_EXPIRES_AT", "tomorrow"),
+        ("KROGER_QUOTA_PRODUCTS", "0"),
+        ("KROGER_QUOTA_CART", "-1"),
+        ("KROGER_QUOTA_IDENTITY", "5e3"),
+        ("KROGER_QUOTA_LOCATIONS", "1,600"),
+        ("KROGER_QUOTA_CHAINS", "many"),
+        ("KROGER_QUOTA_DEPARTMENTS", "4294967296"),
+        ("KROGER_QUOTA_RESERVE_PERCENT", "51"),
+    ];
+    for (name, value) in wrong {
+        let errors = settings(&[(name, value)]).unwrap_err();
+        assert_eq!(errors.len(), 1, "{name}");
+        assert_eq!(errors[0].name, name);
+        assert_eq!(errors[0].value.as_deref(), Some(value));
+    }
+}
+
+#[test]
+fn a_url_with_a_password_is_refused_and_never_shown() {
+    let wrong = [
+        ("KROGER_API_BASE_URL", "https://u:canary@api.kroger.com"),
+        ("KROGER_API_BASE_URL", "u:canary@api.kroger.com"),
+        ("KROGER_REDIRECT_URI", "https://u:canary@app.example.com/auth/callback"),
+        ("KROGER_REDIRECT_URI", "ftp://u:canary@app.example.com/auth/callback"),
+        ("KROGER_ALLOWED_ORIGINS", "https://app.example.com,https://u:canary@app.example.com"),
+        ("KROGER_ALLOWED_ORIGINS", "https://u:canary ,@app.example.com"),
+        ("KROGER_TOKEN_PATH", "https://u:canary@api.kroger.com/token"),
+    ];
+    for (name, value) in wrong {
+        let errors = settings(&[(name, value)]).expect_err(value);
+        assert!(errors.iter().all(|error| error.name == name), "{errors:?}");
+        assert!(!format!("{errors:?} {}", errors[0]).contains("canary"), "{errors:?}");
+    }
+}
+
+#[test]
+fn a_refused_secret_is_never_shown() {
+    let errors = settings(&[("KROGER_CLIENT_SECRET", "canary with spaces")]).unwrap_err();
+
+    assert!(!format!("{errors:?} {}", errors[0]).contains("canary"));
+}
+
+#[test]
+fn a_misspelt_name_is_refused_and_a_foreign_one_is_not() {
+    let errors = settings(&[("KROGER_CLIENTID", "x"), ("KROGER_BRANCH_OF_THE_RIVER", "y")]).unwrap_err();
+
+    assert_eq!(errors.len(), 1);
+    assert_eq!(errors[0].to_string(), "KROGER_CLIENTID: there is no such setting; did you mean KROGER_CLIENT_ID?");
+}
+
+#[test]
+fn the_older_modality_setting_counts_only_if_the_newer_is_unset() {
+    let older = settings(&[("KROGER_DEFAULT_FULFILLMENT", "delivery")]).unwrap();
+    let both = settings(&[("KROGER_DEFAULT_FULFILLMENT", "delivery"), ("KROGER_DEFAULT_MODALITY", "PICKUP")]).unwrap();
+
+    assert_eq!(older.default_modality, Modality::Delivery);
+    assert_eq!(both.default_modality, Modality::Pickup);
+}
+
+#[test]
+fn a_setting_of_the_first_system_is_named_as_ignored() {
+    let settings = settings(&[("KROGER_DEV_MODE", "true")]).unwrap();
+
+    assert_eq!(settings.ignored, ["KROGER_DEV_MODE is ignored: start with --sandbox"]);
+}
+
+#[test]
+fn an_unknown_setting_is_named_as_ignored_unless_kubernetes_sets_it() {
+    let settings =
+        settings(&[("KROGER_LOG_LEVEL", "debug"), ("KROGER_PORT_9004_TCP", "x"), ("KROGER_SERVICE_HOST", "y")]);
+
+    assert_eq!(settings.unwrap().ignored, ["KROGER_LOG_LEVEL is ignored: there is no such setting"]);
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let settings = settings(&[
+        ("KROGER_CLIENT_ID", "app"),
+        ("KROGER_CLIENT_SECRET", "canary-1"),
+        ("KROGER_USER_ACCESS_TOKEN", "canary-2"),
+        ("KROGER_USER_REFRESH_TOKEN", "canary-3"),
+    ])
+    .unwrap();
+
+    assert!(!format!("{settings:?}").contains("canary"));
+}

@@ -1,0 +1,133 @@
+//! The end of a sign-in: exchanges the code of the redirect for tokens, or notes
+//! that the user declined. Never sends a code twice.
+
+use std::time::Duration;
+
+use crate::Context;
+use crate::failure::{Cause, Failure, SignInTrouble};
+use crate::grant::due;
+use crate::grant::lineage::{Current, Grant, Record, Source, Tokens};
+use crate::grant::outside_pair::{self, Exported};
+use crate::grant::records::{self, Kept, SAVE_TIME};
+use crate::grant::refresh;
+use crate::kroger::token_response::{TokenResponse, Verdict, verdict};
+use crate::kroger::wire;
+use crate::ports::{Event, SendError};
+use crate::secret::Secret;
+use crate::sign_in::authorization::{client, refuse_over_anothers};
+use crate::sign_in::pending::{LIFETIME, Pending, taken, used_key};
+use crate::stopwatch::Stopwatch;
+use crate::store::ticket::Root;
+
+const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+
+const _: () = assert!(refresh::CALL_DEADLINE.as_secs() < LIFETIME.as_secs());
+
+/// A sign-in that was completed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignedIn {
+    pub grant: Grant,
+    /// The state of the `.env` mirror.
+    pub exported: Exported,
+    /// False if the grant waits in memory until the store recovers.
+    pub is_stored: bool,
+}
+
+/// Ends the sign-in of `state` without a grant: the user declined.
+pub fn decline(cx: Context<'_>, state: &str) -> Result<(), Failure> {
+    take(cx, state).map(|_| ())
+}
+
+/// Exchanges the `code` of the redirect for tokens and stores the grant.
+///
+/// Takes the root and reads the user's history before it spends the code. After
+/// that only one write remains, so little can lose the user's consent.
+pub fn complete(cx: Context<'_>, code: &Secret, state: &str) -> Result<SignedIn, Failure> {
+    let client = client(cx)?;
+    let pending = take(cx, state)?;
+    let user = pending.user_id.key();
+    let root = records::take_root(cx, &user).map_err(|_| spent_for_nothing())?;
+    // A deletion before this root ended the sign-in; a later one sees this root.
+    taken(cx, state).map_err(Failure::ending_the_sign_in)?;
+    let before = records::current(cx, &user).map_err(|_| spent_for_nothing())?;
+    refuse_if_deleted_since(&pending, &before)?;
+    refuse_over_anothers(cx, &before)?;
+    let request = wire::code_request(&cx.settings.token_path, client, code, &pending.redirect_uri, &pending.verifier);
+    let stopwatch = Stopwatch::start(cx);
+    let answer = cx.ports.send(&request, SEND_TIMEOUT);
+    let now = cx.ports.wall_now();
+    let response = granted(answer.map(|response| verdict(&response, now)))?;
+    let tokens = Tokens {
+        app: Some(cx.settings.app.clone()),
+        access_token: response.access_token,
+        refresh_token: response.refresh_token,
+        obtained_at: now,
+        expires_at: stopwatch.expiry(cx, response.expires_in),
+        scope: response.scope.or_else(|| Some(pending.scope.clone())),
+    };
+    let record = Record::sign_in(pending.user_id.clone(), tokens, Source::OAuth, &before);
+    store(cx, &pending, root, record)
+}
+
+/// Takes the pending sign-in of `state`. Only one caller succeeds.
+fn take(cx: Context<'_>, state: &str) -> Result<Pending, Failure> {
+    let (place, pending) = taken(cx, state)?;
+    let now = cx.ports.wall_now();
+    if now >= pending.started_at + LIFETIME || now + LIFETIME < pending.started_at {
+        return Err(Failure::sign_in(SignInTrouble::Expired));
+    }
+    match cx.ports.increment(&used_key(place, &pending.state_hash), 1) {
+        Ok(1) => Ok(pending),
+        Ok(_) => Err(Failure::sign_in(SignInTrouble::Used)),
+        // The counter may have been raised, so the state may be spent.
+        Err(_) => Err(spent_for_nothing()),
+    }
+}
+
+/// The store failed after the `state` was used, so the same call cannot succeed.
+fn spent_for_nothing() -> Failure {
+    Cause::SignInSpent.into()
+}
+
+/// Refuses if the user was deleted since the sign-in began. A deletion ends the
+/// sign-ins under way, too.
+fn refuse_if_deleted_since(pending: &Pending, current: &Current) -> Result<(), Failure> {
+    if current.buried() <= pending.root {
+        return Ok(());
+    }
+    Err(Cause::ForgottenMeanwhile.into())
+}
+
+fn granted(answer: Result<Verdict, SendError>) -> Result<TokenResponse, Failure> {
+    match answer {
+        Ok(Verdict::Granted(response)) => Ok(response),
+        Ok(Verdict::Refused) => Err(Failure::sign_in(SignInTrouble::CodeRefused)),
+        Ok(Verdict::ClientRefused) => Err(Cause::ClientRejected.into()),
+        Ok(Verdict::RequestRefused(error)) => Err(Cause::ExchangeRejected(error).into()),
+        // Never with a time to wait: the `state` is used, so the same call is of no use.
+        Ok(Verdict::Busy { .. } | Verdict::Failed { .. } | Verdict::Unintelligible) | Err(SendError::NotSent) => {
+            Err(Cause::ExchangeFailed.into())
+        }
+        Err(SendError::Unknown) => Err(Cause::ExchangeAnswerLost.into()),
+    }
+}
+
+fn store(cx: Context<'_>, pending: &Pending, root: Root, record: Record) -> Result<SignedIn, Failure> {
+    let user = pending.user_id.key();
+    let ticket = root.ticket();
+    let deadline = cx.ports.monotonic_now() + SAVE_TIME;
+    let kept = records::keep(cx, &user, ticket, &record, deadline).map_err(|_| unsaved())?;
+    // A later deletion outranks this root, and this caller must know.
+    if let Ok(current) = records::current(cx, &user) {
+        refuse_if_deleted_since(pending, &current)?;
+    }
+    let grant = Grant::of(ticket, record).expect("a sign-in is a grant");
+    due::enter(cx, &grant);
+    cx.ports.log(&Event::SignedIn { user: user.short(), ticket: ticket.to_string() });
+    let exported = outside_pair::export(cx, &grant);
+    Ok(SignedIn { grant, exported, is_stored: kept == Kept::Stored })
+}
+
+fn unsaved() -> Failure {
+    Cause::SignInLost.into()
+}

@@ -1,0 +1,58 @@
+//! Forgets a user's grant. Sends nothing.
+
+use crate::Context;
+use crate::failure::Failure;
+use crate::grant::lineage::{Current, Record};
+use crate::grant::{outside_pair, records};
+use crate::ports::{Event, StoreError};
+use crate::sign_in::pending;
+use crate::store::ticket::Root;
+use crate::user::UserId;
+
+/// Forgets the user's grant.
+///
+/// Writes a tombstone, which no refresh under way undoes. Writes nothing for a user
+/// who never signed in: anyone can make up names, and each would cost space.
+pub fn forget(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
+    if is_without_history(cx, user).map_err(|_| Failure::store_unavailable())? {
+        return Ok(());
+    }
+    let root = bury(cx, user).map_err(|_| Failure::store_unavailable())?;
+    cx.ports.log(&Event::Forgotten { user: user.key().short(), ticket: root.ticket().to_string() });
+    if *user == cx.settings.default_user {
+        outside_pair::clear(cx);
+    }
+    Ok(())
+}
+
+/// True if there is nothing to bury. Ends the user's sign-ins under way before it
+/// says so. Always false for the default user, whose tokens may lie in `.env`.
+///
+/// Reads the roots once more after it has ended the sign-ins: one that is being
+/// completed has taken its root by then, or finds itself ended.
+fn is_without_history(cx: Context<'_>, user: &UserId) -> Result<bool, StoreError> {
+    let key = user.key();
+    let has_no_root = || records::is_newest_root(cx, &key, Root::default());
+    if *user == cx.settings.default_user || !has_no_root()? {
+        return Ok(false);
+    }
+    pending::end(cx, user)?;
+    Ok(has_no_root()? && records::current(cx, &key)? == Current::Absent)
+}
+
+/// Writes the tombstone until no other root was taken meanwhile. A process that
+/// took a root after ours may not have seen the tombstone; a later one does.
+fn bury(cx: Context<'_>, user: &UserId) -> Result<Root, StoreError> {
+    const TRIES: usize = 8;
+
+    let key = user.key();
+    for _ in 0..TRIES {
+        let root = records::take_root(cx, &key)?;
+        let record = Record::deleted(user.clone(), cx.ports.wall_now());
+        records::write(cx, &key, root.ticket(), &record)?;
+        if records::is_newest_root(cx, &key, root)? {
+            return Ok(root);
+        }
+    }
+    Err(StoreError::Failed)
+}

@@ -1,0 +1,344 @@
+//! What each kind of key is for: the rows of `docs/keys.md`.
+
+use super::{Key, Kind};
+use crate::store::ticket::{Root, Ticket};
+use crate::user::UserKey;
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Form {
+    Counter,
+    Text,
+    /// JSON of this type, which is [`crate::store::codec::Stored`].
+    Record(&'static str),
+}
+
+/// A row of the table.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Row {
+    pub(crate) pattern: &'static str,
+    pub(crate) form: Form,
+    /// What the value says.
+    pub(crate) holds: &'static str,
+    pub(crate) written_by: &'static str,
+    pub(crate) deleted: &'static str,
+    pub(crate) bucket: &'static str,
+}
+
+const NEVER: &str = "never";
+const WITH_ITS_GRANT: &str = "by the refresh after the next, or the sweep, once a descendant of the grant is stored; \
+                              earlier, once a fold stands for it";
+const AFTER_20_MINUTES: &str = "by the sweep, after 20 minutes";
+const AFTER_25_HOURS: &str = "by the sweep, after 25 hours";
+
+impl Row {
+    pub(crate) fn is_per_user(&self) -> bool {
+        self.pattern.contains("<user>") || self.pattern.contains("<entry>")
+    }
+}
+
+impl Kind {
+    /// The kind's row. A new kind does not compile without one.
+    #[allow(clippy::too_many_lines, reason = "a table: one row for each kind")]
+    pub(crate) fn row(self) -> Row {
+        use Form::{Counter, Record, Text};
+
+        let row = |pattern, form, holds, written_by, deleted| Row {
+            pattern,
+            form,
+            holds,
+            written_by,
+            deleted,
+            bucket: "store",
+        };
+        match self {
+            Self::Roots => {
+                row("roots.<user>", Counter, "sign-ins and deletions of the user", "grant::records::take_root", NEVER)
+            }
+            Self::Seq => row(
+                "seq.<user>.<root>",
+                Counter,
+                "tickets of what descends from the root",
+                "grant::records::take_ticket",
+                "by the sweep, once a newer sign-in or deletion is stored",
+            ),
+            Self::Head => row(
+                "head.<user>",
+                Text,
+                "a ticket at or before the current grant's; a hint, which may be behind",
+                "grant::records::move_head",
+                NEVER,
+            ),
+            Self::Grant => Row {
+                bucket: "store, rescue",
+                ..row(
+                    "grant.<user>.<ticket>",
+                    Record("grant::lineage::Record"),
+                    "a sign-in, a refresh or a deletion; written once",
+                    "grant::records::write, grant::records::keep",
+                    "by the refresh after the next, or the sweep, once a descendant is stored; a root's own record, once a newer sign-in or deletion is stored",
+                )
+            },
+            Self::Claim => row(
+                "claim.<user>.<ticket>.<n>",
+                Counter,
+                "callers that claimed try `n` at refreshing the grant; the first one owns it",
+                "grant::refresh",
+                WITH_ITS_GRANT,
+            ),
+            Self::Intent => row(
+                "intent.<user>.<ticket>.<n>",
+                Record("grant::attempts::Intent"),
+                "that the owner of try `n` is about to send; written once",
+                "grant::refresh::owner",
+                WITH_ITS_GRANT,
+            ),
+            Self::Attempt => row(
+                "attempt.<user>.<ticket>.<n>",
+                Record("grant::attempts::Attempt"),
+                "how try `n` failed; written once",
+                "grant::refresh::owner",
+                WITH_ITS_GRANT,
+            ),
+            Self::Fold => row(
+                "fold.<user>.<ticket>.<k>",
+                Record("grant::folded::Fold"),
+                "what is left of the tries 1 to 16·k",
+                "grant::folded::fold",
+                "by the sweep, once a descendant of the grant is stored",
+            ),
+            Self::DueCount => row(
+                "due.<minute>",
+                Counter,
+                "entries of the minute",
+                "grant::due::enter",
+                "by the timer, once the minute is over and empty; by the sweep, a day later",
+            ),
+            Self::DueEntry => row(
+                "due.<minute>.<i>",
+                Text,
+                "the id of a user whose token is due in the minute; a hint",
+                "grant::due::enter",
+                "by the timer, once the user is no longer due by it; by the sweep, a day later",
+            ),
+            Self::KeptLifetimes => row(
+                "lifetimes.<hour>.kept",
+                Counter,
+                "token lifetimes that ended in the hour with a fresh token at their end",
+                "grant::success_rate::count",
+                AFTER_25_HOURS,
+            ),
+            Self::LostLifetimes => row(
+                "lifetimes.<hour>.lost",
+                Counter,
+                "token lifetimes that ended in the hour without one",
+                "grant::success_rate::count",
+                AFTER_25_HOURS,
+            ),
+            Self::SignInPlaces => row(
+                "signin.places",
+                Counter,
+                "sign-ins that were begun; its remainder by 1,000 is the next place",
+                "sign_in::authorization",
+                NEVER,
+            ),
+            Self::SignIn => row(
+                "signin.<place>",
+                Record("sign_in::pending::Pending"),
+                "a sign-in that was begun",
+                "sign_in::authorization",
+                "when its user is forgotten; by the sweep, after 20 minutes",
+            ),
+            Self::UsedSignIn => row(
+                "used.<place>.<hash>",
+                Counter,
+                "redirects that came with the `state` of that hash; the first one goes on",
+                "sign_in::exchange",
+                "by the sweep, once another sign-in or none is at the place",
+            ),
+            Self::SignInLink => row(
+                "signin_link.<user>",
+                Record("sign_in::links::Link"),
+                "the link that failed calls share",
+                "sign_in::links::shared_link",
+                AFTER_20_MINUTES,
+            ),
+            Self::InvitationPlaces => row(
+                "invitation.places",
+                Counter,
+                "invitations; its remainder by 1,000 is the next place",
+                "sign_in::invitation::invite",
+                NEVER,
+            ),
+            Self::Invitation => row(
+                "invitation.<place>",
+                Record("sign_in::invitation::Invitation"),
+                "an invitation to sign in",
+                "sign_in::invitation::invite",
+                AFTER_20_MINUTES,
+            ),
+            Self::InvitationOf => row(
+                "invitation_of.<user>",
+                Record("sign_in::invitation::Shared"),
+                "the id of the user's last invitation, which later calls share",
+                "sign_in::invitation::invite",
+                AFTER_20_MINUTES,
+            ),
+            Self::RequestStateKey => row(
+                "request_state_key",
+                Record("sign_in::seal::SealKey"),
+                "the key that seals what MCP clients carry",
+                "sign_in::seal::key",
+                NEVER,
+            ),
+            Self::AddClaim => row(
+                "add_claim.<entry>.<n>",
+                Counter,
+                "callers that claimed try `n` at the add; the first one owns it",
+                "cart::ledger",
+                AFTER_25_HOURS,
+            ),
+            Self::AddIntent => row(
+                "add_intent.<entry>.<n>",
+                Record("cart::ledger::AddIntent"),
+                "that the owner of try `n` is about to send; written once",
+                "cart::ledger",
+                AFTER_25_HOURS,
+            ),
+            Self::AddOutcome => row(
+                "add_outcome.<entry>.<n>",
+                Record("cart::ledger::AddRecord"),
+                "what became of try `n`",
+                "cart::ledger",
+                AFTER_25_HOURS,
+            ),
+            Self::RecentAddPlaces => row(
+                "recent_add_places.<user>",
+                Counter,
+                "adds that were noted; its remainder by 50 is the next place",
+                "cart::recent_adds::note",
+                NEVER,
+            ),
+            Self::RecentAdd => row(
+                "recent_add.<user>.<place>",
+                Record("cart::recent_adds::Add"),
+                "one add that Kroger took",
+                "cart::recent_adds::note",
+                "when the user's log is wiped; by the sweep, once it expired or the log is off",
+            ),
+            Self::PreferredStore => row(
+                "preferred_store.<user>",
+                Record("catalog::preferred_location::Choice"),
+                "the store that the user chose",
+                "catalog::preferred_location::set",
+                "when the user clears the choice",
+            ),
+            Self::Catalog => Row {
+                bucket: "cache",
+                ..row(
+                    "catalog.<hash>",
+                    Record("catalog::cache::Kept"),
+                    "Kroger's answer to a GET of the path of that hash",
+                    "catalog::cache::put",
+                    "by the host, which bounds the bucket",
+                )
+            },
+            Self::QuotaWindow => row(
+                "quota.<endpoint>",
+                Record("upstream::quota::Window"),
+                "the present window of the endpoint's quota",
+                "upstream::quota",
+                NEVER,
+            ),
+            Self::QuotaCount => row(
+                "quota.<endpoint>.<n>",
+                Counter,
+                "calls in window `n`",
+                "upstream::quota::spend",
+                "by the sweep, once a newer window is open",
+            ),
+            Self::ClientToken => row(
+                "client_token",
+                Record("upstream::app_token::Stored"),
+                "the app's own token",
+                "upstream::app_token",
+                NEVER,
+            ),
+            Self::RefreshesNotBefore => row(
+                "refreshes_not_before",
+                Record("upstream::busy::Note"),
+                "until when a 429 asks all timers to wait; a hint",
+                "upstream::busy::note",
+                NEVER,
+            ),
+            Self::Tick => row(
+                "tick",
+                Record("service::maintenance::Tick"),
+                "the last pass of the timer",
+                "service::maintenance::tidy",
+                NEVER,
+            ),
+            Self::Health => row(
+                "health",
+                Record("store::health::Mark"),
+                "a mark that shows whether the store keeps what it is told",
+                "store::health::persistence",
+                NEVER,
+            ),
+            Self::Mirror => Row {
+                bucket: "env",
+                ..row(
+                    "mirror",
+                    Text,
+                    "the lines of the default user's tokens in `.env`",
+                    "grant::outside_pair::export",
+                    "when the default user is forgotten",
+                )
+            },
+        }
+    }
+
+    /// A key of this kind; other numbers give other keys.
+    pub(crate) fn example(self, n: u64) -> Key {
+        let hash = || crate::secret::base32_sha256(&n.to_string());
+        let user = || UserKey::from_stored(&hash());
+        let root = Root { number: n, adoption: n % 3 };
+        let (ticket, parent) = (Ticket { root, step: n }, root.ticket());
+        match self {
+            Self::Roots => Key::Roots { user: user() },
+            Self::Seq => Key::Seq { user: user(), root },
+            Self::Head => Key::Head { user: user() },
+            Self::Grant => Key::Grant { user: user(), ticket },
+            Self::Claim => Key::Claim { user: user(), parent, number: n },
+            Self::Intent => Key::Intent { user: user(), parent, number: n },
+            Self::Attempt => Key::Attempt { user: user(), parent: ticket, number: n },
+            Self::Fold => Key::Fold { user: user(), parent: ticket, block: n },
+            Self::DueCount => Key::DueCount { minute: n },
+            Self::DueEntry => Key::DueEntry { minute: n, index: n },
+            Self::KeptLifetimes => Key::KeptLifetimes { hour: n },
+            Self::LostLifetimes => Key::LostLifetimes { hour: n },
+            Self::SignInPlaces => Key::SignInPlaces,
+            Self::SignIn => Key::SignIn { place: n },
+            Self::UsedSignIn => Key::UsedSignIn { place: n, state_hash: hash() },
+            Self::SignInLink => Key::SignInLink { user: user() },
+            Self::InvitationPlaces => Key::InvitationPlaces,
+            Self::Invitation => Key::Invitation { place: n },
+            Self::InvitationOf => Key::InvitationOf { user: user() },
+            Self::RequestStateKey => Key::RequestStateKey,
+            Self::AddClaim => Key::AddClaim { entry: hash(), number: n },
+            Self::AddIntent => Key::AddIntent { entry: hash(), number: n },
+            Self::AddOutcome => Key::AddOutcome { entry: hash(), number: n },
+            Self::RecentAddPlaces => Key::RecentAddPlaces { user: user() },
+            Self::RecentAdd => Key::RecentAdd { user: user(), place: n },
+            Self::PreferredStore => Key::PreferredStore { user: user() },
+            Self::Catalog => Key::Catalog { path_hash: hash() },
+            Self::QuotaWindow => Key::QuotaWindow { endpoint: "cart".to_owned() },
+            Self::QuotaCount => Key::QuotaCount { endpoint: "cart".to_owned(), window: n },
+            Self::ClientToken => Key::ClientToken,
+            Self::RefreshesNotBefore => Key::RefreshesNotBefore,
+            Self::Tick => Key::Tick,
+            Self::Health => Key::Health,
+            Self::Mirror => Key::Mirror,
+        }
+    }
+}
