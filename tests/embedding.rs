@@ -30,7 +30,7 @@ use bindings::exports::kroger::connector::cart::{Item, Modality};
 use bindings::exports::kroger::connector::catalog::{Near, ProductOrder, ProductQuery, Stock, StoreQuery};
 use bindings::exports::kroger::connector::maintenance::RefreshOutcome;
 use bindings::exports::kroger::connector::tokens::{Credentials, TokenSource};
-use bindings::kroger::connector::types::FailureCode;
+use bindings::kroger::connector::types::{FailureCode, NextAction};
 
 /// What a minimal host has.
 struct State {
@@ -119,7 +119,7 @@ fn the_typed_cart_adds_with_a_token_from_the_environment() {
 }
 
 #[test]
-fn the_typed_catalogue_searches_looks_and_checks_with_the_apps_own_token() {
+fn the_typed_catalog_searches_looks_and_checks_with_the_apps_own_token() {
     let sandbox = Sandbox::start();
     let url = sandbox.url();
     let (mut store, service) = load(&[
@@ -176,7 +176,7 @@ fn a_typed_failure_says_what_must_happen_next() {
     assert_eq!(wrong.code, FailureCode::InvalidArgument);
     assert_eq!(wrong.retry_after_seconds, None);
     assert_eq!(nobody.code, FailureCode::Reauthorize);
-    assert!(nobody.message.contains("re-authenticate"));
+    assert_eq!((wrong.next, nobody.next), (NextAction::CorrectArgument, NextAction::SignIn));
 }
 
 #[test]

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
@@ -24,18 +25,23 @@ const MAX_SHOWN: usize = 400;
 #[derive(Clone, Default)]
 pub(crate) struct GuestLog(Arc<Mutex<Vec<u8>>>);
 
-/// An event of the component, as its `Event` serializes.
+/// An event of the component, as the core's `Event` serializes: its name, and its fields.
 #[derive(Deserialize)]
 struct Event {
     #[serde(rename = "event")]
     name: String,
-    user: Option<String>,
-    why: Option<String>,
-    outcome: Option<String>,
-    duration_ms: Option<u64>,
-    ticket: Option<String>,
-    items: Option<u64>,
-    doing: Option<String>,
+    #[serde(flatten)]
+    fields: Map<String, Value>,
+}
+
+impl Event {
+    fn text(&self, field: &str) -> Option<&str> {
+        self.fields.get(field)?.as_str()
+    }
+
+    fn number(&self, field: &str) -> Option<u64> {
+        self.fields.get(field)?.as_u64()
+    }
 }
 
 impl GuestLog {
@@ -63,17 +69,18 @@ fn show(line: &[u8]) {
     show_event(&event);
 }
 
+/// Names each field that an event of the core can have: `tracing` needs the names at compile time.
 macro_rules! log_at {
     ($level:ident, $event:ident, $($more:tt)*) => {
         tracing::$level!(
             target: TARGET,
-            user = $event.user.as_deref(),
-            why = $event.why.as_deref(),
-            outcome = $event.outcome.as_deref(),
-            duration_ms = $event.duration_ms,
-            ticket = $event.ticket.as_deref(),
-            items = $event.items,
-            doing = $event.doing.as_deref(),
+            user = $event.text("user"),
+            why = $event.text("why"),
+            outcome = $event.text("outcome"),
+            duration_ms = $event.number("duration_ms"),
+            ticket = $event.text("ticket"),
+            items = $event.number("items"),
+            doing = $event.text("doing"),
             $($more)*
             "{}",
             $event.name
@@ -91,7 +98,7 @@ fn show_event(event: &Event) {
 
 /// What an operator should do about an event; `None` if nothing is wrong.
 fn advice(event: &Event) -> Option<&'static str> {
-    Some(match (event.name.as_str(), event.outcome.as_deref()) {
+    Some(match (event.name.as_str(), event.text("outcome")) {
         ("refresh", Some("refused")) => "this person must sign in again",
         ("refresh", Some("unsaved")) => "this person must sign in again; check the store's disk space and permissions",
         ("refresh", Some("client_refused")) | ("credentials_rejected", _) => {
@@ -209,6 +216,10 @@ mod tests {
         let level = |event: &Event| {
             let line = [serde_json::to_vec(event).unwrap(), b"\n".to_vec()].concat();
             let line: serde_json::Value = serde_json::from_str(logged(&[&line]).trim()).unwrap();
+            let sent = serde_json::to_value(event).unwrap();
+            for (field, value) in sent.as_object().unwrap().iter().filter(|(field, _)| *field != "event") {
+                assert_eq!(&line["fields"][field], value, "the log drops `{field}`");
+            }
             (line["level"].as_str().unwrap().to_owned(), line["fields"]["next"].is_string())
         };
 
