@@ -7,11 +7,15 @@
 
 mod app;
 mod call;
+#[cfg(test)]
+pub(crate) mod commands;
 mod finding;
 mod grant;
 mod next_step;
 mod sign_in;
 mod store;
+#[cfg(test)]
+mod tests;
 #[cfg(any(test, target_family = "wasm"))]
 pub(crate) mod typed;
 

@@ -31,7 +31,7 @@ impl Cause {
     }
 
     /// The next step, where the cause alone says it.
-    pub(super) fn usual_step(&self) -> NextStep {
+    pub(crate) fn usual_step(&self) -> NextStep {
         match self {
             Self::Grant(trouble) => trouble.usual_step(),
             Self::Call(endpoint, trouble) => trouble.usual_step(*endpoint),
