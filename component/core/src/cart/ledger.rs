@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Context;
 use crate::cart::unknown::Unknown;
-use crate::failure::{Cause, Failure, Undone};
+use crate::failure::{Cause, Failure, KeyTrouble, StoreTrouble, Undone};
 use crate::grant::records;
 use crate::item::Item;
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
@@ -374,11 +374,13 @@ fn refusal(state: &EntryState) -> Failure {
     const MOST: Duration = Duration::from_secs(2);
 
     match state {
-        EntryState::InFlight { left } => Failure::from(Cause::KeyInFlight).retry_after((*left).clamp(LEAST, MOST)),
-        EntryState::Expired => Cause::KeyExpired.into(),
-        EntryState::TriedTooOften => Cause::KeyTriedTooOften.into(),
+        EntryState::InFlight { left } => {
+            Failure::from(Cause::Key(KeyTrouble::InFlight)).retry_after((*left).clamp(LEAST, MOST))
+        }
+        EntryState::Expired => Cause::Key(KeyTrouble::Expired).into(),
+        EntryState::TriedTooOften => Cause::Key(KeyTrouble::TriedTooOften).into(),
         EntryState::Conflict | EntryState::Free { .. } | EntryState::Claimed { .. } | EntryState::Ended(_) => {
-            Cause::KeyConflict.into()
+            Cause::Key(KeyTrouble::Conflict).into()
         }
     }
 }
@@ -386,7 +388,7 @@ fn refusal(state: &EntryState) -> Failure {
 fn obstructed(obstacle: Obstacle) -> Failure {
     match obstacle {
         Obstacle::StoreFailed => Failure::store_unavailable(),
-        Obstacle::StoreForgets => Cause::StoreForgets(Undone::CartAdd).into(),
+        Obstacle::StoreForgets => Cause::Store(StoreTrouble::Forgets(Undone::CartAdd)).into(),
     }
 }
 
