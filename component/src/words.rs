@@ -5,11 +5,11 @@
 //! routes, tools or commands. Each function here is one total `match`.
 
 use kroger_core::app::App;
-use kroger_core::cart::unknown::Unknown;
 use kroger_core::failure::{Cause, Declined, NextStep, SignInTrouble, Undone};
 use kroger_core::kroger::limits::Endpoint;
 use kroger_core::ports::Timestamp;
 use kroger_core::service::validation::{AfterExpiry, Finding, NotAsked, Subject, Validation};
+use kroger_core::unknown_add::Unknown;
 
 /// A face's own names for what its caller can do. None ends with a full stop.
 pub(crate) struct Ways {

@@ -20,7 +20,6 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
-use crate::cart::unknown::Unknown;
 use crate::failure::{Cause, Failure, Undone};
 use crate::grant::records;
 use crate::item::Item;
@@ -31,6 +30,7 @@ use crate::store::claim::{
 };
 use crate::store::codec::Stored;
 use crate::store::keys::{Key, Kind};
+use crate::unknown_add::Unknown;
 use crate::user::UserId;
 
 /// The least time for which a key is remembered.
