@@ -1,4 +1,4 @@
-//! Finds files that import each other in a circle.
+//! Finds files, and rooms, that import each other in a circle.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -69,52 +69,74 @@ impl<'a> Files<'a> {
     }
 }
 
-/// All files that `from` imports, directly or through others.
-fn reachable(edges: &Edges, from: usize) -> BTreeSet<usize> {
-    let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
-    while let Some(file) = open.pop() {
-        let next = edges.get(&file).into_iter().flat_map(BTreeMap::keys);
-        open.extend(next.copied().filter(|file| seen.insert(*file)));
+/// Files or rooms, and what each imports of the others.
+struct Graph {
+    names: Vec<String>,
+    edges: Edges,
+}
+
+impl Graph {
+    fn of_files(sources: &[Source]) -> Self {
+        let names = sources.iter().map(|source| source.path.clone()).collect();
+        Self { names, edges: Files::new(sources).edges() }
     }
-    seen
-}
 
-/// Each circle as a text: its files, and what ties each to the others.
-pub(crate) fn circles(folder: &str, sources: &[Source]) -> Vec<String> {
-    let edges = Files::new(sources).edges();
-    let reach: Vec<BTreeSet<usize>> = (0..sources.len()).map(|file| reachable(&edges, file)).collect();
-    let circle = |file: usize| -> BTreeSet<usize> {
-        reach[file].iter().copied().filter(|other| reach[*other].contains(&file)).collect()
-    };
-    let circles: BTreeSet<BTreeSet<usize>> = (0..sources.len()).map(circle).filter(|files| files.len() > 1).collect();
-    circles.iter().map(|files| described(folder, sources, &edges, files)).collect()
-}
-
-/// The top-level modules of a crate that import each other, as pairs.
-pub(crate) fn rooms_in_pairs(folder: &str, sources: &[Source]) -> Vec<String> {
-    let room = |file: usize| sources[file].module.first().map_or("the root", String::as_str);
-    let mut ties: BTreeMap<(&str, &str), String> = BTreeMap::new();
-    for (from, targets) in Files::new(sources).edges() {
-        for (to, items) in targets.iter().filter(|(to, _)| room(**to) != room(from)) {
-            let items = items.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-            let tie = format!("  {} → {}: {items}\n", sources[from].path, sources[*to].path);
-            ties.entry((room(from), room(*to))).or_default().push_str(&tie);
+    /// A room is a top-level module with all files below it.
+    fn of_rooms(sources: &[Source]) -> Self {
+        let room = |source: &Source| source.module.first().map_or("the crate's root", String::as_str).to_owned();
+        let names: Vec<String> = sources.iter().map(room).collect::<BTreeSet<_>>().into_iter().collect();
+        let index = |file: usize| names.binary_search(&room(&sources[file])).expect("each file has a room");
+        let mut edges = Edges::new();
+        for (from, targets) in Files::new(sources).edges() {
+            for (to, items) in targets.into_iter().filter(|(to, _)| index(*to) != index(from)) {
+                let here = items.iter().map(|item| format!("{item} in {}", sources[from].path));
+                edges.entry(index(from)).or_default().entry(index(to)).or_default().extend(here);
+            }
         }
+        Self { names, edges }
     }
-    let pairs = ties.iter().filter(|((from, to), _)| from < to);
-    let back = pairs.filter_map(|((from, to), there)| Some((from, to, there, ties.get(&(*to, *from))?)));
-    back.map(|(from, to, there, back)| format!("{folder}: {from} and {to} import each other\n{there}{back}")).collect()
+
+    /// All that `from` imports, directly or through others.
+    fn reachable(&self, from: usize) -> BTreeSet<usize> {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
+        while let Some(each) = open.pop() {
+            let next = self.edges.get(&each).into_iter().flat_map(BTreeMap::keys);
+            open.extend(next.copied().filter(|each| seen.insert(*each)));
+        }
+        seen
+    }
+
+    /// Each circle as a text: what is in it, and what ties each to the others.
+    fn circles(&self, folder: &str) -> Vec<String> {
+        let reach: Vec<BTreeSet<usize>> = (0..self.names.len()).map(|each| self.reachable(each)).collect();
+        let circle = |each: usize| -> BTreeSet<usize> {
+            reach[each].iter().copied().filter(|other| reach[*other].contains(&each)).collect()
+        };
+        let circles: BTreeSet<BTreeSet<usize>> =
+            (0..self.names.len()).map(circle).filter(|circle| circle.len() > 1).collect();
+        circles.iter().map(|circle| self.described(folder, circle)).collect()
+    }
+
+    fn described(&self, folder: &str, circle: &BTreeSet<usize>) -> String {
+        let mut lines = vec![format!("{folder}: {} import each other in a circle", circle.len())];
+        for (from, targets) in circle.iter().filter_map(|each| Some((each, self.edges.get(each)?))) {
+            for (to, items) in targets.iter().filter(|(to, _)| circle.contains(to)) {
+                let items = items.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+                lines.push(format!("  {} → {}: {items}", self.names[*from], self.names[*to]));
+            }
+        }
+        lines.join("\n")
+    }
 }
 
-fn described(folder: &str, sources: &[Source], edges: &Edges, files: &BTreeSet<usize>) -> String {
-    let mut text = format!("{folder}: {} files import each other in a circle\n", files.len());
-    for (from, targets) in files.iter().filter_map(|file| Some((file, edges.get(file)?))) {
-        for (to, items) in targets.iter().filter(|(to, _)| files.contains(to)) {
-            let items = items.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
-            text += &format!("  {} → {}: {items}\n", sources[*from].path, sources[*to].path);
-        }
-    }
-    text
+/// The circles among the files of the crate in `folder`.
+pub(crate) fn among_files(folder: &str, sources: &[Source]) -> Vec<String> {
+    Graph::of_files(sources).circles(folder)
+}
+
+/// The circles among its rooms.
+pub(crate) fn among_rooms(folder: &str, sources: &[Source]) -> Vec<String> {
+    Graph::of_rooms(sources).circles(folder)
 }
 
 fn parsed(files: &[(&str, &str)]) -> Vec<Source> {
@@ -130,7 +152,7 @@ fn circle_through_a_re_export_is_found_and_names_its_items() {
         ("b.rs", "use crate::a::{self, Thing};"),
     ]);
 
-    let found = circles("src", &sources).join("");
+    let found = among_files("src", &sources).join("");
 
     assert!(found.contains("a/inner.rs → b.rs: crate::b::g"), "{found}");
     assert!(found.contains("b.rs → a/inner.rs: crate::a::Thing"), "{found}");
@@ -144,5 +166,19 @@ fn imports_of_tests_tie_no_circle() {
         ("b.rs", "pub(crate) struct B; #[cfg(test)] use crate::a::{A}; #[cfg(test)] mod tests { use crate::a::A; }"),
     ]);
 
-    assert_eq!(circles("src", &sources), Vec::<String>::new());
+    assert_eq!(among_files("src", &sources), Vec::<String>::new());
+}
+
+#[test]
+fn circle_of_rooms_is_found_where_no_files_are_in_one() {
+    let sources = parsed(&[
+        ("lib.rs", "mod a; mod b;"),
+        ("a.rs", "mod one; mod two;"),
+        ("a/one.rs", "use crate::b::B;"),
+        ("a/two.rs", "pub struct Two;"),
+        ("b.rs", "use crate::a::two::Two; pub struct B;"),
+    ]);
+
+    assert_eq!(among_files("src", &sources), Vec::<String>::new());
+    assert_eq!(among_rooms("src", &sources).len(), 1);
 }
