@@ -88,7 +88,7 @@ fn pages_name_only_files_that_are_there() {
 }
 
 #[test]
-fn links_of_pages_lead_to_files_that_are_there() {
+fn links_of_pages_lead_to_files_and_headings_that_are_there() {
     let broken: Vec<String> = pages::all(root()).iter().flat_map(|page| page.broken_links(root())).collect();
 
     assert!(broken.is_empty(), "{broken:#?}");

@@ -42,16 +42,32 @@ impl Page {
         named.filter(|path| !is_there(path)).map(|path| format!("{}: `{path}`", self.path.display())).collect()
     }
 
-    /// The relative links whose files are not there.
+    /// The relative links whose files or headings are not there.
     pub(crate) fn broken_links(&self, root: &Path) -> Vec<String> {
-        let folder = root.join(&self.path).parent().expect("a page lies in a folder").to_owned();
         let targets = self.text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
-        let files = targets.filter(|target| !target.contains("://") && !target.starts_with('#'));
-        files
-            .filter(|target| !folder.join(target.split('#').next().unwrap_or_default()).exists())
+        targets
+            .filter(|target| !target.contains("://") && !self.leads_somewhere(root, target))
             .map(|target| format!("{}: ({target})", self.path.display()))
             .collect()
     }
+
+    /// Whether the file of a link is there, and has the heading that the link names.
+    fn leads_somewhere(&self, root: &Path, target: &str) -> bool {
+        let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+        let page = root.join(&self.path);
+        let file = if file.is_empty() { page } else { page.with_file_name("").join(file) };
+        match std::fs::read_to_string(&file) {
+            Ok(text) => heading.is_empty() || text.lines().filter_map(anchor).any(|anchor| anchor == heading),
+            Err(_) => heading.is_empty() && file.is_dir(),
+        }
+    }
+}
+
+/// The name by which a link finds the heading in `line`.
+fn anchor(line: &str) -> Option<String> {
+    let heading = line.strip_prefix('#')?.trim_start_matches('#').trim();
+    let kept = heading.chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c));
+    Some(kept.collect::<String>().to_lowercase().replace(' ', "-"))
 }
 
 /// The names in the root's folder, and in the core's: a path begins with one of them.
