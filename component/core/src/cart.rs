@@ -28,7 +28,7 @@ use crate::user::UserId;
 const SCOPE: &str = "cart.basic:write";
 
 /// The most items of one request.
-pub const MOST_ITEMS: usize = 100;
+pub(crate) const MOST_ITEMS: usize = 100;
 
 /// That the items were added, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]

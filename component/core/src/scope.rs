@@ -20,13 +20,13 @@ impl Scope {
         Ok(Self(tokens.join(" ")))
     }
 
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 
     /// This scope, and `token` where it is not part of it.
     #[must_use]
-    pub fn with(&self, token: &str) -> Self {
+    pub(crate) fn with(&self, token: &str) -> Self {
         if self.0.split(' ').any(|own| own == token) { self.clone() } else { Self(format!("{} {token}", self.0)) }
     }
 }

@@ -2,5 +2,5 @@
 
 pub mod credentials;
 pub mod maintenance;
-pub mod sweep;
+pub(crate) mod sweep;
 pub mod validation;

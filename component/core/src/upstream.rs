@@ -3,4 +3,4 @@
 pub mod app_token;
 pub(crate) mod call;
 pub mod quota;
-pub mod reading;
+pub(crate) mod reading;
