@@ -20,17 +20,15 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
-use crate::cart::unknown::Unknown;
 use crate::failure::{Cause, Failure, KeyTrouble, StoreTrouble, Undone};
 use crate::grant::records;
 use crate::item::Item;
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
 use crate::secret::{Fingerprint, Secret, base32_sha256};
-use crate::store::claim::{
-    self, Admission, Deed, LEASE, Leased, Obstacle, Try, TryRecords, Watch, Withdrawal, next_number, read_try,
-};
+use crate::store::claim::{self, Admission, Deed, LEASE, Leased, Obstacle, Try, TryRecords, Watch, Withdrawal, next_number, read_try};
 use crate::store::codec::Stored;
 use crate::store::keys::{Key, Kind};
+use crate::unknown_add::Unknown;
 use crate::user::UserId;
 
 /// The least time for which a key is remembered.

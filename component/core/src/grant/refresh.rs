@@ -18,11 +18,10 @@ use crate::Context;
 use crate::backoff::random;
 use crate::grant::attempts::{self, AttemptOutcome, Step, Try};
 use crate::grant::lineage::{Current, Grant};
-use crate::grant::{due, outside_pair, records};
+use crate::grant::{busy, due, outside_pair, records};
 use crate::ports::Timestamp;
 use crate::store::claim::{self, Admission, LEASE, Watch};
 use crate::store::ticket::Ticket;
-use crate::upstream::busy;
 use crate::user::{UserId, UserKey};
 use owner::Owner;
 
