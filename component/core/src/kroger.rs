@@ -2,6 +2,6 @@
 
 pub(crate) mod api_error;
 pub mod limits;
-pub(crate) mod retry_after;
+pub mod retry_after;
 pub(crate) mod token_response;
 pub(crate) mod wire;

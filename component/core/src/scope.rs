@@ -20,7 +20,7 @@ impl Scope {
         Ok(Self(tokens.join(" ")))
     }
 
-    pub(crate) fn as_str(&self) -> &str {
+    pub fn as_str(&self) -> &str {
         &self.0
     }
 

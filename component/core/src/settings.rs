@@ -3,7 +3,7 @@
 //! The server refuses at start each value that it can know to be wrong, by name
 //! and with what is allowed. It never shows a secret's value.
 
-pub(crate) mod known;
+pub mod known;
 mod reader;
 #[cfg(test)]
 mod tests;
@@ -53,7 +53,7 @@ pub struct Settings {
     /// The key-value store's name as the operator gave it, for people to read.
     pub store_name: String,
     /// A sentence for each variable that sets nothing, with the reason.
-    pub(crate) ignored: Vec<String>,
+    pub ignored: Vec<String>,
 }
 
 /// `KROGER_USER_ACCESS_TOKEN` and its companions.

@@ -21,7 +21,7 @@ pub(crate) fn retry_after(response: &Response, now: Timestamp) -> Option<Duratio
 }
 
 /// Reads a date of HTTP (RFC 9110 § 5.6.7).
-pub(crate) fn http_date(text: &str) -> Option<Timestamp> {
+pub fn http_date(text: &str) -> Option<Timestamp> {
     let zoned = jiff::fmt::rfc2822::parse(text.trim()).ok()?;
     u64::try_from(zoned.timestamp().as_second()).ok().map(Timestamp::from_secs)
 }

@@ -129,7 +129,7 @@ pub(super) const IGNORED: [(&str, &str); 3] = [
 ];
 
 /// True if `name` is the name of a setting.
-pub(crate) fn is_known(name: &str) -> bool {
+pub fn is_known(name: &str) -> bool {
     KNOWN.iter().any(|setting| setting.name == name)
 }
 

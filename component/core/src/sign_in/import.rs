@@ -39,10 +39,10 @@ pub struct Found {
 
 /// A token that no request could carry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Flaw {
+pub struct Flaw {
     /// `access-token` or `refresh-token`.
-    pub(crate) part: &'static str,
-    pub(crate) allowed: &'static str,
+    pub part: &'static str,
+    pub allowed: &'static str,
 }
 
 impl Found {
@@ -50,7 +50,7 @@ impl Found {
     ///
     /// # Errors
     /// The token that does not fit into a header.
-    pub(crate) fn check(&self) -> Result<(), Flaw> {
+    pub fn check(&self) -> Result<(), Flaw> {
         check(self.access_token.as_ref(), "access-token")?;
         check(self.refresh_token.as_ref(), "refresh-token")
     }
