@@ -5,6 +5,8 @@
 //! another one's routes, tools or commands. Building a failure changes nothing:
 //! a face that shows a sign-in link creates it.
 
+mod consequence;
+
 use std::time::Duration;
 
 use crate::app::App;
@@ -60,9 +62,34 @@ pub enum Code {
     NotFound,
 }
 
-/// What happened.
+/// What happened, by subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
+    /// The user's sign-in does not serve the call.
+    Grant(GrantTrouble),
+    /// A call to this endpoint failed.
+    Call(Endpoint, CallTrouble),
+    /// The endpoint's quota allows no call.
+    Quota(Endpoint, QuotaTrouble),
+    App(AppTrouble),
+    /// A cart add was sent and its outcome is not known.
+    AddUnknown(Unknown),
+    Argument {
+        field: String,
+        /// What is allowed, as the end of a sentence.
+        allowed: String,
+    },
+    Key(KeyTrouble),
+    SignIn(SignInTrouble),
+    /// Kroger did not exchange the code of a sign-in.
+    Exchange(ExchangeTrouble),
+    Store(StoreTrouble),
+    NotFound(Missing),
+}
+
+/// Why the user's sign-in does not serve the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantTrouble {
     /// The store has no grant of the user.
     NotSignedIn,
     /// The access token expired and no refresh token can renew it.
@@ -76,16 +103,10 @@ pub enum Cause {
     NewTokensLost,
     /// The user was forgotten while the sign-in was under way.
     ForgottenMeanwhile,
-
-    /// Kroger rejected the user's access token, and the refreshed one too.
-    UserTokenRejected,
-    /// Kroger rejected the app's own access token, and the one fetched after it.
-    AppTokenRejected(Endpoint),
-    /// The user's sign-in lacks a scope. None: Kroger did not say which.
-    SignInLacksScope(Endpoint, Option<&'static str>),
-    /// The app's registration lacks a scope. None: Kroger did not say which.
-    AppLacksScope(Endpoint, Option<&'static str>),
-
+    /// Kroger rejected the access token, and the refreshed one too.
+    AccessTokenRejected,
+    /// A refresh was asked for, and there is no refresh token.
+    NoRefreshToken,
     /// Another caller refreshes the grant and has not ended.
     RefreshUnderWay,
     RefreshFailed {
@@ -94,87 +115,112 @@ pub enum Cause {
     },
     /// The refresh left no time for the call itself.
     RefreshTookTooLong,
-    AppTokenUnavailable,
-    NotReached(Endpoint),
-    NoAnswer(Endpoint),
-    /// The answer had a status that says nothing of the call.
-    Unavailable(Endpoint, u16),
-    /// Kroger did not exchange the code of a sign-in.
-    ExchangeFailed,
-    /// The answer to the exchange of a code was lost.
-    ExchangeAnswerLost,
+}
 
+/// Why a call to Kroger's API failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallTrouble {
+    /// Kroger rejected the app's own access token, and the one fetched after it.
+    AppTokenRejected,
+    /// The user's sign-in lacks a scope. None: Kroger did not say which.
+    SignInLacksScope(Option<&'static str>),
+    /// The app's registration lacks a scope. None: Kroger did not say which.
+    AppLacksScope(Option<&'static str>),
+    NotReached,
+    NoAnswer,
+    /// The answer had a status that says nothing about the call.
+    Unavailable(u16),
+    /// Kroger refused the call, with its own code and reason.
+    Rejected(Box<ApiError>),
+    /// Something other than Kroger's API answered.
+    Foreign,
+    /// The answer has no data in it.
+    WithoutData,
+}
+
+/// Why an endpoint's quota allows no call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuotaTrouble {
     /// Kroger accepts no more calls for now. None: it did not say until when.
-    OverQuota(Endpoint, Option<Duration>),
-    QuotaUsedUp {
-        endpoint: Endpoint,
+    Exceeded(Option<Duration>),
+    UsedUp {
         limit: u64,
         until: Timestamp,
     },
-    /// What is left of the quota is kept for adding to the cart.
+    /// The rest of the quota is reserved for adding to the cart.
     OnlyReserveLeft {
-        endpoint: Endpoint,
         limit: u64,
         reserve: u64,
         until: Timestamp,
     },
     /// Kroger asked for no calls before this time.
     Blocked {
-        endpoint: Endpoint,
         until: Timestamp,
     },
+}
 
-    /// Kroger refused the call, with its own code and reason.
-    Rejected(Endpoint, ApiError),
-    /// Kroger refused the exchange of a code, with its own code and reason.
-    ExchangeRejected(ApiError),
-    /// Something other than Kroger's API answered.
-    Foreign(Endpoint),
-    /// The answer has no data in it.
-    WithoutData(Endpoint),
-
-    /// The grant was made with another client id or another server.
-    OfAnotherApp {
-        theirs: App,
-        ours: App,
-    },
+/// Why the app's own credentials do not serve the call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AppTrouble {
+    /// No client id is configured.
     ClientMissing,
     ClientRejected,
-
-    /// A cart add was sent and its outcome is not known.
-    AddUnknown(Unknown),
-
-    Argument {
-        field: String,
-        /// What is allowed, as the end of a sentence.
-        allowed: String,
+    /// Kroger did not give the app an access token.
+    TokenUnavailable,
+    /// The grant was made with another client id or another server.
+    NotTheGrants {
+        theirs: Box<App>,
+        ours: Box<App>,
     },
-    /// The idempotency key is older than a key is remembered.
-    KeyExpired,
-    /// The idempotency key had more tries than a key may have.
-    KeyTriedTooOften,
-    KeyConflict,
-    KeyInFlight,
-    /// A refresh was asked for, and there is no refresh token.
-    NoRefreshToken,
-    SignIn(SignInTrouble),
+}
 
-    StoreFailed,
+/// Why an idempotency key cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyTrouble {
+    /// It is older than a key is remembered.
+    Expired,
+    /// It had more tries than a key may have.
+    TriedTooOften,
+    /// It was used with other items.
+    Conflict,
+    /// A call with it is still running.
+    InFlight,
+}
+
+/// Why Kroger did not exchange the code of a sign-in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExchangeTrouble {
+    Failed,
+    AnswerLost,
+    /// Kroger refused, with its own code and reason.
+    Rejected(Box<ApiError>),
+}
+
+/// What the store failed at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreTrouble {
+    /// It cannot be read or written.
+    Failed,
     /// A write that the store acknowledged is not there.
-    StoreForgets(Undone),
-    /// The store failed after the `state` of a sign-in was used up.
+    Forgets(Undone),
+    /// It failed after the `state` of a sign-in was used up.
     SignInSpent,
     /// The sign-in succeeded and nothing could keep it.
     SignInLost,
-    /// So many refreshed pairs wait in memory for the store.
+    /// This many refreshed pairs wait in memory for the store.
     Unsaved(usize),
+}
 
-    UnknownUser,
-    NoSuchProduct(Upc, Option<MistakenBarcode>),
-    /// Kroger has no location of this id.
-    NoSuchLocation(String),
-    /// Kroger does not have what the call names.
-    NotThere(Endpoint),
+/// What was not found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The store has no grant of the user.
+    User,
+    Product(Upc, Option<Box<MistakenBarcode>>),
+    /// The location of this id.
+    Location(String),
+    /// Whatever the call to this endpoint names.
+    Named(Endpoint),
 }
 
 /// What was left undone because the store forgets.
@@ -242,29 +288,47 @@ pub enum NextStep {
     PasteAddress,
     /// Not to ask again unless the person wants it.
     LeaveIt,
-    /// The same call again, after the wait.
-    Wait,
-    /// The same call again, after the wait; the sign-in is kept.
-    WaitSignInKept,
-    /// The same call again, after the wait; the quotas can be looked at.
-    WaitForQuota,
-    /// The same call again.
-    Repeat,
-    /// The same call with the same idempotency key, after the wait.
-    RepeatWithKey,
+    Repeat(Repeat),
     UseNewKey,
     LookAtCart,
-    CheckNetwork,
-    CheckStore,
-    CheckStoreAndStartAgain,
+    Store(StoreStep),
+    Settings(SettingsStep),
+    Correct(Correction),
+}
+
+/// When and how the same call is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeat {
+    Now,
+    AfterWait,
+    /// After the wait; the sign-in is kept.
+    AfterWaitSignInKept,
+    /// After the wait; the quotas can be looked at.
+    AfterWaitForQuota,
+    /// With the same idempotency key, after the wait.
+    WithKey,
+    /// Once the network works.
+    AfterNetworkCheck,
+}
+
+/// How the operator repairs the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreStep {
+    Check,
+    CheckAndStartAgain,
     /// The server must not stop before the store works again.
-    CheckStoreBeforeStopping,
-    UseDurableStore,
-    UseDurableStoreOrNoKey,
+    CheckBeforeStopping,
+    UseDurable,
+    UseDurableOrNoKey,
+}
+
+/// Which settings, or which registration, the operator corrects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SettingsStep {
     SetCredentials,
     CorrectCredentials,
     /// The settings that the grant was made with, another store, or forgetting.
-    UseItsSettings,
+    UseTheGrants,
     /// Client id and server must belong to one environment of Kroger's.
     MatchEnvironment,
     /// The app must be registered for what the call needs.
@@ -275,14 +339,22 @@ pub enum NextStep {
     CheckUpstreamAddress,
     /// The same, and whether the items are in the cart.
     CheckUpstreamAddressAndCart,
-    CorrectArgument(String),
-    CorrectCall,
+}
+
+/// What the caller corrects in the call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Correction {
+    Argument(String),
+    Call,
     /// A person says which of several things is meant.
     AskWhich,
-    CheckUpc,
-    CheckId,
+    Upc,
+    Id,
     SearchLocations,
 }
+
+// A larger one would be copied through every `?`.
+const _: () = assert!(size_of::<Failure>() < 128);
 
 impl Failure {
     fn new(cause: Cause, next: NextStep) -> Self {
@@ -324,7 +396,7 @@ impl Failure {
 
     /// The store failed before anything was sent.
     pub fn store_unavailable() -> Self {
-        Self::from(Cause::StoreFailed).retry_after(Duration::from_secs(5))
+        Self::from(Cause::Store(StoreTrouble::Failed)).retry_after(Duration::from_secs(5))
     }
 
     /// The scope that a sign-in must have to mend this failure, and the user.
@@ -341,107 +413,6 @@ impl From<Cause> for Failure {
     fn from(cause: Cause) -> Self {
         let next = cause.usual_step();
         Self::new(cause, next)
-    }
-}
-
-impl Cause {
-    /// The class of the cause.
-    fn code(&self) -> Code {
-        match self {
-            Self::NotSignedIn
-            | Self::NothingToRenewWith
-            | Self::RefreshTokenRefused { .. }
-            | Self::NewTokensLost
-            | Self::ForgottenMeanwhile => Code::Reauthorize,
-            Self::UserTokenRejected | Self::AppTokenRejected(_) => Code::TokenRejected,
-            Self::SignInLacksScope(..) | Self::AppLacksScope(..) => Code::ScopeMissing,
-            Self::RefreshUnderWay
-            | Self::RefreshFailed { .. }
-            | Self::RefreshTookTooLong
-            | Self::AppTokenUnavailable
-            | Self::NotReached(_)
-            | Self::NoAnswer(_)
-            | Self::Unavailable(..)
-            | Self::ExchangeFailed
-            | Self::ExchangeAnswerLost => Code::UpstreamUnavailable,
-            Self::OverQuota(..) | Self::QuotaUsedUp { .. } | Self::OnlyReserveLeft { .. } | Self::Blocked { .. } => {
-                Code::QuotaExhausted
-            }
-            Self::Rejected(..) | Self::ExchangeRejected(_) => Code::UpstreamRejected,
-            Self::Foreign(_) | Self::WithoutData(_) => Code::UpstreamNonsense,
-            Self::OfAnotherApp { .. } | Self::ClientMissing | Self::ClientRejected => Code::ClientCredentialsRejected,
-            Self::AddUnknown(_) => Code::OutcomeUnknown,
-            Self::Argument { .. } | Self::KeyExpired | Self::KeyTriedTooOften => Code::InvalidArgument,
-            Self::KeyConflict => Code::IdempotencyConflict,
-            Self::KeyInFlight => Code::IdempotencyInFlight,
-            Self::NoRefreshToken => Code::NoRefreshToken,
-            Self::SignIn(SignInTrouble::Declined(_) | SignInTrouble::NotWanted) => Code::SignInDeclined,
-            Self::SignIn(_) => Code::SignInFailed,
-            Self::StoreFailed | Self::StoreForgets(_) | Self::SignInSpent | Self::SignInLost | Self::Unsaved(_) => {
-                Code::StoreUnavailable
-            }
-            Self::UnknownUser | Self::NoSuchProduct(..) | Self::NoSuchLocation(_) | Self::NotThere(_) => Code::NotFound,
-        }
-    }
-
-    /// The next step, where the cause alone says it.
-    fn usual_step(&self) -> NextStep {
-        match self {
-            Self::NotSignedIn
-            | Self::NothingToRenewWith
-            | Self::RefreshTokenRefused { .. }
-            | Self::NewTokensLost
-            | Self::UserTokenRejected
-            | Self::SignInLacksScope(..)
-            | Self::NoRefreshToken
-            | Self::UnknownUser => NextStep::StartSignIn,
-            Self::ForgottenMeanwhile | Self::ExchangeFailed | Self::ExchangeAnswerLost => NextStep::StartAgain,
-            Self::AppTokenRejected(_) => NextStep::MatchEnvironment,
-            Self::AppLacksScope(..) => NextStep::RegisterApp,
-            Self::RefreshUnderWay | Self::RefreshFailed { .. } => NextStep::WaitSignInKept,
-            Self::RefreshTookTooLong => NextStep::Repeat,
-            Self::AppTokenUnavailable => NextStep::CheckNetwork,
-            Self::NotReached(_) | Self::NoAnswer(_) | Self::Unavailable(..) | Self::OverQuota(..) => NextStep::Wait,
-            Self::QuotaUsedUp { .. } | Self::OnlyReserveLeft { .. } | Self::Blocked { .. } => NextStep::WaitForQuota,
-            Self::Rejected(..) => NextStep::CorrectCall,
-            Self::ExchangeRejected(_) => NextStep::CheckRegistration,
-            Self::Foreign(Endpoint::Cart) => NextStep::CheckUpstreamAddressAndCart,
-            Self::Foreign(_) | Self::WithoutData(_) => NextStep::CheckUpstreamAddress,
-            Self::OfAnotherApp { .. } => NextStep::UseItsSettings,
-            Self::ClientMissing => NextStep::SetCredentials,
-            Self::ClientRejected => NextStep::CorrectCredentials,
-            Self::AddUnknown(_) => NextStep::LookAtCart,
-            Self::Argument { field, .. } => NextStep::CorrectArgument(field.clone()),
-            Self::KeyExpired | Self::KeyTriedTooOften | Self::KeyConflict => NextStep::UseNewKey,
-            Self::KeyInFlight => NextStep::RepeatWithKey,
-            Self::SignIn(trouble) => trouble.usual_step(),
-            Self::StoreFailed => NextStep::CheckStore,
-            Self::StoreForgets(Undone::CartAdd) => NextStep::UseDurableStoreOrNoKey,
-            Self::StoreForgets(Undone::Refresh | Undone::Nothing) => NextStep::UseDurableStore,
-            Self::SignInSpent | Self::SignInLost => NextStep::CheckStoreAndStartAgain,
-            Self::Unsaved(_) => NextStep::CheckStoreBeforeStopping,
-            Self::NoSuchProduct(..) => NextStep::CheckUpc,
-            Self::NoSuchLocation(_) => NextStep::SearchLocations,
-            Self::NotThere(_) => NextStep::CheckId,
-        }
-    }
-}
-
-impl SignInTrouble {
-    fn usual_step(self) -> NextStep {
-        match self {
-            Self::Pasted => NextStep::PasteAddress,
-            Self::NotWanted => NextStep::LeaveIt,
-            Self::Unknown
-            | Self::OtherUser
-            | Self::OtherBrowser
-            | Self::Expired
-            | Self::Used
-            | Self::CodeRefused
-            | Self::InvitationUnknown
-            | Self::InvitationExpired
-            | Self::Declined(_) => NextStep::StartAgain,
-        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! Ports for tests: a store in memory, a clock set by hand, scripted answers of
 //! Kroger's, and a record of what was sent and logged. Never sleeps or sends.
 
+pub mod facts;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;

@@ -12,6 +12,7 @@ mod openapi;
 mod sign_in;
 mod status;
 mod validation;
+mod words;
 
 use std::fmt::Write as _;
 use std::time::Duration;

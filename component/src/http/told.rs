@@ -1,7 +1,7 @@
 //! A failure in the words of the HTTP routes. The first system's texts stay word
 //! for word, since its callers look for them.
 
-use kroger_core::failure::{Cause, Code, Failure};
+use kroger_core::failure::{Cause, Code, Failure, GrantTrouble};
 
 use crate::words::{self, Ways};
 
@@ -32,12 +32,16 @@ const AGENT_STEPS: &str = "Action required for LLM agent:\n\
 pub(super) fn detail(failure: &Failure) -> String {
     let what = words::what(&failure.cause, &WAYS);
     match (failure.code, &failure.cause) {
-        (_, Cause::ForgottenMeanwhile) => what,
+        (_, Cause::Grant(GrantTrouble::ForgottenMeanwhile)) => what,
         // Without a full stop, as the first system had it.
-        (_, Cause::RefreshTokenRefused { probably_spent: false }) => with_steps(what.trim_end_matches('.')),
+        (_, Cause::Grant(GrantTrouble::RefreshTokenRefused { probably_spent: false })) => {
+            with_steps(what.trim_end_matches('.'))
+        }
         (Code::Reauthorize, _) => with_steps(&what),
-        (_, Cause::UserTokenRejected) => format!("{what}\n\nRecovery: Use /auth/authorize to re-authenticate"),
-        (_, Cause::RefreshFailed { .. }) => format!(
+        (_, Cause::Grant(GrantTrouble::AccessTokenRejected)) => {
+            format!("{what}\n\nRecovery: Use /auth/authorize to re-authenticate")
+        }
+        (_, Cause::Grant(GrantTrouble::RefreshFailed { .. })) => format!(
             "{what}\n\nAction required:\n1. Check network connectivity\n2. If network is OK, user needs to re-authenticate"
         ),
         _ => what,

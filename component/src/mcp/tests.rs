@@ -18,6 +18,7 @@ mod products;
 mod protocol;
 mod recent;
 mod stores;
+mod words;
 
 const UPC: &str = "0001111041700";
 const STORE: &str = "01400376";

@@ -20,14 +20,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
-use crate::failure::{Cause, Failure, Undone};
+use crate::failure::{Cause, Failure, KeyTrouble, StoreTrouble, Undone};
 use crate::grant::records;
 use crate::item::Item;
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
 use crate::secret::{Fingerprint, Secret, base32_sha256};
-use crate::store::claim::{
-    self, Admission, Deed, LEASE, Leased, Obstacle, Try, TryRecords, Watch, Withdrawal, next_number, read_try,
-};
+use crate::store::claim::{self, Admission, Deed, LEASE, Leased, Obstacle, Try, TryRecords, Watch, Withdrawal, next_number, read_try};
 use crate::store::codec::Stored;
 use crate::store::keys::{Key, Kind};
 use crate::unknown_add::Unknown;
@@ -374,11 +372,13 @@ fn refusal(state: &EntryState) -> Failure {
     const MOST: Duration = Duration::from_secs(2);
 
     match state {
-        EntryState::InFlight { left } => Failure::from(Cause::KeyInFlight).retry_after((*left).clamp(LEAST, MOST)),
-        EntryState::Expired => Cause::KeyExpired.into(),
-        EntryState::TriedTooOften => Cause::KeyTriedTooOften.into(),
+        EntryState::InFlight { left } => {
+            Failure::from(Cause::Key(KeyTrouble::InFlight)).retry_after((*left).clamp(LEAST, MOST))
+        }
+        EntryState::Expired => Cause::Key(KeyTrouble::Expired).into(),
+        EntryState::TriedTooOften => Cause::Key(KeyTrouble::TriedTooOften).into(),
         EntryState::Conflict | EntryState::Free { .. } | EntryState::Claimed { .. } | EntryState::Ended(_) => {
-            Cause::KeyConflict.into()
+            Cause::Key(KeyTrouble::Conflict).into()
         }
     }
 }
@@ -386,7 +386,7 @@ fn refusal(state: &EntryState) -> Failure {
 fn obstructed(obstacle: Obstacle) -> Failure {
     match obstacle {
         Obstacle::StoreFailed => Failure::store_unavailable(),
-        Obstacle::StoreForgets => Cause::StoreForgets(Undone::CartAdd).into(),
+        Obstacle::StoreForgets => Cause::Store(StoreTrouble::Forgets(Undone::CartAdd)).into(),
     }
 }
 

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, QuotaTrouble};
 use crate::kroger::limits::{Endpoint, Limits};
 use crate::kroger::retry_after::{LONGEST_RETRY_AFTER, retry_after};
 use crate::ports::{Bucket, Event, Response, StoreError, Timestamp};
@@ -215,11 +215,15 @@ impl Refusal {
         let limits = &cx.settings.quotas;
         let limit = limits.of(endpoint);
         let (cause, until) = match *self {
-            Self::UsedUp { resets_at: until } => (Cause::QuotaUsedUp { endpoint, limit, until }, until),
-            Self::OnlyReserveLeft { resets_at: until } => {
-                (Cause::OnlyReserveLeft { endpoint, limit, reserve: limits.reserve(endpoint), until }, until)
-            }
-            Self::Blocked { until } => (Cause::Blocked { endpoint, until }, until),
+            Self::UsedUp { resets_at: until } => (Cause::Quota(endpoint, QuotaTrouble::UsedUp { limit, until }), until),
+            Self::OnlyReserveLeft { resets_at: until } => (
+                Cause::Quota(
+                    endpoint,
+                    QuotaTrouble::OnlyReserveLeft { limit, reserve: limits.reserve(endpoint), until },
+                ),
+                until,
+            ),
+            Self::Blocked { until } => (Cause::Quota(endpoint, QuotaTrouble::Blocked { until }), until),
         };
         Failure::from(cause).retry_after(until.since(cx.ports.wall_now()).max(Duration::from_secs(1)))
     }
@@ -278,7 +282,7 @@ mod tests {
         assert_eq!(refused.code, Code::QuotaExhausted);
         assert_eq!(refused.retry_after, Some(Duration::from_secs(23 * 3_600)));
         let until = BEGINNING + Duration::from_secs(24 * 3_600);
-        assert_eq!(refused.cause, Cause::QuotaUsedUp { endpoint: Endpoint::Cart, limit: 10, until });
+        assert_eq!(refused.cause, Cause::Quota(Endpoint::Cart, QuotaTrouble::UsedUp { limit: 10, until }));
         assert_eq!(status(cx, Endpoint::Cart).unwrap().used, 10);
     }
 
