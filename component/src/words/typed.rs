@@ -2,7 +2,7 @@
 //!
 //! The exports exist only in the component; these words are built for the tests too.
 
-use super::Ways;
+use super::ways::Ways;
 
 /// What an embedder can do.
 pub(crate) const WAYS: Ways = Ways {
