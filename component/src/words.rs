@@ -26,15 +26,15 @@ use kroger_core::service::validation::{Check, Subject, Validation};
 
 /// A face's own names for what its caller can do. None ends with a full stop.
 pub(crate) struct Ways {
-    /// A sign-in link comes with the failure.
+    /// If a sign-in link comes with the failure.
     pub(crate) open_link: &'static str,
-    /// No link comes with the failure.
+    /// If no link comes with the failure.
     pub(crate) start_sign_in: &'static str,
-    /// A sign-in came to nothing.
+    /// If a sign-in failed.
     pub(crate) start_again: &'static str,
-    /// The sign-in ends with the address of the last page.
+    /// If the sign-in ends with the address of its last page.
     pub(crate) paste_address: &'static str,
-    /// The wait is told beside the words.
+    /// Repeats the call later. The time is beside the words.
     pub(crate) wait: &'static str,
     pub(crate) see_quotas: &'static str,
     pub(crate) search_locations: &'static str,
@@ -44,17 +44,17 @@ pub(crate) struct Ways {
     pub(crate) refresh: &'static str,
     /// Signs the user in, in the middle of a sentence.
     pub(crate) sign_in: &'static str,
-    /// Has the periodic refresh run, in the middle of a sentence.
+    /// Starts the periodic refresh, in the middle of a sentence.
     pub(crate) run_passes: &'static str,
     /// The idempotency key's name.
     pub(crate) key: &'static str,
 }
 
-/// The wrong settings for a grant that another app or server gave.
+/// The words for a grant that another app or server gave.
 pub(crate) const OF_ANOTHER_APP: &str =
     "it is of another app or server: run with the settings that it was made with, or with another KROGER_STORE";
 
-/// What happened, in one or two sentences that end with a full stop.
+/// Tells what happened, in one or two sentences that end with a full stop.
 pub(crate) fn what(cause: &Cause, ways: &Ways) -> String {
     match cause {
         Cause::Grant(trouble) => grant::trouble(*trouble),
@@ -73,12 +73,12 @@ pub(crate) fn what(cause: &Cause, ways: &Ways) -> String {
     }
 }
 
-/// What to do next, as one sentence or two.
+/// Tells what to do next, in one or two sentences.
 pub(crate) fn next_step(next: &NextStep, ways: &Ways) -> String {
     format!("{}.", next_step::step(next, ways))
 }
 
-/// What a check found; where that is not good, also what to do.
+/// Tells what a check found. If that is not good, also what to do.
 pub(crate) fn finding(found: &Finding, ways: &Ways) -> String {
     match found {
         Finding::Store(found) => finding::store(*found),
@@ -92,7 +92,7 @@ pub(crate) fn finding(found: &Finding, ways: &Ways) -> String {
     }
 }
 
-/// Each thing that is wrong, with its subject.
+/// Tells each issue, with the subject of its check.
 pub(crate) fn issues(found: &Validation, ways: &Ways) -> Vec<String> {
     let each = |(subject, check): (Subject<'_>, &Check)| {
         let of = match subject {
@@ -132,7 +132,7 @@ fn missing(what: &Missing) -> String {
             format!("Kroger knows no product {}.{question}", upc.as_str())
         }
         Missing::Location(id) => format!("Kroger has no store {id}."),
-        Missing::Named(endpoint) => format!("Kroger's {} do not have what the call names.", endpoint.as_str()),
+        Missing::Named(endpoint) => format!("Kroger's {} have no entry for this call.", endpoint.as_str()),
     }
 }
 
@@ -140,7 +140,7 @@ fn why_unknown(why: Unknown) -> String {
     match why {
         Unknown::NoAnswer => "Kroger's answer did not arrive".to_owned(),
         Unknown::Status(status) => format!("Kroger answered {status}, which does not say whether it was done"),
-        Unknown::Abandoned => "the process that sent it ended before it told of an answer".to_owned(),
-        Unknown::Foreign => "what confirmed it is not Kroger's cart, perhaps a proxy's page".to_owned(),
+        Unknown::Abandoned => "the process that sent it ended before it recorded an answer".to_owned(),
+        Unknown::Foreign => "the confirmation is not Kroger's; it may be a proxy's page".to_owned(),
     }
 }

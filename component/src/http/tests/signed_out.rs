@@ -1,4 +1,4 @@
-//! What many calls of a user who is not signed in leave in the store.
+//! The records that many calls without a sign-in leave in the store.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! What many calls of a user who is not signed in leave in the store, by each means
+//! The records that many calls without a sign-in leave in the store, for each means
 //! of asking the person.
 
 use std::collections::BTreeSet;
