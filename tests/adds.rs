@@ -180,7 +180,7 @@ fn a_retrying_agent_doubles_nothing_while_the_server_is_killed_at_random() {
                 server = Server::start(folder.path(), &sandbox);
                 *url.write().unwrap() = server.url("/cart/add/simple");
             }
-            // Whoever still asks is answered.
+            // Calls that still run are answered.
             drop(server);
         });
         work(adds, &tally, |number| add(number, &client, || url.read().unwrap().clone(), &tally));

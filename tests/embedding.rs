@@ -29,7 +29,8 @@ use bindings::Service;
 use bindings::exports::kroger::connector::cart::{Item, Modality};
 use bindings::exports::kroger::connector::catalog::{Near, ProductOrder, ProductQuery, Stock, StoreQuery};
 use bindings::exports::kroger::connector::maintenance::RefreshOutcome;
-use bindings::kroger::connector::types::FailureCode;
+use bindings::exports::kroger::connector::tokens::{Credentials, TokenSource};
+use bindings::kroger::connector::types::{FailureCode, NextAction};
 
 /// What a minimal host has.
 struct State {
@@ -118,7 +119,7 @@ fn the_typed_cart_adds_with_a_token_from_the_environment() {
 }
 
 #[test]
-fn the_typed_catalogue_searches_looks_and_checks_with_the_apps_own_token() {
+fn the_typed_catalog_searches_looks_and_checks_with_the_apps_own_token() {
     let sandbox = Sandbox::start();
     let url = sandbox.url();
     let (mut store, service) = load(&[
@@ -175,7 +176,7 @@ fn a_typed_failure_says_what_must_happen_next() {
     assert_eq!(wrong.code, FailureCode::InvalidArgument);
     assert_eq!(wrong.retry_after_seconds, None);
     assert_eq!(nobody.code, FailureCode::Reauthorize);
-    assert!(nobody.message.contains("re-authenticate"));
+    assert_eq!((wrong.next, nobody.next), (NextAction::CorrectArgument, NextAction::SignIn));
 }
 
 #[test]
@@ -199,4 +200,31 @@ fn in_a_store_that_forgets_the_typed_interfaces_fail_closed() {
     assert_eq!(outcome, RefreshOutcome::NothingToRefresh);
     assert!(status.is_none());
     assert_eq!(sandbox.state()["token_requests"]["authorization_code"]["ok"], 0);
+}
+
+#[test]
+fn the_typed_tokens_say_who_is_signed_in_and_whether_kroger_accepts_the_app() {
+    let sandbox = Sandbox::start();
+    let environment = environment(&sandbox);
+    let mut variables: Vec<_> = environment.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let (mut store, service) = load(&variables);
+    let tokens = service.kroger_connector_tokens();
+
+    let listed = tokens.call_list(&mut store, 10).unwrap().unwrap();
+    let accepted = tokens.call_check_credentials(&mut store).unwrap().unwrap();
+    let timer = service.kroger_connector_maintenance().call_timer_status(&mut store).unwrap().unwrap();
+    let declined = service.kroger_connector_authorization().call_decline(&mut store, "no-such-state").unwrap();
+    variables.retain(|(name, _)| *name != "KROGER_CLIENT_SECRET");
+    let (mut without, service) = load(&variables);
+    let no_secret = service.kroger_connector_tokens().call_check_credentials(&mut without).unwrap().unwrap();
+    variables.push(("KROGER_CLIENT_SECRET", "wrong"));
+    let (mut wrong, service) = load(&variables);
+    let rejected = service.kroger_connector_tokens().call_check_credentials(&mut wrong).unwrap().unwrap();
+
+    let users: Vec<_> = listed.iter().map(|status| (status.user_id.as_str(), status.source)).collect();
+    assert_eq!(users, [("user_default", TokenSource::EnvFile)]);
+    assert!(listed[0].expires_in > 0 && listed[0].has_refresh_token && listed[0].refreshed_at.is_none());
+    assert_eq!((timer.running, timer.last_pass_ago, timer.success_rate), (false, None, None));
+    assert_eq!(declined.unwrap_err().code, FailureCode::InvalidArgument);
+    assert_eq!([accepted, no_secret, rejected], [Credentials::Accepted, Credentials::NoSecret, Credentials::Rejected]);
 }

@@ -78,7 +78,7 @@ fn a_server_that_is_stopped_waits_for_the_store_that_refused_new_tokens() {
     is_signed_in(&folder, &sandbox);
 }
 
-/// Whoever stops it may kill it before the last call has ended.
+/// A supervisor may kill the server before its last call has ended.
 #[test]
 fn what_the_store_refused_is_saved_while_a_stop_still_waits_for_calls() {
     let sandbox = Sandbox::start();
@@ -89,7 +89,7 @@ fn what_the_store_refused_is_saved_while_a_stop_still_waits_for_calls() {
     server.interrupt();
     let stopped = Instant::now();
     says(|| server.log(), "stopping");
-    // Whoever offered it at the stop was refused by then: a writer waits 5 s.
+    // An offer that was made at the stop is refused by then: a writer waits 5 s.
     std::thread::park_timeout(Duration::from_millis(6_500));
     drop(other);
     let store = Connection::open(folder.path().join(STORE)).unwrap();

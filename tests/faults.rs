@@ -34,7 +34,7 @@ struct Route {
 const TOKEN: &str = "/v1/connect/oauth2/token";
 const CART: &str = "/v1/cart/add";
 
-/// Whoever adds a route that calls Kroger adds it here.
+/// All routes that call Kroger. A new one belongs here, too.
 const ROUTES: [Route; 9] = [
     Route {
         name: "callback",

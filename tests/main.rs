@@ -7,7 +7,7 @@ mod support;
 
 mod adds;
 mod cart;
-mod catalogue;
+mod catalog;
 mod cli;
 mod clocks;
 mod contract;

@@ -250,7 +250,7 @@ fn over_stdio_the_port_is_taken_over_from_who_ends() {
     assert!(app.ends().success());
 }
 
-/// Whoever ends in mid-refresh has spent the token and saved nothing.
+/// A process that ends in mid-refresh has spent the token and saved nothing.
 #[test]
 fn over_stdio_a_refresh_under_way_ends_before_the_process_does() {
     let sandbox = Sandbox::start();

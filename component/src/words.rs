@@ -19,7 +19,7 @@ mod tests;
 #[cfg(any(test, target_family = "wasm"))]
 pub(crate) mod typed;
 
-use kroger_core::cart::unknown::Unknown;
+use kroger_core::unknown_add::Unknown;
 use kroger_core::failure::{Cause, KeyTrouble, Missing, NextStep};
 use kroger_core::service::finding::Finding;
 use kroger_core::service::validation::{Check, Subject, Validation};

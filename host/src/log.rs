@@ -1,9 +1,9 @@
-//! The log: events with fields on stderr, never on stdout, which belongs to
-//! answers and protocols.
+//! The log: events with fields on stderr. It never writes to stdout, which belongs to answers and
+//! protocols.
 //!
-//! No secret can appear in it at any level. Our own events carry none; libraries
-//! write headers and the arguments of host calls at their verbose levels, so of
-//! theirs nothing but warnings and errors passes, whatever the filter says.
+//! No secret can appear in it at any level. Our own events carry none. Libraries log headers and the
+//! arguments of host calls at their verbose levels, so only their warnings and errors pass, whatever
+//! the filter says.
 
 use std::fmt;
 use std::io::{IsTerminal, Write, stderr};
@@ -25,7 +25,7 @@ pub enum Format {
     Json,
 }
 
-/// A filter that does not parse.
+/// The filter cannot be used.
 #[derive(Debug)]
 pub struct BadFilter(String);
 
@@ -42,13 +42,14 @@ impl fmt::Display for BadFilter {
 
 impl std::error::Error for BadFilter {}
 
-/// Begins to log. `filter` is a level, or `target=level` pairs; `info` if absent.
+/// Starts the log. `filter` is a level, or `target=level` pairs; `info` if absent. A log that was
+/// started before stays as it is.
 ///
 /// # Errors
-/// [`BadFilter`]. A log that was begun before stays as it is.
+/// [`BadFilter`].
 pub fn start(format: Format, filter: Option<&str>) -> Result<(), BadFilter> {
     let layer = layer(format, filter, stderr)?;
-    // Only an embedder that logs already makes this fail, and its log is right.
+    // This fails only if the embedder logs already. Its log is the right one.
     let _ = Registry::default().with(layer).try_init();
     Ok(())
 }
@@ -72,23 +73,23 @@ where
     })
 }
 
-/// A level, or a `target=level` pair. What parses besides is most often a
-/// misspelt level: as the name of a target it would silence everything else.
+/// Whether `text` is a level or a `target=level` pair. Any other text that parses is most often a
+/// misspelt level: taken as the name of a target it would silence everything else.
 fn is_directive(text: &str) -> bool {
     let (target, level) = text.rsplit_once('=').unwrap_or(("kroger", text));
-    // To the parser of levels nothing is one.
+    // The parser of levels accepts the empty text.
     let is_level = !level.is_empty() && level.parse::<LevelFilter>().is_ok();
     is_level && !target.is_empty()
 }
 
-/// An allow-list: a library that is new here is quiet until it is looked at.
+/// An allow-list: the verbose levels of libraries never pass.
 fn is_safe(metadata: &Metadata<'_>) -> bool {
     metadata.target().starts_with("kroger") || *metadata.level() <= Level::WARN
 }
 
-/// Says something on stderr before there is a log.
+/// Writes `message` on stderr, outside the log.
 pub fn complain(message: impl fmt::Display) {
-    // Nobody is left to tell where stderr is closed.
+    // If stderr is closed, nobody can be told.
     let _ = writeln!(stderr(), "{message}");
 }
 

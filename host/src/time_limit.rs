@@ -1,8 +1,8 @@
-//! Time limits that a process which was stopped does not run into.
+//! Time limits that do not expire because the process was suspended.
 //!
-//! After a SIGSTOP, a debugger or a frozen container every timer has run out at
-//! once, though what was waited for may have come meanwhile. The answer to a
-//! refresh is the only copy of a sign-in, so it is given a moment to get through.
+//! A SIGSTOP, a debugger or a frozen container suspends a process. When it resumes, every timer has
+//! expired at once, though the answer may have arrived meanwhile. The answer to a refresh is the only
+//! copy of a sign-in, so it gets a moment more. This module never extends a limit otherwise.
 
 use std::future::Future;
 use std::pin::pin;
@@ -11,16 +11,16 @@ use std::time::Duration;
 use tokio::time::error::Elapsed;
 use tokio::time::{Instant, timeout};
 
-/// Who learns this much too late that time is up was stopped.
+/// A process that sees a limit expire this much too late was suspended.
 const STOPPED: Duration = Duration::from_secs(1);
-/// What already lies there gets through in this.
+/// Time enough to read an answer that has already arrived.
 pub(crate) const MOMENT: Duration = Duration::from_secs(5);
 
-/// Waits for `future`, for `limit` at most, and a moment longer where this process
-/// was stopped meanwhile.
+/// Waits for `future`, for `limit` at most, and for [`MOMENT`] more if this process was suspended
+/// meanwhile.
 ///
 /// # Errors
-/// Time is up.
+/// The time is up.
 pub(crate) async fn within<F: Future>(limit: Duration, future: F) -> Result<F::Output, Elapsed> {
     let mut future = pin!(future);
     let end = Instant::now() + limit;
@@ -44,11 +44,11 @@ mod tests {
     }
 
     #[test]
-    fn what_came_while_the_process_was_stopped_gets_through() {
+    fn an_answer_that_came_while_the_process_was_suspended_is_read() {
         let received = on_one_thread(async {
             let (answer, answered) = oneshot::channel();
             tokio::spawn(async move {
-                // Nothing of this runtime moves meanwhile, as in a process that is stopped.
+                // This blocks the whole runtime, as a suspended process does.
                 std::thread::sleep(LIMIT + STOPPED + LIMIT);
                 for _ in 0..100 {
                     yield_now().await;
@@ -62,7 +62,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_was_not_stopped_gets_no_moment_more() {
+    fn a_process_that_was_not_suspended_gets_no_extra_time() {
         let began = std::time::Instant::now();
 
         let result = on_one_thread(within(LIMIT, std::future::pending::<()>()));

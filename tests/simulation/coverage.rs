@@ -10,7 +10,7 @@ use crate::workload::{CallAnswer, Task};
 impl Simulation {
     pub(crate) fn count_end(&mut self, call: CallId, done: &CallAnswer) {
         use kroger_core::failure::{Cause, GrantTrouble};
-        use kroger_core::grant::refresh::Trouble;
+        use kroger_core::grant::trouble::Trouble;
         let seen = &self.witness.seen[call];
         let task = self.calls[call].task.clone();
         if seen.won_claim && !seen.sent {

@@ -142,7 +142,7 @@ def wait_for_pass(server, due):
     deadline = time.monotonic() + PASS_SECONDS
     while time.monotonic() < deadline:
         for event in server.events():
-            if event["message"] == "refreshed who was due":
+            if event["message"] == "periodic refresh finished":
                 if (event["due"], event["refreshed"]) != (due, due):
                     sys.exit(f"{due} were due, and the pass says {event}")
                 return event["duration_ms"]

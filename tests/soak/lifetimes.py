@@ -17,7 +17,7 @@ class Lifetimes:
             if event["message"] in ("signed_in", "refresh"):
                 outcome = event.get("outcome", "signed_in")
                 self.tries[event["user"]].append((seconds(event["timestamp"]), outcome))
-        self.passes = [event["duration_ms"] / 1000 for event in events if event["message"] == "refreshed who was due"]
+        self.passes = [event["duration_ms"] / 1000 for event in events if event["message"] == "periodic refresh finished"]
 
     def ended(self, until):
         """Of each lifetime that was over by then, whether a fresh token came before its end."""

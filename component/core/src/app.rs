@@ -12,11 +12,11 @@ pub struct App {
     /// The URL of the token endpoint.
     pub server: String,
     /// None: no client id was configured.
-    pub client_id: Option<String>,
+    pub(crate) client_id: Option<String>,
 }
 
 impl App {
-    pub fn new(api_base_url: &Url, token_path: &str, client_id: Option<String>) -> Self {
+    pub(crate) fn new(api_base_url: &Url, token_path: &str, client_id: Option<String>) -> Self {
         let mut server = api_base_url.clone();
         server.set_path(token_path);
         if is_loopback(&server) {
@@ -28,7 +28,7 @@ impl App {
 
     /// Whether tokens that were granted to one may be sent by the other. An unknown
     /// client id equals any other.
-    pub fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         let is_same_client = self.client_id.is_none() || other.client_id.is_none() || self.client_id == other.client_id;
         self.server == other.server && is_same_client
     }

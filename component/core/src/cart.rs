@@ -5,22 +5,21 @@ pub mod check;
 pub mod ledger;
 pub mod order;
 pub mod recent_adds;
-pub mod unknown;
 
 use std::time::Duration;
 
 use crate::Context;
 use crate::cart::ledger::{AddOutcome, End, Entry, IdempotencyKey, Passage, Permit};
-use crate::cart::unknown::Unknown;
 use crate::failure::{CallTrouble, Cause, Failure, GrantTrouble, QuotaTrouble};
 use crate::grant::lineage::Grant;
 use crate::grant::refresh::CALL_DEADLINE;
 use crate::item::Item;
+use crate::kroger::wire;
 use crate::kroger::api_error::ApiError;
 use crate::kroger::limits::Endpoint;
-use crate::kroger::wire;
 use crate::ports::{Event, Request};
 use crate::secret::Secret;
+use crate::unknown_add::Unknown;
 use crate::upstream::call::{self, Answer, Call, FinalAnswer, IfUnknown, IfWithheld, NotProcessed, Terms};
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
@@ -29,7 +28,7 @@ use crate::user::UserId;
 const SCOPE: &str = "cart.basic:write";
 
 /// The most items of one request.
-pub const MOST_ITEMS: usize = 100;
+pub(crate) const MOST_ITEMS: usize = 100;
 
 /// That the items were added, and when.
 #[derive(Clone, Debug, PartialEq, Eq)]

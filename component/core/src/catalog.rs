@@ -15,14 +15,14 @@ pub mod location;
 pub mod locations;
 pub mod lookup;
 pub mod one_product;
-pub mod page;
+pub(crate) mod page;
 pub mod page_request;
 pub mod preferred_location;
 pub mod product;
 pub mod products;
 pub mod profile;
 pub mod search;
-pub mod size;
+pub(crate) mod size;
 
 #[cfg(test)]
 pub(crate) mod tests;

@@ -6,6 +6,6 @@ use crate::secret::Secret;
 /// § 2.1); PKCE protects its sign-ins.
 #[derive(Debug, Clone)]
 pub struct Client {
-    pub id: String,
+    pub(crate) id: String,
     pub secret: Option<Secret>,
 }

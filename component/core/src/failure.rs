@@ -10,12 +10,12 @@ mod consequence;
 use std::time::Duration;
 
 use crate::app::App;
-use crate::cart::unknown::Unknown;
 use crate::item::{MistakenBarcode, Upc};
 use crate::kroger::api_error::ApiError;
 use crate::kroger::limits::Endpoint;
 use crate::ports::Timestamp;
 use crate::scope::Scope;
+use crate::unknown_add::Unknown;
 use crate::user::UserId;
 
 /// A failed call.

@@ -1,8 +1,9 @@
 //! The record of a sign-in: which one counts, how it is refreshed, when it is due.
 
 pub mod attempts;
-pub mod due;
-pub mod folded;
+pub(crate) mod busy;
+pub(crate) mod due;
+pub(crate) mod folded;
 pub mod lineage;
 pub mod on_demand;
 pub mod outside_pair;

@@ -115,9 +115,9 @@ pub struct Item {
 /// A UPC that Kroger does not know, and the product whose barcode it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MistakenBarcode {
-    pub given: Upc,
-    pub meant: Upc,
-    pub description: String,
+    pub(crate) given: Upc,
+    pub(crate) meant: Upc,
+    pub(crate) description: String,
 }
 
 impl MistakenBarcode {

@@ -26,7 +26,7 @@ impl Scope {
 
     /// This scope, and `token` where it is not part of it.
     #[must_use]
-    pub fn with(&self, token: &str) -> Self {
+    pub(crate) fn with(&self, token: &str) -> Self {
         if self.0.split(' ').any(|own| own == token) { self.clone() } else { Self(format!("{} {token}", self.0)) }
     }
 }

@@ -43,7 +43,7 @@ impl fmt::Debug for Secret {
 pub struct Fingerprint(String);
 
 impl Fingerprint {
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }

@@ -3,5 +3,5 @@
 pub mod credentials;
 pub mod finding;
 pub mod maintenance;
-pub mod sweep;
+pub(crate) mod sweep;
 pub mod validation;

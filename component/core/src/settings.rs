@@ -26,17 +26,17 @@ use crate::user::UserId;
 pub struct Settings {
     pub client: Option<Client>,
     /// The app and the server that tokens are bound to.
-    pub app: App,
+    pub(crate) app: App,
     pub redirect_uri: Url,
     pub api_base_url: Url,
     /// The path of the authorization endpoint below the base URL. It is
     /// Kroger's, unless another authorization server stands in.
-    pub authorize_path: String,
+    pub(crate) authorize_path: String,
     /// The path of the token endpoint below the base URL.
-    pub token_path: String,
+    pub(crate) token_path: String,
     pub scope: Scope,
     /// The fallback sign-in that the environment itself carries.
-    pub environment_pair: Option<EnvironmentPair>,
+    pub(crate) environment_pair: Option<EnvironmentPair>,
     /// The user of a call that names none.
     pub default_user: UserId,
     /// The last part of a token's life, in which the timer refreshes it.
@@ -49,7 +49,7 @@ pub struct Settings {
     /// How long the log of cart adds keeps an entry. None: there is no log.
     pub recent_adds: Option<Duration>,
     /// Kroger's daily quotas.
-    pub quotas: Limits,
+    pub(crate) quotas: Limits,
     /// The key-value store's name as the operator gave it, for people to read.
     pub store_name: String,
     /// A sentence for each variable that sets nothing, with the reason.
@@ -59,7 +59,7 @@ pub struct Settings {
 /// `KROGER_USER_ACCESS_TOKEN` and its companions.
 #[derive(Debug, Clone)]
 pub struct EnvironmentPair {
-    pub access_token: Option<Secret>,
+    pub(crate) access_token: Option<Secret>,
     pub refresh_token: Option<Secret>,
     /// Unix seconds; 0 where the expiry is unknown.
     pub expires_at: u64,
@@ -79,7 +79,7 @@ pub struct DefaultLocation {
 pub struct SettingError {
     pub name: String,
     /// The value. None for a secret.
-    pub value: Option<String>,
+    pub(crate) value: Option<String>,
     /// The allowed values, or the name that was probably meant.
     pub allowed: String,
 }
@@ -103,7 +103,7 @@ impl Settings {
 
     /// A fingerprint of the app's credentials and of their server. It does not
     /// reveal them.
-    pub fn credentials(&self) -> Option<Fingerprint> {
+    pub(crate) fn credentials(&self) -> Option<Fingerprint> {
         let Client { id, secret } = self.client.as_ref()?;
         let secret = secret.as_ref().map_or("", Secret::expose);
         Some(Secret::new(format!("{} {id}:{secret}", self.app.server)).fingerprint())

@@ -6,17 +6,17 @@ use crate::Context;
 use crate::ports::Timestamp;
 
 /// A measurement that starts when a request for tokens leaves.
-pub struct Stopwatch {
+pub(crate) struct Stopwatch {
     monotonic: Duration,
     wall: Timestamp,
 }
 
 impl Stopwatch {
-    pub fn start(cx: Context<'_>) -> Self {
+    pub(crate) fn start(cx: Context<'_>) -> Self {
         Self { monotonic: cx.ports.monotonic_now(), wall: cx.ports.wall_now() }
     }
 
-    pub fn elapsed(&self, cx: Context<'_>) -> Duration {
+    pub(crate) fn elapsed(&self, cx: Context<'_>) -> Duration {
         cx.ports.monotonic_now().saturating_sub(self.monotonic)
     }
 
@@ -25,7 +25,7 @@ impl Stopwatch {
     /// Computed from the wall time of the start, and from the time elapsed until
     /// now; the earlier counts. The monotonic clock may stop while the machine is
     /// suspended, and the wall clock may be set.
-    pub fn expiry(&self, cx: Context<'_>, lifetime: Duration) -> Timestamp {
+    pub(crate) fn expiry(&self, cx: Context<'_>, lifetime: Duration) -> Timestamp {
         let by_now = cx.ports.wall_now() + lifetime.saturating_sub(self.elapsed(cx));
         by_now.min(self.wall + lifetime)
     }

@@ -7,7 +7,7 @@
 pub(crate) mod claim;
 pub(crate) mod codec;
 pub mod health;
-pub mod keys;
+pub(crate) mod keys;
 pub mod rescue;
 pub(crate) mod ring;
 pub mod ticket;

@@ -54,7 +54,7 @@ impl UserKey {
 
     /// The first 8 characters: enough to tell users apart in a log, too few to be a
     /// key.
-    pub fn short(&self) -> String {
+    pub(crate) fn short(&self) -> String {
         self.0.chars().take(8).collect()
     }
 }

@@ -3,12 +3,14 @@
 use std::path::PathBuf;
 use std::time::SystemTime;
 
+use anyhow::{Result, bail};
 use clap::Args;
 
+use super::exit::usage;
+use super::opening::StoreOptions;
 use super::print::{confirm, print, span};
-use super::{Ending, StoreOptions};
+use crate::Given;
 use crate::keep::sqlite::{self, Existing};
-use crate::{Given, Purpose, StoreLocation};
 
 pub(super) const BACKUP_EXAMPLES: &str = "\
 Examples:
@@ -50,17 +52,17 @@ pub(super) struct RestoreOptions {
     store: StoreOptions,
 }
 
-pub(super) fn backup(options: &BackupOptions, given: &Given) -> Result<(), Ending> {
-    let store = StoreLocation::find(options.store.store.as_deref(), given, Purpose::Kroger)?;
+pub(super) fn backup(options: &BackupOptions, given: &Given) -> Result<()> {
+    let store = options.store.find(given)?;
     let existing = if options.force { Existing::Replace } else { Existing::Keep };
     let name = store.path();
-    let size = sqlite::backup(&store.directory, &name, &options.file, existing).map_err(Ending::failed)?;
+    let size = sqlite::backup(&store.directory, &name, &options.file, existing)?;
     print(&format!("Copied the store {name} to {} ({} KiB).\n", options.file.display(), size.div_ceil(1_024)))
 }
 
-pub(super) fn restore(options: &RestoreOptions, given: &Given) -> Result<(), Ending> {
-    let store = StoreLocation::find(options.store.store.as_deref(), given, Purpose::Kroger)?;
-    let backup = sqlite::verify(&options.file).map_err(|error| Ending::Usage(error.to_string()))?;
+pub(super) fn restore(options: &RestoreOptions, given: &Given) -> Result<()> {
+    let store = options.store.find(given)?;
+    let backup = sqlite::verify(&options.file).map_err(|error| usage(error.to_string()))?;
     let age = backup.made.and_then(|made| SystemTime::now().duration_since(made).ok());
     let age = age.map_or_else(|| "of an unknown time".to_owned(), |age| format!("{} old", span(age.as_secs())));
     print(&format!(
@@ -72,10 +74,10 @@ pub(super) fn restore(options: &RestoreOptions, given: &Given) -> Result<(), End
     if sqlite::is_store(&store.directory).unwrap_or(true) && !options.yes {
         let question = format!("Replace the store {name}?");
         if !confirm(&question, "nothing was restored; --yes answers yes")? {
-            return Err(Ending::Failed("Nothing was restored.".to_owned()));
+            bail!("Nothing was restored.");
         }
     }
-    let kept = sqlite::restore(&backup, &store.directory, &name).map_err(Ending::failed)?;
+    let kept = sqlite::restore(&backup, &store.directory, &name)?;
     let kept = kept.map(|kept| format!(" The one that was there is kept as {name}/{kept}."));
     print(&format!("Restored the store {name}.{}\n", kept.unwrap_or_default()))
 }

@@ -1,18 +1,21 @@
-//! `doctor`: looks at everything that signing in and staying so depends on, and
-//! says of each point what to do.
+//! `doctor`: looks at everything that a sign-in depends on, and says for each point what to do.
 //!
-//! It refreshes nothing and changes no grant. The points are those of the first
-//! system's pages on troubleshooting and support, and what its users ran into.
+//! It refreshes nothing and changes no grant. The points come from the first system's pages on
+//! troubleshooting and support, and from the troubles of its users.
 
 mod local;
+mod point;
 mod tokens;
 mod upstream;
 
+use anyhow::Result;
 use clap::Args;
 use serde::Serialize;
 
+use self::point::{Point, Verdict};
+use super::exit::Unwell;
+use super::opening::StoreOptions;
 use super::print::{Cell, Palette, Tone, print, table};
-use super::{Ending, StoreOptions};
 use crate::{Given, Purpose, Settings, StoreLocation};
 
 pub(super) const EXAMPLES: &str = "\
@@ -35,60 +38,25 @@ pub(super) struct DoctorOptions {
     store: StoreOptions,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum Verdict {
-    Good,
-    /// It works, and something better can be done.
-    Warning,
-    Bad,
-    /// Something to know, or that could not be looked at.
-    Note,
-}
-
-/// One thing that was looked at.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-struct Point {
-    name: String,
-    verdict: Verdict,
-    /// What was found; where it is not good, what to do.
-    detail: String,
-}
-
-impl Point {
-    fn new(name: impl Into<String>, verdict: Verdict, detail: impl Into<String>) -> Self {
-        Self { name: name.into(), verdict, detail: detail.into() }
-    }
-
-    fn good(name: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::new(name, Verdict::Good, detail)
-    }
-
-    fn bad(name: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self::new(name, Verdict::Bad, detail)
-    }
-}
-
 #[derive(Serialize)]
 struct Report {
     healthy: bool,
     points: Vec<Point>,
 }
 
-pub(super) async fn doctor(options: &DoctorOptions, given: &Given) -> Result<(), Ending> {
+pub(super) async fn doctor(options: &DoctorOptions, given: &Given) -> Result<()> {
     let points = look(options, given).await;
     let report = Report { healthy: points.iter().all(|point| point.verdict != Verdict::Bad), points };
     if options.json {
-        let text = serde_json::to_string_pretty(&report).map_err(Ending::failed)?;
+        let text = serde_json::to_string_pretty(&report)?;
         print(&format!("{text}\n"))?;
     } else {
         print(&page(Palette::of_stdout(), &report.points))?;
     }
-    if report.healthy { Ok(()) } else { Err(Ending::Unwell) }
+    if report.healthy { Ok(()) } else { Err(Unwell.into()) }
 }
 
-/// What cannot be looked at because of another trouble is left out: that one
-/// comes first.
+/// Looks at each point. A point that depends on a bad one is left out.
 async fn look(options: &DoctorOptions, given: &Given) -> Vec<Point> {
     let store = match StoreLocation::find(options.store.store.as_deref(), given, Purpose::Kroger) {
         Ok(store) => store,
@@ -104,12 +72,16 @@ async fn look(options: &DoctorOptions, given: &Given) -> Vec<Point> {
     };
     points.insert(0, local::settings(&settings, given));
     points.push(upstream::redirect(&settings).await);
+    let opened = tokens::open(store, given);
     if options.offline {
         points.push(Point::new("network", Verdict::Note, "not looked at, because of --offline"));
     } else {
-        points.extend(upstream::points(&settings).await);
+        points.extend(upstream::points(&settings, opened.as_ref().ok()).await);
     }
-    points.extend(tokens::points(store, given).await);
+    match opened {
+        Ok(opened) => points.extend(tokens::points(&opened).await),
+        Err(point) => points.push(point),
+    }
     points.push(local::log());
     points
 }

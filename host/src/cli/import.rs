@@ -1,20 +1,22 @@
 //! `import`: takes sign-ins from the files of other programs.
 //!
-//! It shows what it would take, and from where, before anything is written; of
-//! the tokens it shows nothing. What is newer than what, and what may be taken,
-//! the component says.
+//! It shows what it would take, and from where, before anything is written. It never shows a token.
+//! The component decides which sign-in is newer, and which may be taken.
 
 use std::cmp::Reverse;
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 use kroger_core::sign_in::import::Found;
 
+use super::exit::{Unwell, usage};
+use super::opening::{StoreOptions, start};
 use super::print::{Cell, Palette, Tone, confirm, now, print, printable, short, span, table};
-use super::{Ending, StoreOptions, legacy, log, settings, start, user_id};
-use crate::Given;
+use super::values::user_id;
+use super::{legacy, words};
 use crate::files::token_files::{self, SignIn};
-use crate::{Host, ImportOutcome, Standing};
+use crate::{Given, Host, ImportOutcome, Standing, log};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -46,7 +48,7 @@ pub(super) struct ImportOptions {
     store: StoreOptions,
 }
 
-/// A sign-in of a file, and what is to become of it.
+/// A sign-in of a file, and what happens to it.
 struct Offer {
     user: String,
     file: String,
@@ -65,8 +67,8 @@ enum Fate {
     Outdone,
 }
 
-pub(super) async fn import(options: &ImportOptions, given: &Given) -> Result<(), Ending> {
-    let settings = settings(&options.store, given)?;
+pub(super) async fn import(options: &ImportOptions, given: &Given) -> Result<()> {
+    let settings = options.store.settings(given)?;
     let default_user = options.user.clone().unwrap_or_else(|| settings.component.default_user.as_str().to_owned());
     let Read { mut offers, left_out } = read_all(&options.files, &default_user)?;
     let host = start(settings).await?;
@@ -78,27 +80,27 @@ pub(super) async fn import(options: &ImportOptions, given: &Given) -> Result<(),
         let sign_ins = if replaced == 1 { "a sign-in".to_owned() } else { format!("{replaced} sign-ins") };
         let question = format!("Replace {sign_ins}?");
         if !confirm(&question, "nothing was imported; --yes answers yes")? {
-            return Err(Ending::Failed("Nothing was imported.".to_owned()));
+            bail!("Nothing was imported.");
         }
     }
     take(&host, &offers).await?;
-    if left_out.is_empty() { Ok(()) } else { Err(Ending::Unwell) }
+    if left_out.is_empty() { Ok(()) } else { Err(Unwell.into()) }
 }
 
-/// What all files came to.
+/// The contents of all files.
 struct Read {
     offers: Vec<Offer>,
     /// Entries that cannot be used, a sentence each.
     left_out: Vec<String>,
 }
 
-/// All of them or none: a file that cannot be used is the caller's to mend. An
-/// entry that cannot is not in the way of the others.
-fn read_all(files: &[PathBuf], default_user: &str) -> Result<Read, Ending> {
+/// Reads all files, or fails: the caller must correct a file that cannot be used. An entry that cannot
+/// be used does not prevent the others.
+fn read_all(files: &[PathBuf], default_user: &str) -> Result<Read> {
     let (mut offers, mut left_out) = (Vec::new(), Vec::new());
     for file in files {
         let name = file.display().to_string();
-        let read = token_files::read(file).map_err(|error| Ending::Usage(format!("{name}: {error}")))?;
+        let read = token_files::read(file).map_err(|error| usage(format!("{name}: {error}")))?;
         let offer = |SignIn { user_id, found }| Offer {
             user: user_id.unwrap_or_else(|| default_user.to_owned()),
             file: name.clone(),
@@ -112,12 +114,12 @@ fn read_all(files: &[PathBuf], default_user: &str) -> Result<Read, Ending> {
     Ok(Read { offers, left_out })
 }
 
-/// Of two files of the same user the one obtained later counts.
+/// Of two sign-ins of the same user the one obtained later counts.
 fn age_key(found: &Found) -> u64 {
     found.obtained_at.or(found.expires_at).unwrap_or_default().as_secs()
 }
 
-async fn assess(host: &Host, offers: &mut [Offer], force: bool) -> Result<(), Ending> {
+async fn assess(host: &Host, offers: &mut [Offer], force: bool) -> Result<()> {
     let mut last = None;
     for offer in offers {
         if last.as_ref() == Some(&offer.user) {
@@ -125,7 +127,7 @@ async fn assess(host: &Host, offers: &mut [Offer], force: bool) -> Result<(), En
         }
         last = Some(offer.user.clone());
         let standing = host.assess(&offer.user, &offer.found).await;
-        let standing = standing.map_err(|error| Ending::Failed(format!("{}: {error}", offer.file)))?;
+        let standing = standing.map_err(words::error).with_context(|| offer.file.clone())?;
         offer.fate = fate(standing, force);
     }
     Ok(())
@@ -140,12 +142,12 @@ fn fate(standing: Standing, force: bool) -> Fate {
     }
 }
 
-async fn take(host: &Host, offers: &[Offer]) -> Result<(), Ending> {
+async fn take(host: &Host, offers: &[Offer]) -> Result<()> {
     let mut imported = 0_usize;
     let mut is_well = true;
     for offer in offers {
         let (Fate::Take(expected) | Fate::Replace(expected)) = offer.fate else { continue };
-        let outcome = host.import(&offer.user, &offer.found, expected).await.map_err(Ending::failed)?;
+        let outcome = host.import(&offer.user, &offer.found, expected).await.map_err(words::error)?;
         match outcome {
             ImportOutcome::Imported => imported += 1,
             ImportOutcome::Declined(_) => {
@@ -156,7 +158,7 @@ async fn take(host: &Host, offers: &[Offer]) -> Result<(), Ending> {
     }
     let is_all_here = offers.iter().all(|offer| offer.fate == Fate::Leave(Standing::Known));
     print(&conclusion(imported))?;
-    if is_well && (imported > 0 || is_all_here) { Ok(()) } else { Err(Ending::Unwell) }
+    if is_well && (imported > 0 || is_all_here) { Ok(()) } else { Err(Unwell.into()) }
 }
 
 fn conclusion(imported: usize) -> String {

@@ -1,6 +1,6 @@
-//! A regular file where the store's directory should be: the first system's
-//! token file. Whoever starts a server or signs in takes it in by itself, and
-//! keeps it under another name; whoever only looks leaves it, and says so.
+//! The first system's token file: a regular file in the place of the store's directory. A command that
+//! starts a server or signs a person in takes it in, and keeps it under another name. A command that
+//! only looks leaves it, and says so.
 //!
 //! A file that is not wholly data stays where it is, and nothing starts.
 
@@ -11,11 +11,11 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::print::printable;
-use super::{Ending, warn};
-use crate::StoreLocation;
+use anyhow::{Result, anyhow};
+
+use super::print::{printable, warn};
 use crate::files::token_files::{self, SignIn, TokenFile, TokenFileError, Unusable};
-use crate::{Host, ImportOutcome, Standing};
+use crate::{Host, ImportOutcome, Standing, StoreLocation};
 
 /// Files that are kept beside the store.
 const MOST_KEPT: usize = 100;
@@ -26,13 +26,12 @@ pub(super) struct Kept {
     file: TokenFile,
 }
 
-/// Moves a token file out of the store's place, and answers what is to be taken
-/// in from there: at this start, or because an earlier one was ended before it
-/// had done so.
-pub(super) fn set_aside(store: &StoreLocation) -> Result<Vec<Kept>, Ending> {
-    if in_the_stores_place(store).map_err(Ending::Failed)?.is_some() {
-        let unmoved = |error: io::Error| refused(store, &format!("it cannot be moved away: {}", error.kind()));
-        let aside = move_away(&store.directory).map_err(unmoved).map_err(Ending::Failed)?;
+/// Moves a token file out of the store's place. Answers the kept files, whose sign-ins are to be taken
+/// in: an earlier start may have ended before it did so.
+pub(super) fn set_aside(store: &StoreLocation) -> Result<Vec<Kept>> {
+    if in_the_stores_place(store).map_err(|refused| anyhow!(refused))?.is_some() {
+        let unmoved = |error: io::Error| anyhow!(refused(store, &format!("it cannot be moved away: {}", error.kind())));
+        let aside = move_away(&store.directory).map_err(unmoved)?;
         tracing::warn!(kept_as = %file_name(&aside), "the first system's token file is taken in");
     }
     Ok(kept(store))
@@ -46,8 +45,8 @@ fn in_the_stores_place(store: &StoreLocation) -> Result<Option<TokenFile>, Strin
     readable(&store.directory).map(Some).map_err(|error| refused(store, &error))
 }
 
-/// A sentence on the token file in the store's place, if there is one; or why
-/// what lies there is none.
+/// A sentence about the token file in the store's place, if there is one. Fails with a sentence if the
+/// file there is no token file.
 pub(super) fn waiting(store: &StoreLocation) -> Result<Option<String>, String> {
     let told = |_: TokenFile| {
         format!(
@@ -68,7 +67,7 @@ pub(super) fn all_left_out(store: &StoreLocation) -> Vec<String> {
     here.chain(kept(store).iter().flat_map(Kept::left_out)).collect()
 }
 
-/// What is said of an entry of `file` that cannot be used.
+/// A sentence about an entry of `file` that cannot be used.
 pub(super) fn left_out(file: &str, Unusable { user_id, why }: &Unusable) -> String {
     let user: String = printable(user_id.as_deref().unwrap_or_default()).chars().take(64).collect();
     let whose = if user.is_empty() { String::new() } else { format!(" of {user}") };
@@ -83,7 +82,7 @@ fn refused(store: &StoreLocation, why: &dyn Display) -> String {
     )
 }
 
-/// What lies beside the store, the file that was moved there last first.
+/// The token files beside the store. The last moved file is first.
 fn kept(store: &StoreLocation) -> Vec<Kept> {
     let asides = (0..MOST_KEPT).map(|number| aside_of(&store.directory, number));
     let mut asides: Vec<PathBuf> = asides.take_while(|aside| aside.is_file()).collect();
@@ -93,15 +92,15 @@ fn kept(store: &StoreLocation) -> Vec<Kept> {
 }
 
 impl Kept {
-    /// What is in the file besides is in the store by now.
+    /// The entries that were not taken in, a sentence each. The other entries are in the store.
     fn left_out(&self) -> Vec<String> {
         let told = |unusable| format!("{}, then remove {}", left_out(&self.name, unusable), self.name);
         self.file.unusable.iter().map(told).collect()
     }
 }
 
-/// Takes in those whose users the store does not know. Whoever cannot be taken
-/// in keeps nobody else from it, and is tried again at the next start.
+/// Takes in the sign-ins of users that the store does not know. A sign-in that fails is tried again at
+/// the next start, and does not prevent the others.
 pub(super) async fn take_in(host: &Host, kept: &[Kept]) {
     let mut taken = 0_usize;
     for Kept { name, file } in kept {
@@ -122,7 +121,7 @@ pub(super) async fn take_in(host: &Host, kept: &[Kept]) {
     }
 }
 
-/// A file without any user's token is as good as none.
+/// Reads a token file. A file without a token of a user counts as empty.
 fn readable(path: &Path) -> Result<TokenFile, TokenFileError> {
     match token_files::read_pickle(path) {
         Err(TokenFileError::Empty(_)) => Ok(TokenFile { sign_ins: Vec::new(), unusable: Vec::new() }),
@@ -130,7 +129,7 @@ fn readable(path: &Path) -> Result<TokenFile, TokenFileError> {
     }
 }
 
-/// By a link and its removal, never by a rename: where two start at once, the
+/// Moves the file by a link and a removal, never by a rename. If two processes start at once, the
 /// second must not move the directory that the first has made since.
 fn move_away(file: &Path) -> io::Result<PathBuf> {
     for number in 0..MOST_KEPT {
@@ -142,7 +141,7 @@ fn move_away(file: &Path) -> io::Result<PathBuf> {
                     continue;
                 }
             }
-            // Somebody else has just moved it.
+            // Another process has just moved it.
             Err(_) if file.is_dir() || !file.exists() => return Ok(aside_of(file, 0)),
             Err(error) => return Err(error),
         }
@@ -207,7 +206,8 @@ mod tests {
         for bytes in [&b"cos\nsystem\n(S'touch canary'\ntR."[..], b"nonsense", b""] {
             fs::write(&store.directory, bytes).unwrap();
 
-            let Err(Ending::Failed(words)) = set_aside(&store) else { panic!("{bytes:?} was taken") };
+            let Err(error) = set_aside(&store) else { panic!("{bytes:?} was taken") };
+            let words = error.to_string();
 
             assert!(words.contains(".tokens") && words.contains("--store"), "{words}");
             assert_eq!(fs::read(&store.directory).unwrap(), bytes);

@@ -1,12 +1,15 @@
-//! How commands say things on stdout: tables, spans of time, colours, questions.
+//! What commands print on stdout: tables, spans of time, colours, questions.
 //!
-//! Colour is for terminals alone, and for no one who set `NO_COLOR`.
+//! It uses colours only on a terminal, and never if `NO_COLOR` is set.
 
 use std::borrow::Cow;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _, stderr, stdin, stdout};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::Ending;
+use anstyle::{AnsiColor, Style};
+use anyhow::Result;
+
+use super::exit::usage;
 
 /// What a cell is about.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,7 +17,7 @@ pub(super) enum Tone {
     #[default]
     Plain,
     Good,
-    /// It needs nobody yet.
+    /// It may need attention soon.
     Soon,
     Bad,
     Faint,
@@ -22,15 +25,14 @@ pub(super) enum Tone {
 }
 
 impl Tone {
-    /// The SGR parameter of ECMA-48.
-    const fn code(self) -> &'static str {
+    const fn style(self) -> Style {
         match self {
-            Self::Plain => "0",
-            Self::Good => "32",
-            Self::Soon => "33",
-            Self::Bad => "31",
-            Self::Faint => "2",
-            Self::Heading => "1",
+            Self::Plain => Style::new(),
+            Self::Good => AnsiColor::Green.on_default(),
+            Self::Soon => AnsiColor::Yellow.on_default(),
+            Self::Bad => AnsiColor::Red.on_default(),
+            Self::Faint => Style::new().dimmed(),
+            Self::Heading => Style::new().bold(),
         }
     }
 }
@@ -53,7 +55,8 @@ impl Palette {
         if self == Self::Plain || tone == Tone::Plain || text.trim().is_empty() {
             return text.to_owned();
         }
-        format!("\u{1b}[{}m{text}\u{1b}[0m", tone.code())
+        let style = tone.style();
+        format!("{style}{text}{style:#}")
     }
 }
 
@@ -130,12 +133,12 @@ pub(super) fn bar(part: u64, whole: u64, width: usize) -> String {
     (0..cells).map(|cell| if cell < filled { '█' } else { '░' }).collect()
 }
 
-/// A user's name is anyone's choice; it must not drive the terminal.
+/// Removes control characters. Anyone can choose a user id, and it must not drive the terminal.
 pub(super) fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).collect()
 }
 
-/// A user's name as a table has room for.
+/// A user id, cut short to fit into a table.
 pub(super) fn short(user: &str) -> Cow<'_, str> {
     const MOST: usize = 32;
 
@@ -150,25 +153,32 @@ pub(super) fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
 }
 
-/// Writes `text` on stdout. A reader that has seen enough is no failure.
-pub(super) fn print(text: &str) -> Result<(), Ending> {
+/// Writes `text` on stdout. A reader that closes the pipe early is no failure.
+pub(super) fn print(text: &str) -> Result<()> {
     let mut out = stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
-        result => result.map_err(Ending::failed),
+        result => Ok(result?),
     }
 }
 
-/// Asks the person at the terminal. Where there is none, `otherwise` says which
-/// option answers instead.
-pub(super) fn confirm(question: &str, otherwise: &str) -> Result<bool, Ending> {
+/// Logs each of `sentences` as a warning.
+pub(super) fn warn(sentences: &[String]) {
+    for sentence in sentences {
+        tracing::warn!("{sentence}");
+    }
+}
+
+/// Asks the person at the terminal. If there is no terminal, fails with `otherwise`, which names the
+/// option that answers instead.
+pub(super) fn confirm(question: &str, otherwise: &str) -> Result<bool> {
     if !stdin().is_terminal() {
-        return Err(Ending::Usage(format!("{question} There is no terminal to answer at: {otherwise}.")));
+        return Err(usage(format!("{question} There is no terminal to answer at: {otherwise}.")));
     }
     // Not on stdout, which may be a file.
-    write!(stderr(), "{question} [y/N] ").map_err(Ending::failed)?;
+    write!(stderr(), "{question} [y/N] ")?;
     let mut answer = String::new();
-    stdin().lock().read_line(&mut answer).map_err(Ending::failed)?;
+    stdin().lock().read_line(&mut answer)?;
     Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
 }
 
@@ -197,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_user_is_called_does_not_drive_the_terminal() {
+    fn a_user_id_cannot_drive_the_terminal() {
         assert_eq!(Cell::from("b\u{1b}[2Job\n").text, "b[2Job");
     }
 

@@ -2,10 +2,15 @@
 
 use std::fmt::Write as _;
 
+use anyhow::{Error, Result, anyhow};
 use clap::Args;
 
+use super::exit::Unwell;
+use super::listen::DEFAULT_PORT;
+use super::opening::{StoreOptions, start};
 use super::print::{print, printable};
-use super::{Ending, StoreOptions, require_credentials, serve, settings, signals, start, user_id};
+use super::values::user_id;
+use super::{credentials, signals, words};
 use crate::Given;
 use crate::{Finished, Host, Pass, RefreshOutcome};
 
@@ -23,41 +28,41 @@ pub(super) struct RefreshOptions {
     store: StoreOptions,
 }
 
-/// Says what was done; [`Ending::Unwell`] where someone is without a fresh
-/// token because of a failure.
-pub(super) async fn refresh(options: &RefreshOptions, given: &Given) -> Result<(), Ending> {
-    require_credentials(given, serve::DEFAULT_PORT)?;
-    let host = start(settings(&options.store, given)?).await?;
+/// Makes one pass, or refreshes one user, and says what was done. Fails with [`Unwell`] if a failure
+/// left a user without a fresh token.
+pub(super) async fn refresh(options: &RefreshOptions, given: &Given) -> Result<()> {
+    credentials::require(given, DEFAULT_PORT)?;
+    let host = start(options.store.settings(given)?).await?;
     let told = tokio::select! {
         told = made(&host, options.user.as_deref()) => Some(told),
         () = signals::stop() => None,
     };
-    let finished = host.finish().await.map_err(Ending::failed)?;
+    let finished = host.finish().await?;
     told.unwrap_or_else(|| Err(interrupted(finished)))
 }
 
-fn interrupted(finished: Finished) -> Ending {
-    Ending::failed(if finished.calls_ended {
+fn interrupted(finished: Finished) -> Error {
+    anyhow!(if finished.calls_ended {
         "Interrupted; the refreshes that had begun were ended first."
     } else {
         "Interrupted, and a refresh that had begun was given up: `kroger-mcp status` says who must sign in again."
     })
 }
 
-async fn made(host: &Host, user: Option<&str>) -> Result<(), Ending> {
+async fn made(host: &Host, user: Option<&str>) -> Result<()> {
     match user {
-        Some(user) => refreshed(user, host.refresh_user(user).await.map_err(Ending::failed)?),
-        None => passed(&host.refresh_due().await.map_err(Ending::failed)?),
+        Some(user) => refreshed(user, host.refresh_user(user).await.map_err(words::error)?),
+        None => passed(&host.refresh_due().await.map_err(words::error)?),
     }
 }
 
-fn passed(pass: &Pass) -> Result<(), Ending> {
+fn passed(pass: &Pass) -> Result<()> {
     print(&pass_line(pass))?;
     let is_well = pass.failed == 0 && pass.postponed == 0 && pass.reauthorize == 0;
-    if is_well { Ok(()) } else { Err(Ending::Unwell) }
+    if is_well { Ok(()) } else { Err(Unwell.into()) }
 }
 
-fn refreshed(user: &str, outcome: RefreshOutcome) -> Result<(), Ending> {
+fn refreshed(user: &str, outcome: RefreshOutcome) -> Result<()> {
     let (words, is_well) = match outcome {
         RefreshOutcome::Refreshed => ("refreshed", true),
         RefreshOutcome::Fresh => ("not due", true),
@@ -66,7 +71,7 @@ fn refreshed(user: &str, outcome: RefreshOutcome) -> Result<(), Ending> {
         RefreshOutcome::NothingToRefresh => ("has nothing to refresh", false),
     };
     print(&format!("{}: {words}\n", printable(user)))?;
-    if is_well { Ok(()) } else { Err(Ending::Unwell) }
+    if is_well { Ok(()) } else { Err(Unwell.into()) }
 }
 
 fn pass_line(pass: &Pass) -> String {

@@ -1,14 +1,14 @@
-//! `completions` and `man`: what a shell and a reader of manuals are given.
+//! `completions` and `man`: the completion script of a shell, and the manual page.
 
 use std::io::{self, Write as _};
 
-use clap::{Arg, Args, Command, CommandFactory as _};
+use anyhow::Result;
+use clap::{Arg, Args, Command};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use roff::{Roff, roman};
 
 use super::print::print;
-use super::{Cli, Ending};
 
 pub(super) const COMPLETIONS_EXAMPLES: &str = "\
 Examples:
@@ -27,21 +27,22 @@ pub(super) struct CompletionsOptions {
     shell: Shell,
 }
 
-pub(super) fn completions(options: &CompletionsOptions) -> Result<(), Ending> {
+/// Prints the completion script of `cli` for a shell.
+pub(super) fn completions(options: &CompletionsOptions, mut cli: Command) -> Result<()> {
     let mut script = Vec::new();
-    clap_complete::generate(options.shell, &mut Cli::command(), "kroger-mcp", &mut script);
+    clap_complete::generate(options.shell, &mut cli, "kroger-mcp", &mut script);
     print(&String::from_utf8_lossy(&script))
 }
 
 /// The whole command line as one page of roff, a section for each command.
-pub(super) fn man() -> Result<(), Ending> {
-    let page = man_page().map_err(Ending::failed)?;
+pub(super) fn man(cli: Command) -> Result<()> {
+    let page = man_page(cli)?;
     print(&String::from_utf8_lossy(&page))
 }
 
-fn man_page() -> io::Result<Vec<u8>> {
+fn man_page(cli: Command) -> io::Result<Vec<u8>> {
     let mut page = Vec::new();
-    let command = Cli::command().subcommand_value_name("command");
+    let command = cli.subcommand_value_name("command");
     let manual = Man::new(command.clone());
     manual.render_title(&mut page)?;
     manual.render_name_section(&mut page)?;
@@ -96,11 +97,14 @@ fn examples(command: &Command, page: &mut Vec<u8>) -> io::Result<()> {
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory as _;
+
     use super::*;
+    use crate::cli::Cli;
 
     #[test]
     fn the_manual_has_a_section_for_each_command_with_its_examples() {
-        let page = String::from_utf8(man_page().unwrap()).unwrap();
+        let page = String::from_utf8(man_page(Cli::command()).unwrap()).unwrap();
 
         assert!(page.contains(".TH"), "{page}");
         for command in Cli::command().get_subcommands() {

@@ -1,5 +1,5 @@
-//! Ctrl-C, SIGTERM, and SIGHUP, which a terminal sends that is closed. The first
-//! asks to stop; a second Ctrl-C or SIGTERM stops.
+//! Ctrl-C, SIGTERM, and SIGHUP, which a closed terminal sends. The first signal asks the process to
+//! stop. A second Ctrl-C or SIGTERM ends it at once.
 
 use std::fs;
 use std::future::{Future, pending};
@@ -11,9 +11,8 @@ use tokio::sync::oneshot;
 /// The exit code of a program that a second Ctrl-C ended.
 const INTERRUPTED: i32 = 130;
 
-/// Resolves at the first signal. At the second the process ends at once; what
-/// was acknowledged is stored by then. Listens from now on, not from when it is
-/// waited for.
+/// Resolves at the first signal. The second signal ends the process at once; everything that was
+/// acknowledged is stored by then. Listens from the call on, not from the first poll.
 pub(super) fn stop() -> impl Future<Output = ()> {
     let (stop, stopped) = oneshot::channel();
     let listening = Signals::listen();
@@ -26,8 +25,8 @@ pub(super) fn stop() -> impl Future<Output = ()> {
         signals.any().await;
         tracing::info!("stopping; calls under way may end, Ctrl-C ends at once");
         let _ = stop.send(());
-        // The kernel and the shell each say that a terminal is closed, so that
-        // is nobody's second thought.
+        // The kernel and the shell each send SIGHUP for a closed terminal, so a second SIGHUP does not
+        // count.
         signals.asked().await;
         std::process::exit(INTERRUPTED);
     });
@@ -37,7 +36,7 @@ pub(super) fn stop() -> impl Future<Output = ()> {
 struct Signals {
     interrupt: Signal,
     terminate: Signal,
-    /// None: whoever started us wants it ignored, as `nohup` does.
+    /// `None` if the parent process ignores it, as `nohup` does.
     hangup: Option<Signal>,
 }
 
@@ -52,7 +51,7 @@ impl Signals {
         })
     }
 
-    /// Somebody wants the process to end.
+    /// Resolves at Ctrl-C or SIGTERM.
     async fn asked(&mut self) {
         tokio::select! {
             _ = self.interrupt.recv() => {}
@@ -76,8 +75,8 @@ async fn hung_up(hangup: Option<Signal>) {
     }
 }
 
-/// What Linux says of a process has its ignored signals, the lowest bit for
-/// signal 1, SIGHUP. Elsewhere nothing says it.
+/// Whether SIGHUP is ignored, by the status that Linux gives of a process: the lowest bit of `SigIgn`
+/// is signal 1. Other systems give no status.
 fn ignores_hangup(status: &str) -> bool {
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
     let mask = mask.and_then(|mask| u128::from_str_radix(mask.trim(), 16).ok());

@@ -1,13 +1,15 @@
 //! `status`: who is signed in, until when, and what happens next.
 
+use anyhow::{Result, ensure};
 use clap::Args;
-use kroger_core::grant::attempts::AttemptOutcome;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
 use serde_json::Value;
 
-use super::ask::{self, text};
-use super::print::{Cell, Palette, Tone, bar, now, print, short, span, table};
-use super::{Ending, StoreOptions, look};
-use crate::{Given, Purpose, StoreLocation};
+use super::opening::{Looked, StoreOptions, look};
+use super::print::{Cell, Palette, Tone, bar, now, print, printable, short, span, table};
+use super::words;
+use crate::{Given, Purpose, StoreLocation, Timer, TokenState, TokenStatus};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -16,6 +18,9 @@ Examples:
 
 /// Cells of a bar.
 const BAR: usize = 12;
+
+/// More users than a person reads.
+const MAX_USERS: u32 = 1_000;
 
 #[derive(Debug, Args)]
 pub(super) struct StatusOptions {
@@ -26,17 +31,16 @@ pub(super) struct StatusOptions {
     store: StoreOptions,
 }
 
-pub(super) async fn status(options: &StatusOptions, given: &Given) -> Result<(), Ending> {
-    let looked = look(&options.store, given).await?;
-    let mut answer = ask::get(&looked.host, "/admin/tokens").await?;
-    if !looked.is_there {
-        answer["token_storage"]["file_exists"] = false.into();
-    }
+pub(super) async fn status(options: &StatusOptions, given: &Given) -> Result<()> {
+    let looked = look(&options.store, given)?;
+    let users = looked.host.list_tokens(MAX_USERS).await.map_err(words::error)?;
+    let timer = looked.host.timer_status().await.map_err(words::error)?;
     if options.json {
-        return json(&answer);
+        let pretty = serde_json::to_string_pretty(&answer_of_the_route(&looked).await?)?;
+        return print(&format!("{pretty}\n"));
     }
-    answer["token_storage"]["file_path"] = looked.store.into();
-    print(&page(Palette::of_stdout(), &answer, now()))?;
+    let view = View { now: now(), buffer: looked.refresh_buffer.as_secs(), timer: &timer };
+    print(&view.page(Palette::of_stdout(), &users, &looked.store.path()))?;
     let of_sandbox = StoreLocation::find(options.store.store.as_deref(), given, Purpose::Sandbox)?;
     if !of_sandbox.is_there() {
         return Ok(());
@@ -44,141 +48,137 @@ pub(super) async fn status(options: &StatusOptions, given: &Given) -> Result<(),
     print(&format!("The sandbox's:  kroger-mcp status --store {}\n", of_sandbox.directory.display()))
 }
 
-fn json(answer: &Value) -> Result<(), Ending> {
-    let mut pretty = serde_json::to_string_pretty(answer).map_err(Ending::failed)?;
-    pretty.push('\n');
-    print(&pretty)
-}
-
-fn page(palette: Palette, answer: &Value, now: u64) -> String {
-    let users = answer["user_tokens"].as_object().into_iter().flatten();
-    let is_running = answer["token_storage"]["auto_refresh_enabled"] == true;
-    let buffer = answer["settings"]["refresh_buffer_seconds"].as_u64().unwrap_or(0);
-    let view = View { now, buffer, is_running };
-    let rows: Vec<[Cell; 5]> = users.map(|(user, token)| view.row(user, token)).collect();
-    let store = text(&answer["token_storage"], "file_path").unwrap_or_default();
-    if rows.is_empty() {
-        return format!("Nobody is signed in. (Store: {store})\nTo sign in:  kroger-mcp login\n");
+/// The answer of `GET /admin/tokens`, as programs know it. Never a token.
+async fn answer_of_the_route(looked: &Looked) -> Result<Value> {
+    let request = Request::get("/admin/tokens")
+        .header(header::HOST, "localhost")
+        .header(header::ACCEPT, "application/json")
+        .body(Full::default())?;
+    let response = looked.host.handle(request).await;
+    ensure!(response.status() == StatusCode::OK, "the token store cannot be read");
+    let body = response.into_body().collect().await?.to_bytes();
+    let mut answer: Value = serde_json::from_slice(&body)?;
+    if !looked.is_there {
+        answer["token_storage"]["file_exists"] = false.into();
     }
-    let timer = if is_running {
-        palette.paint(Tone::Good, "running")
-    } else {
-        palette.paint(Tone::Soon, "not running: start kroger-mcp serve, or kroger-mcp refresh from cron")
-    };
-    let rate = text(&answer["settings"], "success_rate").map(|rate| format!("Refreshes: {rate}\n"));
-    let rows = table(palette, ["USER", "STATUS", "TIME LEFT", "NEXT", "SCOPE"], &rows);
-    format!("{rows}\nStore: {store}\nTimer: {timer}\n{}", rate.unwrap_or_default())
+    Ok(answer)
 }
 
-/// What all rows are seen by.
-struct View {
+/// What all rows have in common.
+struct View<'a> {
     now: u64,
     /// Seconds before the end in which the timer refreshes.
     buffer: u64,
-    is_running: bool,
+    timer: &'a Timer,
 }
 
-impl View {
-    fn row(&self, user: &str, token: &Value) -> [Cell; 5] {
-        let status = text(token, "status").unwrap_or_default();
-        let tone = match status.as_str() {
-            "valid" => Tone::Good,
-            "expiring_soon" | "expired" => Tone::Soon,
-            _ => Tone::Bad,
+impl View<'_> {
+    fn page(&self, palette: Palette, users: &[TokenStatus], store: &str) -> String {
+        if users.is_empty() {
+            return format!("Nobody is signed in. (Store: {store})\nTo sign in:  kroger-mcp login\n");
+        }
+        let rows: Vec<[Cell; 5]> = users.iter().map(|status| self.row(status)).collect();
+        let rows = table(palette, ["USER", "STATUS", "TIME LEFT", "NEXT", "SCOPE"], &rows);
+        let timer = if self.timer.running {
+            palette.paint(Tone::Good, "running")
+        } else {
+            palette.paint(Tone::Soon, "not running: start kroger-mcp serve, or kroger-mcp refresh from cron")
+        };
+        let rate = self.timer.success_rate.as_deref().map(|rate| format!("Refreshes: {}\n", printable(rate)));
+        format!("{rows}\nStore: {store}\nTimer: {timer}\n{}", rate.unwrap_or_default())
+    }
+
+    fn row(&self, status: &TokenStatus) -> [Cell; 5] {
+        let tone = match status.state {
+            TokenState::Valid => Tone::Good,
+            TokenState::ExpiringSoon | TokenState::Expired => Tone::Soon,
+            TokenState::Reauthorize | TokenState::OfAnotherApp => Tone::Bad,
         };
         [
-            short(user).as_ref().into(),
-            Cell::new(tone, status.replace('_', " ")),
-            Cell::new(tone, self.time_left(token)),
-            self.next(user, token).into(),
-            Cell::new(Tone::Faint, text(token, "scope").unwrap_or_default()),
+            short(&status.user_id).as_ref().into(),
+            Cell::new(tone, words::state(status.state)),
+            Cell::new(tone, self.time_left(status)),
+            self.next(status).into(),
+            Cell::new(Tone::Faint, &status.scope),
         ]
     }
 
-    fn time_left(&self, token: &Value) -> String {
-        let Some(expires_at) = token["expires_at"].as_u64() else {
-            return text(token, "expired_ago").map_or_else(String::new, |ago| format!("expired {ago}"));
-        };
-        let left = expires_at.saturating_sub(self.now);
-        let since = token["refreshed_at"].as_u64().unwrap_or(self.now);
-        format!("{} {}", bar(left, expires_at.saturating_sub(since), BAR), span(left))
+    fn time_left(&self, status: &TokenStatus) -> String {
+        if status.expires_in == 0 {
+            return format!("expired {} ago", span(self.now.saturating_sub(status.expires_at)));
+        }
+        let since = status.refreshed_at.unwrap_or(self.now);
+        let lifetime = status.expires_at.saturating_sub(since);
+        format!("{} {}", bar(status.expires_in, lifetime, BAR), span(status.expires_in))
     }
 
-    fn next(&self, user: &str, token: &Value) -> String {
-        let left = token["expires_at"].as_u64().map_or(0, |at| at.saturating_sub(self.now));
-        let trouble = text(token, "last_error").map(|error| format!(" (last try: {})", words(&error)));
+    fn next(&self, status: &TokenStatus) -> String {
+        let trouble = status.last_error.map(|error| format!(" (last try: {})", words::refresh_error(error)));
         let trouble = trouble.unwrap_or_default();
-        // A name that is cut is no name to sign in by.
-        let user = if short(user) == user { user } else { "ID" };
-        match text(token, "status").as_deref() {
-            Some("invalid") => text(token, "reason").unwrap_or_default(),
-            Some("reauthorize") => format!("sign in: kroger-mcp login --user {user}"),
-            _ if token["has_refresh_token"] != true => format!("sign in before then: kroger-mcp login --user {user}"),
-            Some("valid") if self.is_running => {
-                format!("refreshed in about {}{trouble}", span(left.saturating_sub(self.buffer)))
+        // A name that is cut short cannot be signed in by.
+        let user = if short(&status.user_id) == status.user_id { &status.user_id } else { "ID" };
+        match status.state {
+            TokenState::OfAnotherApp => words::OF_ANOTHER_APP.to_owned(),
+            TokenState::Reauthorize => format!("sign in: kroger-mcp login --user {user}"),
+            _ if !status.has_refresh_token => format!("sign in before then: kroger-mcp login --user {user}"),
+            TokenState::Valid if self.timer.running => {
+                format!("refreshed in about {}{trouble}", span(status.expires_in.saturating_sub(self.buffer)))
             }
-            Some("expiring_soon") if self.is_running => format!("refreshed within the next minutes{trouble}"),
-            _ => format!("refreshed on its next use{trouble}"),
+            TokenState::ExpiringSoon if self.timer.running => format!("refreshed within the next minutes{trouble}"),
+            TokenState::Valid | TokenState::ExpiringSoon | TokenState::Expired => {
+                format!("refreshed on its next use{trouble}")
+            }
         }
     }
 }
 
-/// What became of a refresh, which programs know by `last_error`.
-fn words(last_error: &str) -> String {
-    const FAILURES: [AttemptOutcome; 7] = [
-        AttemptOutcome::Refused,
-        AttemptOutcome::ClientRefused,
-        AttemptOutcome::RequestRefused,
-        AttemptOutcome::NotSent,
-        AttemptOutcome::Busy,
-        AttemptOutcome::Failed,
-        AttemptOutcome::Unknown,
-    ];
-    let known = FAILURES.iter().find(|outcome| outcome.as_str() == last_error);
-    known.map_or_else(|| last_error.replace('_', " "), |outcome| outcome.words().to_owned())
-}
-
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
-    fn answer(is_running: bool, users: &Value) -> Value {
-        json!({
-            "user_tokens": users,
-            "token_storage": {"file_path": ".tokens", "auto_refresh_enabled": is_running},
-            "settings": {"refresh_buffer_seconds": 300, "success_rate": null},
-        })
+    fn timer(running: bool) -> Timer {
+        Timer { running, last_pass_ago: None, success_rate: None }
+    }
+
+    fn page(running: bool, users: &[TokenStatus]) -> String {
+        View { now: 1_000, buffer: 300, timer: &timer(running) }.page(Palette::Plain, users, ".tokens")
+    }
+
+    fn user(user_id: &str, state: TokenState, expires_at: u64) -> TokenStatus {
+        TokenStatus {
+            user_id: user_id.to_owned(),
+            state,
+            expires_at,
+            expires_in: expires_at.saturating_sub(1_000),
+            has_refresh_token: true,
+            scope: String::new(),
+            refreshed_at: Some(700),
+            source: TokenSource::Oauth,
+            last_error: None,
+        }
     }
 
     #[test]
     fn the_table_shows_the_time_left_and_says_what_happens_next() {
-        let users = json!({
-            "alice": {"status": "valid", "expires_at": 2_500, "refreshed_at": 700, "has_refresh_token": true,
-                "scope": "cart.basic:write"},
-            "bob": {"status": "expired", "expired_ago": "12 seconds ago", "has_refresh_token": true,
-                "last_error": "not_sent"},
-            "c\u{1b}d": {"status": "reauthorize", "expired_ago": "1 seconds ago", "has_refresh_token": true},
-        });
+        let alice = TokenStatus { scope: "cart.basic:write".to_owned(), ..user("alice", TokenState::Valid, 2_500) };
+        let bob = TokenStatus { last_error: Some(RefreshError::NotSent), ..user("bob", TokenState::Expired, 988) };
+        let users = [alice, bob, user("c\u{1b}d", TokenState::Reauthorize, 999)];
 
         let expected = "\
-USER   STATUS       TIME LEFT               NEXT                                                               SCOPE
-alice  valid        ██████████░░ 25m        refreshed in about 20m                                             cart.basic:write
-bob    expired      expired 12 seconds ago  refreshed on its next use (last try: Kroger could not be reached)
-cd     reauthorize  expired 1 seconds ago   sign in: kroger-mcp login --user cd
+USER   STATUS       TIME LEFT         NEXT                                                               SCOPE
+alice  valid        ██████████░░ 25m  refreshed in about 20m                                             cart.basic:write
+bob    expired      expired 12s ago   refreshed on its next use (last try: Kroger could not be reached)
+cd     reauthorize  expired 1s ago    sign in: kroger-mcp login --user cd
 
 Store: .tokens
 Timer: running
 ";
-        assert_eq!(page(Palette::Plain, &answer(true, &users), 1_000), expected);
+        assert_eq!(page(true, &users), expected);
     }
 
     #[test]
-    fn where_no_timer_runs_it_is_said_how_to_start_one() {
-        let users = json!({"alice": {"status": "valid", "expires_at": 2_500, "has_refresh_token": true}});
-
-        let page = page(Palette::Plain, &answer(false, &users), 1_000);
+    fn without_a_timer_the_page_says_how_to_start_one() {
+        let page = page(false, &[user("alice", TokenState::Valid, 2_500)]);
 
         assert!(page.contains("refreshed on its next use"), "{page}");
         assert!(page.contains("kroger-mcp serve"), "{page}");
@@ -186,8 +186,6 @@ Timer: running
 
     #[test]
     fn an_empty_store_is_said_in_words() {
-        let page = page(Palette::Plain, &answer(false, &json!({})), 1_000);
-
-        assert!(page.starts_with("Nobody is signed in. (Store: .tokens)\n"), "{page}");
+        assert!(page(false, &[]).starts_with("Nobody is signed in. (Store: .tokens)\n"));
     }
 }

@@ -1,43 +1,55 @@
-//! `stdio`: the server as an agent's app starts it. stdout has answers alone.
+//! `stdio`: the server as an app of an agent starts it. stdout carries only answers.
 //!
-//! Tokens are kept fresh, and sign-ins return to this process if nobody else has
-//! the port; else to whoever has it, which is most likely another one like this
-//! on the same store, until it ends.
+//! It keeps tokens fresh. Sign-ins return to this process if its port is free. Else they return to the
+//! process that has the port, most likely another kroger-mcp on the same store, until that one ends.
 
 use std::io::{self, BufRead, Read as _, Write as _, stdin, stdout};
 use std::net::SocketAddr;
 use std::thread;
 use std::time::Duration;
 
+use anyhow::{Result, anyhow};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
 
-use super::serve::{RunningSandbox, address, bind, listen_address, redirect_port};
-use super::{Ending, ServeOptions, require_credentials, settings, signals, start, warn};
-use crate::MAX_LINE;
-use crate::{Given, Purpose, Settings, StoreLocation};
+use super::exit::Usage;
+use super::listen::{address, bind, listen_address, redirect_port};
+use super::opening::start;
+use super::print::warn;
+use super::sandbox::RunningSandbox;
+use super::serve::ServeOptions;
+use super::{credentials, signals};
+use crate::{Given, MAX_LINE, Purpose, Settings, StoreLocation};
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  kroger-mcp stdio --sandbox
+  {\"mcpServers\": {\"kroger\": {\"command\": \"kroger-mcp\", \"args\": [\"stdio\"]}}}   (in an app's settings)
+
+Sign-ins return to the address of --listen; where that is taken, most likely by
+another kroger-mcp on the same store, they return there.";
 
 /// Lines that wait to be read, or written.
 const LINES: usize = 64;
 
-/// How often it is tried to take a port that somebody else had.
+/// How often a taken port is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
-pub(super) async fn stdio(options: &ServeOptions, given: &Given) -> Result<(), Ending> {
-    let listen = listen_address(options, given)?;
+pub(super) async fn stdio(options: &ServeOptions, given: &Given) -> Result<()> {
+    let listen = listen_address(options.listen.as_deref(), given)?;
     if options.sandbox {
         return with_sandbox(options, given, &listen).await;
     }
-    require_credentials(given, redirect_port(&listen))?;
-    let settings = settings(&options.store, given)?;
+    credentials::require(given, redirect_port(&listen))?;
+    let settings = options.store.settings(given)?;
     let callback = Callback { now: callback(&listen).await?, listen };
     run(settings, callback).await
 }
 
-async fn with_sandbox(options: &ServeOptions, given: &Given, listen: &str) -> Result<(), Ending> {
+async fn with_sandbox(options: &ServeOptions, given: &Given, listen: &str) -> Result<()> {
     let store = StoreLocation::choose(options.store.store.as_deref(), given, Purpose::Sandbox)?;
-    // The sandbox knows this process alone, so a port that is taken is no use.
+    // The sandbox knows only this process, so a taken port is of no use.
     let listener = match callback(listen).await? {
         Some(listener) => listener,
         None => bind("127.0.0.1:0").await?,
@@ -53,12 +65,12 @@ async fn with_sandbox(options: &ServeOptions, given: &Given, listen: &str) -> Re
 /// Where sign-ins return to.
 struct Callback {
     listen: String,
-    /// None: somebody else has the port for now.
+    /// `None` while another process has the port.
     now: Option<TcpListener>,
 }
 
 impl Callback {
-    fn address(&self) -> Result<Option<SocketAddr>, Ending> {
+    fn address(&self) -> Result<Option<SocketAddr>> {
         self.now.as_ref().map_or_else(|| Ok(self.listen.parse().ok()), |listener| address(listener).map(Some))
     }
 
@@ -77,11 +89,11 @@ impl Callback {
     }
 }
 
-/// The listener for sign-ins, if nobody else has the port.
-async fn callback(listen: &str) -> Result<Option<TcpListener>, Ending> {
+/// The listener for sign-ins, if the port is free.
+async fn callback(listen: &str) -> Result<Option<TcpListener>> {
     match bind(listen).await {
         Ok(listener) => Ok(Some(listener)),
-        Err(wrong @ Ending::Usage(_)) => Err(wrong),
+        Err(wrong) if wrong.is::<Usage>() => Err(wrong),
         Err(_) => {
             tracing::warn!(listen, "the port is taken: sign-ins return to whoever has it, until it is free");
             Ok(None)
@@ -89,7 +101,7 @@ async fn callback(listen: &str) -> Result<Option<TcpListener>, Ending> {
     }
 }
 
-async fn run(settings: Settings, callback: Callback) -> Result<(), Ending> {
+async fn run(settings: Settings, callback: Callback) -> Result<()> {
     let stop = signals::stop();
     let (own, is_bound) = (callback.address()?, callback.now.is_some());
     let store = settings.store.path();
@@ -113,14 +125,14 @@ async fn run(settings: Settings, callback: Callback) -> Result<(), Ending> {
         ending.send_replace(());
     };
     let ((), served) = tokio::join!(calls, host.serve_when(callback.listener(), ended));
-    answers.written.join().map_err(|_| Ending::failed("stdout cannot be written"))?;
-    served.map_err(Ending::failed)?;
+    answers.written.join().map_err(|_| anyhow!("stdout cannot be written"))?;
+    served?;
     tracing::info!("stopped");
     Ok(())
 }
 
-/// The lines of stdin, until its end. A thread of its own: nothing else can
-/// interrupt a read.
+/// The lines of stdin, until its end. Read by a thread of its own, because a read cannot be
+/// interrupted.
 fn read_lines() -> mpsc::Receiver<Vec<u8>> {
     let (sender, lines) = mpsc::channel(LINES);
     thread::spawn(move || {
@@ -134,8 +146,8 @@ fn read_lines() -> mpsc::Receiver<Vec<u8>> {
     lines
 }
 
-/// The next line; of a longer one than any message may be, no more than shows
-/// that it is. None: there is no more.
+/// The next line, or `None` at the end. Reads one byte past the limit of a message, enough to report
+/// that the line is too long.
 fn read_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     let (mut line, most) = (Vec::new(), MAX_LINE as u64 + 1);
     if input.take(most).read_until(b'\n', &mut line)? == 0 {

@@ -1,8 +1,7 @@
-//! Reads the token files that other programs left: which users' sign-ins they
-//! hold, and the pairs of tokens.
+//! Reads the token files of other programs: whose sign-ins they hold, and the pairs of tokens.
 //!
-//! Only files are read here; whether a pair is taken is the component's to
-//! decide. Nothing in a file is ever run, and no error has a word of it.
+//! The component decides whether a pair is taken. Nothing in a file is ever run, and no error carries
+//! a word of a file.
 
 use std::fmt;
 use std::fs::File;
@@ -20,11 +19,10 @@ use serde_json::Value;
 use super::dotenv;
 use super::pickle::{self, Node, PickleError};
 
-/// The longest file that is read: that of a thousand users
-/// with long tokens.
+/// The longest file that is read: enough for a thousand users with long tokens.
 const MAX_FILE: u64 = 2 << 20;
 
-/// Some editors put it before UTF-8.
+/// Some editors write it before UTF-8.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The last second of the year 9999.
@@ -58,21 +56,21 @@ impl fmt::Display for Kind {
 #[derive(Debug)]
 pub(crate) struct TokenFile {
     pub sign_ins: Vec<SignIn>,
-    /// Entries that nobody can be signed in with; they stop none of the others.
+    /// Entries that cannot be used. They do not prevent the others from being used.
     pub unusable: Vec<Unusable>,
 }
 
-/// An entry that has a token, and cannot be used. No token is in it.
+/// An entry that has a token and cannot be used. Carries no token.
 #[derive(Debug)]
 pub(crate) struct Unusable {
     pub user_id: Option<String>,
     pub why: String,
 }
 
-/// One user's tokens. `Debug` shows none of them.
+/// The tokens of one user. `Debug` shows none of them.
 #[derive(Debug)]
 pub(crate) struct SignIn {
-    /// None where the file does not say whose they are.
+    /// `None` if the file does not say whose they are.
     pub user_id: Option<String>,
     pub found: Found,
 }
@@ -87,7 +85,7 @@ impl SignIn {
     }
 }
 
-/// Why a file gave nothing.
+/// Why a file cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenFileError {
     Unreadable(io::ErrorKind),
@@ -95,14 +93,14 @@ pub(crate) enum TokenFileError {
     NotAFile,
     TooLarge,
     Pickle(PickleError),
-    /// It begins as JSON does, and goes wrong here.
+    /// It begins as JSON, and is damaged here.
     Json {
         line: usize,
         column: usize,
     },
     /// None of the four kinds.
     Unknown,
-    /// It is of a known kind, and there is no user's token in it.
+    /// It is of a known kind, and has no token of a user.
     Empty(Kind),
 }
 
@@ -277,7 +275,7 @@ fn seconds(number: f64) -> Option<Timestamp> {
     (0.0..=LAST_SECOND).contains(&number).then_some(Timestamp((number * 1_000.0) as u64))
 }
 
-/// Only what has a token counts, and of that only what can be used.
+/// Sorts the entries that have a token: those that can be used, and those that cannot.
 fn holding(kind: Kind, sign_ins: impl IntoIterator<Item = SignIn>) -> Result<TokenFile, TokenFileError> {
     let has_token = |sign_in: &SignIn| sign_in.found.access_token.is_some() || sign_in.found.refresh_token.is_some();
     let mut file = TokenFile { sign_ins: Vec::new(), unusable: Vec::new() };
@@ -335,7 +333,7 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_that_cannot_be_used_is_told_and_stops_no_other() {
+    fn an_entry_that_cannot_be_used_is_reported_and_the_others_are_read() {
         let file = read_as(
             "x.json",
             b"\xef\xbb\xbf{\"user_tokens\": {\"ann\": {\"refresh_token\": \"r\"}, \"bob\": {\"access_token\": \"bad canary\"},
@@ -389,7 +387,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_token_file_is_said_to_be_so() {
+    fn a_file_of_another_kind_is_refused_with_the_reason() {
         let cases: [(&str, &[u8], TokenFileError); 10] = [
             ("x", b"", TokenFileError::Unknown),
             ("x", b"\xff\xfe\x00", TokenFileError::Unknown),

@@ -26,7 +26,7 @@ const RESCUE_BOUND: Bound = Bound { keys: 10_000, bytes: usize::MAX, when_full: 
 
 const CACHE_BOUND: Bound = Bound { keys: usize::MAX, bytes: 16 << 20, when_full: WhenFull::DropOldest };
 
-/// Everything a guest may open, shared by all its instances.
+/// All buckets that a guest may open, shared by all its instances.
 pub(crate) struct Buckets {
     store: sqlite::Store,
     durable: Vec<String>,

@@ -111,8 +111,7 @@ impl EnvFile {
     }
 }
 
-/// Opens the file for itself alone, as far as other programs honour such locks and the filesystem
-/// has them.
+/// Opens the file and locks it, as far as other programs honour the lock and the filesystem has locks.
 fn locked(path: &PathBuf) -> Result<File, KeyValueError> {
     let start = Instant::now();
     loop {
@@ -161,7 +160,7 @@ fn unreachable_file(error: &io::Error) -> KeyValueError {
 struct Mirrored([Option<String>; 3]);
 
 impl Mirrored {
-    /// What a file says: of a name that is there twice the last counts, and an empty value is none.
+    /// Reads a file. The last line of a name counts, and an empty value counts as absent.
     fn of_file(text: &[u8]) -> Self {
         let mut mirrored = Self::default();
         for entry in entries(text) {
@@ -220,7 +219,7 @@ fn append(new: &mut Vec<u8>, values: [Option<&str>; 3], old: &[u8]) {
     }
 }
 
-/// A name without a value leaves nothing, but for a byte order mark.
+/// Writes the line of a variable. A variable without a value leaves no line, except a byte order mark.
 fn write_line(new: &mut Vec<u8>, before: &[u8], index: usize, value: Option<&str>, end: &str) {
     const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
     match value {
@@ -261,7 +260,7 @@ fn is_one_line(value: &str) -> bool {
     !value.is_empty() && !value.contains(char::is_control)
 }
 
-/// As it is, if every reader of such files takes it so; else in single quotes.
+/// The value as it is if every reader of such files accepts it, else in single quotes.
 fn quoted(value: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=:@%,".contains(&byte);
     if value.bytes().all(plain) {

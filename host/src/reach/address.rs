@@ -1,26 +1,25 @@
-//! Which addresses the host of the API base URL may have.
+//! Which addresses are of this machine, and which addresses the host of the API base URL may have.
 //!
-//! A public name that suddenly resolves to this machine or its network is an
-//! attack (DNS rebinding) or a broken resolver; a token must not go there.
+//! A public name that resolves to this machine or its network is an attack (DNS rebinding) or the work
+//! of a broken resolver. No token is sent there.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use url::{Host, Url};
 
-/// What the host's name promises of its addresses.
+/// Where a host may be, as its name says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Naming {
     /// `localhost` and names below it (RFC 6761): this machine.
     Loopback,
-    /// A name that only a private network can know, such as one without a dot,
-    /// or an address itself: the operator chose it, and it may be anywhere.
+    /// A name that only a private network can know, such as one without a dot, or an address. The
+    /// operator chose it, and it may be anywhere.
     Private,
-    /// Any other: on the public internet.
+    /// Any other name: on the public internet.
     Public,
 }
 
-/// Top-level names that are no part of the public DNS (RFC 6761, 6762, 8375;
-/// ICANN has reserved `internal`).
+/// Top-level names outside the public DNS (RFC 6761, 6762, 8375; ICANN reserved `internal`).
 const PRIVATE_SUFFIXES: [&str; 6] = [".internal", ".local", ".lan", ".test", ".home.arpa", ".intranet"];
 
 impl Naming {
@@ -71,8 +70,7 @@ fn is_public(address: IpAddr) -> bool {
     }
 }
 
-/// The IANA special-purpose registry (RFC 6890), without what is reachable from
-/// everywhere.
+/// By the IANA special-purpose registry (RFC 6890), without its globally reachable ranges.
 fn is_public_v4(address: Ipv4Addr) -> bool {
     let [a, b, c, _] = address.octets();
     let is_shared = a == 100 && (64..128).contains(&b);
@@ -89,8 +87,8 @@ fn is_public_v4(address: Ipv4Addr) -> bool {
         || is_reserved)
 }
 
-/// Global unicast (`2000::/3`), and what carries an IPv4 address only with a
-/// public one: NAT64 (`64:ff9b::/96`) and 6to4 (`2002::/16`).
+/// Global unicast (`2000::/3`). NAT64 (`64:ff9b::/96`) and 6to4 (`2002::/16`) carry an IPv4 address,
+/// which must be public.
 fn is_public_v6(address: Ipv6Addr) -> bool {
     let segments = address.segments();
     match segments {
@@ -114,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_public_name_is_not_at_a_private_address() {
+    fn a_public_name_may_not_have_a_private_address() {
         let private = [
             "127.0.0.1",
             "10.1.2.3",
@@ -144,14 +142,14 @@ mod tests {
     }
 
     #[test]
-    fn a_public_name_is_at_a_public_address() {
+    fn a_public_name_may_have_a_public_address() {
         for address in ["23.45.67.89", "2600:1400::1", "64:ff9b::172d:4359", "::ffff:23.45.67.89"] {
             assert!(is_permitted("api.kroger.com", address), "{address}");
         }
     }
 
     #[test]
-    fn localhost_is_nowhere_but_here() {
+    fn localhost_has_loopback_addresses_only() {
         assert!(is_permitted("localhost", "127.0.0.1"));
         assert!(is_permitted("kroger.LOCALHOST.", "::1"));
         assert!(!is_permitted("localhost", "10.0.0.1"));

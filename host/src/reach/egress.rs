@@ -1,12 +1,10 @@
-//! The component's requests to Kroger: the one way out.
+//! The component's requests to Kroger: the only way out of the process.
 //!
-//! Only the scheme and authority of `KROGER_API_BASE_URL` can be reached, and
-//! only at addresses that such a host may have. No redirect is followed and no
-//! proxy asked. Nothing is sent twice.
+//! Requests go only to the scheme and authority of `KROGER_API_BASE_URL`, and only to addresses that
+//! such a host may have. Egress follows no redirect, uses no proxy, and sends nothing twice.
 //!
-//! The component decides by the error whether a request may have been processed,
-//! so the errors here say on which side of sending they arose: what fails while
-//! connecting is a DNS, connection or TLS error; what fails later never is.
+//! The component decides by the error whether Kroger may have processed a request. So an error while
+//! connecting is always a DNS, connection or TLS error, and a later error never is one of these.
 
 use std::error::Error as StdError;
 use std::future::Future;
@@ -35,14 +33,14 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use super::address::Naming;
 use crate::time_limit::within;
 
-/// How long the parts of an exchange may take, whatever the guest allows.
+/// The time limits of an exchange. The guest can shorten them, and not extend them.
 #[derive(Clone, Copy)]
 struct Limits {
     /// Name resolution, TCP and TLS together.
     connect: Duration,
-    /// From sending to the answer's head.
+    /// From sending to the head of the answer.
     answer: Duration,
-    /// From the answer's head to its end.
+    /// From the head of the answer to its end.
     body: Duration,
 }
 
@@ -58,7 +56,7 @@ const IDLE_LIMIT: Duration = Duration::from_secs(4);
 
 type HttpClient = Client<Connector, Full<Bytes>>;
 
-/// Sends what the component wants sent, if it may be. A cheap handle.
+/// Sends the component's requests to the one allowed authority. A cheap handle.
 #[derive(Clone)]
 pub(crate) struct Egress(Arc<Inner>);
 
@@ -92,8 +90,7 @@ impl Egress {
         })))
     }
 
-    /// Sends a request of the host's own, to find out whether Kroger can be
-    /// reached.
+    /// Sends a request of the host itself, to learn whether a server can be reached.
     pub(crate) async fn ask(&self, request: Request<Full<Bytes>>) -> Result<Response<Bytes>, Error> {
         if !self.allows(request.uri()) {
             return Err(Error::HttpRequestDenied);
@@ -117,8 +114,7 @@ impl Egress {
         self.exchange(Request::from_parts(parts, Full::new(body)), options).await
     }
 
-    /// Compared as `http` compares them: without regard to case, and a port
-    /// that is left out is not the same as one that is spelled out.
+    /// Compares as `http` does: case does not matter, and an absent port differs from the default port.
     fn allows(&self, uri: &Uri) -> bool {
         uri.scheme() == Some(&self.0.scheme) && uri.authority() == Some(&self.0.authority)
     }
@@ -163,12 +159,12 @@ impl WasiHttpHooks for Egress {
 }
 
 type Sent = (Response<WasiBody>, Rest);
-/// What is left to do once the answer is there: nothing, it is whole.
+/// The work left after the answer: none, because the answer is whole.
 type Rest = Box<dyn Future<Output = Result<(), Error>> + Send>;
 
 fn client(connector: Connector, idle: usize) -> HttpClient {
-    // A request is repeated only where hyper hands it back unread because an
-    // idle connection was found closed before the first byte was written.
+    // hyper repeats a request only if it found an idle connection closed before it wrote the first
+    // byte.
     Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_idle_timeout(IDLE_LIMIT)
@@ -184,7 +180,7 @@ async fn whole(body: Incoming) -> Result<Bytes, Error> {
     }
 }
 
-/// Where no answer's head came.
+/// The error of a request that got no head of an answer.
 fn request_failure(error: &hyper_util::client::legacy::Error) -> Error {
     let connecting = causes(error).find_map(|cause| cause.downcast_ref::<ConnectFailure>());
     if let Some(failure) = connecting {
@@ -204,11 +200,11 @@ fn causes(error: Cause<'_>) -> impl Iterator<Item = Cause<'_>> {
     std::iter::successors(Some(error), |&error| error.source())
 }
 
-/// Why there is no connection, so that nothing was sent.
+/// Why there is no connection. Nothing was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ConnectFailure {
     Dns,
-    /// The name resolves to addresses that it may not have.
+    /// The name resolves to addresses that a name of its kind may not have.
     Prohibited,
     Refused,
     Timeout,
@@ -243,7 +239,7 @@ impl From<ConnectFailure> for Error {
 
 type Connecting<T> = Pin<Box<dyn Future<Output = Result<T, ConnectFailure>> + Send>>;
 
-/// Connects within a limit, with TLS where the scheme says so.
+/// Connects within a time limit, with TLS if the scheme is https.
 #[derive(Clone)]
 struct Connector {
     https: HttpsConnector<Tcp>,
@@ -251,9 +247,8 @@ struct Connector {
 }
 
 impl Connector {
-    /// Trusts the roots that Mozilla trusts, compiled in: a container without
-    /// certificates works, and an authority that someone added to the machine
-    /// cannot read tokens.
+    /// Trusts Mozilla's root certificates, which are compiled in. So a container without certificates
+    /// works, and a root that somebody added to the machine cannot be used to read tokens.
     fn to(naming: Naming, limit: Duration) -> Option<Self> {
         let mut http = HttpConnector::new_with_resolver(Resolver(naming));
         http.enforce_http(false);
@@ -314,7 +309,7 @@ fn tcp_failure(error: &(dyn StdError + 'static)) -> ConnectFailure {
     }
 }
 
-/// Resolves names to such addresses only as they may have.
+/// Resolves a name to the addresses that a name of its kind may have.
 #[derive(Clone)]
 struct Resolver(Naming);
 

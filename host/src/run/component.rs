@@ -1,9 +1,8 @@
-//! The component: its world as Rust types, how it is compiled and linked, and
-//! the state that one instance has on this side.
+//! The component: its world as Rust types, how it is compiled and linked, and the state of one
+//! instance on the side of the host.
 //!
-//! What is linked here is everything the component can reach. There is no
-//! filesystem, no socket, no argument, and no environment variable but the
-//! settings that were handed in.
+//! The linker here names everything that the component can reach. There is no filesystem, no socket
+//! and no argument. The only environment variables are the settings.
 
 use std::path::Path;
 use std::sync::{Arc, mpsc};
@@ -59,30 +58,29 @@ pub use bindings::exports::kroger::connector::migration::{ImportOutcome, Standin
 pub use bindings::exports::kroger::connector::tokens::{
     Check, Credentials, Reach, RefreshError, TokenSource, TokenState, TokenStatus, UserChecks, Validation,
 };
-pub use bindings::kroger::connector::types::{Failure, FailureCode};
+pub use bindings::kroger::connector::types::{Failure, FailureCode, NextAction};
 pub(crate) use bindings::wasi::keyvalue;
 use bindings::{Service, ServicePre};
 
 /// The component itself, for any WASI 0.2 host.
 pub static COMPONENT: &[u8] = include_bytes!(env!("KROGER_CONNECTOR_COMPONENT"));
 
-/// Instances for callers at once. A call spends most of its time waiting for
-/// Kroger, so there are many more than cores; 64 of them hold the 64
-/// clients, at about 2 MiB each.
+/// Instances for callers at once. A call spends most of its time waiting for Kroger, so there are many
+/// more instances than cores. 64 instances serve 64 clients, at about 2 MiB each.
 pub(crate) const MAX_CALLS: u32 = 64;
 
-/// Instances for upkeep, which callers cannot take: 8 refreshes of the timer,
-/// and whoever saves what the store refused.
+/// Instances for upkeep, which callers cannot take: 8 refreshes of the timer, and the saving of tokens
+/// that the store refused.
 pub(crate) const MAX_UPKEEP: u32 = 9;
 
-/// Instances at once, those that run and those that wait for work.
+/// All instances at once, running or idle.
 pub(crate) const MAX_INSTANCES: u32 = MAX_CALLS + MAX_UPKEEP;
 
 /// Linear memory that one instance can have. Its working set is about 2 MiB;
 /// the largest request and answer together are 6 MiB.
 const MAX_MEMORY: usize = 64 << 20;
 
-/// Memory does not shrink: an instance that grew beyond this is not used again.
+/// An instance that grew beyond this is not used again, because its memory never shrinks.
 const MAX_MEMORY_TO_KEEP: usize = 16 << 20;
 
 /// Elements of all the tables of one instance.
@@ -91,13 +89,13 @@ const MAX_TABLE_ELEMENTS: usize = 20_000;
 /// The largest answer that the component can give.
 const MAX_RESPONSE: usize = 4 << 20;
 
-/// Whoever waits this long for the compilation is told what for.
+/// A compilation that takes longer than this is logged.
 const NOTICEABLE: Duration = Duration::from_millis(500);
 
-/// How often a running guest is made to let others run, and its deadline seen.
+/// How often a running guest yields to others, and its deadline is checked.
 const EPOCH: Duration = Duration::from_millis(20);
 
-/// What instances are made from, and with.
+/// What instances are made from.
 pub(crate) struct Blueprint {
     pre: ServicePre<State>,
     variables: Vec<(String, String)>,
@@ -153,7 +151,7 @@ pub(crate) struct Instance {
 }
 
 impl Instance {
-    /// True where the instance is worth using again.
+    /// Whether the instance is small enough to be used again.
     pub(crate) fn is_slender(&self) -> bool {
         self.store.data().limits.memory <= MAX_MEMORY_TO_KEEP
     }
@@ -204,7 +202,7 @@ pub(super) fn token_pair(found: &Found) -> TokenPair {
     }
 }
 
-/// What one instance has on this side.
+/// The state of one instance on the side of the host.
 pub(crate) struct State {
     wasi: WasiCtx,
     http: WasiHttpCtx,
@@ -256,13 +254,13 @@ fn engine(cache_dir: Option<&Path>) -> wasmtime::Result<Engine> {
     if let Ok(engine) = Engine::new(&config) {
         return Ok(engine);
     }
-    // The pool reserves address space, which a container's limits may refuse.
+    // The pool reserves address space, which the limits of a container may refuse.
     tracing::warn!("no address space for pooled instances; each is allocated by itself");
     config.allocation_strategy(wasmtime::InstanceAllocationStrategy::OnDemand);
     Engine::new(&config)
 }
 
-/// From the cache it takes milliseconds, else seconds.
+/// Compiles the component: milliseconds with the cache, else seconds.
 fn compiled(engine: &Engine) -> wasmtime::Result<Component> {
     let (done, compiling) = mpsc::channel::<()>();
     thread::scope(|scope| {
@@ -291,7 +289,7 @@ fn pooling() -> PoolingAllocationConfig {
     pooling
 }
 
-/// Without a cache each start compiles anew, which takes seconds but works.
+/// Opens the cache of compiled code. Without it each start compiles again, which takes seconds.
 fn cache(dir: &Path) -> Option<Cache> {
     let mut config = CacheConfig::new();
     config.with_directory(dir);

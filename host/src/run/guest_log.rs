@@ -1,13 +1,13 @@
-//! What the component writes to its standard streams, as events of our log.
+//! Logs what the component writes to its standard streams.
 //!
-//! It writes one JSON object a line, each an event with its fields. Anything
-//! else is a panic's message or a library's: it is shown as a warning, short and
-//! without control characters.
+//! The component writes one JSON object a line, each an event with its fields. Any other line is the
+//! message of a panic or a library: it becomes a warning, cut short and without control characters.
 
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use serde::Deserialize;
+use serde_json::{Map, Value};
 use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
@@ -15,28 +15,33 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 /// The `target` of the component's events.
 pub(crate) const TARGET: &str = "kroger::component";
 
-/// A longer line is cut there; the rest begins a line of its own.
+/// A longer line is split here, and the rest is a line of its own.
 const MAX_LINE: usize = 8 << 10;
 
-/// How much of a line that is no event is shown, in characters.
+/// The most characters shown of a line that is no event.
 const MAX_SHOWN: usize = 400;
 
 /// A guest's stdout or stderr.
 #[derive(Clone, Default)]
 pub(crate) struct GuestLog(Arc<Mutex<Vec<u8>>>);
 
-/// An event of the component, as its `Event` serializes.
+/// An event of the component, as the core's `Event` serializes: its name, and its fields.
 #[derive(Deserialize)]
 struct Event {
     #[serde(rename = "event")]
     name: String,
-    user: Option<String>,
-    why: Option<String>,
-    outcome: Option<String>,
-    duration_ms: Option<u64>,
-    ticket: Option<String>,
-    items: Option<u64>,
-    doing: Option<String>,
+    #[serde(flatten)]
+    fields: Map<String, Value>,
+}
+
+impl Event {
+    fn text(&self, field: &str) -> Option<&str> {
+        self.fields.get(field)?.as_str()
+    }
+
+    fn number(&self, field: &str) -> Option<u64> {
+        self.fields.get(field)?.as_u64()
+    }
 }
 
 impl GuestLog {
@@ -64,17 +69,18 @@ fn show(line: &[u8]) {
     show_event(&event);
 }
 
+/// Names each field that an event of the core can have: `tracing` needs the names at compile time.
 macro_rules! log_at {
     ($level:ident, $event:ident, $($more:tt)*) => {
         tracing::$level!(
             target: TARGET,
-            user = $event.user.as_deref(),
-            why = $event.why.as_deref(),
-            outcome = $event.outcome.as_deref(),
-            duration_ms = $event.duration_ms,
-            ticket = $event.ticket.as_deref(),
-            items = $event.items,
-            doing = $event.doing.as_deref(),
+            user = $event.text("user"),
+            why = $event.text("why"),
+            outcome = $event.text("outcome"),
+            duration_ms = $event.number("duration_ms"),
+            ticket = $event.text("ticket"),
+            items = $event.number("items"),
+            doing = $event.text("doing"),
             $($more)*
             "{}",
             $event.name
@@ -90,9 +96,9 @@ fn show_event(event: &Event) {
     }
 }
 
-/// What an operator should do, or look at, about an event; none where all is well.
+/// What an operator should do about an event; `None` if nothing is wrong.
 fn advice(event: &Event) -> Option<&'static str> {
-    Some(match (event.name.as_str(), event.outcome.as_deref()) {
+    Some(match (event.name.as_str(), event.text("outcome")) {
         ("refresh", Some("refused")) => "this person must sign in again",
         ("refresh", Some("unsaved")) => "this person must sign in again; check the store's disk space and permissions",
         ("refresh", Some("client_refused")) | ("credentials_rejected", _) => {
@@ -117,8 +123,7 @@ impl IsTerminal for GuestLog {
 
 impl StdoutStream for GuestLog {
     fn async_stream(&self) -> Box<dyn tokio::io::AsyncWrite + Send + Sync> {
-        // Only 0.3 components ask for this one, and nothing they say is lost
-        // that a 0.2 component could have said.
+        // Only WASI 0.3 components call this, and ours is a 0.2 component.
         Box::new(tokio::io::sink())
     }
 
@@ -211,6 +216,10 @@ mod tests {
         let level = |event: &Event| {
             let line = [serde_json::to_vec(event).unwrap(), b"\n".to_vec()].concat();
             let line: serde_json::Value = serde_json::from_str(logged(&[&line]).trim()).unwrap();
+            let sent = serde_json::to_value(event).unwrap();
+            for (field, value) in sent.as_object().unwrap().iter().filter(|(field, _)| *field != "event") {
+                assert_eq!(&line["fields"][field], value, "the log drops `{field}`");
+            }
             (line["level"].as_str().unwrap().to_owned(), line["fields"]["next"].is_string())
         };
 

@@ -29,24 +29,23 @@ use crate::settings::checked::Settings;
 /// How often unused instances are looked for.
 const TRIM_INTERVAL: Duration = Duration::from_secs(5);
 
-/// How often the store is asked to take what it refused.
+/// How often the store is asked again to take the tokens that it refused.
 const SAVE_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How long a process that would end goes on asking.
+/// How long a process that is about to end asks the store.
 const SAVE_LIMIT: Duration = Duration::from_secs(45);
 
 /// The component, compiled and linked, and the instances it runs in.
 pub struct Host {
     pub(super) pool: Pool,
     check_interval: Duration,
-    /// What the store refused, and this process alone has.
+    /// Tokens that the store refused. They are nowhere else.
     rescue: memory::Bucket,
 }
 
 impl Host {
-    /// Opens the store and compiles the component; compiled code is kept in
-    /// `cache_dir`, if there is one. Blocks: seconds without a cached compilation,
-    /// some ten milliseconds with one.
+    /// Opens the store and compiles the component. Keeps compiled code in `cache_dir`, if there is
+    /// one. Blocks: for seconds without a cached compilation, for some 10 ms with one.
     ///
     /// # Errors
     /// [`StartError`], which names no secret.
@@ -73,8 +72,7 @@ impl Host {
         self.serve_when(ready(listener), stop).await
     }
 
-    /// The same with a listener that comes later, or never: tokens are kept fresh
-    /// from the beginning.
+    /// Serves HTTP on a listener that comes later, or never. Keeps tokens fresh from the beginning.
     ///
     /// # Errors
     /// [`Unsaved`], as [`Host::finish`].
@@ -108,12 +106,12 @@ impl Host {
         self.end(connections).await.map(drop)
     }
 
-    /// For a process that is about to end, whatever it did: calls and refreshes
-    /// under way end, which takes 105 s at most, and the store has 45 s to take the
-    /// tokens that it refused before. They are nowhere else.
+    /// Prepares the end of the process. Waits until the calls and refreshes under way have ended, for
+    /// 105 s at most. Then gives the store 45 s to take the tokens that it refused before: they are
+    /// nowhere else.
     ///
     /// # Errors
-    /// [`Unsaved`] where it did not.
+    /// [`Unsaved`] if the store did not take them.
     pub async fn finish(&self) -> Result<Finished, Unsaved> {
         self.end(None).await
     }
@@ -127,8 +125,8 @@ impl Host {
         if self.rescue.is_empty() { Ok(Finished { calls_ended }) } else { Err(Unsaved { sign_ins: self.rescue.len() }) }
     }
 
-    /// What the store refused is offered again all the while: whoever stops us may not
-    /// have the patience for all that is under way.
+    /// Saves refused tokens until `end` resolves. The process may be killed before all calls have
+    /// ended, so saving does not wait for them.
     async fn saving_until<T>(&self, end: impl Future<Output = T>) -> T {
         let saving = async {
             loop {
@@ -142,8 +140,7 @@ impl Host {
         }
     }
 
-    /// Has the component put into the store what waits in the bucket `rescue`,
-    /// until nothing does.
+    /// Has the component move tokens from the bucket `rescue` into the store, until none is left.
     async fn save(&self) {
         while !self.rescue.is_empty() {
             if let Err(error) = timer::tidy(&self.pool).await {
@@ -155,8 +152,8 @@ impl Host {
         }
     }
 
-    /// Serves the Model Context Protocol line by line: each of `lines` is a
-    /// JSON-RPC message of a client's, each answer is handed to `answer`. A line of
+    /// Serves the Model Context Protocol line by line. Each of `lines` is a JSON-RPC message of a
+    /// client, and each answer goes to `answer`. A line of
     /// more than [`crate::MAX_LINE`] bytes is refused, so no more than that and one byte
     /// need be handed over. Returns when there are no more lines, or `stop`
     /// resolves, and the calls under way have ended.
@@ -175,10 +172,10 @@ impl Host {
         server::call(&self.pool, request).await
     }
 
-    /// One pass of the periodic refresh, over all who are due.
+    /// Makes one pass of the periodic refresh, over all users that are due.
     ///
     /// # Errors
-    /// [`PassError`] where the pass could not begin, or failed for each user.
+    /// [`PassError`] if the pass could not begin, or failed for each user.
     pub async fn refresh_due(&self) -> Result<Pass, PassError> {
         timer::pass(&self.pool).await
     }
@@ -195,17 +192,17 @@ impl Host {
     }
 }
 
-/// How a process ended that leaves no tokens behind.
+/// The process may end: all tokens are in the store.
 #[derive(Clone, Copy, Debug)]
 pub struct Finished {
-    /// False where a call was given up, whose outcome nobody knows.
+    /// False if a call was given up. Nobody knows its outcome.
     pub calls_ended: bool,
 }
 
-/// The store never took what Kroger gave.
+/// The store did not take tokens that Kroger gave.
 #[derive(Debug)]
 pub struct Unsaved {
-    /// How many sign-ins are lost by that.
+    /// How many sign-ins are lost.
     pub sign_ins: usize,
 }
 
@@ -223,7 +220,7 @@ impl fmt::Display for Unsaved {
 
 impl std::error::Error for Unsaved {}
 
-/// Why there is no host.
+/// Why the host cannot start.
 #[derive(Debug)]
 pub enum StartError {
     /// The store cannot be opened.

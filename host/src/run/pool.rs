@@ -1,11 +1,9 @@
 //! The instances of the component, and the calls into them.
 //!
-//! One instance serves one call at a time and is used again afterwards. HTTP
-//! calls and upkeep share the instances and have slots of their own, so that
-//! callers who wait for Kroger hold up no refresh of the timer, and nothing that
-//! waits to be saved. A call that was let in runs to its end
-//! in a task of its own: whoever asked may go away, a refresh under way may not.
-//! An instance that trapped, took too long or grew fat is never used again.
+//! One instance serves one call at a time, and then the next call. HTTP calls and upkeep share the
+//! instances, and each have slots of their own: callers that wait for Kroger delay neither the timer's
+//! refreshes nor the saving of tokens. An accepted call runs to its end in a task of its own, even if
+//! its caller goes away. An instance that trapped, took too long or grew too large is never used again.
 
 use std::fmt;
 use std::future::Future;
@@ -20,25 +18,25 @@ use tokio::time::timeout;
 use crate::run::component::{Blueprint, Instance, MAX_CALLS, MAX_UPKEEP};
 use crate::time_limit::{MOMENT, within};
 
-/// A call's wall time, blocked host calls included. The component begins nothing
-/// after 30 s, and ends what it has begun 17 s later at most; an agent's add looks
-/// its items up before that, which may take 35 s more.
+/// The wall time of a call, blocked host calls included. The component begins nothing after 30 s, and
+/// ends what it began 17 s later at most. An agent's add looks its items up first, which may take 35 s
+/// more.
 const CALL_LIMIT: Duration = Duration::from_secs(90);
 
-/// Calls that wait for an instance; a further one is turned away.
+/// The most calls that wait for an instance. A further call is refused.
 const MAX_WAITING: usize = 512;
 
 /// How long a call waits for an instance.
 const WAIT_LIMIT: Duration = Duration::from_secs(10);
 
-/// The longest that whoever asks for a call can have to wait for its end.
+/// The longest time from a call's arrival to its end.
 pub(crate) const LONGEST_CALL: Duration = WAIT_LIMIT.saturating_add(CALL_LIMIT).saturating_add(MOMENT);
 
 /// Calls that one instance serves. Making one costs about two plain calls, so
 /// this many make that cost vanish, and what a guest leaks is soon dropped.
 const MAX_USES: u32 = 128;
 
-/// An instance that waits longer than this for work is dropped, but one.
+/// An instance that waits longer than this for work is dropped. One instance is kept.
 const MAX_IDLE: Duration = Duration::from_secs(10);
 
 /// The work of a call: what it does with the instance it is given.
@@ -53,9 +51,9 @@ struct Inner {
     slots: Arc<Semaphore>,
     upkeep: Arc<Semaphore>,
     waiting: AtomicUsize,
-    /// Calls that took too long, and whose outcome nobody knows.
+    /// Calls that took too long. Nobody knows their outcome.
     given_up: AtomicUsize,
-    /// The one used last is at the end.
+    /// The last used instance is at the end.
     idle: Mutex<Vec<Idle>>,
 }
 
@@ -68,7 +66,7 @@ struct Idle {
 /// Why a call has no result.
 #[derive(Debug)]
 pub(crate) enum CallError {
-    /// It was not let in; nothing ran.
+    /// The call was not accepted, and nothing ran.
     Busy,
     TimedOut,
     /// The guest trapped, or broke the protocol.
@@ -109,8 +107,7 @@ impl Pool {
         self.run(slot, work).await
     }
 
-    /// The same for what keeps tokens fresh and the store in order, whoever calls
-    /// meanwhile.
+    /// Runs `work` in a slot for upkeep, which callers cannot take: refreshes, and the saving of tokens.
     pub(crate) async fn upkeep<T, F>(&self, work: F) -> Result<T, CallError>
     where
         T: Send + 'static,
@@ -134,8 +131,8 @@ impl Pool {
         })
     }
 
-    /// Waits until no call runs. Calls that come meanwhile are let in too, so
-    /// the listener is closed first.
+    /// Waits until no call runs. Calls that arrive meanwhile are accepted too, so close the listener
+    /// first.
     pub(crate) async fn drained(&self) {
         // Fails only for a closed semaphore, and nothing closes these.
         let _calls = self.0.slots.acquire_many(MAX_CALLS).await;
@@ -173,7 +170,7 @@ async fn in_time(slots: Arc<Semaphore>) -> Result<OwnedSemaphorePermit, CallErro
 }
 
 impl Inner {
-    /// What went wrong is told here: whoever asked may have gone.
+    /// Logs the error here, because the caller may have gone away.
     async fn run<T, F>(&self, _slot: OwnedSemaphorePermit, work: F) -> Result<T, CallError>
     where
         F: for<'a> FnOnce(&'a mut Instance) -> Work<'a, T>,
@@ -219,7 +216,7 @@ impl Inner {
     }
 }
 
-/// One of the calls that wait, for as long as this lives.
+/// One waiting call; dropping this ends the wait.
 struct Waiting<'a>(&'a AtomicUsize);
 
 impl<'a> Waiting<'a> {

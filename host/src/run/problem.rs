@@ -1,6 +1,7 @@
-//! Problem documents (RFC 9457) for the calls that never reach the component.
+//! Problem documents (RFC 9457) for calls that the component does not answer.
 //!
-//! They have the members of the component's own, so a caller reads one form.
+//! They have the same members as the component's, so a caller reads one form. They say nothing of the
+//! cause.
 
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use serde_json::json;
 
 use crate::run::pool::CallError;
 
-/// Why a call is answered here.
+/// Why the host answers a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Problem {
     /// Too many calls are under way.

@@ -1,9 +1,8 @@
 //! HTTP/1.1 for the component's routes.
 //!
-//! A request is read whole before an instance is taken and its answer is whole
-//! before the instance is given back: a slow client holds a connection, never an
-//! instance. What a route means is the component's business; nothing is decided
-//! here but sizes and times, and that the process lives.
+//! The server reads a whole request before it takes an instance, and has the whole answer before it
+//! gives the instance back: a slow client holds a connection, never an instance. The component decides
+//! what a route means. The server decides sizes and times only, and answers `/livez`.
 
 mod livez;
 mod write_limit;
@@ -33,23 +32,21 @@ use crate::run::problem::Problem;
 use write_limit::WriteLimit;
 
 const MAX_CONNECTIONS: usize = 1024;
-/// What a request may have, and a message over stdin: 1 MiB.
+/// The largest body of a request, and the longest message over stdin: 1 MiB.
 pub const MAX_BODY: usize = 1 << 20;
-/// What is read of a body that is too large, to be able to say so.
+/// The most bytes read of a body that is too large, so that the client reads the refusal.
 const MAX_READ: usize = 8 << 20;
 const BODY_LIMIT: Duration = Duration::from_secs(10);
 const HEAD_LIMIT: Duration = Duration::from_secs(30);
 
-/// How long a client may take nothing of its answer.
+/// How long a client may read nothing of its answer.
 const WRITE_LIMIT: Duration = Duration::from_secs(30);
 
-/// What is kept of a connection at once, and so about the most that a request
-/// line and its headers may have. hyper answers longer ones, and more than 100
-/// headers, with 431 and no body.
+/// The read buffer of a connection, and so about the longest request line with headers. hyper answers
+/// longer ones, and more than 100 headers, with 431 and no body.
 const MAX_HEAD: usize = 64 << 10;
 
-/// Serves `listener` until `stop` resolves. Answers the connections that are
-/// still open then.
+/// Serves `listener` until `stop` resolves. Returns the connections that are still open then.
 pub(crate) async fn serve(listener: TcpListener, pool: &Pool, stop: impl Future<Output = ()>) -> GracefulShutdown {
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
@@ -66,10 +63,8 @@ pub(crate) async fn serve(listener: TcpListener, pool: &Pool, stop: impl Future<
     graceful
 }
 
-/// Waits until the connections of a server that was, if there was one, are
-/// closed and the calls and refreshes under way have ended, those whose callers
-/// have gone included: as long as a call can last. True where all did end, and
-/// none was given up.
+/// Waits until `connections` are closed and all calls and refreshes have ended, also those whose
+/// callers have gone away. Waits as long as a call can last. True if all ended and none was given up.
 pub(crate) async fn drain(pool: &Pool, connections: Option<GracefulShutdown>) -> bool {
     let given_up = pool.given_up();
     let ended = async {
@@ -90,7 +85,7 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpSt
     match listener.accept().await {
         Ok((stream, _)) => Some((stream, slot)),
         Err(error) => {
-            // Out of file descriptors, most likely: others will be closed soon.
+            // Most likely there are no file descriptors left. Other connections will close soon.
             tracing::warn!(%error, "a connection cannot be accepted");
             sleep(Duration::from_millis(100)).await;
             None
@@ -99,7 +94,7 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpSt
 }
 
 fn spawn_connection(stream: TcpStream, slot: OwnedSemaphorePermit, pool: Pool, graceful: &GracefulShutdown) {
-    // Without it an answer waits for the client's delayed acknowledgement.
+    // Without TCP_NODELAY an answer waits for the client's delayed acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }
@@ -132,12 +127,12 @@ async fn answer(pool: &Pool, request: Request<Incoming>) -> Response<Full<Bytes>
             Err(problem) => problem.response(),
         }
     };
-    // Never the query, which may carry a code.
+    // Never log the query, which may carry a code.
     tracing::trace!(%method, path, status = response.status().as_u16(), took = ?began.elapsed(), "answered");
     response
 }
 
-/// Has the component answer a request that is there in full.
+/// Has the component answer a whole request.
 pub(crate) async fn call(pool: &Pool, request: Request<Full<Bytes>>) -> Response<Full<Bytes>> {
     match pool.call(move |instance| Box::pin(instance.handle(request))).await {
         Ok(response) => response,
@@ -151,9 +146,9 @@ async fn whole(request: Request<Incoming>) -> Result<Request<Full<Bytes>>, Probl
     Ok(Request::from_parts(parts, Full::new(body)))
 }
 
-/// Of a body that is too large the component gets one byte more than it takes:
-/// it knows which page may read its refusal. Until that is given it is read on
-/// for a while: a client that is still sending would see a broken connection.
+/// Reads one byte past the limit, enough for the component to refuse the body: the component knows
+/// which page may read its refusal. The rest is read and dropped for a while, because a client that
+/// still sends would see a broken connection.
 async fn read(mut body: Incoming) -> Result<Bytes, Problem> {
     let mut kept = BytesMut::new();
     let mut length = 0;
@@ -168,8 +163,8 @@ async fn read(mut body: Incoming) -> Result<Bytes, Problem> {
     Ok(kept.freeze())
 }
 
-/// A probe may not know how to name us, and the component cannot be called
-/// without a name.
+/// Gives a probe without a valid `Host` the host `localhost`: the component needs one. Other requests
+/// must have exactly one.
 fn named<B>(mut request: Request<B>) -> Result<Request<B>, Problem> {
     match check_host(&request) {
         Err(_) if request.uri().path() == livez::PATH => {
@@ -181,9 +176,9 @@ fn named<B>(mut request: Request<B>) -> Result<Request<B>, Problem> {
     }
 }
 
-/// The component sees the authority only, which comes from the request target
-/// or from `Host`. Two that differ are how one check is made to pass with the
-/// name that another uses (RFC 9112 § 3.2).
+/// Checks that the request names one host. The component sees one authority, from the request target
+/// or from `Host`. An attacker sends two that differ, so that a check sees one and a use sees the other
+/// (RFC 9112 § 3.2).
 fn check_host<B>(request: &Request<B>) -> Result<(), Problem> {
     let mut hosts = request.headers().get_all(HOST).iter();
     let host = hosts.next().and_then(|host| host.to_str().ok());

@@ -1,9 +1,8 @@
-//! The Model Context Protocol over lines, as an agent's app speaks it to a
-//! program that it started: each message is handed to the component's `/mcp`, as
-//! an HTTP client would send it, and what that answers is a line.
+//! The Model Context Protocol over lines, as an app of an agent speaks it to a program that it
+//! started. Each message goes to the component's `/mcp` as an HTTP request, and the answer is a line.
 //!
-//! It knows of the protocol only what HTTP says outside of the message: the
-//! headers, and whether a message wants an answer at all.
+//! It knows only the part of the protocol that is outside the message: the headers, and whether a
+//! message gets an answer.
 
 use std::future::Future;
 use std::pin::pin;
@@ -59,7 +58,7 @@ pub(crate) async fn serve(
         let is_handshake = message["method"] == "initialize";
         let call = answer(pool.clone(), Arc::clone(&client), message, answers.clone());
         if is_handshake {
-            // What it settles is sent along with what comes after it.
+            // Later messages carry the version and the session that it settles.
             call.await;
         } else {
             calls.spawn(call);
@@ -68,7 +67,7 @@ pub(crate) async fn serve(
     calls.join_all().await;
 }
 
-/// What the handshake of the revisions before 2026-07-28 settled.
+/// What the handshake settled. Revisions from 2026-07-28 on have none.
 #[derive(Default)]
 struct Client {
     settled: Mutex<Settled>,
@@ -80,9 +79,8 @@ struct Settled {
     session: Option<HeaderValue>,
 }
 
-/// The request in a line; none where it wants no answer: a notification, which
-/// means nothing to a server that keeps nothing, or an answer to what was never
-/// asked. `Err` is what to answer.
+/// Reads the request in a line. `None` if it gets no answer: a notification, which has no meaning for
+/// a server without state, or an answer that nobody asked for. `Err` is the answer to a bad line.
 fn read(line: &[u8]) -> Result<Option<Value>, Value> {
     if line.trim_ascii().is_empty() {
         return Ok(None);
@@ -118,7 +116,7 @@ async fn answer(pool: Pool, client: Arc<Client>, message: Value, answers: Sender
         }
         None => error(&id, INVALID_REQUEST, "The message cannot be sent on."),
     };
-    // Where nobody listens any more, the app has gone.
+    // This fails only if the app has gone away.
     let _ = answers.send(answer.to_string()).await;
 }
 
@@ -127,7 +125,7 @@ impl Client {
         self.settled.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The message as an HTTP client sends it. The headers repeat what is in it.
+    /// The message as an HTTP client sends it. The headers repeat parts of the message.
     fn request(&self, message: &Value) -> Option<Request<Full<Bytes>>> {
         let settled = self.settled();
         let mut request = Request::post("http://localhost/mcp")
@@ -156,7 +154,7 @@ impl Client {
     }
 }
 
-/// What the message is about, where HTTP repeats it in `Mcp-Name`.
+/// The name that HTTP repeats in `Mcp-Name`, if the method has one.
 fn name(message: &Value) -> Option<&str> {
     match message["method"].as_str()? {
         "tools/call" | "prompts/get" => message["params"]["name"].as_str(),
@@ -165,14 +163,14 @@ fn name(message: &Value) -> Option<&str> {
     }
 }
 
-/// A header takes visible ASCII; other names are wrapped in Base64.
+/// The name as the value of a header: visible ASCII, or else wrapped in Base64.
 fn encoded(name: &str) -> String {
     let is_plain =
         name.bytes().all(|byte| matches!(byte, b' '..=b'~')) && name.trim() == name && !name.starts_with("=?");
     if is_plain { name.to_owned() } else { format!("=?base64?{}?=", STANDARD.encode(name)) }
 }
 
-/// The answer as a message; what is none is told as an error.
+/// The answer as a message. An answer that is no message becomes a JSON-RPC error.
 async fn whole(id: &Value, response: Response<Full<Bytes>>) -> Value {
     let status = response.status();
     let Ok(body) = response.into_body().collect().await;
@@ -214,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn the_headers_repeat_what_is_in_the_message() {
+    fn the_headers_repeat_the_version_and_the_name() {
         let client = Client::default();
         client.settle(&json!({ "result": { "protocolVersion": "2025-11-25" } }), None);
         let header = |message: &Value, name: &str| {

@@ -1,7 +1,7 @@
-//! The periodic refresh: asks the component who is due, has each refreshed in an
-//! instance of its own, and lets the component tidy up.
+//! The periodic refresh. A pass asks the component which users are due, has each one refreshed in an
+//! instance of its own, and has the component tidy up.
 //!
-//! It decides nothing about tokens, and one pass never overlaps the next.
+//! It decides nothing about tokens. One pass never overlaps the next.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -18,11 +18,11 @@ use tokio::time::sleep;
 use crate::run::component::{Failure, MAX_UPKEEP, RefreshOutcome};
 use crate::run::pool::{CallError, Pool};
 
-/// Users that one pass looks at; the rest is still due in the next one.
+/// The most users of one pass. The others are still due in the next pass.
 const MAX_DUE: u32 = 5_000;
 
-/// Refreshes at once: enough for 5,000 users a minute at a tenth of a second
-/// each. One instance more is left to whoever tidies up.
+/// Refreshes at once: enough for 5,000 users a minute at a tenth of a second each. One instance is
+/// left for tidying up.
 const MAX_AT_ONCE: usize = MAX_UPKEEP as usize - 1;
 
 /// What one pass did, in users.
@@ -32,24 +32,24 @@ pub struct Pass {
     pub due: usize,
     /// Users with a new pair of tokens.
     pub refreshed: usize,
-    /// Users whose token was fresh after all.
+    /// Users whose token was already fresh.
     pub fresh: usize,
-    /// Users whose refresh failed in a way that time may mend.
+    /// Users whose refresh failed, and is tried again later.
     pub postponed: usize,
     /// Users who must sign in again.
     pub reauthorize: usize,
-    /// Users without anything to refresh.
+    /// Users without a refresh token, or without a grant.
     pub nothing_to_refresh: usize,
     /// Users for whom the component itself failed.
     pub failed: usize,
-    /// Keys of the store that had served and were deleted.
+    /// Keys of the store that were no longer needed and were deleted.
     pub swept: u32,
 }
 
-/// Why there was no pass, or no outcome.
+/// Why a call of the component has no answer.
 #[derive(Debug)]
 pub enum PassError {
-    /// The component says so.
+    /// The component failed the call, and says why.
     Refused(Failure),
     /// The component did not answer; the log says why.
     NoAnswer,
@@ -78,11 +78,11 @@ impl From<CallError> for PassError {
     }
 }
 
-/// What a refresh came to.
+/// The outcome of one refresh.
 type Refreshed = Result<RefreshOutcome, PassError>;
 
-/// Runs a pass at once and then every `interval`, until `stop` resolves. The
-/// pass under way then begins no further refresh.
+/// Runs a pass at once and then every `interval`, until `stop` resolves. The pass under way then
+/// begins no further refresh.
 pub(crate) async fn run(pool: &Pool, interval: Duration, stop: impl Future<Output = ()>) {
     let mut stop = pin!(stop);
     loop {
@@ -100,8 +100,8 @@ pub(crate) async fn run(pool: &Pool, interval: Duration, stop: impl Future<Outpu
     }
 }
 
-/// One pass. Dropping it begins no further refresh; those begun run to their
-/// ends.
+/// Runs one pass. A dropped pass begins no further refresh; the refreshes that it has begun run to
+/// their ends.
 pub(crate) async fn pass(pool: &Pool) -> Result<Pass, PassError> {
     let due = pool.upkeep(|instance| Box::pin(instance.due(MAX_DUE))).await??;
     let users: BTreeSet<String> = due.into_iter().collect();
@@ -127,7 +127,8 @@ pub(crate) async fn pass(pool: &Pool) -> Result<Pass, PassError> {
     }
 }
 
-/// Saves what waits to be saved, deletes what has served; answers how many keys.
+/// Has the component save refreshed tokens that wait in memory, and delete keys that are no longer
+/// needed. Answers the number of keys deleted.
 pub(crate) async fn tidy(pool: &Pool) -> Result<u32, PassError> {
     Ok(pool.upkeep(|instance| Box::pin(instance.tidy())).await??)
 }
@@ -164,8 +165,8 @@ impl Pass {
     }
 }
 
-/// Up to a tenth shorter or longer, so that servers started together do not
-/// stay together.
+/// Varies `interval` by up to a tenth, so that servers that were started together do not stay in
+/// step.
 fn spread(interval: Duration) -> Duration {
     let random = RandomState::new().hash_one(interval) % 201;
     interval * (900 + u32::try_from(random).unwrap_or(0)) / 1000
@@ -174,7 +175,9 @@ fn spread(interval: Duration) -> Duration {
 fn log(passed: &Result<Pass, PassError>, took: Duration) {
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     match passed {
-        Ok(pass) if pass.due == 0 => tracing::debug!(swept = pass.swept, duration_ms, "nobody is due"),
+        Ok(pass) if pass.due == 0 => {
+            tracing::debug!(swept = pass.swept, duration_ms, "periodic refresh found nobody due")
+        }
         Ok(pass) => tracing::info!(
             due = pass.due,
             refreshed = pass.refreshed,
@@ -184,9 +187,9 @@ fn log(passed: &Result<Pass, PassError>, took: Duration) {
             failed = pass.failed,
             swept = pass.swept,
             duration_ms,
-            "refreshed who was due"
+            "periodic refresh finished"
         ),
-        Err(error) => tracing::warn!(duration_ms, "the periodic refresh failed: {error}"),
+        Err(error) => tracing::warn!(duration_ms, "periodic refresh failed: {error}"),
     }
 }
 

@@ -1,9 +1,7 @@
-//! What the operator set: the environment, the `.env` file, and where the store
-//! lies.
+//! Settings that can be used, checked at start.
 //!
-//! The rules for the single settings are the component's, called here so that a
-//! wrong one is refused at start. Nothing here reads the environment behind the
-//! caller's back but [`Given::here`].
+//! The component has the rules for each setting. They are called here, so that the host refuses a
+//! wrong setting at start. Nothing here reads the environment.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -19,7 +17,7 @@ use super::redirect::{self, CALLBACK, base_url, is_named_localhost};
 use super::refused::Refused;
 use super::store_place::StoreLocation;
 
-/// What a sandbox replaces.
+/// The settings that a sandbox replaces.
 const REPLACED_BY_SANDBOX: [&str; 4] =
     ["KROGER_CLIENT_ID", "KROGER_CLIENT_SECRET", "KROGER_API_BASE_URL", "KROGER_REDIRECT_URI"];
 
@@ -44,7 +42,7 @@ impl fmt::Debug for Variables {
 }
 
 impl Settings {
-    /// Checks what was given by the component's rules.
+    /// Checks the given variables by the component's rules.
     ///
     /// # Errors
     /// [`Refused::Settings`] names each setting that cannot be used.
@@ -52,8 +50,8 @@ impl Settings {
         Self::checked(given.for_component(), store, given.dotenv_path.clone())
     }
 
-    /// Settings for one who only looks: those that the sign-ins in `store` were made
-    /// with, if a sandbox made them.
+    /// Settings for a command that only looks. If a sandbox made the store, they are the settings that
+    /// its sign-ins were made with.
     ///
     /// # Errors
     /// As for [`Settings::new`].
@@ -65,9 +63,8 @@ impl Settings {
         Self::new(given, store)
     }
 
-    /// Settings for the sandbox at `sandbox`, signing in to this server, which
-    /// listens on `own`. No token of the environment or `.env` is used, and none
-    /// is written there.
+    /// Settings for the sandbox at `sandbox` and this server, which listens on `own`. Tokens in the
+    /// environment or `.env` are not used, and none are written there.
     ///
     /// # Errors
     /// As for [`Settings::new`].
@@ -89,8 +86,8 @@ impl Settings {
         Self::checked(variables, store, None)
     }
 
-    /// What the operator should know, a sentence each: settings that mean nothing
-    /// now, a `.env` that others may read.
+    /// Warnings for the operator, a sentence each: settings without a meaning, a `.env` that others may
+    /// read.
     pub fn warnings(&self) -> Vec<String> {
         let mut warnings = self.component.ignored.clone();
         warnings.extend(self.unserved_redirect());
@@ -111,8 +108,8 @@ impl Settings {
         redirect::dead(&self.component.redirect_uri, address)
     }
 
-    /// Makes `address`, where the server listens, a name by which it may be
-    /// called. An address that stands for all of the machine's says nothing.
+    /// Allows calls that name `address`, where the server listens. An address that stands for all
+    /// addresses of the machine allows nothing.
     #[must_use]
     pub fn listening_on(mut self, address: SocketAddr) -> Self {
         if is_named_localhost(address.ip()) {
@@ -137,7 +134,7 @@ impl Settings {
         Ok(Self { component, variables: Variables(variables.into_iter().collect()), store, env_file })
     }
 
-    /// The buckets by whose names the component may ask for the durable store.
+    /// The names under which the component may open the durable store.
     pub(crate) fn durable_buckets(&self) -> Vec<String> {
         let given = |name: &str| {
             let (_, value) = self.variables.0.iter().find(|(known, _)| known == name)?;

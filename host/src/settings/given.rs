@@ -1,8 +1,7 @@
-//! The variables that the operator gave: the environment, and the `.env` file
-//! that fills in what it lacks.
+//! The variables that the operator gave: the environment, and the `.env` file that fills in what the
+//! environment lacks.
 //!
-//! Only what is text and has a value counts. What a variable means is no
-//! business of this module.
+//! Only variables with a value in UTF-8 count. This module does not know what a variable means.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -16,21 +15,21 @@ use crate::files::dotenv::{Dotenv, Malformed, read_dotenv};
 
 const DOTENV: &str = ".env";
 
-/// The three that the mirror in `.env` owns. The component reads that mirror as
-/// a bucket, where it sees later changes too.
+/// The three variables of the mirror in `.env`. The component reads the mirror as a bucket, because
+/// there it sees later changes too.
 pub(super) const TOKENS: [&str; 3] =
     ["KROGER_USER_ACCESS_TOKEN", "KROGER_USER_REFRESH_TOKEN", "KROGER_USER_TOKEN_EXPIRES_AT"];
 
-/// The variables as they were found. `Debug` shows names alone.
+/// The variables as they were found. `Debug` shows only their names.
 #[derive(Default)]
 pub struct Given {
     /// The process environment; it wins.
     pub environment: Vec<(String, String)>,
     /// The `.env` file; it fills in.
     pub dotenv: Vec<(String, String)>,
-    /// Where that file is, or would be.
+    /// The path of the `.env` file, which need not exist.
     pub dotenv_path: Option<PathBuf>,
-    /// What of that file was not taken, a sentence each.
+    /// What was ignored in that file, a sentence each.
     pub warnings: Vec<String>,
 }
 
@@ -50,8 +49,8 @@ impl Given {
     /// This process's environment and the `.env` file of its working directory.
     ///
     /// # Errors
-    /// There is a `.env` that cannot be read, wholly or where a setting of ours
-    /// is, or a variable of ours that is no text.
+    /// [`Refused`] if a `.env` exists and cannot be read, if one of its settings cannot be read, or if
+    /// a variable of ours is not UTF-8.
     pub fn here() -> Result<Self, Refused> {
         let path = PathBuf::from(DOTENV);
         let environment = texts(std::env::vars_os())?;
@@ -60,13 +59,13 @@ impl Given {
         Ok(Self { environment, dotenv: dotenv.variables, dotenv_path: Some(path), warnings })
     }
 
-    /// The value of `name`, the environment's first.
+    /// The value of `name`. The environment comes first.
     pub fn variable(&self, name: &str) -> Option<&str> {
         let in_order = self.environment.iter().chain(self.dotenv.iter().rev());
         in_order.filter(|given| has_value(given)).find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
-    /// True where Kroger can be told who is calling.
+    /// Whether `KROGER_CLIENT_ID` is set.
     pub fn has_credentials(&self) -> bool {
         self.variable("KROGER_CLIENT_ID").is_some()
     }
@@ -79,12 +78,12 @@ impl Given {
     }
 }
 
-/// An empty value is as good as none, and hides none.
+/// An empty value counts as absent, and hides no other value.
 fn has_value((_, value): &(String, String)) -> bool {
     !value.trim().is_empty()
 }
 
-/// A pipe is not read: whoever is to write into it may never come.
+/// Reads the file at `path` if it is a regular file. A pipe is not read: its writer may never come.
 fn read_regular(path: &Path) -> Result<(Dotenv, Vec<String>), Refused> {
     if path.metadata().is_ok_and(|found| !found.is_file()) {
         return Ok((Dotenv::default(), vec![".env is not a regular file and is not read".to_owned()]));
@@ -96,8 +95,8 @@ fn read_regular(path: &Path) -> Result<(Dotenv, Vec<String>), Refused> {
     Ok((dotenv, warnings))
 }
 
-/// A setting that was meant and cannot be read must not be as good as none. The
-/// tokens are not the operator's, and the store has newer ones.
+/// Refuses a setting that stands in a malformed line: it must not count as absent. Token variables are
+/// ignored, because the store has newer tokens.
 fn check_malformed(dotenv: &Dotenv, environment: &[(String, String)]) -> Result<(), Refused> {
     let is_given = |wanted: &str| environment.iter().any(|given| given.0 == wanted && has_value(given));
     let is_lost = |name: &str| is_ours(name) && !TOKENS.contains(&name) && !is_given(name);
@@ -138,13 +137,13 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_value_is_as_good_as_none() {
+    fn an_empty_value_counts_as_absent() {
         assert_eq!(given(&[("PORT", "")], &[]).variable("PORT"), None);
         assert_eq!(given(&[], &[("PORT", "1"), ("PORT", "2")]).variable("PORT"), Some("2"));
     }
 
     #[test]
-    fn a_variable_of_ours_that_is_no_text_is_refused_by_name() {
+    fn a_variable_of_ours_that_is_not_utf_8_is_refused_by_name() {
         use std::os::unix::ffi::OsStringExt as _;
         let no_text = || OsString::from_vec(b"canary\xff".to_vec());
 

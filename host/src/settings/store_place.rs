@@ -10,18 +10,18 @@ use super::refused::Refused;
 const STORE: &str = ".tokens";
 const PLATFORM_STORE: &str = "kroger-mcp data directory";
 
-/// A directory for the store, and the name by which people know it.
+/// The directory of the store, and the name by which people know it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoreLocation {
     /// Where it is; it need not exist yet.
     pub directory: PathBuf,
-    /// What answers call it; never an absolute path, which is no caller's business.
+    /// The name in answers. Never an absolute path: callers must not learn paths of this machine.
     pub name: String,
 }
 
 impl StoreLocation {
-    /// The directory that the operator named. An absolute path is called by its
-    /// last part: where things lie on this machine is no caller's business.
+    /// The directory that the operator named. An absolute path is named by its last part: callers must
+    /// not learn paths of this machine.
     pub fn named(name: &str) -> Self {
         let directory = PathBuf::from(name);
         let last = directory.file_name().filter(|_| directory.is_absolute());
@@ -50,12 +50,12 @@ impl StoreLocation {
         Ok(of_platform)
     }
 
-    /// The store that is there already, for one who only looks: named, in the
-    /// working directory, or in the platform's data directory. Where there is
-    /// none, the one that would be made.
+    /// The existing store, for a command that only looks: the named one, or `.tokens` in the working
+    /// directory, or the one in the platform's data directory. If there is none, the one that would be
+    /// made.
     ///
     /// # Errors
-    /// What was named cannot be a store.
+    /// The named directory cannot be a store.
     pub fn find(option: Option<&str>, given: &Given, purpose: Purpose) -> Result<Self, Refused> {
         let store = Self::wanted(option, given, purpose)?;
         if store.is_there() || !store.is_local(purpose) {
@@ -92,7 +92,7 @@ impl StoreLocation {
         self.directory.exists()
     }
 
-    /// Whether it was made by `--sandbox`, as its name says.
+    /// Whether `--sandbox` made the store, as its name says.
     pub(super) fn is_a_sandboxes(&self) -> bool {
         self.directory.file_name().is_some_and(|name| name.to_string_lossy().ends_with(OF_SANDBOX))
     }
@@ -104,16 +104,16 @@ impl StoreLocation {
     }
 }
 
-/// What a sandbox's store has at the end of its name.
+/// The end of the name of a sandbox's store.
 const OF_SANDBOX: &str = "-sandbox";
 
-/// What a store is for.
+/// Whose sign-ins a store has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// The sign-ins of people at Kroger.
     Kroger,
-    /// Those at a sandbox, in a store of their own: its tokens are worth nothing
-    /// at Kroger, and Kroger's must not reach it.
+    /// The sign-ins at a sandbox. They have a store of their own, because Kroger's tokens must not
+    /// reach a sandbox.
     Sandbox,
 }
 

@@ -36,7 +36,7 @@ impl Simulation {
                     .violate(1, format!("{token} could not be saved, and was not put into the rescue bucket"));
             }
             let is_told = match done {
-                CallAnswer::Grant(result) => matches!(result, Err(kroger_core::grant::refresh::Trouble::Lost)),
+                CallAnswer::Grant(result) => matches!(result, Err(kroger_core::grant::trouble::Trouble::Lost)),
                 CallAnswer::Answered(Err(failure)) => failure.cause == Cause::Grant(GrantTrouble::NewTokensLost),
                 CallAnswer::Complete(Err(failure)) => failure.cause == Cause::Store(StoreTrouble::SignInLost),
                 CallAnswer::Kept(_) | CallAnswer::Pass(_) => true,

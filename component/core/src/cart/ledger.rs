@@ -20,21 +20,19 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
-use crate::cart::unknown::Unknown;
 use crate::failure::{Cause, Failure, KeyTrouble, StoreTrouble, Undone};
 use crate::grant::records;
 use crate::item::Item;
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
 use crate::secret::{Fingerprint, Secret, base32_sha256};
-use crate::store::claim::{
-    self, Admission, Deed, LEASE, Leased, Obstacle, Try, TryRecords, Watch, Withdrawal, next_number, read_try,
-};
+use crate::store::claim::{self, Admission, Deed, LEASE, Leased, Obstacle, Try, TryRecords, Watch, Withdrawal, next_number, read_try};
 use crate::store::codec::Stored;
 use crate::store::keys::{Key, Kind};
+use crate::unknown_add::Unknown;
 use crate::user::UserId;
 
 /// The least time for which a key is remembered.
-pub const LIFETIME: Duration = Duration::from_secs(24 * 3_600);
+pub(crate) const LIFETIME: Duration = Duration::from_secs(24 * 3_600);
 /// The age at which an entry is swept: no caller goes on with it by then, whatever
 /// its clock says.
 const SWEPT_AFTER: Duration = Duration::from_secs(25 * 3_600);
@@ -51,7 +49,8 @@ const LONGEST_POLL: Duration = Duration::from_millis(500);
 pub struct IdempotencyKey(Secret);
 
 impl IdempotencyKey {
-    pub const ALLOWED: &'static str = "1 to 255 printable ASCII characters, such as a UUID, bare or as a quoted string";
+    pub(crate) const ALLOWED: &'static str =
+        "1 to 255 printable ASCII characters, such as a UUID, bare or as a quoted string";
 
     /// Reads a bare key, or the quoted string of the IETF's draft (RFC 8941
     /// § 3.3.3).

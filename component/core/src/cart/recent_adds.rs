@@ -21,7 +21,7 @@ const PLACES: u64 = 50;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Add {
     pub added_at: Timestamp,
-    pub expires_at: Timestamp,
+    pub(crate) expires_at: Timestamp,
     pub items: Vec<AddedItem>,
 }
 
@@ -47,7 +47,7 @@ fn key(user: &UserKey, place: u64) -> String {
 
 /// Notes an add, where that is wanted. It is done, so a log that fails does not
 /// make it fail.
-pub fn note(cx: Context<'_>, user: &UserId, items: &[Item]) {
+pub(crate) fn note(cx: Context<'_>, user: &UserId, items: &[Item]) {
     let Some(lifetime) = cx.settings.recent_adds else { return };
     let now = cx.ports.wall_now();
     let add = Add { added_at: now, expires_at: now + lifetime, items: items.iter().map(AddedItem::from).collect() };

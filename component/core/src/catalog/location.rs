@@ -26,11 +26,11 @@ pub struct Location {
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Address {
-    pub line_1: Option<String>,
-    pub line_2: Option<String>,
-    pub city: Option<String>,
-    pub state: Option<String>,
-    pub zip_code: Option<String>,
+    pub(crate) line_1: Option<String>,
+    pub(crate) line_2: Option<String>,
+    pub(crate) city: Option<String>,
+    pub(crate) state: Option<String>,
+    pub(crate) zip_code: Option<String>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +63,7 @@ pub struct Chain {
     pub name: String,
     /// The name as people write it.
     pub friendly_name: Option<String>,
-    pub division_numbers: Vec<String>,
+    pub(crate) division_numbers: Vec<String>,
 }
 
 /// The names of the days in Kroger's form, in the order of [`Hours::week`].
@@ -87,7 +87,7 @@ impl LocationId {
 
 impl Location {
     /// Reads a location. None: it has no id.
-    pub fn read(value: &Value) -> Option<Self> {
+    pub(crate) fn read(value: &Value) -> Option<Self> {
         let id = LocationId::parse(&text(value, "locationId")?).ok()?;
         let name = text(value, "name").or_else(|| text(value, "chain"));
         Some(Self {

@@ -63,7 +63,7 @@ pub struct LocationsFound {
 pub struct LocationPage {
     pub data: Vec<Value>,
     pub meta: Value,
-    pub left_out: usize,
+    pub(crate) left_out: usize,
 }
 
 impl Near {

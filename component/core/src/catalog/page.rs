@@ -14,9 +14,9 @@ pub struct Page {
     /// Kroger's `meta`: pagination and warnings, and a warning of our own for
     /// products that were left out.
     pub meta: Value,
-    pub total: Option<u32>,
+    pub(crate) total: Option<u32>,
     /// How many products had no readable UPC.
-    pub left_out: usize,
+    pub(crate) left_out: usize,
 }
 
 impl Page {

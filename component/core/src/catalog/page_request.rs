@@ -99,7 +99,7 @@ impl Term {
         Ok((Self(term), note))
     }
 
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         &self.0
     }
 }
@@ -109,7 +109,7 @@ impl Selection {
     ///
     /// # Errors
     /// `invalid_argument`, which names `limit` or `start`.
-    pub fn check(&self) -> Result<(), Failure> {
+    pub(crate) fn check(&self) -> Result<(), Failure> {
         if !(1..=MOST_PRODUCTS).contains(&self.limit) {
             return Err(Failure::invalid_argument("limit", "a whole number from 1 to 50"));
         }

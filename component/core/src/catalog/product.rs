@@ -92,7 +92,7 @@ pub struct Offered {
 
 impl Product {
     /// Reads a product. None: it has no readable UPC.
-    pub fn read(value: &Value) -> Option<Self> {
+    pub(crate) fn read(value: &Value) -> Option<Self> {
         let upc = ["upc", "productId"].iter().find_map(|name| Upc::parse(&text(value, name)?).ok())?.upc;
         let item = item(value);
         let size = first_text(item, &["size"]).or_else(|| text(value, "size"));
@@ -236,7 +236,7 @@ impl Cents {
     }
 
     #[must_use]
-    pub fn times(self, quantity: u32) -> Self {
+    pub(crate) fn times(self, quantity: u32) -> Self {
         Self(self.0.saturating_mul(quantity.into()))
     }
 }
@@ -274,7 +274,7 @@ impl Stock {
 
 impl Offered {
     /// Whether the location offers the product this way. None: Kroger does not say.
-    pub fn by(self, modality: Modality) -> Option<bool> {
+    pub(crate) fn by(self, modality: Modality) -> Option<bool> {
         match modality {
             Modality::Pickup => self.pickup,
             Modality::Delivery => self.delivery,

@@ -22,9 +22,9 @@ impl Unit {
 
 /// A number of units.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Amount {
-    pub number: f64,
-    pub unit: Unit,
+pub(crate) struct Amount {
+    pub(crate) number: f64,
+    pub(crate) unit: Unit,
 }
 
 /// The whole contents of a product of this `size`. None: not certain.

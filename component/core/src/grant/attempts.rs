@@ -17,11 +17,11 @@ use crate::store::ticket::Ticket;
 
 /// Stored before the token is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Intent {
+pub(crate) struct Intent {
     /// The ticket under which the child will be stored.
-    pub ticket: Ticket,
+    pub(crate) ticket: Ticket,
     /// Until when nobody else should try.
-    pub lease_until: Timestamp,
+    pub(crate) lease_until: Timestamp,
 }
 
 impl Leased for Intent {
@@ -32,17 +32,17 @@ impl Leased for Intent {
 
 /// Stored when a try did not give a child.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Attempt {
-    pub outcome: AttemptOutcome,
-    pub at: Timestamp,
+pub(crate) struct Attempt {
+    pub(crate) outcome: AttemptOutcome,
+    pub(crate) at: Timestamp,
     /// No other try before this.
-    pub not_before: Timestamp,
+    pub(crate) not_before: Timestamp,
     /// The token that was sent, or was to be sent. None: an older version wrote this.
     #[serde(default)]
-    pub token: Option<Fingerprint>,
+    pub(crate) token: Option<Fingerprint>,
     /// The credentials that it was sent with. None: an older version wrote this.
     #[serde(default)]
-    pub client: Option<Fingerprint>,
+    pub(crate) client: Option<Fingerprint>,
 }
 
 impl Stored for Intent {

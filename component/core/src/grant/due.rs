@@ -1,5 +1,5 @@
-//! Whose token is due: an index by minute, so that finding them costs as much
-//! as there are, however many users there be.
+//! An index of due tokens by minute. Finding those that are due costs as much as
+//! there are, however many users the store has.
 //!
 //! An entry is a hint. It stays until its user is no longer due by it, so a
 //! refresh that failed, or a crash, needs no new one; and what a crash left out
@@ -15,17 +15,17 @@ use crate::store::keys::Key;
 use crate::user::{UserId, UserKey};
 
 /// Minutes since the Unix epoch.
-pub type Minute = u64;
+pub(crate) type Minute = u64;
 
-pub const DAY: Minute = 1_440;
+pub(crate) const DAY: Minute = 1_440;
 
-pub fn minute(at: Timestamp) -> Minute {
+pub(crate) fn minute(at: Timestamp) -> Minute {
     at.as_secs() / 60
 }
 
 /// When the timer refreshes `grant`: at once where its token was obtained in the
 /// future, since a clock was set then, and nobody knows when it expires.
-pub fn refresh_at(cx: Context<'_>, grant: &Grant) -> Timestamp {
+pub(crate) fn refresh_at(cx: Context<'_>, grant: &Grant) -> Timestamp {
     if grant.tokens.are_of_the_future(cx.ports.wall_now()) {
         return Timestamp::default();
     }
@@ -50,7 +50,7 @@ fn entry_key(minute: Minute, index: u64) -> String {
 }
 
 /// Enters the grant's user under the minute in which it will be due.
-pub fn enter(cx: Context<'_>, grant: &Grant) {
+pub(crate) fn enter(cx: Context<'_>, grant: &Grant) {
     if grant.tokens.refresh_token.is_none() {
         return;
     }
@@ -66,7 +66,7 @@ pub fn enter(cx: Context<'_>, grant: &Grant) {
 
 /// The minutes from `from` until now. Of more than two days only the first and the
 /// last: the timer was off, or a clock leapt, and has entered nobody in between.
-/// Who should be there all the same is found by the sweep.
+/// The sweep enters again each user that the index lacks.
 fn minutes(from: Minute, now: Minute) -> impl Iterator<Item = Minute> {
     let first_end = now.min(from.saturating_add(DAY));
     let last_begin = now.saturating_sub(DAY).max(first_end + 1);
@@ -74,7 +74,7 @@ fn minutes(from: Minute, now: Minute) -> impl Iterator<Item = Minute> {
 }
 
 /// The users entered from minute `from` until now, each once, `limit` at most.
-pub fn users(cx: Context<'_>, from: Minute, limit: usize) -> Result<Vec<UserId>, StoreError> {
+pub(crate) fn users(cx: Context<'_>, from: Minute, limit: usize) -> Result<Vec<UserId>, StoreError> {
     let mut users = Vec::new();
     let mut seen = HashSet::new();
     for minute in minutes(from, minute(cx.ports.wall_now())) {
@@ -96,7 +96,7 @@ fn entry(cx: Context<'_>, minute: Minute, index: u64) -> Result<Option<UserId>, 
 
 /// Deletes the entries that have served. Answers the first minute that still
 /// has some, and the number of keys deleted.
-pub fn clear(cx: Context<'_>, from: Minute, limit: usize) -> Result<(Minute, u32), StoreError> {
+pub(crate) fn clear(cx: Context<'_>, from: Minute, limit: usize) -> Result<(Minute, u32), StoreError> {
     let now = minute(cx.ports.wall_now());
     let mut first_left = None;
     let mut deleted = 0;
@@ -142,7 +142,7 @@ pub(crate) fn is_over(minute: Minute, from: Minute) -> bool {
 }
 
 /// Whether only a person can bring this grant back.
-pub fn is_refused(cx: Context<'_>, grant: &Grant) -> Result<bool, StoreError> {
+pub(crate) fn is_refused(cx: Context<'_>, grant: &Grant) -> Result<bool, StoreError> {
     use super::attempts::{Step, next_step};
 
     let tries = records::tries(cx, grant)?;

@@ -25,16 +25,16 @@ const REMEMBERED: usize = 16;
 
 /// One step of a user's history, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Record {
-    pub user_id: UserId,
+pub(crate) struct Record {
+    pub(crate) user_id: UserId,
     /// The refresh tokens that this lineage has had, the newest last: an old
     /// one that comes back by way of a file is known for what it is.
-    pub known: Vec<Fingerprint>,
+    pub(crate) known: Vec<Fingerprint>,
     /// The newest deletion before this: it means the sign-ins that were started
     /// before it, however late they come.
-    pub buried: Option<Root>,
+    pub(crate) buried: Option<Root>,
     #[serde(flatten)]
-    pub event: Event,
+    pub(crate) event: Event,
 }
 
 impl Stored for Record {
@@ -44,7 +44,7 @@ impl Stored for Record {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub enum Event {
+pub(crate) enum Event {
     /// A person agreed, or a pair came from outside. A root.
     SignIn { tokens: Tokens, source: Source },
     /// The child of `parent`, obtained with its refresh token.
@@ -78,7 +78,7 @@ impl Source {
 pub struct Tokens {
     /// None: a version wrote this that did not say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub app: Option<App>,
+    pub(crate) app: Option<App>,
     pub access_token: Secret,
     pub refresh_token: Option<Secret>,
     pub obtained_at: Timestamp,
@@ -93,26 +93,26 @@ pub struct Grant {
     pub user_id: UserId,
     pub tokens: Tokens,
     pub source: Source,
-    pub known: Vec<Fingerprint>,
+    pub(crate) known: Vec<Fingerprint>,
     /// The newest deletion before this.
-    pub buried: Option<Root>,
+    pub(crate) buried: Option<Root>,
     /// The one this was refreshed from.
-    pub parent: Option<Ticket>,
+    pub(crate) parent: Option<Ticket>,
 }
 
 impl Grant {
     /// Names the refresh token without telling it.
-    pub fn fingerprint(&self) -> Option<Fingerprint> {
+    pub(crate) fn fingerprint(&self) -> Option<Fingerprint> {
         self.tokens.refresh_token.as_ref().map(Secret::fingerprint)
     }
 
     /// The app that the tokens are for, if that is another than `own`.
-    pub fn of_another(&self, own: &App) -> Option<&App> {
+    pub(crate) fn of_another(&self, own: &App) -> Option<&App> {
         self.tokens.app.as_ref().filter(|app| !app.is_same(own))
     }
 
     /// Whether the tokens may be sent by `own`.
-    pub fn is_of(&self, own: &App) -> bool {
+    pub(crate) fn is_of(&self, own: &App) -> bool {
         self.of_another(own).is_none()
     }
 
@@ -141,7 +141,7 @@ pub enum Current {
 }
 
 /// The current grant of `records`, which come in any order.
-pub fn current(records: Vec<(Ticket, Record)>) -> Current {
+pub(crate) fn current(records: Vec<(Ticket, Record)>) -> Current {
     let newest = records.into_iter().max_by_key(|(ticket, _)| *ticket);
     let Some((ticket, record)) = newest else { return Current::Absent };
     Grant::of(ticket, record).map_or(Current::Deleted { root: ticket.root }, Current::Grant)
@@ -165,7 +165,7 @@ impl Current {
         }
     }
 
-    pub fn known(&self) -> &[Fingerprint] {
+    pub(crate) fn known(&self) -> &[Fingerprint] {
         match self {
             Self::Absent | Self::Deleted { .. } => &[],
             Self::Grant(grant) => &grant.known,
@@ -173,7 +173,7 @@ impl Current {
     }
 
     /// The newest deletion that there was.
-    pub fn buried(&self) -> Option<Root> {
+    pub(crate) fn buried(&self) -> Option<Root> {
         match self {
             Self::Absent => None,
             Self::Deleted { root } => Some(*root),
@@ -181,7 +181,7 @@ impl Current {
         }
     }
 
-    pub fn grant(self) -> Option<Grant> {
+    pub(crate) fn grant(self) -> Option<Grant> {
         match self {
             Self::Grant(grant) => Some(grant),
             Self::Absent | Self::Deleted { .. } => None,
@@ -191,14 +191,14 @@ impl Current {
 
 impl Record {
     /// A new root.
-    pub fn sign_in(user_id: UserId, tokens: Tokens, source: Source, before: &Current) -> Self {
+    pub(crate) fn sign_in(user_id: UserId, tokens: Tokens, source: Source, before: &Current) -> Self {
         let known = remember(before.known(), tokens.refresh_token.as_ref());
         let buried = before.buried();
         Self { user_id, known, buried, event: Event::SignIn { tokens, source } }
     }
 
     /// The child of `parent` that its refresh token gave.
-    pub fn refreshed(parent: &Grant, tokens: Tokens) -> Self {
+    pub(crate) fn refreshed(parent: &Grant, tokens: Tokens) -> Self {
         let known = remember(&parent.known, tokens.refresh_token.as_ref());
         Self {
             user_id: parent.user_id.clone(),
@@ -209,7 +209,7 @@ impl Record {
     }
 
     /// A tombstone.
-    pub fn deleted(user_id: UserId, at: Timestamp) -> Self {
+    pub(crate) fn deleted(user_id: UserId, at: Timestamp) -> Self {
         Self { user_id, known: Vec::new(), buried: None, event: Event::Deleted { at } }
     }
 }
@@ -232,7 +232,7 @@ impl Tokens {
     /// Whether the access token may be handed out at `now`. Nobody knows when one
     /// expires that was obtained in the future: a clock was set, and there is a token
     /// to get another one with.
-    pub fn are_usable(&self, now: Timestamp) -> bool {
+    pub(crate) fn are_usable(&self, now: Timestamp) -> bool {
         if self.refresh_token.is_some() && self.are_of_the_future(now) {
             return false;
         }
@@ -240,19 +240,19 @@ impl Tokens {
     }
 
     /// Whether a clock was set since they were obtained, or was wrong then.
-    pub fn are_of_the_future(&self, now: Timestamp) -> bool {
+    pub(crate) fn are_of_the_future(&self, now: Timestamp) -> bool {
         self.obtained_at > now + CLOCK_SKEW
     }
 
     /// How long the access token was given for.
-    pub fn lifetime(&self) -> Duration {
+    pub(crate) fn lifetime(&self) -> Duration {
         self.expires_at.since(self.obtained_at)
     }
 
     /// When the timer refreshes: in the last `buffer`, or last quarter of a
     /// shorter life, later by up to a fifth of that for each `spread` (0 to 1),
     /// so that a crowd that signed in together does not refresh together.
-    pub fn refresh_at(&self, buffer: Duration, spread: f64) -> Timestamp {
+    pub(crate) fn refresh_at(&self, buffer: Duration, spread: f64) -> Timestamp {
         let window = buffer.min(self.lifetime() / 4);
         self.expires_at - window + window.mul_f64(spread * 0.2)
     }

@@ -42,7 +42,7 @@ fn read_offered(cx: Context<'_>) -> Result<Vec<EnvironmentPair>, StoreError> {
 ///
 /// A pair that the store did not keep is answered under [`Ticket::UNSTORED`] and
 /// good for as long as its access token.
-pub fn adopt(cx: Context<'_>, user: &UserId, current: &Current) -> Result<Option<Grant>, StoreError> {
+pub(crate) fn adopt(cx: Context<'_>, user: &UserId, current: &Current) -> Result<Option<Grant>, StoreError> {
     let pair = find(cx, user, current)?;
     pair.map(|pair| take(cx, user, current, pair)).transpose()
 }
@@ -51,7 +51,7 @@ pub fn adopt(cx: Context<'_>, user: &UserId, current: &Current) -> Result<Option
 ///
 /// # Errors
 /// A file that cannot be read may hold a younger pair than the environment.
-pub fn find(cx: Context<'_>, user: &UserId, current: &Current) -> Result<Option<EnvironmentPair>, StoreError> {
+pub(crate) fn find(cx: Context<'_>, user: &UserId, current: &Current) -> Result<Option<EnvironmentPair>, StoreError> {
     if *user != cx.settings.default_user {
         return Ok(None);
     }
@@ -59,13 +59,18 @@ pub fn find(cx: Context<'_>, user: &UserId, current: &Current) -> Result<Option<
 }
 
 /// Makes `pair` the sign-in that follows `current`.
-pub fn take(cx: Context<'_>, user: &UserId, current: &Current, pair: EnvironmentPair) -> Result<Grant, StoreError> {
+pub(crate) fn take(
+    cx: Context<'_>,
+    user: &UserId,
+    current: &Current,
+    pair: EnvironmentPair,
+) -> Result<Grant, StoreError> {
     let record = Record::sign_in(user.clone(), tokens(pair, cx.settings.app.clone()), Source::EnvFile, current);
     write_adopted(cx, user, current.root().unwrap_or_default().adopting().ticket(), record)
 }
 
 /// The pair from outside that [`adopt`] would take; takes nothing.
-pub fn adoptable(cx: Context<'_>, user: &UserId, current: &Current) -> Option<EnvironmentPair> {
+pub(crate) fn adoptable(cx: Context<'_>, user: &UserId, current: &Current) -> Option<EnvironmentPair> {
     if *user != cx.settings.default_user {
         return None;
     }
@@ -140,7 +145,7 @@ pub enum Exported {
 /// the current one and safe in the store. A caller that a deletion or a sign-in
 /// overtook must not write after it. Another host must not find a pair that still
 /// waits to be saved, and adopt it.
-pub fn export(cx: Context<'_>, grant: &Grant) -> Exported {
+pub(crate) fn export(cx: Context<'_>, grant: &Grant) -> Exported {
     let user = grant.user_id.key();
     let is_default = grant.user_id == cx.settings.default_user;
     if !is_default || !records::is_current(cx, grant).unwrap_or(false) || !records::is_stored(cx, &user, grant.ticket) {
@@ -154,7 +159,7 @@ pub fn export(cx: Context<'_>, grant: &Grant) -> Exported {
 }
 
 /// Takes the pair out of the `.env` file.
-pub fn clear(cx: Context<'_>) -> Exported {
+pub(crate) fn clear(cx: Context<'_>) -> Exported {
     settle(cx, cx.ports.delete(Bucket::Env, &Key::Mirror.to_string()))
 }
 

@@ -140,23 +140,23 @@ pub fn is_stored(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> bool {
 }
 
 /// A ticket that no other writer has, for what descends from `root`.
-pub fn take_ticket(cx: Context<'_>, user: &UserKey, root: Root) -> Result<Ticket, StoreError> {
+pub(crate) fn take_ticket(cx: Context<'_>, user: &UserKey, root: Root) -> Result<Ticket, StoreError> {
     let step = cx.ports.increment(&seq_key(user, root), 1)?;
     Ok(Ticket { root, step })
 }
 
 /// A root that no other writer has and that outranks all that came before.
-pub fn take_root(cx: Context<'_>, user: &UserKey) -> Result<Root, StoreError> {
+pub(crate) fn take_root(cx: Context<'_>, user: &UserKey) -> Result<Root, StoreError> {
     cx.ports.increment(&roots_key(user), 1).map(Root::numbered)
 }
 
 /// Whether nobody has taken a newer root than `root`.
-pub fn is_newest_root(cx: Context<'_>, user: &UserKey, root: Root) -> Result<bool, StoreError> {
+pub(crate) fn is_newest_root(cx: Context<'_>, user: &UserKey, root: Root) -> Result<bool, StoreError> {
     Ok(cx.ports.increment(&roots_key(user), 0)? == root.number)
 }
 
 /// Writes `record` under the writer's own `ticket`, then moves the hint.
-pub fn write(cx: Context<'_>, user: &UserKey, ticket: Ticket, record: &Record) -> Result<(), StoreError> {
+pub(crate) fn write(cx: Context<'_>, user: &UserKey, ticket: Ticket, record: &Record) -> Result<(), StoreError> {
     cx.ports.set(Bucket::Store, &grant_key(user, ticket), &encode(record))?;
     move_head(cx, user, ticket);
     Ok(())
@@ -164,7 +164,7 @@ pub fn write(cx: Context<'_>, user: &UserKey, ticket: Ticket, record: &Record) -
 
 /// Where a new pair is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub(crate) enum Kept {
     Stored,
     /// In the bucket `rescue`, until the store can take it.
     Rescued,
@@ -173,7 +173,7 @@ pub enum Kept {
 /// Saves a pair that Kroger gave and that is nowhere else: in the store, else in
 /// memory where the instances of this host find it, else in the store after all,
 /// which is asked until `deadline`.
-pub fn keep(
+pub(crate) fn keep(
     cx: Context<'_>,
     user: &UserKey,
     ticket: Ticket,
@@ -203,13 +203,13 @@ fn rescue(cx: Context<'_>, user: &UserKey, ticket: Ticket, record: &Record) -> R
 }
 
 /// Whether the hint, by which a user is found in a list, names `ticket`.
-pub fn is_head(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> Result<bool, StoreError> {
+pub(crate) fn is_head(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> Result<bool, StoreError> {
     Ok(head(cx, user)? == Some(ticket))
 }
 
 /// Puts the record of `ticket` into the store, if it still waits in the rescue
 /// bucket.
-pub fn settle(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> Result<(), StoreError> {
+pub(crate) fn settle(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> Result<(), StoreError> {
     let key = grant_key(user, ticket);
     if cx.ports.get(Bucket::Store, &key)?.is_some() {
         return Ok(());
@@ -219,7 +219,7 @@ pub fn settle(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> Result<(), Sto
 }
 
 /// The hint may be behind, never needed: its loss costs reads, no grant.
-pub fn move_head(cx: Context<'_>, user: &UserKey, ticket: Ticket) {
+pub(crate) fn move_head(cx: Context<'_>, user: &UserKey, ticket: Ticket) {
     if cx.ports.set(Bucket::Store, &head_key(user), ticket.to_string().as_bytes()).is_err() {
         cx.ports.log(&Event::StoreTrouble { doing: "moving the hint to the current grant" });
     }
@@ -251,7 +251,7 @@ fn read_all(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<Vec<Try>,
 
 /// Deletes the grant of `parent` and the tries at it, once `child` and its own
 /// child are stored: nobody asks for them any more.
-pub fn sweep_parent(cx: Context<'_>, user: &UserKey, child: &Grant) -> Result<(), StoreError> {
+pub(crate) fn sweep_parent(cx: Context<'_>, user: &UserKey, child: &Grant) -> Result<(), StoreError> {
     let Some(parent) = child.parent else { return Ok(()) };
     if !is_stored(cx, user, child.ticket) {
         return Ok(());
@@ -267,6 +267,6 @@ pub fn sweep_parent(cx: Context<'_>, user: &UserKey, child: &Grant) -> Result<()
 
 /// A root's own record shows readers that there is this root, for as long as
 /// there is no newer one.
-pub fn is_signpost(ticket: Ticket) -> bool {
+pub(crate) fn is_signpost(ticket: Ticket) -> bool {
     ticket.step == 0
 }

@@ -18,18 +18,17 @@ use crate::Context;
 use crate::backoff::random;
 use crate::grant::attempts::{self, AttemptOutcome, Step, Try};
 use crate::grant::lineage::{Current, Grant};
-use crate::grant::{due, outside_pair, records};
+use crate::grant::{busy, due, outside_pair, records};
 use crate::ports::Timestamp;
 use crate::store::claim::{self, Admission, LEASE, Watch};
 use crate::store::ticket::Ticket;
-use crate::upstream::busy;
 use crate::user::{UserId, UserKey};
 use owner::Owner;
 
-pub use crate::grant::trouble::Trouble;
+use crate::grant::trouble::Trouble;
 
 /// A call that waits for a refresh waits this long at most.
-pub const CALL_DEADLINE: Duration = Duration::from_secs(30);
+pub(crate) const CALL_DEADLINE: Duration = Duration::from_secs(30);
 /// The timer comes again, and other users are due: it waits through no longer pause
 /// than this.
 const PASS_PATIENCE: Duration = Duration::from_secs(2);
@@ -60,7 +59,7 @@ pub fn grant(cx: Context<'_>, user: &UserId, need: Need) -> Result<Grant, Troubl
 /// Answers the same for a call that has other things to do. It begins nothing after
 /// `deadline`, by the monotonic clock. It ends a try that it began before, which may
 /// take 17 s more.
-pub fn grant_by(cx: Context<'_>, user: &UserId, need: Need, deadline: Duration) -> Result<Grant, Trouble> {
+pub(crate) fn grant_by(cx: Context<'_>, user: &UserId, need: Need, deadline: Duration) -> Result<Grant, Trouble> {
     let mut caller = Caller {
         cx,
         user: user.key(),

@@ -86,7 +86,7 @@ pub fn outside_left(pair: &EnvironmentPair, now: Timestamp) -> Option<Duration> 
 
 impl TokenState {
     /// True if a call finds a valid access token without a refresh.
-    pub fn is_good(self) -> bool {
+    pub(crate) fn is_good(self) -> bool {
         matches!(self, Self::Valid | Self::ExpiringSoon)
     }
 }

@@ -11,14 +11,14 @@ const SWEPT_AFTER_HOURS: u64 = HOURS + 1;
 
 /// How a token lifetime ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Lifetime {
+pub(crate) enum Lifetime {
     /// A fresh token was there before the old one expired.
     Kept,
     /// It was not: refreshed late, or refused.
     Lost,
 }
 
-pub fn hour(at: Timestamp) -> u64 {
+pub(crate) fn hour(at: Timestamp) -> u64 {
     at.as_secs() / 3_600
 }
 
@@ -29,7 +29,7 @@ fn key(hour: u64, lifetime: Lifetime) -> String {
     }
 }
 
-pub fn count(cx: Context<'_>, lifetime: Lifetime) {
+pub(crate) fn count(cx: Context<'_>, lifetime: Lifetime) {
     if cx.ports.increment(&key(hour(cx.ports.wall_now()), lifetime), 1).is_err() {
         cx.ports.log(&Event::StoreTrouble { doing: "counting a token lifetime" });
     }

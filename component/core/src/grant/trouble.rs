@@ -53,7 +53,7 @@ impl From<Obstacle> for Trouble {
 }
 
 /// The failure for `trouble`. No other place turns one into the other.
-pub fn failure(cx: Context<'_>, user: &UserId, trouble: &Trouble) -> Failure {
+pub(crate) fn failure(cx: Context<'_>, user: &UserId, trouble: &Trouble) -> Failure {
     let sign_in = |cause| Failure::sign_in_needed(cause, user, &cx.settings.scope);
     match trouble {
         Trouble::NotSignedIn => sign_in(Cause::Grant(GrantTrouble::NotSignedIn)),

@@ -15,7 +15,7 @@ pub struct ApiError {
 impl ApiError {
     /// Reads `{code, reason}` or OAuth's `{error, error_description}`, bare or below
     /// `errors`. None: the body has none of these shapes, so it is not Kroger's.
-    pub fn parse(body: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(body: &[u8]) -> Option<Self> {
         let value: Value = serde_json::from_slice(body).ok()?;
         let inner = match value.get("errors") {
             Some(Value::Array(errors)) => errors.first()?,

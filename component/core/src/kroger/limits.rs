@@ -13,20 +13,20 @@ pub enum Endpoint {
 
 /// The most calls of the app in 24 hours, for each endpoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    pub products: u32,
-    pub cart: u32,
-    pub identity: u32,
-    pub locations: u32,
-    pub chains: u32,
-    pub departments: u32,
+pub(crate) struct Limits {
+    pub(crate) products: u32,
+    pub(crate) cart: u32,
+    pub(crate) identity: u32,
+    pub(crate) locations: u32,
+    pub(crate) chains: u32,
+    pub(crate) departments: u32,
     /// The part of `products` and of `cart` that is reserved for adding to the cart,
     /// in percent.
-    pub reserve_percent: u32,
+    pub(crate) reserve_percent: u32,
 }
 
 impl Endpoint {
-    pub const ALL: [Self; 6] =
+    pub(crate) const ALL: [Self; 6] =
         [Self::Products, Self::Cart, Self::Identity, Self::Locations, Self::Chains, Self::Departments];
 
     /// Reads what [`Endpoint::as_str`] wrote.
@@ -48,7 +48,7 @@ impl Endpoint {
 
 impl Limits {
     /// The most calls to `endpoint`.
-    pub fn of(&self, endpoint: Endpoint) -> u64 {
+    pub(crate) fn of(&self, endpoint: Endpoint) -> u64 {
         let limit = match endpoint {
             Endpoint::Products => self.products,
             Endpoint::Cart => self.cart,
@@ -61,7 +61,7 @@ impl Limits {
     }
 
     /// The number of calls that only cart adds may use.
-    pub fn reserve(&self, endpoint: Endpoint) -> u64 {
+    pub(crate) fn reserve(&self, endpoint: Endpoint) -> u64 {
         match endpoint {
             Endpoint::Products | Endpoint::Cart => self.of(endpoint) * u64::from(self.reserve_percent) / 100,
             Endpoint::Identity | Endpoint::Locations | Endpoint::Chains | Endpoint::Departments => 0,

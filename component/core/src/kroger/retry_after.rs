@@ -9,7 +9,7 @@ pub(crate) const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(3_600);
 
 /// The wait that `Retry-After` asks for (RFC 9110 § 10.2.3), in seconds or as a
 /// date. A date counts from the `Date` of the answer, else from `now`.
-pub fn retry_after(response: &Response, now: Timestamp) -> Option<Duration> {
+pub(crate) fn retry_after(response: &Response, now: Timestamp) -> Option<Duration> {
     let text = response.retry_after.as_deref()?.trim();
     let wait = if let Ok(seconds) = text.parse() {
         Duration::from_secs(seconds)

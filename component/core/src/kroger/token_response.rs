@@ -22,17 +22,17 @@ const LONGEST_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
 
 /// Tokens that the server granted (RFC 6749 § 5.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TokenResponse {
-    pub access_token: Secret,
+pub(crate) struct TokenResponse {
+    pub(crate) access_token: Secret,
     /// None: the refresh token that was sent stays in use (§ 6).
-    pub refresh_token: Option<Secret>,
-    pub expires_in: Duration,
-    pub scope: Option<String>,
+    pub(crate) refresh_token: Option<Secret>,
+    pub(crate) expires_in: Duration,
+    pub(crate) scope: Option<String>,
 }
 
 /// The meaning of an answer: what must happen next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub(crate) enum Verdict {
     Granted(TokenResponse),
     /// The refresh token or the code is invalid, expired or spent. This is final.
     Refused,
@@ -54,7 +54,7 @@ pub enum Verdict {
 
 /// Reads an answer to any of the three grants. `now` is the wall time of its
 /// arrival.
-pub fn verdict(response: &Response, now: Timestamp) -> Verdict {
+pub(crate) fn verdict(response: &Response, now: Timestamp) -> Verdict {
     match response.status {
         429 => Verdict::Busy { retry_after: retry_after(response, now) },
         408 | 500..=599 => Verdict::Failed { retry_after: retry_after(response, now) },

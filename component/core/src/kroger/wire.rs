@@ -63,7 +63,7 @@ pub(crate) fn refresh_request(token_path: &str, client: &Client, refresh_token: 
 
 /// Asks for the app's own token (RFC 6749 § 4.4.2), with the only scope that Kroger
 /// grants an app by itself.
-pub fn client_credentials_request(token_path: &str, client: &Client) -> Request {
+pub(crate) fn client_credentials_request(token_path: &str, client: &Client) -> Request {
     token_request(token_path, client, &[("grant_type", "client_credentials"), ("scope", "product.compact")])
 }
 

@@ -8,8 +8,9 @@ use crate::Context;
 use crate::failure::Failure;
 use crate::grant::due::{self, Minute};
 use crate::grant::lineage::Current;
-use crate::grant::refresh::{self, Need, Trouble};
-use crate::grant::{outside_pair, records, trouble};
+use crate::grant::refresh::{self, Need};
+use crate::grant::trouble::{self, Trouble};
+use crate::grant::{outside_pair, records};
 use crate::ports::{Bucket, StoreError, Timestamp};
 use crate::service::sweep;
 use crate::store::codec::{self, Stored};
@@ -23,8 +24,8 @@ const ENTRIES_A_PASS: usize = 10_000;
 
 /// The last pass, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tick {
-    pub at: Timestamp,
+pub(crate) struct Tick {
+    pub(crate) at: Timestamp,
     /// The first minute of the index that may still have entries.
     due_from: Minute,
     /// Where the next sweep starts.
@@ -58,7 +59,7 @@ pub struct Pass {
 }
 
 /// The last pass that anyone made on this store.
-pub fn last_tick(cx: Context<'_>) -> Result<Option<Tick>, StoreError> {
+pub(crate) fn last_tick(cx: Context<'_>) -> Result<Option<Tick>, StoreError> {
     codec::read(cx, Bucket::Store, &Key::Tick.to_string())
 }
 

@@ -21,15 +21,15 @@ use crate::user::UserKey;
 
 /// What a page gave.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Swept {
-    pub deleted: u32,
+pub(crate) struct Swept {
+    pub(crate) deleted: u32,
     /// Where the next page starts; none: from the beginning again.
-    pub cursor: Option<u64>,
+    pub(crate) cursor: Option<u64>,
 }
 
 /// Sweeps the page at `cursor`; `due_from` is where the index of due tokens
 /// starts.
-pub fn page(cx: Context<'_>, cursor: Option<u64>, due_from: Minute) -> Result<Swept, StoreError> {
+pub(crate) fn page(cx: Context<'_>, cursor: Option<u64>, due_from: Minute) -> Result<Swept, StoreError> {
     let page = cx.ports.list_keys(Bucket::Store, cursor)?;
     let mut overdue = Vec::new();
     let mut entries = HashSet::new();

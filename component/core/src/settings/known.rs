@@ -10,19 +10,19 @@ use crate::user::UserId;
 
 /// One environment variable that sets something.
 #[derive(Debug)]
-pub struct Setting {
-    pub name: &'static str,
+pub(crate) struct Setting {
+    pub(crate) name: &'static str,
     /// As an operator would write it. None: the variable may be absent.
-    pub default: Option<&'static str>,
-    pub allowed: Allowed,
+    pub(crate) default: Option<&'static str>,
+    pub(crate) allowed: Allowed,
     /// True if no message may show the value.
-    pub is_secret: bool,
-    pub read_by: ReadBy,
+    pub(crate) is_secret: bool,
+    pub(crate) read_by: ReadBy,
 }
 
 /// The values that a setting may have.
 #[derive(Clone, Copy, Debug)]
-pub enum Allowed {
+pub(crate) enum Allowed {
     /// Those that this phrase describes.
     Described(&'static str),
     /// A whole number in this range, both ends included.
@@ -31,7 +31,7 @@ pub enum Allowed {
 
 /// The side that gives a setting its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReadBy {
+pub(crate) enum ReadBy {
     /// The core, through [`Settings`](crate::settings::Settings).
     Core,
     /// The host alone. The core knows the name, so that it can tell a

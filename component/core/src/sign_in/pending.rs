@@ -128,7 +128,7 @@ pub fn progress(cx: Context<'_>, state: &str) -> Result<Progress, StoreError> {
 ///
 /// A caller that is completing one looks again after it has taken its root, and
 /// finds it gone.
-pub fn end(cx: Context<'_>, user: &UserId) -> Result<(), StoreError> {
+pub(crate) fn end(cx: Context<'_>, user: &UserId) -> Result<(), StoreError> {
     for key in RING.live(cx)?.map(pending_key) {
         let pending: Option<Pending> = codec::read(cx, Bucket::Store, &key)?;
         if pending.is_some_and(|pending| pending.user_id == *user) {

@@ -18,10 +18,10 @@ macro_rules! kinds {
     ($($kind:ident),+ $(,)?) => {
         /// What a key names, without the particulars.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Kind { $($kind),+ }
+        pub(crate) enum Kind { $($kind),+ }
 
         impl Kind {
-            pub const ALL: &[Self] = &[$(Self::$kind),+];
+            pub(crate) const ALL: &[Self] = &[$(Self::$kind),+];
         }
     };
 }
@@ -66,7 +66,7 @@ kinds! {
 /// A key. [`fmt::Display`] spells it and [`Key::parse`] reads it; the table beside this
 /// file says what is kept under it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Key {
+pub(crate) enum Key {
     Roots { user: UserKey },
     Seq { user: UserKey, root: Root },
     Head { user: UserKey },
@@ -106,12 +106,12 @@ pub enum Key {
 impl Key {
     /// Reads a key that [`fmt::Display`] spelled. None: the text is no key of this
     /// version, or a known one in another spelling (`due.07`).
-    pub fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let parts: Vec<&str> = text.split('.').collect();
         parse(&parts).filter(|key| key.to_string() == text)
     }
 
-    pub fn kind(&self) -> Kind {
+    pub(crate) fn kind(&self) -> Kind {
         match self {
             Self::Roots { .. } => Kind::Roots,
             Self::Seq { .. } => Kind::Seq,

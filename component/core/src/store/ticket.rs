@@ -15,24 +15,24 @@ use serde::{Deserialize, Serialize};
 #[serde(try_from = "String", into = "String")]
 pub struct Root {
     /// 0: there was neither sign-in nor deletion yet.
-    pub number: u64,
+    pub(crate) number: u64,
     /// 0: the sign-in or deletion itself.
-    pub adoption: u64,
+    pub(crate) adoption: u64,
 }
 
 impl Root {
-    pub const fn numbered(number: u64) -> Self {
+    pub(crate) const fn numbered(number: u64) -> Self {
         Self { number, adoption: 0 }
     }
 
     /// The root of a pair adopted over this one.
     #[must_use]
-    pub const fn adopting(self) -> Self {
+    pub(crate) const fn adopting(self) -> Self {
         Self { adoption: self.adoption + 1, ..self }
     }
 
     /// The ticket of the root's own record.
-    pub const fn ticket(self) -> Ticket {
+    pub(crate) const fn ticket(self) -> Ticket {
         Ticket { root: self, step: 0 }
     }
 }
@@ -41,14 +41,14 @@ impl Root {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Ticket {
-    pub root: Root,
+    pub(crate) root: Root,
     /// A number of the root's counter `seq`, given out once; 0: the root itself.
-    pub step: u64,
+    pub(crate) step: u64,
 }
 
 impl Ticket {
     /// Of a grant that the store did not keep.
-    pub const UNSTORED: Self = Root::numbered(0).ticket();
+    pub(crate) const UNSTORED: Self = Root::numbered(0).ticket();
 }
 
 impl fmt::Display for Root {

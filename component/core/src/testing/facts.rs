@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::app::App;
-use crate::cart::unknown::Unknown;
+use crate::unknown_add::Unknown;
 use crate::failure::{
     AppTrouble, CallTrouble, Cause, Correction, Declined, ExchangeTrouble, GrantTrouble, KeyTrouble, Missing, NextStep,
     QuotaTrouble, Repeat, SettingsStep, SignInTrouble, StoreStep, StoreTrouble, Undone,

@@ -28,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 pub struct Stored {
     /// The credentials that got it. The token of other credentials does not count.
     client: Fingerprint,
-    pub at: Timestamp,
+    pub(crate) at: Timestamp,
     pub state: State,
 }
 
@@ -59,7 +59,7 @@ impl Stored {
 }
 
 /// A valid token of the app's own, from the store or from Kroger.
-pub fn access_token(cx: Context<'_>) -> Result<Secret, Failure> {
+pub(crate) fn access_token(cx: Context<'_>) -> Result<Secret, Failure> {
     let Some(client) = &cx.settings.client else { return Err(Cause::App(AppTrouble::ClientMissing).into()) };
     let now = cx.ports.wall_now();
     let stored = stored(cx).map_err(|_| Failure::store_unavailable())?;
@@ -73,7 +73,7 @@ pub fn access_token(cx: Context<'_>) -> Result<Secret, Failure> {
 
 /// A token of the app's own other than the `rejected` one: the token that another call
 /// fetched since, or a new one.
-pub fn other_than(cx: Context<'_>, rejected: &Secret) -> Result<Secret, Failure> {
+pub(crate) fn other_than(cx: Context<'_>, rejected: &Secret) -> Result<Secret, Failure> {
     let Some(client) = &cx.settings.client else { return Err(Cause::App(AppTrouble::ClientMissing).into()) };
     let current = access_token(cx)?;
     if current == *rejected { fetch(cx, client) } else { Ok(current) }
@@ -88,7 +88,7 @@ pub(crate) fn is_current(cx: Context<'_>, token: &Secret) -> bool {
 
 /// Keeps a valid token in the store; a failure is noted and left for a while.
 /// A public client has no token of its own.
-pub fn keep(cx: Context<'_>) {
+pub(crate) fn keep(cx: Context<'_>) {
     let now = cx.ports.wall_now();
     let is_confidential = cx.settings.client.as_ref().is_some_and(|client| client.secret.is_some());
     let Ok(stored) = stored(cx) else { return };

@@ -82,7 +82,7 @@ impl Limits {
 ///
 /// # Errors
 /// `quota_exhausted`, where it must not be sent.
-pub fn spend(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose) -> Result<(), Failure> {
+pub(crate) fn spend(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose) -> Result<(), Failure> {
     match count(cx, endpoint, purpose) {
         Ok(None) => Ok(()),
         Ok(Some(refusal)) => Err(refusal.failure(cx, endpoint)),
@@ -94,7 +94,7 @@ pub fn spend(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose) -> Result<()
 }
 
 /// Remembers for all processes when Kroger's answer asks them to come back.
-pub fn observe(cx: Context<'_>, endpoint: Endpoint, response: &Response) {
+pub(crate) fn observe(cx: Context<'_>, endpoint: Endpoint, response: &Response) {
     let now = cx.ports.wall_now();
     let Some(wait) = retry_after(response, now).filter(|wait| response.status == 429 && !wait.is_zero()) else {
         return;

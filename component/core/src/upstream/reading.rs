@@ -36,7 +36,7 @@ pub(crate) struct Reading<'a> {
     pub(crate) scope: Option<&'static str>,
 }
 
-/// Whose token a reading is sent with.
+/// The owner of the token that a reading is sent with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum TokenOf<'a> {
     /// The app's own, or the user's where the app has none.

@@ -5,7 +5,7 @@ use std::fs::{self, OpenOptions};
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::path::Path;
 
-use super::{Point, Verdict};
+use super::point::{Point, Verdict};
 use crate::cli::legacy;
 use crate::keep::sqlite;
 use crate::{Given, Settings, StoreLocation};
@@ -27,7 +27,7 @@ pub(super) fn settings(settings: &Settings, given: &Given) -> Point {
         return Point::new("settings", Verdict::Note, "KROGER_CLIENT_SECRET is not set: the app is a public client");
     }
     if warnings.is_empty() {
-        return Point::good("settings", format!("they parse; Kroger is {}", settings.component.api_base_url));
+        return Point::good("settings", format!("valid; Kroger API is at {}", settings.component.api_base_url));
     }
     Point::new("settings", Verdict::Warning, warnings.join("; "))
 }

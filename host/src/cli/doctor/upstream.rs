@@ -1,54 +1,54 @@
-//! The ways to Kroger and back: name, connection, TLS, clock, the app's
-//! credentials, and where sign-ins return to.
+//! The way to Kroger and back: name, connection, TLS, clock, the app's credentials, and the redirect
+//! URI. The component judges the credentials.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
-use http::{HeaderValue, Request, Response, Uri, header};
+use http::{Request, Response, Uri, header};
 use http_body_util::Full;
-use kroger_core::client::Client;
 use kroger_core::kroger::retry_after::http_date;
-use kroger_core::kroger::token_response::{Verdict as TokenVerdict, verdict};
-use kroger_core::kroger::wire::client_credentials_request;
-use kroger_core::ports::{self, Timestamp};
-use kroger_core::settings::Settings as ComponentSettings;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use url::Url;
 use wasmtime_wasi_http::Error;
 
-use super::{Point, Verdict};
-use crate::Settings;
+use super::point::{Point, Verdict};
+use super::tokens::Opened;
 use crate::cli::print::span;
+use crate::cli::words;
 use crate::reach::address::is_on_this_machine;
 use crate::reach::egress::Egress;
+use crate::{Credentials, Host, Settings};
 
-/// A clock that is further off makes tokens seem good that are not.
+/// With a clock that is further off, expired tokens look valid.
 const MOST_SKEW: Duration = Duration::from_secs(30);
 
-/// How long whoever listens at the redirect URI may take to answer.
+/// How long the server at the redirect URI may take to answer.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-pub(super) async fn points(settings: &Settings) -> Vec<Point> {
+/// The network and the clock, and the credentials if the component can be asked.
+pub(super) async fn points(settings: &Settings, opened: Option<&Opened>) -> Vec<Point> {
     let component = &settings.component;
     let Some(egress) = Egress::to(&component.api_base_url, 1) else {
         return vec![Point::bad("network", "KROGER_API_BASE_URL names no host")];
     };
     let host = component.api_base_url.host_str().unwrap_or_default();
     let began = SystemTime::now();
-    let answer = match egress.ask(root(component)).await {
+    let answer = match egress.ask(get(&component.api_base_url)).await {
         Ok(answer) => answer,
         Err(error) => return vec![Point::bad("network", unreachable(host, &error))],
     };
     let took = began.elapsed().unwrap_or_default();
     let network = Point::good("network", format!("{host} answers, in {} ms", took.as_millis()));
-    vec![network, clock(&answer, SystemTime::now()), credentials(component, &egress).await]
+    let mut points = vec![network, clock(&answer, SystemTime::now())];
+    if let Some(opened) = opened {
+        points.push(credentials(&opened.host).await);
+    }
+    points
 }
 
-fn root(settings: &ComponentSettings) -> Request<Full<Bytes>> {
+fn get(url: &Url) -> Request<Full<Bytes>> {
     let mut request = Request::new(Full::default());
-    *request.uri_mut() = settings.api_base_url.as_str().parse::<Uri>().unwrap_or_default();
+    *request.uri_mut() = url.as_str().parse::<Uri>().unwrap_or_default();
     request
 }
 
@@ -69,7 +69,7 @@ fn unreachable(host: &str, error: &Error) -> String {
     }
 }
 
-/// Kroger's clock is that of the answer's `Date`, in whole seconds.
+/// Compares our clock with the `Date` of Kroger's answer, in whole seconds.
 fn clock(answer: &Response<Bytes>, now: SystemTime) -> Point {
     let date = answer.headers().get(header::DATE).and_then(|date| http_date(date.to_str().ok()?));
     let Some(theirs) = date else {
@@ -84,51 +84,18 @@ fn clock(answer: &Response<Bytes>, now: SystemTime) -> Point {
     Point::bad("clock", format!("it is {off} Kroger's; set it, by NTP best"))
 }
 
-async fn credentials(settings: &ComponentSettings, egress: &Egress) -> Point {
-    const NAME: &str = "credentials";
-    let Some(client) = settings.client.as_ref().filter(|client| client.secret.is_some()) else {
-        return Point::new(NAME, Verdict::Note, "there is no secret to check; a sign-in shows whether the id is right");
+async fn credentials(host: &Host) -> Point {
+    let found = host.check_credentials().await.unwrap_or(Credentials::NotKnown);
+    let verdict = match found {
+        Credentials::Accepted => Verdict::Good,
+        Credentials::NoSecret => Verdict::Note,
+        Credentials::Rejected => Verdict::Bad,
+        Credentials::ScopeRefused | Credentials::NotKnown => Verdict::Warning,
     };
-    let Some(request) = token_request(settings, client) else {
-        return Point::bad(NAME, "KROGER_CLIENT_ID or KROGER_CLIENT_SECRET cannot be sent; copy them anew");
-    };
-    let Ok(answer) = egress.ask(request).await else {
-        return Point::new(NAME, Verdict::Warning, "Kroger did not answer when asked; try again later");
-    };
-    let response = ports::Response {
-        status: answer.status().as_u16(),
-        retry_after: None,
-        date: None,
-        body: answer.into_body().to_vec(),
-    };
-    match verdict(&response, Timestamp::default()) {
-        TokenVerdict::Granted(_) => Point::good(NAME, "Kroger accepts KROGER_CLIENT_ID and KROGER_CLIENT_SECRET"),
-        TokenVerdict::ClientRefused => Point::bad(
-            NAME,
-            "Kroger rejects KROGER_CLIENT_ID and KROGER_CLIENT_SECRET; they belong to one environment, production or \
-             certification",
-        ),
-        TokenVerdict::RequestRefused(error) => Point::new(
-            NAME,
-            Verdict::Warning,
-            format!("Kroger knows the app and refuses product.compact: {}", error.reason),
-        ),
-        _ => Point::new(NAME, Verdict::Warning, "Kroger did not say whether it accepts them; try again later"),
-    }
+    Point::new("credentials", verdict, words::credentials(found))
 }
 
-/// What the component sends for the app's own token, from here.
-fn token_request(settings: &ComponentSettings, client: &Client) -> Option<Request<Full<Bytes>>> {
-    let ports::Request { path, headers, body, .. } = client_credentials_request(&settings.token_path, client);
-    let uri: Uri = settings.api_base_url.join(&path).ok()?.as_str().parse().ok()?;
-    let mut request = Request::post(uri);
-    for (name, value) in headers {
-        request = request.header(name, HeaderValue::from_str(&value).ok()?);
-    }
-    request.body(Full::new(body.into())).ok()
-}
-
-/// Whether whoever signs in comes back to one of ours.
+/// Whether a sign-in returns to a kroger-mcp.
 pub(super) async fn redirect(settings: &Settings) -> Point {
     const NAME: &str = "redirect URI";
     let uri = &settings.component.redirect_uri;
@@ -140,7 +107,7 @@ pub(super) async fn redirect(settings: &Settings) -> Point {
         return Point::new(NAME, Verdict::Note, words);
     }
     let port = uri.port_or_known_default().unwrap_or_default();
-    match livez(uri, port).await {
+    match livez(uri).await {
         None => Point::new(
             NAME,
             Verdict::Note,
@@ -157,17 +124,15 @@ pub(super) async fn redirect(settings: &Settings) -> Point {
     }
 }
 
-/// Whether it is a kroger-mcp that listens; none where nobody does.
-async fn livez(uri: &Url, port: u16) -> Option<bool> {
-    let host = uri.host_str()?.trim_matches(['[', ']']).to_owned();
-    let mut stream = timeout(PATIENCE, TcpStream::connect((host, port))).await.ok()?.ok()?;
-    let asked = async {
-        stream.write_all(b"GET /livez HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n").await?;
-        let mut answer = Vec::new();
-        (&mut stream).take(4_096).read_to_end(&mut answer).await?;
-        std::io::Result::Ok(String::from_utf8_lossy(&answer).contains(r#""status":"alive""#))
-    };
-    Some(matches!(timeout(PATIENCE, asked).await, Ok(Ok(true))))
+/// Whether a kroger-mcp listens at the redirect URI; `None` if nobody does.
+async fn livez(redirect_uri: &Url) -> Option<bool> {
+    let egress = Egress::to(redirect_uri, 0)?;
+    let asked = timeout(PATIENCE, egress.ask(get(&redirect_uri.join("/livez").ok()?))).await;
+    match asked {
+        Ok(Err(Error::ConnectionRefused)) => None,
+        Ok(Ok(answer)) => Some(answer.body().as_ref() == br#"{"status":"alive"}"#),
+        Ok(Err(_)) | Err(_) => Some(false),
+    }
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! Replaces a file's contents: by a rename, so that no reader ever sees half of it, or in place
-//! where that cannot be.
+//! Replaces the contents of a file by a rename, so that no reader ever sees half of it. If a rename is
+//! not possible, it rewrites the file in place.
 //!
 //! Mode and owner stay as they were.
 
@@ -21,14 +21,14 @@ fn rename_over(path: &Path, contents: &[u8]) -> io::Result<()> {
     let replacement = replacement_of(path);
     let renamed = write_replacement(&replacement, path, contents).and_then(|()| fs::rename(&replacement, path));
     if renamed.is_err() {
-        // Gone already, or never there; the first error is the one to tell.
+        // The replacement may be absent. The first error is the one to report.
         drop(fs::remove_file(&replacement));
     }
     renamed?;
     path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
 }
 
-/// The same name each time, so that what a crash left behind is overwritten and not kept.
+/// The same name each time, so that the next write overwrites what a crash left behind.
 fn replacement_of(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".kroger-mcp.tmp");
@@ -48,7 +48,8 @@ fn write_replacement(replacement: &Path, path: &Path, contents: &[u8]) -> io::Re
     file.sync_all()
 }
 
-/// A file mounted by itself, a directory we may not write in, an owner we may not give it to.
+/// Whether the file must be rewritten in place: it is mounted by itself, its directory cannot be
+/// written, or its owner cannot be set.
 fn forbids_renaming(error: &io::Error) -> bool {
     // EPERM is an ErrorKind::PermissionDenied too.
     matches!(

@@ -21,7 +21,7 @@ use super::schema::{check_integrity, recognise};
 /// How long to wait for another program's lock.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// Whether a store is in use shows at once, but for one that is just being closed.
+/// A store that is in use is noticed at once. This waits for a store that is just being closed.
 const IN_USE_WAIT: Duration = Duration::from_millis(500);
 
 /// What `backup` does with a file that is there already.
@@ -66,7 +66,8 @@ pub(crate) fn backup(directory: &Path, name: &str, target: &Path, existing: Exis
     })
 }
 
-/// Of what is there already only a backup is ever replaced; a store is none, though it looks like one.
+/// Checks that `target` may be written. Only an older backup is ever replaced. A store looks like a
+/// backup, and is never replaced.
 fn check_target(directory: &Path, target: &Path, existing: Existing) -> Result<(), CopyError> {
     let file = || target.display().to_string();
     let is_in = |directory: PathBuf| fs::canonicalize(parent(target)).is_ok_and(|parent| parent.starts_with(directory));
@@ -84,7 +85,7 @@ fn check_target(directory: &Path, target: &Path, existing: Existing) -> Result<(
     }
 }
 
-/// A backup that was looked into and may be restored.
+/// A backup that was checked and may be restored.
 pub(crate) struct Verified {
     connection: Connection,
     file: String,
@@ -92,7 +93,7 @@ pub(crate) struct Verified {
     pub made: Option<SystemTime>,
 }
 
-/// Looks whether `source` is a whole backup that this version can read.
+/// Checks that `source` is a whole backup that this version can read.
 pub(crate) fn verify(source: &Path) -> Result<Verified, CopyError> {
     let file = source.display().to_string();
     let unreadable = |fault| CopyError::Source { file: file.clone(), fault };
@@ -139,7 +140,8 @@ pub(crate) fn restore(backup: &Verified, directory: &Path, name: &str) -> Result
     Ok(kept)
 }
 
-/// Where nothing can be written, as on a full disk, a store that was closed is read as it lies.
+/// Opens the store to copy it. If nothing can be written, as on a full disk, a closed store is opened
+/// as an immutable file.
 fn connect(file: &Path) -> Result<Connection, Obstacle> {
     let shared = || -> Result<Connection, Obstacle> {
         let mut connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -181,7 +183,7 @@ fn vacuum_into(source: &Connection, target: &Path) -> rusqlite::Result<()> {
     source.execute("VACUUM INTO ?1", [path]).map(drop)
 }
 
-/// A disk that is full is the copy's, damage the store's.
+/// Whether the copy or the store is at fault: a full disk is the copy's, damage is the store's.
 fn whose(error: rusqlite::Error, target: &impl Fn(Fault) -> CopyError, name: &str) -> CopyError {
     match Fault::from(error) {
         fault @ (Fault::Damaged | Fault::Locked) => {

@@ -1,4 +1,4 @@
-//! What can be wrong with a store, in words for the one who must act on it.
+//! What can be wrong with a store, in words for the operator.
 
 use std::fmt;
 use std::io;

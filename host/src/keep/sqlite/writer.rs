@@ -40,6 +40,7 @@ type Answer = Result<u64, KeyValueError>;
 pub(super) struct Writer {
     queue: Option<Sender<Write>>,
     thread: Option<JoinHandle<()>>,
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests count the commits"))]
     commits: Arc<AtomicU64>,
 }
 
@@ -157,7 +158,8 @@ fn transact(connection: &Connection, writes: &[Write]) -> Result<Vec<Answer>, Fa
     Ok(answers)
 }
 
-/// A full or locked disk refuses a commit before it is made; of any other fault one cannot know.
+/// A full or locked disk refuses a commit before it is made. After any other fault nobody knows whether
+/// the commit was made.
 fn unconfirmed(fault: Fault) -> Fault {
     match fault {
         Fault::Full | Fault::Locked | Fault::Moved => fault,
@@ -203,7 +205,7 @@ fn increment(connection: &Connection, write: &Write, delta: u64) -> rusqlite::Re
 
 fn answer_each(writes: impl IntoIterator<Item = Write>, answers: Vec<Answer>) {
     for (write, answer) in writes.into_iter().zip(answers) {
-        // Whoever asked may have gone; the write is done all the same.
+        // The caller may have gone away. The write is done anyway.
         drop(write.answer.send(answer));
     }
 }

@@ -1,8 +1,8 @@
-//! `/livez`, answered without an instance: while callers hold all of them, the
-//! process still lives, and whoever asks must not restart it.
+//! `/livez`, answered without an instance. A process whose callers hold all instances still lives,
+//! and a probe must not restart it.
 //!
-//! The answer is the component's, header for header. What takes a decision (a
-//! page that asks, a body, another method) is left to it.
+//! The answer has the same headers as the component's. The component answers requests that need a
+//! decision: from a page, with a body, with another method.
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, ORIGIN, VARY, X_CONTENT_TYPE_OPTIONS};
@@ -21,7 +21,7 @@ const HEADERS: [(HeaderName, &str); 4] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
 ];
 
-/// Whether a probe asks, and no browser.
+/// Whether the request is a plain probe, and not from a page in a browser.
 pub(super) fn is_plain<B: Body>(request: &Request<B>) -> bool {
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     let is_of_a_page = request.headers().keys().any(|name| *name == ORIGIN || name.as_str().starts_with("sec-fetch-"));

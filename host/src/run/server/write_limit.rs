@@ -1,7 +1,7 @@
-//! A stream that fails once its peer has taken nothing for too long, so that one
-//! who asks and never reads does not hold a connection for ever.
+//! A stream that fails when its peer reads nothing for too long. A client that asks and never reads
+//! does not hold a connection for ever.
 //!
-//! Reading is not limited here: hyper limits heads, and the server bodies.
+//! This limits no reads: hyper limits the head of a request, and the server its body.
 
 use std::io;
 use std::pin::Pin;
@@ -14,7 +14,7 @@ use tokio::time::{Sleep, sleep};
 pub(super) struct WriteLimit<S> {
     stream: S,
     limit: Duration,
-    /// While the peer takes nothing.
+    /// Set while the peer reads nothing.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
@@ -77,7 +77,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_peer_that_takes_nothing_is_given_up() {
+    async fn a_write_to_a_peer_that_reads_nothing_times_out() {
         let (ours, _peer) = duplex(8);
         let mut ours = WriteLimit::new(ours, Duration::from_millis(10));
 
@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_peer_that_reads_has_the_whole_answer() {
+    async fn a_peer_that_reads_gets_the_whole_answer() {
         let (ours, mut peer) = duplex(8);
         let mut ours = WriteLimit::new(ours, Duration::from_secs(60));
         let mut read = Vec::new();

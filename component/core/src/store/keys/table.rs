@@ -267,9 +267,9 @@ impl Kind {
             ),
             Self::RefreshesNotBefore => row(
                 "refreshes_not_before",
-                Record("upstream::busy::Note"),
+                Record("grant::busy::Note"),
                 "until when a 429 asks all timers to wait; a hint",
-                "upstream::busy::note",
+                "grant::busy::note",
                 NEVER,
             ),
             Self::Tick => row(

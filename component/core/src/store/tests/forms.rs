@@ -4,7 +4,7 @@
 use crate::Context;
 use crate::cart::{ledger, recent_adds};
 use crate::catalog::{cache, preferred_location};
-use crate::grant::{self, attempts, folded, lineage};
+use crate::grant::{self, attempts, busy, folded, lineage};
 use crate::ports::{Bucket, Ports as _};
 use crate::service::maintenance;
 use crate::settings::Settings;
@@ -13,7 +13,7 @@ use crate::store::codec::{Stored, decode, encode};
 use crate::store::health;
 use crate::store::keys::{Key, Kind};
 use crate::testing::{BEGINNING, TestWorld};
-use crate::upstream::{app_token, busy, quota};
+use crate::upstream::{app_token, quota};
 use crate::user::UserId;
 
 /// A stored type: its kind, its version, and how a value comes back from its bytes.

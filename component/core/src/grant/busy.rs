@@ -32,7 +32,7 @@ impl Stored for Note {
 }
 
 /// Notes that a refresh was answered 429 with this `Retry-After`.
-pub fn note(cx: Context<'_>, retry_after: Option<Duration>) {
+pub(crate) fn note(cx: Context<'_>, retry_after: Option<Duration>) {
     let at = cx.ports.wall_now();
     let not_before = at + retry_after.unwrap_or_default().clamp(SHORTEST, LONGEST);
     if until(cx).is_some_and(|until| until >= not_before) {
@@ -46,7 +46,7 @@ pub fn note(cx: Context<'_>, retry_after: Option<Duration>) {
 
 /// The time until which the timer leaves the token endpoint alone. None: it need not,
 /// or nobody can tell. A note from the future does not count: a clock stepped.
-pub fn until(cx: Context<'_>) -> Option<Timestamp> {
+pub(crate) fn until(cx: Context<'_>) -> Option<Timestamp> {
     let now = cx.ports.wall_now();
     let note: Note = codec::read(cx, Bucket::Store, &Key::RefreshesNotBefore.to_string()).ok()??;
     (now < note.not_before && note.at <= now + CLOCK_SKEW).then_some(note.not_before)
