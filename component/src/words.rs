@@ -19,10 +19,10 @@ mod tests;
 #[cfg(any(test, target_family = "wasm"))]
 pub(crate) mod typed;
 
-use kroger_core::unknown_add::Unknown;
 use kroger_core::failure::{Cause, KeyTrouble, Missing, NextStep};
 use kroger_core::service::finding::Finding;
 use kroger_core::service::validation::{Check, Subject, Validation};
+use kroger_core::unknown_add::Unknown;
 
 /// A face's own names for what its caller can do. None ends with a full stop.
 pub(crate) struct Ways {

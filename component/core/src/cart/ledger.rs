@@ -25,7 +25,9 @@ use crate::grant::records;
 use crate::item::Item;
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
 use crate::secret::{Fingerprint, Secret, base32_sha256};
-use crate::store::claim::{self, Admission, Deed, LEASE, Leased, Obstacle, Try, TryRecords, Watch, Withdrawal, next_number, read_try};
+use crate::store::claim::{
+    self, Admission, Deed, LEASE, Leased, Obstacle, Try, TryRecords, Watch, Withdrawal, next_number, read_try,
+};
 use crate::store::codec::Stored;
 use crate::store::keys::{Key, Kind};
 use crate::unknown_add::Unknown;

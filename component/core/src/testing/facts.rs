@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use crate::app::App;
-use crate::unknown_add::Unknown;
 use crate::failure::{
     AppTrouble, CallTrouble, Cause, Correction, Declined, ExchangeTrouble, GrantTrouble, KeyTrouble, Missing, NextStep,
     QuotaTrouble, Repeat, SettingsStep, SignInTrouble, StoreStep, StoreTrouble, Undone,
@@ -20,6 +19,7 @@ use crate::service::finding::{
     RefreshTokenFinding, ScopeFinding, StoreFinding,
 };
 use crate::store::ticket::{Root, Ticket};
+use crate::unknown_add::Unknown;
 use crate::user::UserId;
 
 const A_MINUTE: Duration = Duration::from_secs(60);
