@@ -25,17 +25,16 @@ mod ways;
 use kroger_core::failure::NextStep;
 use kroger_core::service::finding::Finding;
 use kroger_core::service::validation::{Check, Subject, Validation};
-use kroger_core::unknown_add::Unknown;
 
 pub(crate) use cause::what;
 pub(crate) use ways::{OF_ANOTHER_APP, Ways};
 
-/// What to do next, as one sentence or two.
+/// Tells what to do next, in one or two sentences.
 pub(crate) fn next_step(next: &NextStep, ways: &Ways) -> String {
     format!("{}.", next_step::step(next, ways))
 }
 
-/// What a check found; where that is not good, also what to do.
+/// Tells what a check found. If that is not good, also what to do.
 pub(crate) fn finding(found: &Finding, ways: &Ways) -> String {
     match found {
         Finding::Store(found) => finding::store(*found),
@@ -49,7 +48,7 @@ pub(crate) fn finding(found: &Finding, ways: &Ways) -> String {
     }
 }
 
-/// Each thing that is wrong, with its subject.
+/// Tells each issue, with the subject of its check.
 pub(crate) fn issues(found: &Validation, ways: &Ways) -> Vec<String> {
     let each = |(subject, check): (Subject<'_>, &Check)| {
         let of = match subject {

@@ -1,8 +1,8 @@
 //! A failed call, as facts: what happened and what the caller must do next.
 //!
 //! Nothing here is a sentence. Each face (HTTP, MCP, the WIT exports, the command
-//! line) turns a [`Failure`] into words of its own, so no face ever reads of
-//! another one's routes, tools or commands. Building a failure changes nothing:
+//! line) turns a [`Failure`] into words of its own, so no face names another face's
+//! routes, tools or commands. Building a failure changes nothing:
 //! a face that shows a sign-in link creates it.
 
 mod consequence;
@@ -30,8 +30,8 @@ pub struct Failure {
     pub next: NextStep,
     /// A retry makes sense after this time. None: a retry does not help.
     pub retry_after: Option<Duration>,
-    /// An earlier call with the same idempotency key ended so. This call did
-    /// nothing.
+    /// True if an earlier call with the same idempotency key failed like this. This
+    /// call did nothing.
     pub is_replay: bool,
 }
 
@@ -57,7 +57,7 @@ pub enum Code {
     IdempotencyInFlight,
     /// There is no refresh token to refresh with.
     NoRefreshToken,
-    /// A sign-in came to nothing; [`SignInTrouble`] says why.
+    /// A sign-in failed; [`SignInTrouble`] says why.
     SignInFailed,
     /// The person declined the sign-in.
     SignInDeclined,
@@ -65,7 +65,7 @@ pub enum Code {
     NotFound,
 }
 
-/// What happened, by subject.
+/// The cause of a failure, by subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
     /// The user's sign-in does not serve the call.
@@ -79,7 +79,7 @@ pub enum Cause {
     AddUnknown(Unknown),
     Argument {
         field: String,
-        /// What is allowed, as the end of a sentence.
+        /// The allowed values, as the end of a sentence.
         allowed: String,
     },
     Key(KeyTrouble),
@@ -113,7 +113,7 @@ pub enum GrantTrouble {
     /// Another caller refreshes the grant and has not ended.
     RefreshUnderWay,
     RefreshFailed {
-        /// How often this call, or others before it, tried.
+        /// The number of tries of this call and of those before it.
         tries: u64,
     },
     /// The refresh left no time for the call itself.
@@ -199,7 +199,7 @@ pub enum ExchangeTrouble {
     Rejected(Box<ApiError>),
 }
 
-/// What the store failed at.
+/// The failure of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreTrouble {
     /// It cannot be read or written.
@@ -214,7 +214,7 @@ pub enum StoreTrouble {
     Unsaved(usize),
 }
 
-/// What was not found.
+/// The thing that was not found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Missing {
     /// The store has no grant of the user.
@@ -222,11 +222,11 @@ pub enum Missing {
     Product(Upc, Option<Box<MistakenBarcode>>),
     /// The location of this id.
     Location(String),
-    /// Whatever the call to this endpoint names.
+    /// The thing that the call to this endpoint names.
     Named(Endpoint),
 }
 
-/// What was left undone because the store forgets.
+/// The deed that was not done because the store forgets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Undone {
     /// The refresh token was not spent.
@@ -237,20 +237,20 @@ pub enum Undone {
     Nothing,
 }
 
-/// Why a sign-in came to nothing.
+/// Why a sign-in failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignInTrouble {
-    /// Nobody started it, or it was overtaken or ended since.
+    /// It was never begun, or a newer one replaced it, or it has ended.
     Unknown,
     /// It was begun for another user.
     OtherUser,
     /// It was begun in another browser.
     OtherBrowser,
-    /// It took longer than a person may take.
+    /// It took longer than 10 minutes.
     Expired,
     /// It was completed or declined before.
     Used,
-    /// The caller who began it must be given the address of the page.
+    /// The person must give the address of the page to the caller who began it.
     Pasted,
     /// Kroger refused the code.
     CodeRefused,
@@ -288,30 +288,30 @@ impl Failure {
         Self::new(cause, NextStep::SignIn { user: user.clone(), scope: scope.clone() })
     }
 
-    /// The next step after a wait.
+    /// The same failure, with the wait before a retry.
     pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
     }
 
-    /// The same call, had it been the first with its idempotency key.
+    /// The same failure, as the replay of an earlier call.
     #[must_use]
     pub(crate) fn replayed(mut self) -> Self {
         self.is_replay = true;
         self
     }
 
-    /// `field` is not valid; `allowed` ends the sentence that says what is.
+    /// `field` is not valid. `allowed` ends the sentence that says what is valid.
     pub fn invalid_argument(field: &str, allowed: &str) -> Self {
         Cause::Argument { field: field.to_owned(), allowed: allowed.to_owned() }.into()
     }
 
-    /// A sign-in came to nothing.
+    /// A sign-in failed.
     pub fn sign_in(trouble: SignInTrouble) -> Self {
         Cause::SignIn(trouble).into()
     }
 
-    /// The same failure where the sign-in is used up, so that no wait helps.
+    /// The same failure, but the sign-in is used up, so a wait does not help.
     pub(crate) fn ending_the_sign_in(self) -> Self {
         Self { next: NextStep::StartAgain, retry_after: None, ..self }
     }
@@ -321,7 +321,7 @@ impl Failure {
         Self::from(Cause::Store(StoreTrouble::Failed)).retry_after(Duration::from_secs(5))
     }
 
-    /// The scope that a sign-in must have to mend this failure, and the user.
+    /// The user and the scope of a sign-in that solves this failure.
     pub fn mended_by_sign_in(&self) -> Option<(&UserId, &Scope)> {
         match &self.next {
             NextStep::SignIn { user, scope } => Some((user, scope)),

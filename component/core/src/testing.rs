@@ -186,6 +186,11 @@ impl TestWorld {
         self.state().operations
     }
 
+    /// The keys of the durable store, of records and counters.
+    pub fn keys(&self) -> Vec<String> {
+        self.list_keys(Bucket::Store, None).expect("the store is good").keys
+    }
+
     /// All values of `bucket`.
     pub fn stored(&self, bucket: Bucket) -> BTreeMap<String, Vec<u8>> {
         let state = self.state();

@@ -10,6 +10,7 @@ mod failures;
 mod keyed_adds;
 mod openapi;
 mod sign_in;
+mod signed_out;
 mod status;
 mod validation;
 mod words;

@@ -5,7 +5,7 @@ use kroger_core::failure::{Cause, Code, Failure, GrantTrouble};
 
 use crate::words::{self, Ways};
 
-/// What a caller of the routes can do.
+/// The routes that a caller can use.
 pub(super) const WAYS: Ways = Ways {
     open_link: "Open the authorization URL and let the user sign in and agree; then repeat the call",
     start_sign_in: "Sign the user in at /auth/authorize",
@@ -28,7 +28,7 @@ const AGENT_STEPS: &str = "Action required for LLM agent:\n\
     3. New tokens will be automatically saved\n\
     4. Cart operations will resume working";
 
-/// What happened; keeps the first system's words where it had some.
+/// Tells what happened, in the first system's words where it had some.
 pub(super) fn detail(failure: &Failure) -> String {
     let what = words::what(&failure.cause, &WAYS);
     match (failure.code, &failure.cause) {
@@ -52,7 +52,7 @@ fn with_steps(what: &str) -> String {
     format!("{what}\n\n{AGENT_STEPS}\n\nThe user must re-authenticate.")
 }
 
-/// What to do next, one sentence.
+/// Tells what to do next.
 pub(super) fn action(failure: &Failure) -> String {
     words::next_step(&failure.next, &WAYS)
 }

@@ -77,7 +77,7 @@ impl Tool for SignIn {
         match (input.browser, call.means) {
             (Some(Browser::Elsewhere), _) => elsewhere(call),
             (_, Means::Words) => here(call),
-            // By other means the repeated call would ask again.
+            // The other means repeat the call, and the repeat would ask again.
             _ if is_anew => here(call),
             (_, Means::InputRequired | Means::UrlError) => Err(Failure::sign_in_needed(
                 Cause::Grant(GrantTrouble::NotSignedIn),

@@ -17,6 +17,7 @@ mod consent;
 mod products;
 mod protocol;
 mod recent;
+mod signed_out;
 mod stores;
 mod words;
 

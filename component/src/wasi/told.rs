@@ -1,5 +1,5 @@
-//! A failure as the typed exports tell it: a code, words, and the next action as
-//! an enum. Makes the sign-in link that it shows.
+//! Translates a failure for the typed exports: a code, words, and the next action as
+//! an enum. Creates the sign-in link that it shows.
 
 use std::time::Duration;
 
@@ -11,8 +11,10 @@ use kroger_core::sign_in::links;
 use super::bindings::kroger::connector::types::{Failure as WitFailure, FailureCode, NextAction};
 use crate::words::{self, typed::WAYS};
 
-/// A setting that cannot be used is the operator's to correct, as wrong
-/// credentials are; no code of the closed set is nearer.
+/// The failure for settings that cannot be used.
+///
+/// The closed set has no code for it. The operator must correct the settings, as with
+/// wrong credentials, so it has that code.
 pub(super) fn misconfigured(errors: &[SettingError]) -> WitFailure {
     WitFailure {
         code: FailureCode::ClientCredentialsRejected,
@@ -24,15 +26,15 @@ pub(super) fn misconfigured(errors: &[SettingError]) -> WitFailure {
     }
 }
 
-/// The failure, with a link where a sign-in mends it.
+/// The failure, with a link if a sign-in solves it.
 pub(super) fn told(cx: Context<'_>, failure: &Failure) -> WitFailure {
     let link = failure.mended_by_sign_in().and_then(|(user, scope)| links::shared_link(cx, user, scope));
     WitFailure { authorization_url: link, ..unlinked(failure) }
 }
 
-/// The failure without a link, as one part of an answer tells it.
+/// The failure without a link, for one part of an answer.
 pub(super) fn unlinked(failure: &Failure) -> WitFailure {
-    // Rounded up: one second early is one refusal more.
+    // Rounds up: a retry one second early would be refused.
     let seconds = |wait: Duration| u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
     WitFailure {
         code: code(failure.code),

@@ -52,7 +52,7 @@ fn call(endpoint: Endpoint, trouble: &CallTrouble) -> String {
             format!("Kroger's {name} refused the call: {} ({}).", error.reason, error.code)
         }
         CallTrouble::Foreign => format!("Something other than Kroger's API answered for its {name}."),
-        CallTrouble::WithoutData => format!("The answer of Kroger's {name} has no data in it."),
+        CallTrouble::WithoutData => format!("The answer from Kroger's {name} has no data in it."),
     }
 }
 
@@ -60,19 +60,19 @@ pub(super) fn quota(endpoint: Endpoint, trouble: QuotaTrouble) -> String {
     let name = endpoint.as_str();
     match trouble {
         QuotaTrouble::Exceeded(asked_for) if endpoint == Endpoint::Cart => no_more_adds(asked_for),
-        QuotaTrouble::Exceeded(_) => format!("Kroger takes no more calls to its {name} for now."),
+        QuotaTrouble::Exceeded(_) => format!("Kroger accepts no more calls to its {name} for now."),
         QuotaTrouble::UsedUp { limit, until } => {
             undone_until(&format!("The app's {limit} calls a day to Kroger's {name} are used up"), until)
         }
         QuotaTrouble::OnlyReserveLeft { limit, reserve, until } => {
             let what = format!(
-                "Of the app's {limit} calls a day to Kroger's {name} only the last {reserve} are left, which are kept for \
-                 adding to the cart"
+                "The last {reserve} of the app's {limit} calls a day to Kroger's {name} are reserved for adding to the \
+                 cart"
             );
             undone_until(&what, until)
         }
         QuotaTrouble::Blocked { until } => {
-            undone_until(&format!("Kroger takes no more calls to its {name} for now"), until)
+            undone_until(&format!("Kroger accepts no more calls to its {name} for now"), until)
         }
     }
 }

@@ -48,7 +48,7 @@ fn missing(what: &Missing) -> String {
             format!("Kroger knows no product {}.{question}", upc.as_str())
         }
         Missing::Location(id) => format!("Kroger has no store {id}."),
-        Missing::Named(endpoint) => format!("Kroger's {} do not have what the call names.", endpoint.as_str()),
+        Missing::Named(endpoint) => format!("Kroger's {} have no entry for this call.", endpoint.as_str()),
     }
 }
 
@@ -56,7 +56,7 @@ fn why_unknown(why: Unknown) -> String {
     match why {
         Unknown::NoAnswer => "Kroger's answer did not arrive".to_owned(),
         Unknown::Status(status) => format!("Kroger answered {status}, which does not say whether it was done"),
-        Unknown::Abandoned => "the process that sent it ended before it told of an answer".to_owned(),
-        Unknown::Foreign => "what confirmed it is not Kroger's cart, perhaps a proxy's page".to_owned(),
+        Unknown::Abandoned => "the process that sent it ended before it recorded an answer".to_owned(),
+        Unknown::Foreign => "the confirmation is not Kroger's; it may be a proxy's page".to_owned(),
     }
 }

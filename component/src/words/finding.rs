@@ -40,7 +40,7 @@ pub(super) fn credentials(found: CredentialsFinding) -> &'static str {
         CredentialsFinding::ClientIdMissing => "KROGER_CLIENT_ID is not set; get it at developer.kroger.com",
         CredentialsFinding::PublicClient => "a public client, which has no token of its own",
         CredentialsFinding::NotTried => "not tried yet; the next periodic refresh tries them",
-        CredentialsFinding::Unknown => "the store cannot be read, so nothing is known of them",
+        CredentialsFinding::Unknown => "the store cannot be read, so nothing is known about them",
         CredentialsFinding::Rejected => "Kroger rejected them; correct KROGER_CLIENT_ID and KROGER_CLIENT_SECRET",
         CredentialsFinding::Unanswered => "Kroger did not answer at the last try; check network connectivity",
         CredentialsFinding::Accepted => "Kroger accepted them",
@@ -120,7 +120,7 @@ pub(super) fn online(found: &OnlineFinding, ways: &Ways) -> String {
         OnlineFinding::NotReached => "Kroger could not be reached; check the network",
         OnlineFinding::NoAnswer => "Kroger did not answer in time",
         OnlineFinding::Answered(status) => {
-            return format!("Kroger answered {status}, which says nothing of the token");
+            return format!("Kroger answered {status}, which says nothing about the token");
         }
     };
     words.to_owned()

@@ -20,11 +20,11 @@ pub(super) fn trouble(trouble: GrantTrouble) -> String {
             "Token expired or invalid. The access token was refreshed and the call repeated once; Kroger rejected it again."
         }
         GrantTrouble::NoRefreshToken => "No refresh token available for this user.",
-        GrantTrouble::RefreshUnderWay => "Token refresh failed: another caller's has not ended yet.",
+        GrantTrouble::RefreshUnderWay => "Token refresh failed: another call is still refreshing this token.",
         GrantTrouble::RefreshFailed { tries: 1 } => "Token refresh failed after 1 attempt.",
         GrantTrouble::RefreshFailed { tries } => return format!("Token refresh failed after {tries} attempts."),
         GrantTrouble::RefreshTookTooLong => {
-            "The sign-in was renewed, and that took too long to go on with the call. Nothing was added."
+            "Renewing the sign-in took so long that the call was not sent. Nothing was added."
         }
     };
     words.to_owned()

@@ -13,7 +13,7 @@ pub(super) fn step(next: &NextStep, ways: &Ways) -> String {
         NextStep::LeaveIt => "Do not ask again unless the user wants it".to_owned(),
         NextStep::Repeat(repeat) => repeated(*repeat, ways),
         NextStep::UseNewKey => format!(
-            "Use a new {} for other items; the same items with this key answer what the first call did",
+            "Use a new {} for other items; this key with the same items gets the answer of the first call",
             ways.key
         ),
         NextStep::LookAtCart => "Do not send the items again; look at the cart in the Kroger app first".to_owned(),
@@ -31,7 +31,7 @@ fn repeated(repeat: Repeat, ways: &Ways) -> String {
         Repeat::AfterWaitSignInKept => format!("{wait}; the sign-in is kept"),
         Repeat::AfterWaitForQuota => format!("{wait}; {}", ways.see_quotas),
         Repeat::WithKey => {
-            format!("{wait}, with the same {} and items; it answers what the first call did", ways.key)
+            format!("{wait}, with the same {} and items; it gets the answer of the first call", ways.key)
         }
         Repeat::AfterNetworkCheck => "Check network connectivity, then try again".to_owned(),
     }
@@ -67,11 +67,11 @@ fn settings(step: SettingsStep, ways: &Ways) -> String {
         }
         SettingsStep::UseTheGrants => return use_the_grants(ways.forget),
         SettingsStep::MatchEnvironment => {
-            "Whoever runs this server must check that KROGER_CLIENT_ID and KROGER_API_BASE_URL belong to the same \
+            "The operator of this server must check that KROGER_CLIENT_ID and KROGER_API_BASE_URL belong to the same \
              environment of Kroger's; signing in does not help"
         }
         SettingsStep::RegisterApp => {
-            "Whoever runs this server must register the app for it at developer.kroger.com; signing in does not help"
+            "The operator of this server must register the app for it at developer.kroger.com; signing in does not help"
         }
         SettingsStep::CheckRegistration => {
             return format!(

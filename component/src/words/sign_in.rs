@@ -1,4 +1,4 @@
-//! The words for a sign-in that came to nothing.
+//! The words for a sign-in that failed.
 
 use kroger_core::failure::{Declined, ExchangeTrouble, SignInTrouble};
 
@@ -24,7 +24,7 @@ pub(super) fn trouble(trouble: SignInTrouble) -> String {
     }
 }
 
-/// In our words: the redirect's own could be anyone's.
+/// Uses our own words: anyone could write those of the redirect.
 fn declined(why: Declined) -> &'static str {
     match why {
         Declined::ByPerson => "The sign-in was declined on Kroger's page.",

@@ -12,8 +12,8 @@ pub(super) fn trouble(trouble: StoreTrouble) -> String {
         StoreTrouble::SignInLost => "The sign-in succeeded and could not be saved, so it is lost.",
         StoreTrouble::Unsaved(count) => {
             return format!(
-                "The store could not take {count} of the refreshed tokens; they wait in memory and would be lost by a \
-                 stop."
+                "The store could not save {count} of the refreshed tokens; they wait in memory and are lost if the \
+                 server stops."
             );
         }
     };
@@ -27,7 +27,7 @@ fn forgets(undone: Undone) -> &'static str {
              nothing was lost."
         }
         Undone::CartAdd => {
-            "The token store forgets what it was told, so a repeat of this cart add could not be told apart. Nothing was \
+            "The token store forgets what it was told, so a repeat of this cart add could not be recognized. Nothing was \
              sent, nothing was lost."
         }
         Undone::Nothing => "The token store forgets what it was told, so no refresh token is spent here.",

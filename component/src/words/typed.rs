@@ -1,10 +1,10 @@
-//! What a caller of the typed exports can do, in the names of the WIT interfaces.
+//! The ways of an embedder, in the names of the WIT interfaces.
 //!
 //! The exports exist only in the component; these words are built for the tests too.
 
 use super::ways::Ways;
 
-/// What an embedder can do.
+/// The functions that an embedder can call.
 pub(crate) const WAYS: Ways = Ways {
     open_link: "Let the person open `authorization-url` and sign in; then repeat the call",
     start_sign_in: "Sign the user in with `authorization.authorize`",

@@ -1,5 +1,5 @@
-//! The code and the usual next step of each cause. One short total match for each
-//! subject; decides nothing else.
+//! The code and the usual next step of each cause, with one short total match for
+//! each subject. Decides nothing else.
 
 use crate::failure::{
     AppTrouble, CallTrouble, Cause, Code, Correction, ExchangeTrouble, GrantTrouble, KeyTrouble, Missing, NextStep,

@@ -1,5 +1,5 @@
-//! What the checks of a validation find, as facts. Nothing here is a sentence: each
-//! face has the words.
+//! The findings of a validation, as facts. Nothing here is a sentence: each face has
+//! the words.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use crate::failure::Cause;
 use crate::grant::attempts::AttemptOutcome;
 use crate::store::ticket::Ticket;
 
-/// What a check found, by the subject of the check.
+/// The finding of one check, by the subject of the check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Finding {
     Store(StoreFinding),
@@ -67,7 +67,7 @@ pub enum AccessTokenFinding {
     Expired { ago: Duration, then: AfterExpiry },
 }
 
-/// What happens to a token that expired.
+/// The next event in the life of an expired token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AfterExpiry {
     /// The app's own token is fetched anew on next use.
@@ -102,13 +102,13 @@ pub enum RefreshTokenFinding {
     LastRefreshFailed(AttemptOutcome),
 }
 
-/// Where a pair of tokens comes from.
+/// The origin of a pair of tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LineageFinding {
     InStore {
         ticket: Ticket,
         parent: Option<Ticket>,
-        /// Whether the durable store has it, not only this process's memory.
+        /// False: only this process's memory has it, not the durable store.
         is_stored: bool,
     },
     /// The pair is in the environment or in `.env`; the next call takes it.

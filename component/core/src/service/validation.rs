@@ -1,9 +1,8 @@
-//! Whether all that keeps people signed in is as it should be: each token, the
-//! periodic refresh and the store, check by check.
+//! Checks everything that keeps people signed in: each token, the periodic refresh
+//! and the store.
 //!
-//! It refreshes nothing, takes no pair from outside, and shows no token. Where
-//! it is told to, it asks Kroger once with each access token, by a call that
-//! changes nothing.
+//! It refreshes nothing, takes no pair from outside, and shows no token. Online, it
+//! asks Kroger once with each access token, by a call that changes nothing.
 
 use std::time::Duration;
 
@@ -28,20 +27,20 @@ use crate::upstream::app_token::{self, Stored};
 use crate::upstream::quota::{self, Purpose};
 use crate::user::UserId;
 
-/// More users than a person would read.
+/// The most users in one validation. A person reads no more.
 pub const MOST_USERS: usize = 1_000;
 
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long Kroger is asked, all tokens together.
+/// The longest time for all questions to Kroger together.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Needs a scope that only a customer's token has.
+/// The question needs a scope that only a customer's token has.
 const USERS_QUESTION: Question = Question { path: "/v1/identity/profile", endpoint: Endpoint::Identity };
-/// Needs the scope that the app's own token has.
+/// The question needs the scope that the app's own token has.
 const CLIENTS_QUESTION: Question =
     Question { path: "/v1/products?filter.term=milk&filter.limit=1", endpoint: Endpoint::Products };
 const CART_SCOPE: &str = "cart.basic:write";
 
-/// How far a validation goes.
+/// The extent of a validation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// The store only.
@@ -50,7 +49,7 @@ pub enum Reach {
     Online,
 }
 
-/// One thing that was looked at.
+/// One check of a validation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
     /// A stable name, for a program.
@@ -59,18 +58,18 @@ pub struct Check {
     pub finding: Finding,
 }
 
-/// What was found of everything.
+/// The checks of a validation, by subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Validation {
-    /// Of the app's credentials and its own token.
+    /// The checks of the app's credentials and its own token.
     pub client: Vec<Check>,
-    /// Of each user, in the order of ids.
+    /// The checks of each user, in the order of ids.
     pub users: Vec<(UserId, Vec<Check>)>,
-    /// Of the store and the periodic refresh.
+    /// The checks of the store and the periodic refresh.
     pub server: Vec<Check>,
 }
 
-/// What a check is about.
+/// The subject of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject<'a> {
     Server,
@@ -137,7 +136,7 @@ fn last_tick(cx: Context<'_>) -> Check {
     check("last_tick", is_running, finding)
 }
 
-/// Time since the last periodic refresh on this store; none: there was none.
+/// Time since the last periodic refresh on this store. None: there was none.
 pub fn last_tick_age(cx: Context<'_>) -> Option<Duration> {
     let tick = maintenance::last_tick(cx).ok().flatten()?;
     Some(cx.ports.wall_now().since(tick.at))
@@ -176,7 +175,7 @@ fn client_token(asking: &Asking<'_>, stored: &Stored) -> Vec<Check> {
     checks
 }
 
-/// None where the store cannot be read, which the server's checks tell.
+/// Empty if the store cannot be read; the server's checks report that.
 fn users(asking: &Asking<'_>) -> Vec<(UserId, Vec<Check>)> {
     let cx = asking.cx;
     let mut found: Vec<_> = status::all(cx, MOST_USERS).unwrap_or_default();
@@ -210,7 +209,7 @@ fn user(asking: &Asking<'_>, status: &Status) -> Vec<Check> {
     checks
 }
 
-/// A pair that the next call would take, and that is not taken yet.
+/// Checks a pair outside the store that the next call would take.
 fn outside_pair(asking: &Asking<'_>, pair: &EnvironmentPair) -> Vec<Check> {
     let now = asking.cx.ports.wall_now();
     let is_valid = status::outside_left(pair, now).is_some();
@@ -231,7 +230,8 @@ fn outside_pair(asking: &Asking<'_>, pair: &EnvironmentPair) -> Vec<Check> {
     checks
 }
 
-/// A token goes into a header or a form (RFC 6750 § 2.1, RFC 6749 § A.12, A.17).
+/// Checks the characters of tokens: a token goes into a header or a form (RFC 6750
+/// § 2.1, RFC 6749 § A.12, A.17).
 fn shape(tokens: &[Option<&Secret>]) -> Check {
     let is_token = |token: &Secret| {
         let text = token.expose();
@@ -281,7 +281,7 @@ fn refresh_token(status: &Status) -> Check {
     check("refresh_token", finding == Finding::RefreshToken(RefreshTokenFinding::Present), finding)
 }
 
-/// Whether the current grant's record is in the durable store.
+/// Checks that the current grant's record is in the durable store.
 fn lineage(cx: Context<'_>, grant: &Grant) -> Check {
     let is_stored = records::is_stored(cx, &grant.user_id.key(), grant.ticket);
     check(
@@ -305,7 +305,7 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// What Kroger says of `access_token`; nothing where it is not to be asked.
+    /// Asks Kroger about `access_token`. None: this validation is offline.
     fn ask(&self, question: Question, access_token: Option<&Secret>) -> Option<Check> {
         if self.reach == Reach::Offline {
             return None;

@@ -9,6 +9,7 @@
 
 use std::fmt;
 
+use crate::kroger::limits::Endpoint;
 use crate::store::ticket::{Root, Ticket};
 use crate::user::UserKey;
 
@@ -94,8 +95,8 @@ pub(crate) enum Key {
     RecentAdd { user: UserKey, place: u64 },
     PreferredStore { user: UserKey },
     Catalog { path_hash: String },
-    QuotaWindow { endpoint: String },
-    QuotaCount { endpoint: String, window: u64 },
+    QuotaWindow { endpoint: Endpoint },
+    QuotaCount { endpoint: Endpoint, window: u64 },
     ClientToken,
     RefreshesNotBefore,
     Tick,
@@ -181,8 +182,8 @@ impl fmt::Display for Key {
             Self::RecentAdd { user, place } => write!(f, "recent_add.{user}.{place}"),
             Self::PreferredStore { user } => write!(f, "preferred_store.{user}"),
             Self::Catalog { path_hash } => write!(f, "catalog.{path_hash}"),
-            Self::QuotaWindow { endpoint } => write!(f, "quota.{endpoint}"),
-            Self::QuotaCount { endpoint, window } => write!(f, "quota.{endpoint}.{window}"),
+            Self::QuotaWindow { endpoint } => write!(f, "quota.{}", endpoint.as_str()),
+            Self::QuotaCount { endpoint, window } => write!(f, "quota.{}.{window}", endpoint.as_str()),
             Self::ClientToken => f.write_str("client_token"),
             Self::RefreshesNotBefore => f.write_str("refreshes_not_before"),
             Self::Tick => f.write_str("tick"),
@@ -222,8 +223,10 @@ fn parse(parts: &[&str]) -> Option<Key> {
         ["recent_add", user, place] => Key::RecentAdd { user: UserKey::from_stored(user), place: number_of(place)? },
         ["preferred_store", user] => Key::PreferredStore { user: UserKey::from_stored(user) },
         ["catalog", hash] => Key::Catalog { path_hash: hash.to_owned() },
-        ["quota", endpoint] => Key::QuotaWindow { endpoint: endpoint.to_owned() },
-        ["quota", endpoint, window] => Key::QuotaCount { endpoint: endpoint.to_owned(), window: number_of(window)? },
+        ["quota", endpoint] => Key::QuotaWindow { endpoint: Endpoint::parse(endpoint)? },
+        ["quota", endpoint, window] => {
+            Key::QuotaCount { endpoint: Endpoint::parse(endpoint)?, window: number_of(window)? }
+        }
         ["client_token"] => Key::ClientToken,
         ["refreshes_not_before"] => Key::RefreshesNotBefore,
         ["tick"] => Key::Tick,

@@ -109,6 +109,8 @@ fn other_texts_are_no_keys() {
         "lifetimes.7",
         "lifetimes.7.kept.",
         "signin",
+        "quota.coupons",
+        "quota.coupons.1",
         "signin.01",
         "tick.",
         "tick.1",

@@ -139,11 +139,11 @@ impl QuotaStatus {
 }
 
 fn window_key(endpoint: Endpoint) -> String {
-    Key::QuotaWindow { endpoint: endpoint.as_str().to_owned() }.to_string()
+    Key::QuotaWindow { endpoint }.to_string()
 }
 
 fn counter_key(endpoint: Endpoint, window: u64) -> String {
-    Key::QuotaCount { endpoint: endpoint.as_str().to_owned(), window }.to_string()
+    Key::QuotaCount { endpoint, window }.to_string()
 }
 
 fn window(cx: Context<'_>, endpoint: Endpoint) -> Result<Option<Window>, StoreError> {
@@ -192,9 +192,8 @@ fn block(cx: Context<'_>, endpoint: Endpoint, now: Timestamp, until: Timestamp) 
     cx.ports.set(Bucket::Store, &window_key(endpoint), &codec::encode(&blocked))
 }
 
-/// Whether nobody counts in window `number` of `endpoint` any more.
-pub(crate) fn is_over(cx: Context<'_>, endpoint: &str, number: u64) -> Result<bool, StoreError> {
-    let Some(endpoint) = Endpoint::ALL.into_iter().find(|known| known.as_str() == endpoint) else { return Ok(false) };
+/// True if no call counts in window `number` of `endpoint` any more.
+pub(crate) fn is_over(cx: Context<'_>, endpoint: Endpoint, number: u64) -> Result<bool, StoreError> {
     Ok(window(cx, endpoint)?.is_some_and(|window| number < window.number))
 }
 
@@ -305,7 +304,7 @@ mod tests {
         assert_eq!((unused.used, unused.window_started_at), (0, None));
         assert!(next_day.is_ok());
         assert_eq!(status(cx, Endpoint::Cart).unwrap().used, 1);
-        assert!(is_over(cx, "cart", 1).unwrap() && !is_over(cx, "cart", 2).unwrap());
+        assert!(is_over(cx, Endpoint::Cart, 1).unwrap() && !is_over(cx, Endpoint::Cart, 2).unwrap());
     }
 
     #[test]

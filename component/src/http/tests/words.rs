@@ -7,7 +7,7 @@ use super::*;
 use crate::words::commands::{command_lines, exports, failures, tools};
 use crate::words::finding;
 
-/// What a program reads, and the page that a person sees.
+/// The texts of the problem document, and of the pages that a person sees.
 fn texts(failure: &Failure) -> String {
     let problem = Problem::from(failure.clone());
     let action = told::action(failure);

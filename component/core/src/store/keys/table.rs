@@ -1,6 +1,7 @@
 //! What each kind of key is for: the rows of `docs/keys.md`.
 
 use super::{Key, Kind};
+use crate::kroger::limits::Endpoint;
 use crate::store::ticket::{Root, Ticket};
 use crate::user::UserKey;
 
@@ -332,8 +333,8 @@ impl Kind {
             Self::RecentAdd => Key::RecentAdd { user: user(), place: n },
             Self::PreferredStore => Key::PreferredStore { user: user() },
             Self::Catalog => Key::Catalog { path_hash: hash() },
-            Self::QuotaWindow => Key::QuotaWindow { endpoint: "cart".to_owned() },
-            Self::QuotaCount => Key::QuotaCount { endpoint: "cart".to_owned(), window: n },
+            Self::QuotaWindow => Key::QuotaWindow { endpoint: Endpoint::Cart },
+            Self::QuotaCount => Key::QuotaCount { endpoint: Endpoint::Cart, window: n },
             Self::ClientToken => Key::ClientToken,
             Self::RefreshesNotBefore => Key::RefreshesNotBefore,
             Self::Tick => Key::Tick,
