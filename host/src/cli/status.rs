@@ -134,6 +134,8 @@ impl View<'_> {
 
 #[cfg(test)]
 mod tests {
+    use crate::{RefreshError, TokenSource};
+
     use super::*;
 
     fn timer(running: bool) -> Timer {
