@@ -95,7 +95,7 @@ fn has_served(cx: Context<'_>, key: &Key, due_from: Minute) -> Result<bool, Stor
         Key::RecentAdd { user, place } => recent_adds::is_over(cx, user, *place),
         Key::AddClaim { .. } | Key::AddIntent { .. } | Key::AddOutcome { .. } => Ok(false),
         Key::Roots { .. } | Key::Head { .. } | Key::PreferredStore { .. } | Key::RecentAddPlaces { .. } => Ok(false),
-        Key::SignInPlaces | Key::InvitationPlaces | Key::RequestStateKey | Key::QuotaWindow { .. } => Ok(false),
+        Key::SignInPlaces | Key::InvitationPlaces | Key::RequestStateSeal | Key::QuotaWindow { .. } => Ok(false),
         Key::ClientToken | Key::RefreshesNotBefore | Key::Tick | Key::Health => Ok(false),
         // Not in this bucket.
         Key::Catalog { .. } | Key::Mirror => Ok(false),

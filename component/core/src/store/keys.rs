@@ -20,6 +20,7 @@ macro_rules! kinds {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub(crate) enum Kind { $($kind),+ }
 
+        #[cfg(test)]
         impl Kind {
             pub(crate) const ALL: &[Self] = &[$(Self::$kind),+];
         }
@@ -46,7 +47,7 @@ kinds! {
     InvitationPlaces,
     Invitation,
     InvitationOf,
-    RequestStateKey,
+    RequestStateSeal,
     AddClaim,
     AddIntent,
     AddOutcome,
@@ -86,7 +87,7 @@ pub(crate) enum Key {
     InvitationPlaces,
     Invitation { place: u64 },
     InvitationOf { user: UserKey },
-    RequestStateKey,
+    RequestStateSeal,
     AddClaim { entry: String, number: u64 },
     AddIntent { entry: String, number: u64 },
     AddOutcome { entry: String, number: u64 },
@@ -132,7 +133,7 @@ impl Key {
             Self::InvitationPlaces => Kind::InvitationPlaces,
             Self::Invitation { .. } => Kind::Invitation,
             Self::InvitationOf { .. } => Kind::InvitationOf,
-            Self::RequestStateKey => Kind::RequestStateKey,
+            Self::RequestStateSeal => Kind::RequestStateSeal,
             Self::AddClaim { .. } => Kind::AddClaim,
             Self::AddIntent { .. } => Kind::AddIntent,
             Self::AddOutcome { .. } => Kind::AddOutcome,
@@ -173,7 +174,7 @@ impl fmt::Display for Key {
             Self::InvitationPlaces => f.write_str("invitation.places"),
             Self::Invitation { place } => write!(f, "invitation.{place}"),
             Self::InvitationOf { user } => write!(f, "invitation_of.{user}"),
-            Self::RequestStateKey => f.write_str("request_state_key"),
+            Self::RequestStateSeal => f.write_str("request_state_key"),
             Self::AddClaim { entry, number } => write!(f, "add_claim.{entry}.{number}"),
             Self::AddIntent { entry, number } => write!(f, "add_intent.{entry}.{number}"),
             Self::AddOutcome { entry, number } => write!(f, "add_outcome.{entry}.{number}"),
@@ -214,7 +215,7 @@ fn parse(parts: &[&str]) -> Option<Key> {
         ["invitation", "places"] => Key::InvitationPlaces,
         ["invitation", place] => Key::Invitation { place: number_of(place)? },
         ["invitation_of", user] => Key::InvitationOf { user: UserKey::from_stored(user) },
-        ["request_state_key"] => Key::RequestStateKey,
+        ["request_state_key"] => Key::RequestStateSeal,
         ["add_claim", entry, number] => Key::AddClaim { entry: entry.to_owned(), number: number_of(number)? },
         ["add_intent", entry, number] => Key::AddIntent { entry: entry.to_owned(), number: number_of(number)? },
         ["add_outcome", entry, number] => Key::AddOutcome { entry: entry.to_owned(), number: number_of(number)? },

@@ -61,7 +61,7 @@ fn keys_are_spelled_as_the_last_version_spelled_them() {
         ("used.2.piq333n3rdsr6vutmtop63r6br2hincckxnn4fc4pcxxqrgtb4ba", Kind::UsedSignIn),
         ("invitation.places", Kind::InvitationPlaces),
         ("invitation.0", Kind::Invitation),
-        ("request_state_key", Kind::RequestStateKey),
+        ("request_state_key", Kind::RequestStateSeal),
         ("add_claim.<entry>.1", Kind::AddClaim),
         ("add_intent.<entry>.1", Kind::AddIntent),
         ("add_outcome.<entry>.1", Kind::AddOutcome),

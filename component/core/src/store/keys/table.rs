@@ -185,7 +185,7 @@ impl Kind {
                 "sign_in::invitation::invite",
                 AFTER_20_MINUTES,
             ),
-            Self::RequestStateKey => row(
+            Self::RequestStateSeal => row(
                 "request_state_key",
                 Record("sign_in::seal::SealKey"),
                 "the key that seals what MCP clients carry",
@@ -325,7 +325,7 @@ impl Kind {
             Self::InvitationPlaces => Key::InvitationPlaces,
             Self::Invitation => Key::Invitation { place: n },
             Self::InvitationOf => Key::InvitationOf { user: user() },
-            Self::RequestStateKey => Key::RequestStateKey,
+            Self::RequestStateSeal => Key::RequestStateSeal,
             Self::AddClaim => Key::AddClaim { entry: hash(), number: n },
             Self::AddIntent => Key::AddIntent { entry: hash(), number: n },
             Self::AddOutcome => Key::AddOutcome { entry: hash(), number: n },

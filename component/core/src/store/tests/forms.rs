@@ -115,7 +115,7 @@ const WRITTEN: &[(Kind, &str)] = &[
         Kind::InvitationOf,
         r#"{"schema_version":1,"id":"1.FBqaZmKPFFt7cqJdDBjpMoP5Nmmuv94w","started_at":1737201600000}"#,
     ),
-    (Kind::RequestStateKey, r#"{"schema_version":1,"key":"8jKp+OMkdfOU6ngnL/PLH0gyvhtqikVxCQzynPZt2Go="}"#),
+    (Kind::RequestStateSeal, r#"{"schema_version":1,"key":"8jKp+OMkdfOU6ngnL/PLH0gyvhtqikVxCQzynPZt2Go="}"#),
     (
         Kind::AddIntent,
         r#"{"schema_version":1,"items":"qwrtjgs2jexhfxuvrqe3qypee7","at":1737201600000,"lease_until":1737201620000}"#,
