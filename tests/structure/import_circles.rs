@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::imports::{Imports, imports};
-use crate::source_files::Source;
+use crate::source_files::{Source, without_test_files};
 
 /// A path through more aliases than this is not followed.
 const MOST_ALIASES: usize = 8;
@@ -140,7 +140,7 @@ pub(crate) fn among_rooms(folder: &str, sources: &[Source]) -> Vec<String> {
 }
 
 fn parsed(files: &[(&str, &str)]) -> Vec<Source> {
-    files.iter().map(|(path, text)| Source::parse((*path).to_owned(), text)).collect()
+    without_test_files(files.iter().map(|(path, text)| Source::parse((*path).to_owned(), text)).collect())
 }
 
 #[test]
@@ -161,7 +161,9 @@ fn circle_through_a_re_export_is_found_and_names_its_items() {
 #[test]
 fn imports_of_tests_tie_no_circle() {
     let sources = parsed(&[
-        ("lib.rs", "mod a; mod b;"),
+        ("lib.rs", "mod a; mod b; #[cfg(test)] mod fixtures;"),
+        ("fixtures.rs", "mod inner; use crate::fixtures::inner::X;"),
+        ("fixtures/inner.rs", "use super::Y;"),
         ("a.rs", "use crate::b::B; #[cfg(test)] mod tests { use crate::b; }"),
         ("b.rs", "pub(crate) struct B; #[cfg(test)] use crate::a::{A}; #[cfg(test)] mod tests { use crate::a::A; }"),
     ]);

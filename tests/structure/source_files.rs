@@ -15,6 +15,8 @@ pub(crate) struct Source {
     pub(crate) module: Vec<String>,
     /// Without the items that exist only in tests.
     pub(crate) tokens: Vec<TokenTree>,
+    /// The child modules that exist only in tests.
+    test_modules: Vec<String>,
     lines: usize,
     test_lines: usize,
 }
@@ -22,9 +24,33 @@ pub(crate) struct Source {
 impl Source {
     pub(crate) fn parse(path: String, text: &str) -> Self {
         let tokens: TokenStream = text.parse().unwrap_or_else(|error| panic!("{path}: {error}"));
-        let (tokens, test_lines) = without_tests(tokens);
         let module = module_of(&path);
-        Self { path, module, tokens, lines: text.lines().count(), test_lines }
+        let mut source =
+            Self { path, module, tokens: vec![], test_modules: vec![], lines: text.lines().count(), test_lines: 0 };
+        source.take_without_tests(&tokens.into_iter().collect::<Vec<_>>());
+        source
+    }
+
+    /// Takes the tokens without the items below `#[cfg(test)]`.
+    fn take_without_tests(&mut self, tokens: &[TokenTree]) {
+        let mut at = 0;
+        while at < tokens.len() {
+            if is_test_attribute(tokens, at) {
+                let end = end_of_item(tokens, at + 2);
+                self.test_lines += 1 + tokens[end - 1].span().end().line - tokens[at].span().start().line;
+                self.test_modules.extend(module_name(&tokens[at..end]));
+                at = end;
+            } else {
+                self.tokens.push(tokens[at].clone());
+                at += 1;
+            }
+        }
+    }
+
+    /// Whether `other` lies in a module that exists only in this one's tests.
+    fn has_as_test(&self, other: &Self) -> bool {
+        let below = other.module.strip_prefix(self.module.as_slice());
+        below.and_then(<[String]>::first).is_some_and(|child| self.test_modules.contains(child))
     }
 
     pub(crate) fn lines_without_tests(&self) -> usize {
@@ -52,28 +78,20 @@ pub(crate) fn files_under(folder: &Path) -> Vec<PathBuf> {
 pub(crate) fn sources(folder: &Path) -> Vec<Source> {
     let files = files_under(folder).into_iter().filter(|path| path.extension().is_some_and(|it| it == "rs"));
     let named = files.map(|file| (file.strip_prefix(folder).unwrap().to_string_lossy().replace('\\', "/"), file));
-    let is_test = |name: &str| name.split('/').any(|part| part == "tests" || part == "tests.rs");
-    named
-        .filter(|(name, _)| !is_test(name))
-        .map(|(name, file)| Source::parse(name, &std::fs::read_to_string(file).unwrap()))
-        .collect()
+    let read = named.map(|(name, file)| Source::parse(name, &std::fs::read_to_string(file).unwrap()));
+    without_test_files(read.collect())
 }
 
-/// The tokens without items below `#[cfg(test)]`, and how many lines those items have.
-fn without_tests(tokens: TokenStream) -> (Vec<TokenTree>, usize) {
-    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
-    let (mut kept, mut lines, mut at) = (Vec::new(), 0, 0);
-    while at < tokens.len() {
-        if is_test_attribute(&tokens, at) {
-            let end = end_of_item(&tokens, at + 2);
-            lines += 1 + tokens[end - 1].span().end().line - tokens[at].span().start().line;
-            at = end;
-        } else {
-            kept.push(tokens[at].clone());
-            at += 1;
-        }
-    }
-    (kept, lines)
+pub(crate) fn without_test_files(sources: Vec<Source>) -> Vec<Source> {
+    let is_test = |source: &Source| sources.iter().any(|parent| parent.has_as_test(source));
+    let tests: Vec<bool> = sources.iter().map(is_test).collect();
+    sources.into_iter().zip(tests).filter(|(_, is_test)| !is_test).map(|(source, _)| source).collect()
+}
+
+/// The name of the module that `item` declares, if it is one.
+fn module_name(item: &[TokenTree]) -> Option<String> {
+    let at = item.iter().position(|token| token.to_string() == "mod")?;
+    item.get(at + 1).map(ToString::to_string)
 }
 
 /// Whether an attribute at `at` limits its item to tests.

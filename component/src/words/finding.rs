@@ -5,7 +5,8 @@ use kroger_core::service::finding::{
     RefreshTokenFinding, ScopeFinding, StoreFinding,
 };
 
-use super::{OF_ANOTHER_APP, Ways, what};
+use super::cause::what;
+use super::ways::{OF_ANOTHER_APP, Ways};
 
 pub(super) fn store(found: StoreFinding) -> String {
     let words = match found {

@@ -2,7 +2,7 @@
 
 use kroger_core::failure::{Correction, NextStep, Repeat, SettingsStep, StoreStep};
 
-use super::Ways;
+use super::ways::Ways;
 
 pub(super) fn step(next: &NextStep, ways: &Ways) -> String {
     match next {

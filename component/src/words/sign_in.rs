@@ -2,7 +2,7 @@
 
 use kroger_core::failure::{Declined, ExchangeTrouble, SignInTrouble};
 
-use super::argument;
+use super::argument::argument;
 
 pub(super) fn trouble(trouble: SignInTrouble) -> String {
     match trouble {

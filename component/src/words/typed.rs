@@ -2,7 +2,7 @@
 //!
 //! The exports exist only in the component; these words are built for the tests too.
 
-use super::Ways;
+use super::ways::Ways;
 
 /// The functions that an embedder can call.
 pub(crate) const WAYS: Ways = Ways {

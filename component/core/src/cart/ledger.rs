@@ -1,7 +1,7 @@
 //! The ledger of cart adds that carry an idempotency key. A caller that does not
 //! know what became of a call repeats it with its key, and nothing is added twice.
 //!
-//! An add follows [`crate::store::claim`], with one more check before it is sent: the
+//! An add follows `store::claim`, with one more check before it is sent: the
 //! owner looks whether another owner is at the same entry. If an add was sent and has
 //! no outcome, the outcome is unknown for good. It is told as unknown and never sent
 //! again. If a try certainly did nothing, the next try may use the key.

@@ -19,7 +19,7 @@ const SCHEMA: &str = "CREATE TABLE entry (
     UNIQUE (bucket, key)
 ) STRICT";
 
-/// Whose file it is, by its header.
+/// The owner of a file, by its header.
 enum Header {
     Empty,
     Ours(i32),
