@@ -1,9 +1,9 @@
 //! Builds the component that the host embeds, so that plain `cargo run` and
 //! `cargo test` work on a fresh clone.
 //!
-//! The component has one target directory and one profile of its own, whatever
-//! profile the host is built with: it is built once. `KROGER_CONNECTOR_WASM`
-//! names a prebuilt component to embed instead.
+//! The component has its own target directory and its own profile, so it is built
+//! once for all profiles of the host. `KROGER_CONNECTOR_WASM` names a prebuilt
+//! component to embed instead.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,8 @@ const TARGET: &str = "wasm32-wasip2";
 const PROFILE: &str = "component";
 const PREBUILT: &str = "KROGER_CONNECTOR_WASM";
 
-/// What the outer cargo sets for this build alone; the inner one must decide
-/// for itself.
+/// Variables that the outer cargo sets for this build only. The inner cargo must
+/// choose its own.
 const LEAKING: [&str; 11] = [
     "RUSTFLAGS",
     "RUSTDOCFLAGS",
@@ -74,8 +74,8 @@ fn prebuilt_component(path: &Path) -> Result<PathBuf, String> {
     path.canonicalize().map_err(|error| format!("{PREBUILT} names {}, which cannot be read: {error}", path.display()))
 }
 
-/// `rust-toolchain.toml` lists the target, but rustup may have been told not to
-/// install by itself.
+/// Installs the target. `rust-toolchain.toml` lists it, but rustup may be told not
+/// to install by itself.
 fn ensure_target() -> Result<(), String> {
     if target_is_installed() || rustup_adds_target() {
         return Ok(());
@@ -116,7 +116,7 @@ fn build(workspace: &Path) -> Result<PathBuf, String> {
     Ok(target_dir.join(TARGET).join(PROFILE).join("kroger_connector.wasm"))
 }
 
-/// Beside the host's own build, in whatever target directory that has.
+/// The component's target directory, inside that of the host.
 fn target_dir(workspace: &Path) -> PathBuf {
     env::var_os("CARGO_TARGET_DIR")
         .map_or_else(|| workspace.join("target"), |dir| workspace.join(dir))

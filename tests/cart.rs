@@ -75,7 +75,7 @@ fn wrong_arguments_are_named_and_nothing_is_sent() {
 }
 
 #[test]
-fn a_body_is_taken_as_curl_sends_it() {
+fn a_body_with_curls_default_headers_is_accepted() {
     let (sandbox, _folder, server) = signed_in();
 
     let sent = std::process::Command::new("curl")
@@ -89,7 +89,7 @@ fn a_body_is_taken_as_curl_sends_it() {
 }
 
 #[test]
-fn what_was_not_processed_is_repeated_and_added_once() {
+fn an_unprocessed_add_is_repeated_and_added_once() {
     for action in [
         json!({ "status": 503 }),
         json!({ "status": 429, "headers": { "Retry-After": "0" } }),
@@ -132,7 +132,7 @@ fn an_add_whose_outcome_is_unknown_is_never_sent_again() {
 }
 
 #[test]
-fn krogers_refusals_come_through_with_its_code_and_reason() {
+fn each_refusal_of_kroger_has_its_status_and_code() {
     let (sandbox, _folder, server) = signed_in();
     let cases = [
         (

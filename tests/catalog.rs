@@ -18,7 +18,7 @@ fn calls(sandbox: &Sandbox, call: &str) -> Value {
 }
 
 #[test]
-fn products_are_found_and_shown_without_anyone_signed_in() {
+fn products_are_found_without_a_sign_in() {
     let (_sandbox, _folder, server) = started();
 
     let found = server.get(&format!("/products/search?term=reduced+fat+milk&locationId={STORE}&limit=3")).expect(200);
@@ -35,7 +35,7 @@ fn products_are_found_and_shown_without_anyone_signed_in() {
 }
 
 #[test]
-fn the_configured_store_is_the_one_whose_prices_are_told() {
+fn prices_are_those_of_the_configured_location() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let command = Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0"]).at(&sandbox);
     let server = command.env("KROGER_DEFAULT_STORE_ID", STORE).env("KROGER_DEFAULT_ZIP_CODE", "45039").serve();
@@ -48,7 +48,7 @@ fn the_configured_store_is_the_one_whose_prices_are_told() {
 }
 
 #[test]
-fn stores_are_found_and_shown() {
+fn locations_are_found_and_shown() {
     let (_sandbox, _folder, server) = started();
 
     let near = server.get("/locations/search?zipCode=45202&radiusInMiles=5").expect(200).json();
@@ -60,7 +60,7 @@ fn stores_are_found_and_shown() {
 }
 
 #[test]
-fn the_profile_is_the_signed_in_customers() {
+fn the_profile_is_read_after_a_sign_in() {
     let (_sandbox, _folder, server) = started();
     server.get("/identity/profile").expect(401);
     server.sign_in();
@@ -71,7 +71,7 @@ fn the_profile_is_the_signed_in_customers() {
 }
 
 #[test]
-fn a_repeated_question_costs_kroger_one_call_whichever_instance_asks() {
+fn a_repeated_question_costs_one_call_across_all_instances() {
     let (sandbox, _folder, server) = started();
     let question = format!("/products/search?term=milk&locationId={STORE}");
 
@@ -89,7 +89,7 @@ fn a_repeated_question_costs_kroger_one_call_whichever_instance_asks() {
 
 /// Each time another store, since an answer is good for an hour.
 #[test]
-fn a_fault_of_krogers_is_tried_again_and_one_that_stays_is_told() {
+fn a_transient_fault_is_tried_again_and_a_lasting_one_is_reported() {
     let (sandbox, _folder, server) = started();
     let ask = |store: &str, times: Option<u32>, action: &Value| {
         let path = json!({ "path": format!("/v1/locations/{store}") });

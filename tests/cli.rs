@@ -96,7 +96,7 @@ fn store_file(folder: &Path) -> std::path::PathBuf {
 }
 
 #[test]
-fn on_a_store_that_is_no_store() {
+fn every_command_reports_a_file_that_is_no_store() {
     let break_it = |folder: &Path| fs::write(store_file(folder), "nonsense ".repeat(1_000)).unwrap();
 
     on_a_broken_store("a store that is no store", break_it, |command| match command {
@@ -107,7 +107,7 @@ fn on_a_store_that_is_no_store() {
 }
 
 #[test]
-fn on_a_store_that_another_program_holds() {
+fn every_command_reports_a_store_that_another_program_holds() {
     let sandbox = Sandbox::start();
     let folder = furnished(&sandbox);
     let held = Connection::open(store_file(folder.path())).unwrap();
@@ -130,7 +130,7 @@ fn on_a_store_that_another_program_holds() {
 }
 
 #[test]
-fn on_a_file_in_the_stores_place_that_is_no_token_file() {
+fn every_command_reports_a_file_in_place_of_the_store() {
     let break_it = |folder: &Path| {
         fs::remove_dir_all(folder.join(".tokens")).unwrap();
         fs::write(folder.join(".tokens"), "nonsense").unwrap();
@@ -155,7 +155,7 @@ fn run_mounted(folder: &Path, sandbox: &Sandbox, script: &str, arguments: &[&str
 }
 
 #[test]
-fn on_a_store_that_is_read_only_or_on_a_full_disk() {
+fn every_command_reports_a_read_only_store_and_a_full_disk() {
     const READ_ONLY: &str = "mount --bind .tokens .tokens && mount -o remount,bind,ro .tokens";
     const FULL: &str = "cp -a .tokens kept && mount -t tmpfs -o size=256k,mode=0700 none .tokens && \
                         cp -a kept/. .tokens && rm -r kept && { dd if=/dev/zero of=.tokens/ballast bs=1k 2>/dev/null || true; }";
@@ -193,7 +193,7 @@ fn on_a_store_that_is_read_only_or_on_a_full_disk() {
 }
 
 #[test]
-fn an_env_file_that_is_read_only_or_mounted_loses_no_sign_in() {
+fn a_read_only_or_mounted_env_file_loses_no_sign_in() {
     let sandbox = Sandbox::start();
     let tokens = |number: u32| format!(r#"{{"user_tokens": {{"user_default": {{"refresh_token": "r{number}"}}}}}}"#);
 
@@ -221,7 +221,7 @@ fn an_env_file_that_is_read_only_or_mounted_loses_no_sign_in() {
 }
 
 #[test]
-fn on_bad_arguments_and_files() {
+fn bad_arguments_and_files_are_reported_in_one_line() {
     let sandbox = Sandbox::start();
     let folder = furnished(&sandbox);
     fs::write(folder.path().join("nonsense"), "nonsense").unwrap();
@@ -279,7 +279,7 @@ fn on_bad_arguments_and_files() {
 }
 
 #[test]
-fn a_setting_that_cannot_be_read_in_the_env_file_is_refused_by_name_and_line() {
+fn an_unreadable_setting_in_the_env_file_is_reported_by_name_and_line() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     fs::write(folder.path().join(".env"), "# ours\nKROGER_CLIENT_SECRET=\"canary\nFOO=bar\n").unwrap();
 
@@ -296,7 +296,7 @@ fn a_setting_that_cannot_be_read_in_the_env_file_is_refused_by_name_and_line() {
 }
 
 #[test]
-fn on_bad_settings_every_command_names_the_setting_and_what_is_allowed() {
+fn every_command_names_a_bad_setting_and_its_allowed_values() {
     let folder = folder();
     for (name, arguments) in COMMANDS.into_iter().filter(|(name, _)| !matches!(*name, "backup" | "restore")) {
         let ended = Kroger::new(folder.path(), arguments)
@@ -312,7 +312,7 @@ fn on_bad_settings_every_command_names_the_setting_and_what_is_allowed() {
 }
 
 #[test]
-fn each_command_has_help_with_examples_and_says_what_it_ends_with() {
+fn every_command_has_help_with_examples_and_exit_codes() {
     let folder = folder();
     for command in [
         "serve",

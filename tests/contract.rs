@@ -61,7 +61,7 @@ fn the_texts_of_the_first_systems_page_come_word_for_word() {
 }
 
 #[test]
-fn a_validation_tells_the_truth_of_the_real_store_and_asks_kroger_only_when_told() {
+fn a_validation_reports_the_real_store_and_asks_kroger_only_on_request() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
     server.sign_in();

@@ -91,7 +91,7 @@ fn environment(sandbox: &Sandbox) -> Vec<(String, String)> {
 }
 
 #[test]
-fn the_components_imports_are_the_capability_list_in_the_repository() {
+fn component_imports_match_the_list_in_the_repository() {
     let engine = Engine::default();
     let component = Component::from_binary(&engine, kroger_mcp::COMPONENT).unwrap();
     let component_type = component.component_type();
@@ -119,7 +119,7 @@ fn the_typed_cart_adds_with_a_token_from_the_environment() {
 }
 
 #[test]
-fn the_typed_catalog_searches_looks_and_checks_with_the_apps_own_token() {
+fn the_typed_catalog_works_with_the_apps_own_token() {
     let sandbox = Sandbox::start();
     let url = sandbox.url();
     let (mut store, service) = load(&[
@@ -180,7 +180,7 @@ fn a_typed_failure_says_what_must_happen_next() {
 }
 
 #[test]
-fn in_a_store_that_forgets_the_typed_interfaces_fail_closed() {
+fn the_typed_interfaces_fail_closed_in_a_store_that_forgets() {
     let sandbox = Sandbox::start();
     let url = sandbox.url();
     let (mut store, service) = load(&[("KROGER_CLIENT_ID", "sandbox-public"), ("KROGER_API_BASE_URL", &url)]);

@@ -66,7 +66,7 @@ fn refused_by_the_store(sandbox: &Sandbox) -> (TempDir, Server, Connection) {
 }
 
 #[test]
-fn a_server_that_is_stopped_waits_for_the_store_that_refused_new_tokens() {
+fn stopped_server_waits_until_the_store_takes_new_tokens() {
     let sandbox = Sandbox::start();
     let (folder, server, other) = refused_by_the_store(&sandbox);
 
@@ -80,7 +80,7 @@ fn a_server_that_is_stopped_waits_for_the_store_that_refused_new_tokens() {
 
 /// A supervisor may kill the server before its last call has ended.
 #[test]
-fn what_the_store_refused_is_saved_while_a_stop_still_waits_for_calls() {
+fn refused_tokens_are_saved_while_a_stopping_server_waits_for_calls() {
     let sandbox = Sandbox::start();
     let (folder, server, other) = refused_by_the_store(&sandbox);
     let mut half_sent = TcpStream::connect(server.address).unwrap();
@@ -103,7 +103,7 @@ fn what_the_store_refused_is_saved_while_a_stop_still_waits_for_calls() {
 }
 
 #[test]
-fn tokens_that_the_store_refused_are_saved_as_soon_as_it_takes_them() {
+fn refused_tokens_are_saved_as_soon_as_the_store_takes_them() {
     let sandbox = Sandbox::start();
     let (folder, server, other) = refused_by_the_store(&sandbox);
 
@@ -134,7 +134,7 @@ fn ended((child, log): (Child, PathBuf)) -> Ended {
 }
 
 #[test]
-fn a_refresh_for_cron_waits_for_the_store_that_refused_new_tokens() {
+fn refresh_command_waits_until_the_store_takes_new_tokens() {
     let sandbox = Sandbox::start();
     let folder = expired_token(&sandbox);
     let (child, log) = refresh(&folder, &sandbox);
@@ -150,7 +150,7 @@ fn a_refresh_for_cron_waits_for_the_store_that_refused_new_tokens() {
 }
 
 #[test]
-fn a_refresh_for_cron_that_is_interrupted_ends_what_it_has_begun() {
+fn interrupted_refresh_command_completes_its_refresh() {
     let sandbox = Sandbox::start();
     let folder = expired_token(&sandbox);
     let (child, log) = refresh(&folder, &sandbox);
@@ -167,7 +167,7 @@ fn a_refresh_for_cron_that_is_interrupted_ends_what_it_has_begun() {
 /// A closed terminal window says so with SIGHUP, and the kernel and the shell
 /// each say it.
 #[test]
-fn a_refresh_whose_terminal_is_closed_ends_what_it_has_begun() {
+fn refresh_command_completes_its_refresh_after_its_terminal_closes() {
     let sandbox = Sandbox::start();
     let folder = expired_token(&sandbox);
     let (child, log) = refresh(&folder, &sandbox);
@@ -181,7 +181,7 @@ fn a_refresh_whose_terminal_is_closed_ends_what_it_has_begun() {
 }
 
 #[test]
-fn a_server_whose_terminal_is_closed_ends_what_it_has_begun() {
+fn server_completes_its_refresh_after_its_terminal_closes() {
     let sandbox = Sandbox::start();
     let folder = expired_token(&sandbox);
     let server = Server::start(folder.path(), &sandbox);
@@ -196,7 +196,7 @@ fn a_server_whose_terminal_is_closed_ends_what_it_has_begun() {
 }
 
 #[test]
-fn under_nohup_a_closed_terminal_ends_nothing() {
+fn closed_terminal_ends_nothing_under_nohup() {
     let sandbox = Sandbox::start();
     let folder = expired_token(&sandbox);
     let nohup = Kroger::new(folder.path(), &["refresh"]).at(&sandbox).under("nohup", &[]);
@@ -243,7 +243,7 @@ fn slow_kroger(store: PathBuf) -> (String, Arc<AtomicU64>) {
 
 /// Takes most of a minute, so `just time` alone runs it.
 #[test]
-fn an_interrupted_refresh_is_waited_for_as_long_as_it_may_last() {
+fn interrupted_refresh_command_waits_for_the_longest_refresh() {
     if !clocks::is_full() {
         return;
     }

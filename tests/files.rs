@@ -14,7 +14,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 #[test]
-fn the_store_is_its_owners_alone_from_the_first_moment() {
+fn only_its_owner_can_read_the_store_from_the_first_moment() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
     server.sign_in();
@@ -53,7 +53,7 @@ fn the_env_file_is_a_mirror_that_keeps_every_other_line() {
 }
 
 #[test]
-fn without_an_env_file_none_is_made() {
+fn an_absent_env_file_is_not_created() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
 
@@ -64,7 +64,7 @@ fn without_an_env_file_none_is_made() {
 }
 
 #[test]
-fn a_line_of_the_env_file_that_is_no_setting_is_told_by_its_number() {
+fn a_malformed_line_of_the_env_file_is_reported_by_number() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     fs::write(folder.path().join(".env"), "# mine\ncanary without a name\n").unwrap();
     let server = Server::start(folder.path(), &sandbox);
@@ -76,7 +76,7 @@ fn a_line_of_the_env_file_that_is_no_setting_is_told_by_its_number() {
 }
 
 #[test]
-fn an_env_file_that_others_may_read_is_told_with_the_remedy() {
+fn an_env_file_that_others_may_read_is_reported_with_the_remedy() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let env_file = folder.path().join(".env");
     fs::write(&env_file, "").unwrap();
@@ -90,7 +90,7 @@ fn an_env_file_that_others_may_read_is_told_with_the_remedy() {
 }
 
 #[test]
-fn an_env_file_that_is_a_pipe_is_not_waited_for() {
+fn an_env_file_that_is_a_pipe_is_refused_at_once() {
     let folder = folder();
     let made = Command::new("mkfifo").arg(folder.path().join(".env")).status().unwrap();
     assert!(made.success());
@@ -102,7 +102,7 @@ fn an_env_file_that_is_a_pipe_is_not_waited_for() {
 }
 
 #[test]
-fn whoever_only_looks_makes_no_store() {
+fn status_creates_no_store() {
     let folder = folder();
 
     let ended = Kroger::new(folder.path(), &["status"]).run();
@@ -127,7 +127,7 @@ fn a_store_without_a_name_is_refused() {
 }
 
 #[test]
-fn a_store_that_cannot_be_made_is_said_to_be_so() {
+fn a_store_that_cannot_be_created_is_reported() {
     let (sandbox, folder) = (Sandbox::start(), folder());
 
     let ended =
@@ -153,7 +153,7 @@ fn set_mode(path: &Path, mode: u32) {
 }
 
 #[test]
-fn a_store_that_cannot_be_read_is_not_taken_for_none() {
+fn an_unreadable_store_is_not_taken_for_absent() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     Server::start(folder.path(), &sandbox).stop();
     let run = |arguments: &[&str]| bound(Kroger::new(folder.path(), arguments).at(&sandbox), folder.path());
@@ -173,7 +173,7 @@ fn a_store_that_cannot_be_read_is_not_taken_for_none() {
 }
 
 #[test]
-fn a_store_whose_file_was_emptied_is_told_of() {
+fn an_emptied_store_file_is_reported() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let new = Server::start(folder.path(), &sandbox).stop();
     fs::write(folder.path().join(".tokens/store.sqlite3"), "").unwrap();
@@ -186,7 +186,7 @@ fn a_store_whose_file_was_emptied_is_told_of() {
 }
 
 #[test]
-fn the_log_says_where_the_store_is_and_why_it_is_elsewhere() {
+fn the_log_says_where_the_store_is_and_why() {
     let (sandbox, folder, home) = (Sandbox::start(), folder(), folder());
     let usual = Server::start(folder.path(), &sandbox).stop();
     fs::remove_dir_all(folder.path().join(".tokens")).unwrap();
@@ -202,7 +202,7 @@ fn the_log_says_where_the_store_is_and_why_it_is_elsewhere() {
 }
 
 #[test]
-fn a_store_that_is_a_link_to_nowhere_is_refused() {
+fn a_store_behind_a_broken_link_is_refused() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     std::os::unix::fs::symlink("not-mounted", folder.path().join(".tokens")).unwrap();
 
@@ -253,7 +253,7 @@ fn an_old_copy_in_the_env_file_never_brings_back_a_spent_token() {
 }
 
 #[test]
-fn a_store_that_is_no_database_is_said_to_be_so() {
+fn a_store_file_that_is_no_database_is_reported() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     fs::create_dir(folder.path().join(".tokens")).unwrap();
     fs::write(folder.path().join(".tokens/store.sqlite3"), "nonsense ".repeat(1_000)).unwrap();

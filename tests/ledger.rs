@@ -89,7 +89,7 @@ fn search(
 }
 
 #[test]
-fn no_schedule_of_two_calls_with_one_key_adds_twice_or_tells_what_is_not_so() {
+fn no_schedule_of_two_calls_with_one_key_adds_twice_or_answers_untruly() {
     let most = std::env::var("KROGER_LEDGER").map_or(1, |most| most.parse().expect("a number"));
     for kroger in BEHAVIORS {
         let runs = search(&mut ScheduleRunner::new(), kroger, &mut Vec::new(), most);

@@ -108,7 +108,7 @@ fn a_tool_over_http_adds_to_the_cart() {
 }
 
 #[test]
-fn over_stdio_an_old_client_shakes_hands_lists_the_tools_and_the_process_ends_with_its_stdin() {
+fn stdio_server_serves_an_old_client_and_ends_with_its_stdin() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let mut stdio = App::start(folder.path(), &sandbox, &["--listen", "127.0.0.1:0"]);
 
@@ -135,7 +135,7 @@ fn over_stdio_an_old_client_shakes_hands_lists_the_tools_and_the_process_ends_wi
 }
 
 #[test]
-fn two_stdio_servers_share_the_store_and_one_of_them_the_port() {
+fn two_stdio_servers_share_the_store_and_one_listens_on_the_port() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let port = Server::start(folder.path(), &sandbox).address.port().to_string();
     let listen = format!("127.0.0.1:{port}");
@@ -156,7 +156,7 @@ fn two_stdio_servers_share_the_store_and_one_of_them_the_port() {
 }
 
 #[test]
-fn over_stdio_ctrl_c_is_a_clean_end_too_and_the_log_is_not_on_stdout() {
+fn stdio_server_ends_cleanly_on_ctrl_c_and_keeps_its_log_off_stdout() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let mut app = App::start(folder.path(), &sandbox, &["--listen", "127.0.0.1:0", "--log", "trace"]);
     app.call("token_status", &json!({}));
@@ -170,7 +170,7 @@ fn over_stdio_ctrl_c_is_a_clean_end_too_and_the_log_is_not_on_stdout() {
 }
 
 #[test]
-fn over_stdio_a_sign_in_returns_to_the_port_that_it_has() {
+fn stdio_sign_in_returns_to_the_servers_own_port() {
     let folder = folder();
     let mut app = App::spawn(Kroger::new(folder.path(), &["stdio", "--sandbox", "--listen", "127.0.0.1:0"]));
     let link = app.call("sign_in", &json!({}))["structuredContent"]["url"].as_str().unwrap().to_owned();
@@ -187,7 +187,7 @@ fn over_stdio_a_sign_in_returns_to_the_port_that_it_has() {
 }
 
 #[test]
-fn over_stdio_a_sign_in_elsewhere_is_finished_by_its_caller_and_by_no_browser() {
+fn stdio_sign_in_elsewhere_is_completed_only_by_its_caller() {
     let folder = folder();
     let mut app = App::spawn(Kroger::new(folder.path(), &["stdio", "--sandbox", "--listen", "127.0.0.1:0"]));
     let link = app.call("sign_in", &json!({ "browser": "elsewhere" }))["structuredContent"]["url"].clone();
@@ -207,7 +207,7 @@ fn agreed(link: &str) -> String {
 }
 
 #[test]
-fn over_stdio_with_its_own_sandbox_no_account_is_needed() {
+fn stdio_server_with_its_own_sandbox_needs_no_account() {
     let folder = folder();
     let mut stdio = App::spawn(Kroger::new(folder.path(), &["stdio", "--sandbox", "--listen", "127.0.0.1:0"]));
 
@@ -219,7 +219,7 @@ fn over_stdio_with_its_own_sandbox_no_account_is_needed() {
 }
 
 #[test]
-fn over_stdio_what_is_no_text_is_answered_and_the_next_line_too() {
+fn stdio_server_answers_a_line_that_is_no_text_and_the_next_line() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let mut stdio = App::start(folder.path(), &sandbox, &["--listen", "127.0.0.1:0"]);
 
@@ -232,7 +232,7 @@ fn over_stdio_what_is_no_text_is_answered_and_the_next_line_too() {
 }
 
 #[test]
-fn over_stdio_the_port_is_taken_over_from_who_ends() {
+fn stdio_server_takes_over_the_port_of_a_server_that_ends() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let first = Server::start(folder.path(), &sandbox);
     let livez = first.url("/livez");
@@ -252,7 +252,7 @@ fn over_stdio_the_port_is_taken_over_from_who_ends() {
 
 /// A process that ends in mid-refresh has spent the token and saved nothing.
 #[test]
-fn over_stdio_a_refresh_under_way_ends_before_the_process_does() {
+fn stdio_server_completes_a_refresh_before_it_ends() {
     let sandbox = Sandbox::start();
     let folder = expired_token(&sandbox);
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

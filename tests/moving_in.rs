@@ -67,7 +67,7 @@ fn import(folder: &Path, sandbox: &Sandbox, arguments: &[&str]) -> Ended {
 }
 
 #[test]
-fn a_pickle_in_the_stores_place_is_taken_in_at_start_and_its_stale_token_refreshed() {
+fn a_pickle_in_place_of_the_store_is_imported_at_start_and_its_token_refreshed() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let pickle = Pair::of(&sandbox, "alice").pickle("user_default", now() - 86_400);
     fs::write(folder.path().join(".tokens"), &pickle).unwrap();
@@ -94,7 +94,7 @@ const BAD_ENTRIES: &str = "Vweird\\u000aid\np50\n(dp51\nVrefresh_token\np52\nVr\
     Vbob\np60\n(dp61\nVaccess_token\np62\nVbad canary\np63\nss";
 
 #[test]
-fn an_entry_of_the_old_file_that_cannot_be_used_is_told_and_keeps_nobody_else_out() {
+fn an_unusable_entry_of_the_old_file_is_reported_and_the_others_are_imported() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let pickle = Pair::of(&sandbox, "alice").pickle("user_default", now() - 60);
     fs::write(folder.path().join(".tokens"), pickle.replacen("(dp2\n", &format!("(dp2\n{BAD_ENTRIES}"), 1)).unwrap();
@@ -115,7 +115,7 @@ fn an_entry_of_the_old_file_that_cannot_be_used_is_told_and_keeps_nobody_else_ou
 }
 
 #[test]
-fn who_only_looks_leaves_the_old_file_where_it_is_and_says_what_takes_it_in() {
+fn commands_that_only_look_leave_the_old_file_and_name_the_command_that_imports_it() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let pickle = Pair::of(&sandbox, "alice").pickle("user_default", now() - 60);
     fs::write(folder.path().join(".tokens"), &pickle).unwrap();
@@ -141,7 +141,7 @@ fn who_only_looks_leaves_the_old_file_where_it_is_and_says_what_takes_it_in() {
 }
 
 #[test]
-fn whoever_was_forgotten_is_not_brought_back_by_the_kept_pickle() {
+fn the_kept_pickle_does_not_bring_back_a_forgotten_user() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let pickle = Pair::of(&sandbox, "alice").pickle("user_default", now() - 60);
     fs::write(folder.path().join(".tokens"), pickle).unwrap();
@@ -155,7 +155,7 @@ fn whoever_was_forgotten_is_not_brought_back_by_the_kept_pickle() {
 }
 
 #[test]
-fn a_hostile_pickle_runs_nothing_and_is_left_where_it_is() {
+fn a_hostile_pickle_runs_nothing_and_stays_in_place() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let canary = folder.path().join("canary");
     let hostile = format!("(dp0\nVuser_tokens\np1\ncposix\nsystem\np2\n(Vtouch {}\np3\ntp4\nRp5\ns.", canary.display());
@@ -174,7 +174,7 @@ fn a_hostile_pickle_runs_nothing_and_is_left_where_it_is() {
 }
 
 #[test]
-fn each_kind_of_file_is_taken_and_no_token_is_shown() {
+fn each_kind_of_file_is_imported_and_no_token_is_shown() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let customers = ["alice", "bob", "alice", "bob"];
     let pairs = customers.map(|customer| Pair::of(&sandbox, customer));
@@ -212,7 +212,7 @@ fn each_kind_of_file_is_taken_and_no_token_is_shown() {
 }
 
 #[test]
-fn what_works_is_replaced_only_by_what_is_newer_and_only_when_that_is_agreed() {
+fn a_working_sign_in_is_replaced_only_on_request() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let write = |name: &str, pair: &Pair, at| fs::write(folder.path().join(name), pair.json("u", at)).unwrap();
     write("first.json", &Pair::of(&sandbox, "alice"), now() - 600);
@@ -236,7 +236,7 @@ fn what_works_is_replaced_only_by_what_is_newer_and_only_when_that_is_agreed() {
 }
 
 #[test]
-fn one_file_that_cannot_be_used_stops_the_import_of_all() {
+fn one_unusable_file_stops_the_whole_import() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     fs::write(folder.path().join("good.json"), Pair::of(&sandbox, "alice").json("u", now())).unwrap();
     fs::write(folder.path().join("bad.json"), "{").unwrap();
@@ -250,7 +250,7 @@ fn one_file_that_cannot_be_used_stops_the_import_of_all() {
 }
 
 #[test]
-fn one_entry_that_cannot_be_used_is_left_out_of_an_import_and_the_others_are_taken() {
+fn an_unusable_entry_is_left_out_and_the_others_are_imported() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let good = Pair::of(&sandbox, "alice").json("ann", now() - 60);
     let bad = r#""user_tokens":{"bob":{"access_token":"bad canary"},"#;

@@ -48,7 +48,7 @@ fn store(folder: &Path) -> Connection {
 }
 
 #[test]
-fn login_takes_the_redirect_itself_where_nobody_else_does() {
+fn login_takes_the_redirect_if_no_server_listens() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let uri = redirect_uri(free_port());
     let mut login =
@@ -66,7 +66,7 @@ fn login_takes_the_redirect_itself_where_nobody_else_does() {
 }
 
 #[test]
-fn login_sees_what_a_running_server_takes() {
+fn login_notices_a_sign_in_that_a_running_server_completes() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let port = free_port();
     let uri = redirect_uri(port);
@@ -87,7 +87,7 @@ fn login_sees_what_a_running_server_takes() {
 }
 
 #[test]
-fn without_a_browser_here_the_address_is_pasted() {
+fn login_without_a_browser_takes_the_pasted_address() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let elsewhere = "https://kroger.example/auth/callback";
     let login = || {
@@ -116,7 +116,7 @@ fn without_a_browser_here_the_address_is_pasted() {
 }
 
 #[test]
-fn a_sign_in_that_is_declined_in_the_browser_ends_the_wait() {
+fn a_sign_in_declined_in_the_browser_ends_the_wait() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
     let uri = redirect_uri(server.address.port());
@@ -131,7 +131,7 @@ fn a_sign_in_that_is_declined_in_the_browser_ends_the_wait() {
 }
 
 #[test]
-fn what_a_command_prints_is_its_result_and_no_log() {
+fn commands_print_their_result_and_no_log() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let command = |arguments: &[&str]| {
         Kroger::new(folder.path(), arguments).at(&sandbox).env("KROGER_REDIRECT_URI", &redirect_uri(free_port()))
@@ -171,7 +171,7 @@ fn logout_forgets_and_says_so() {
 }
 
 #[test]
-fn a_backup_is_made_under_a_running_server_and_restored_when_it_has_stopped() {
+fn a_backup_is_made_beside_a_running_server_and_restored_after_it_stops() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
     server.sign_in_as("ann", "alice").expect(200);
@@ -199,7 +199,7 @@ fn a_backup_is_made_under_a_running_server_and_restored_when_it_has_stopped() {
 }
 
 #[test]
-fn a_store_of_a_newer_version_is_refused_by_every_command_and_nothing_of_it_is_lost() {
+fn every_command_refuses_a_store_of_a_newer_version_and_loses_nothing() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
     server.sign_in();
@@ -221,7 +221,7 @@ fn a_store_of_a_newer_version_is_refused_by_every_command_and_nothing_of_it_is_l
 /// `tests/stores/store-of-schema-1.sqlite3` is a backup that version 0.1.0 made, with `ann` signed in
 /// at a sandbox. A file of each later schema belongs beside it.
 #[test]
-fn a_store_that_the_first_version_wrote_is_opened_by_this_one() {
+fn a_store_of_the_first_version_is_opened() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let written = include_bytes!("stores/store-of-schema-1.sqlite3");
     fs::write(folder.path().join("old.backup"), written).unwrap();
@@ -235,7 +235,7 @@ fn a_store_that_the_first_version_wrote_is_opened_by_this_one() {
 }
 
 #[test]
-fn a_record_of_a_newer_version_is_no_absent_one_and_is_left_alone() {
+fn a_record_of_a_newer_version_is_not_taken_for_absent() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
     server.sign_in();
@@ -257,7 +257,7 @@ fn a_record_of_a_newer_version_is_no_absent_one_and_is_left_alone() {
 }
 
 #[test]
-fn doctor_finds_all_well_where_it_is_and_names_what_is_not() {
+fn doctor_reports_that_all_is_well_or_names_each_fault() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let env_file = folder.path().join(".env");
     fs::write(&env_file, "").unwrap();
@@ -317,7 +317,7 @@ fn doctor_finds_all_well_where_it_is_and_names_what_is_not() {
 }
 
 #[test]
-fn doctor_says_what_to_do_where_kroger_cannot_be_reached() {
+fn doctor_says_what_to_do_if_kroger_cannot_be_reached() {
     let folder = folder();
     let nowhere = format!("http://127.0.0.1:{}", free_port());
 

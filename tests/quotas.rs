@@ -9,7 +9,7 @@ fn cart_limits(server: &Server) -> Value {
 }
 
 #[test]
-fn two_processes_and_a_restart_share_one_count_which_is_krogers() {
+fn two_processes_and_a_restart_share_one_count_that_equals_krogers() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let [one, two] = [(); 2].map(|()| Server::start(folder.path(), &sandbox));
     one.sign_in();
@@ -30,7 +30,7 @@ fn two_processes_and_a_restart_share_one_count_which_is_krogers() {
 }
 
 #[test]
-fn what_is_beyond_the_quota_is_not_sent_and_says_when_it_resets() {
+fn a_call_over_the_quota_is_not_sent_and_says_when_it_resets() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0"])
         .at(&sandbox)
@@ -54,7 +54,7 @@ fn what_is_beyond_the_quota_is_not_sent_and_says_when_it_resets() {
 }
 
 #[test]
-fn a_limit_that_kroger_draws_earlier_is_told_and_remembered_over_a_restart() {
+fn a_lower_limit_of_kroger_is_reported_and_survives_a_restart() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
     server.sign_in();

@@ -34,7 +34,7 @@ fn an_expired_token_is_refreshed_by_the_call_that_needs_it() {
 }
 
 #[test]
-fn a_killed_server_comes_back_signed_in() {
+fn a_killed_server_stays_signed_in() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let before = Server::start(folder.path(), &sandbox);
     before.sign_in();
@@ -153,7 +153,7 @@ fn a_refused_refresh_token_gives_a_link_that_works() {
 }
 
 #[test]
-fn a_lost_reply_is_reported_as_what_it_was() {
+fn a_lost_refresh_reply_is_named_as_the_cause() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
     short_lives(&sandbox, 1);
@@ -188,7 +188,7 @@ fn transient_faults_cost_tries_and_no_sign_in() {
 }
 
 #[test]
-fn an_outage_is_told_with_the_first_systems_words_and_ends_by_itself() {
+fn an_outage_is_reported_in_the_first_systems_words_and_ends_by_itself() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
     sign_in_until_expired(&sandbox, &server);
@@ -264,7 +264,7 @@ fn raw(server: &Server, request: &str) -> String {
 }
 
 #[test]
-fn callers_who_wait_for_kroger_hold_up_neither_a_probe_nor_the_timer() {
+fn calls_that_wait_for_kroger_delay_no_probe_and_no_timer() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0"])
         .at(&sandbox)
@@ -292,7 +292,7 @@ fn callers_who_wait_for_kroger_hold_up_neither_a_probe_nor_the_timer() {
 }
 
 #[test]
-fn the_hosts_own_answer_to_a_probe_is_the_components() {
+fn the_host_answers_a_probe_as_the_component_does() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
     let ask =

@@ -33,7 +33,7 @@ fn a_call_without_a_sign_in_hands_out_a_link_that_works() {
 }
 
 #[test]
-fn a_redirect_is_good_once() {
+fn a_redirect_is_accepted_once() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
     let authorize = server.get("/auth/authorize").expect(200).json();
@@ -49,7 +49,7 @@ fn a_redirect_is_good_once() {
 }
 
 #[test]
-fn a_redirect_that_nobody_asked_for_stores_nothing() {
+fn an_unrequested_redirect_stores_nothing() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
 
@@ -97,7 +97,7 @@ fn a_link_that_is_spent_is_not_handed_out_again() {
 }
 
 #[test]
-fn a_first_sign_in_under_way_ends_with_a_deletion() {
+fn a_deletion_ends_a_first_sign_in_under_way() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
     let authorize = server.get("/auth/authorize?user_id=anna").expect(200).json();
@@ -127,7 +127,7 @@ fn a_link_checker_is_answered_and_spends_no_sign_in() {
 }
 
 #[test]
-fn a_sign_in_outlives_a_restart_between_its_two_halves() {
+fn a_sign_in_survives_a_restart_before_its_redirect() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let before = Server::start(folder.path(), &sandbox);
     let link = before.get("/auth/authorize").expect(200).json()["authorization_url"].as_str().unwrap().to_owned();
@@ -154,7 +154,7 @@ fn each_user_has_a_cart_of_their_own() {
 }
 
 #[test]
-fn a_forgotten_user_is_signed_out_even_where_a_sign_in_was_under_way() {
+fn a_forgotten_user_stays_signed_out_despite_a_sign_in_under_way() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
     server.sign_in();

@@ -8,7 +8,7 @@ use serde_json::json;
 use crate::support::{Client, Kroger, Sandbox, Server, UPC, eventually, folder};
 
 #[test]
-fn without_credentials_it_says_what_is_missing_and_names_the_sandbox() {
+fn start_without_credentials_names_the_missing_settings_and_the_sandbox() {
     let folder = folder();
 
     let ended = Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0"]).run();
@@ -20,7 +20,7 @@ fn without_credentials_it_says_what_is_missing_and_names_the_sandbox() {
 }
 
 #[test]
-fn a_wrong_setting_is_refused_by_name_with_what_is_allowed() {
+fn a_wrong_setting_is_refused_with_its_allowed_values() {
     let folder = folder();
 
     let ended = Kroger::new(folder.path(), &["serve"])
@@ -37,7 +37,7 @@ fn a_wrong_setting_is_refused_by_name_with_what_is_allowed() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_said_to_be_so() {
+fn a_port_in_use_is_reported() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -50,7 +50,7 @@ fn a_port_that_is_taken_is_said_to_be_so() {
 }
 
 #[test]
-fn with_the_sandbox_it_prints_three_lines_that_do_the_whole_job() {
+fn the_sandbox_prints_three_lines_that_do_the_whole_job() {
     let folder = folder();
     let mut server = Kroger::new(folder.path(), &["serve", "--sandbox", "--listen", "127.0.0.1:0"]).serve();
 
@@ -77,7 +77,7 @@ fn with_the_sandbox_it_prints_three_lines_that_do_the_whole_job() {
 }
 
 #[test]
-fn the_sandboxs_lines_are_printed_only_where_there_is_a_server() {
+fn the_sandbox_prints_its_lines_only_if_the_server_runs() {
     let folder = folder();
     std::fs::create_dir(folder.path().join(".tokens-sandbox")).unwrap();
     std::fs::write(folder.path().join(".tokens-sandbox/store.sqlite3"), "nonsense ".repeat(1_000)).unwrap();
@@ -89,7 +89,7 @@ fn the_sandboxs_lines_are_printed_only_where_there_is_a_server() {
 }
 
 #[test]
-fn with_the_sandbox_a_setting_that_is_ignored_is_named() {
+fn the_sandbox_names_each_ignored_setting() {
     let folder = folder();
 
     let server = Kroger::new(folder.path(), &["serve", "--sandbox", "--listen", "127.0.0.1:0"])
@@ -100,7 +100,7 @@ fn with_the_sandbox_a_setting_that_is_ignored_is_named() {
 }
 
 #[test]
-fn at_an_address_without_a_name_the_sandboxs_links_work_too() {
+fn the_sandboxs_links_work_at_an_address_without_a_name() {
     let folder = folder();
     let mut server = Kroger::new(folder.path(), &["serve", "--sandbox", "--listen", "127.0.0.2:0"]).serve();
 
@@ -113,7 +113,7 @@ fn at_an_address_without_a_name_the_sandboxs_links_work_too() {
 }
 
 #[test]
-fn an_address_that_was_asked_for_is_a_known_host() {
+fn the_address_in_listen_is_an_allowed_host() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.2:0"]).at(&sandbox).serve();
 
@@ -121,7 +121,7 @@ fn an_address_that_was_asked_for_is_a_known_host() {
 }
 
 #[test]
-fn a_redirect_to_a_port_where_nobody_listens_is_told_at_start() {
+fn a_redirect_to_an_unused_port_is_reported_at_start() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
     let port = server.address.port();
@@ -132,7 +132,7 @@ fn a_redirect_to_a_port_where_nobody_listens_is_told_at_start() {
 }
 
 #[test]
-fn a_redirect_to_a_path_that_nobody_serves_is_told_at_start_and_by_doctor() {
+fn a_redirect_to_an_unserved_path_is_reported_at_start_and_by_doctor() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let with_path = |arguments: &[&str]| {
         Kroger::new(folder.path(), arguments).at(&sandbox).env("KROGER_REDIRECT_URI", "http://localhost:9004/callback")
@@ -165,7 +165,7 @@ fn status_says_how_to_look_at_the_sandboxs_store() {
 }
 
 #[test]
-fn without_credentials_the_redirect_uri_to_register_has_the_port_that_is_served() {
+fn start_without_credentials_names_a_redirect_uri_with_the_servers_port() {
     let folder = folder();
 
     let ended = Kroger::new(folder.path(), &["serve"]).env("PORT", "8123").run();
@@ -175,7 +175,7 @@ fn without_credentials_the_redirect_uri_to_register_has_the_port_that_is_served(
 }
 
 #[test]
-fn a_probe_that_names_no_host_learns_that_the_server_is_alive() {
+fn a_probe_without_a_host_header_is_answered() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
 
@@ -188,7 +188,7 @@ fn a_probe_that_names_no_host_learns_that_the_server_is_alive() {
 }
 
 #[test]
-fn a_start_that_has_to_compile_says_so() {
+fn a_start_that_compiles_says_so() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let cache = folder.path().join("cache");
 
@@ -202,7 +202,7 @@ fn a_start_that_has_to_compile_says_so() {
 }
 
 #[test]
-fn on_ctrl_c_the_calls_under_way_are_finished() {
+fn ctrl_c_lets_calls_under_way_finish() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
     sandbox.settings(&json!({ "access_token_lifetime_seconds": 1 }));
@@ -241,7 +241,7 @@ fn a_peer_that_sends_nonsense_or_nothing_disturbs_nobody() {
 }
 
 #[test]
-fn a_page_may_read_that_its_call_is_too_large_and_what_a_route_takes() {
+fn a_page_may_read_the_too_large_error_and_the_methods_of_a_route() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
     let origin = server.url("");
@@ -259,7 +259,7 @@ fn a_page_may_read_that_its_call_is_too_large_and_what_a_route_takes() {
 }
 
 #[test]
-fn a_web_page_of_somebody_elses_may_not_call() {
+fn a_foreign_web_page_may_not_call() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
     let body = json!({ "upc": UPC });

@@ -91,7 +91,7 @@ fn stop_in_mid_refresh(moment: Moment, length: Duration) -> Meanwhile {
 }
 
 #[test]
-fn a_process_that_is_stopped_in_mid_refresh_costs_nobody_their_sign_in() {
+fn a_process_stopped_during_a_refresh_loses_no_sign_in() {
     // Longer than the component waits for an answer, and the host; in full, longer than the lease.
     let length = Duration::from_secs(if is_full() { 40 } else { 17 });
     let pauses: &[u64] = if is_full() { &[0, 2, 4, 6, 8, 10, 15, 20, 30] } else { &[4] };

@@ -84,7 +84,7 @@ fn library() -> Option<PathBuf> {
 }
 
 #[test]
-fn a_clock_that_is_set_by_an_hour_or_a_day_costs_no_sign_in() {
+fn a_clock_set_by_an_hour_or_a_day_loses_no_sign_in() {
     let Some(library) = library() else { return };
     let clockwork = Clockwork::start(&library);
     clockwork.server.sign_in();
@@ -113,7 +113,7 @@ fn a_clock_that_is_set_by_an_hour_or_a_day_costs_no_sign_in() {
 }
 
 #[test]
-fn a_clock_that_is_set_in_mid_refresh_costs_no_sign_in() {
+fn a_clock_set_during_a_refresh_loses_no_sign_in() {
     let Some(library) = library() else { return };
     let clockwork = Clockwork::start(&library);
     clockwork.server.sign_in();

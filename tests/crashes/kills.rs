@@ -148,7 +148,7 @@ fn print(table: &Table) {
 }
 
 #[test]
-fn a_server_killed_at_any_step_of_a_refresh_keeps_the_sign_in_or_says_that_the_window_was_hit() {
+fn a_server_killed_at_any_step_of_a_refresh_stays_signed_in_or_reports_the_loss() {
     if !is_usable() {
         return;
     }

@@ -165,7 +165,7 @@ fn endure(seed: u64, rounds: u32) -> Tally {
 }
 
 #[test]
-fn processes_killed_at_random_come_back_signed_in_or_say_honestly_that_they_are_not() {
+fn processes_killed_at_random_stay_signed_in_or_report_the_loss() {
     let form = Form::chosen();
     let (herds, rounds) = (form.pick(1, 4), form.pick(8, 75));
 

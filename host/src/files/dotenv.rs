@@ -1,30 +1,31 @@
 //! Reads `.env` files: `KEY=value` lines, comments, `export`, single and double quotes.
 //!
-//! Nothing is substituted: a `$` in a secret is a `$`. (The known library for this, `dotenvy`,
-//! expands `$NAME` with no way to turn it off, and does not tell where in the file a variable
-//! stood, which [`crate::keep::env_file`] must know.) Quotes and escapes are those of Python's `dotenv`,
-//! which wrote the first system's files. It never sets the environment.
+//! It never substitutes anything: a `$` in a secret is a `$`. It never sets the environment. Quotes and
+//! escapes are those of Python's `dotenv`, which wrote the first system's files.
+//!
+//! (The known library for this, `dotenvy`, always expands `$NAME`, and does not tell where in the file a
+//! variable stood, which [`crate::keep::env_file`] must know.)
 
 use std::fmt;
 use std::fs;
 use std::io;
 use std::path::Path;
 
-/// The variables of a `.env` file; `Debug` shows their names alone.
+/// The variables of a `.env` file. `Debug` shows only their names.
 #[derive(Default, PartialEq, Eq)]
 pub(crate) struct Dotenv {
-    /// Name and value in the file's order; of a name that is there twice, the last counts.
+    /// Each name and its value, in the file's order. If a name occurs twice, the last one counts.
     pub variables: Vec<(String, String)>,
-    /// The lines that are neither a variable, nor a comment, nor blank.
+    /// The lines that are no variable, no comment and not blank.
     pub malformed: Vec<Malformed>,
 }
 
-/// A line that says nothing that could be read.
+/// A line that cannot be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Malformed {
-    /// From 1.
+    /// The line's number. The first line has number 1.
     pub line: usize,
-    /// The variable that it begins with, if it is meant to be one.
+    /// The variable at the beginning of the line, if there seems to be one.
     pub name: Option<String>,
 }
 
@@ -35,7 +36,7 @@ impl fmt::Debug for Dotenv {
     }
 }
 
-/// Reads the file at `path`; an absent one has no variables.
+/// Reads the file at `path`. An absent file has no variables.
 pub(crate) fn read_dotenv(path: &Path) -> io::Result<Dotenv> {
     match fs::read(path) {
         Ok(text) => Ok(parse(&text)),
@@ -59,10 +60,10 @@ pub(crate) fn parse(text: &[u8]) -> Dotenv {
     dotenv
 }
 
-/// A piece of a file: one line, or the several of a value in quotes. All pieces together are the
-/// file.
+/// A piece of a file: one line, or several lines if a value in quotes spans them. All pieces together
+/// are the file.
 pub(crate) struct Entry<'a> {
-    /// As they stand, with the end of the line.
+    /// The bytes as in the file, with the end of the line.
     pub(crate) bytes: &'a [u8],
     pub(crate) content: Content<'a>,
 }
@@ -71,7 +72,7 @@ pub(crate) enum Content<'a> {
     /// A blank line or a comment.
     Nothing,
     Variable {
-        /// What stands before the name: blanks, `export`.
+        /// The text before the name: blanks, `export`.
         before: &'a [u8],
         name: String,
         value: String,
@@ -127,14 +128,14 @@ fn name(bytes: &[u8]) -> Option<String> {
     (well_formed && name.chars().all(allowed)).then(|| name.to_owned())
 }
 
-/// What could be a name, at the beginning of a line that is malformed after it.
+/// The name at the beginning of a malformed line, if there seems to be one.
 fn first_word(line: &[u8]) -> Option<String> {
     let rest = &line[start_of_name(line)..];
     let end = rest.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_').unwrap_or(rest.len());
     name(&rest[..end])
 }
 
-/// The value at the start of `text`, and how many bytes it takes with the end of its line.
+/// The value at the start of `text`, and its length in bytes up to the end of its line.
 fn value(text: &[u8]) -> Option<(String, usize)> {
     let start = blanks(text);
     match text.get(start) {
@@ -143,7 +144,7 @@ fn value(text: &[u8]) -> Option<(String, usize)> {
     }
 }
 
-/// Up to the end of the line or to a `#` after a blank.
+/// Reads a value without quotes: up to the end of the line, or up to a `#` after a blank.
 fn plain(text: &[u8]) -> Option<(String, usize)> {
     let length = line_length(text);
     let line = std::str::from_utf8(&text[..length]).ok()?;
@@ -166,7 +167,7 @@ fn quoted(text: &[u8], start: usize, quote: u8) -> Option<(String, usize)> {
     Some((value, at + 1 + length))
 }
 
-/// The first byte of `text`, and how many stand for it.
+/// The first byte of `text` without its escape, and how many bytes the escape takes.
 fn unescaped(text: &[u8], quote: u8) -> (u8, usize) {
     match (text, quote) {
         ([b'\\', escaped @ (b'\\' | b'\''), ..], _) | ([b'\\', escaped @ b'"', ..], b'"') => (*escaped, 2),
@@ -181,7 +182,7 @@ fn blanks(text: &[u8]) -> usize {
     text.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count()
 }
 
-/// Of the first line, with its end.
+/// The length of the first line, with its end.
 fn line_length(text: &[u8]) -> usize {
     text.iter().position(|byte| *byte == b'\n').map_or(text.len(), |end| end + 1)
 }
@@ -226,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_lines_are_told_by_number_and_do_not_hide_others() {
+    fn malformed_lines_are_reported_by_number_and_hide_no_other_line() {
         let dotenv = parse(b"# settings\nA='1\n2'\nno equals sign\n9=x\nB='open\nC=3\nD='x' y\nE=\xff\nexport F\n");
         let names: Vec<_> = dotenv.variables.iter().map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["A", "C"]);

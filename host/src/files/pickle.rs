@@ -1,21 +1,21 @@
-//! Reads Python pickles, protocols 0 to 5, that are data and nothing else.
+//! Reads Python pickles, protocols 0 to 5, that hold only data.
 //!
 //! It never imports, calls or builds anything: an opcode that could make Python
-//! run code refuses the whole pickle. There is no recursion, and a value that a
-//! pickle refers to many times is there once, so that neither depth nor
-//! repetition costs more than the bytes that were read. (The known library for
-//! this accepts such opcodes where it can do without them, and copies what is
-//! referred to, each time anew.)
+//! run code refuses the whole pickle. It never recurses, and keeps each value
+//! once, even if the pickle refers to the value many times. So depth and
+//! repetition cost no more than the bytes of the pickle. (The known library for
+//! this accepts some of these opcodes, and copies a value at each reference.)
 
 use std::collections::HashMap;
 use std::fmt;
 
-/// Why nothing of a pickle was read.
+/// Why a pickle was not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PickleError {
-    /// It has an opcode by which Python would run code of the pickle's choice.
+    /// The pickle has this opcode, by which Python would run code of the pickle's
+    /// choice.
     WouldRunCode(&'static str),
-    /// It is damaged, or no pickle.
+    /// The file is damaged, or is no pickle.
     Malformed,
 }
 
@@ -30,32 +30,32 @@ impl fmt::Display for PickleError {
     }
 }
 
-/// A value of a pickle, in its place in [`Pickle`].
+/// A value of a pickle. Refers to other values by their indices in [`Pickle`].
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Value {
     Number(f64),
     Text(String),
-    /// Key and value, by their places; of a key that is there twice, the last
+    /// The indices of each key and its value. If a key occurs twice, the last one
     /// counts.
     Dict(Vec<(usize, usize)>),
-    /// Something that no token file needs: none, a truth value, a list.
+    /// A value that no token file needs: none, a truth value, a list.
     Other,
 }
 
-/// What a pickle holds. It has no `Debug`: its texts are tokens.
+/// The contents of a pickle. Has no `Debug`, because its texts are tokens.
 pub(super) struct Pickle {
     values: Vec<Value>,
     top: usize,
 }
 
 impl Pickle {
-    /// The whole of it.
+    /// The value that the pickle stands for.
     pub(super) fn top(&self) -> Node<'_> {
         Node { values: &self.values, place: self.top }
     }
 }
 
-/// A value among those of its pickle.
+/// A value, with the other values of its pickle.
 #[derive(Clone, Copy)]
 pub(super) struct Node<'a> {
     values: &'a [Value],
@@ -103,13 +103,12 @@ pub(super) fn read(bytes: &[u8]) -> Result<Pickle, PickleError> {
     Ok(Pickle { values: machine.values, top })
 }
 
-/// The pickle machine: what is on the stack and in the memo are places in
-/// `values`.
+/// The pickle machine. The stack and the memo hold indices in `values`.
 struct Machine<'a> {
     input: &'a [u8],
     values: Vec<Value>,
     stack: Vec<usize>,
-    /// The heights of the stack where marks lie.
+    /// The height of the stack at each mark.
     marks: Vec<usize>,
     memo: HashMap<u64, usize>,
 }
@@ -270,7 +269,7 @@ impl<'a> Machine<'a> {
         Ok(())
     }
 
-    /// What is in lists and sets is of no interest.
+    /// Drops the elements of a list or a set, which no token file needs.
     fn append(&mut self, opcode: u8) -> Step {
         if opcode == b'a' {
             self.pop()?;
@@ -298,7 +297,7 @@ impl<'a> Machine<'a> {
         self.take(N)?.try_into().map_err(|_| PickleError::Malformed)
     }
 
-    /// A little-endian number of `length` bytes.
+    /// Reads a little-endian number of `length` bytes.
     fn unsigned(&mut self, length: usize) -> Result<u64, PickleError> {
         Ok(self.take(length)?.iter().rev().fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
@@ -308,7 +307,7 @@ impl<'a> Machine<'a> {
         self.take_long(length)
     }
 
-    /// Up to the newline, without it.
+    /// Reads up to the next newline, and returns the line without it.
     fn line(&mut self) -> Result<&'a [u8], PickleError> {
         let end = self.input.iter().position(|byte| *byte == b'\n').ok_or(PickleError::Malformed)?;
         let line = self.take(end + 1)?;
@@ -320,7 +319,7 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// Anything that is not on the list of what is data.
+/// The error for an opcode that is not on the list of data.
 fn refused(opcode: u8) -> PickleError {
     PickleError::WouldRunCode(match opcode {
         b'c' => "GLOBAL",
@@ -353,7 +352,7 @@ fn utf8(bytes: &[u8]) -> Result<&str, PickleError> {
     std::str::from_utf8(bytes).map_err(|_| PickleError::Malformed)
 }
 
-/// `00` and `01` are how the oldest protocols write truth values.
+/// Reads a number. The oldest protocols write truth values as `00` and `01`.
 fn line_value(line: &str) -> Result<Value, PickleError> {
     if matches!(line, "00" | "01") {
         return Ok(Value::Other);
@@ -362,8 +361,8 @@ fn line_value(line: &str) -> Result<Value, PickleError> {
     Ok(Value::Number(number))
 }
 
-/// Two's complement, little-endian, of any length; beyond 64 bits it is nothing
-/// that a token file needs.
+/// Reads a whole number of any length: little-endian, in two's complement. No
+/// token file needs more than 64 bits.
 #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 are far below 2^53")]
 fn whole_number(bytes: &[u8]) -> Value {
     if bytes.len() > 8 {
@@ -375,8 +374,8 @@ fn whole_number(bytes: &[u8]) -> Value {
     Value::Number(i64::from_le_bytes(whole) as f64)
 }
 
-/// Python's `raw-unicode-escape`: `\uXXXX` and `\UXXXXXXXX` stand for
-/// characters, any other byte for the character of that number.
+/// Decodes Python's `raw-unicode-escape`: `\uXXXX` and `\UXXXXXXXX` stand for
+/// characters, and any other byte stands for the character with its number.
 fn unescaped(line: &[u8]) -> Option<String> {
     let mut text = String::with_capacity(line.len());
     let mut at = 0;
@@ -398,8 +397,8 @@ fn unescaped(line: &[u8]) -> Option<String> {
     Some(text)
 }
 
-/// A string of Python 2 in quotes. Tokens have nothing to escape, so a string
-/// with a backslash is refused rather than read wrongly.
+/// Reads a string of Python 2 in quotes. Tokens have nothing to escape, so a
+/// string with a backslash is refused.
 fn unquoted(line: &str) -> Option<String> {
     let inner = |quote: char| line.strip_prefix(quote)?.strip_suffix(quote);
     let text = inner('\'').or_else(|| inner('"'))?;

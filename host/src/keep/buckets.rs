@@ -1,10 +1,10 @@
 //! The buckets that the host offers through `wasi:keyvalue`.
 //!
-//! Four kinds: durable ones in a [`sqlite`] store, the volatile [`rescue`] and [`cache`], and the
-//! [`env_file`] bucket, which is the `.env` file. A write that has answered is in the file, not on its way
-//! there. Nothing here knows what a value means, and no error text carries a value, a path or SQL.
+//! There are four kinds: durable buckets in a [`sqlite`] store, the volatile [`rescue`] and [`cache`], and
+//! the [`env_file`] bucket, which is the `.env` file. A write answers only when it is in the file. This
+//! module never knows what a value means, and no error text contains a value, a path or SQL.
 //!
-//! A future dropped before it answers does not take its write back: what was submitted is done.
+//! A write that was submitted is done, even if its future is dropped before it answers.
 
 use std::path::PathBuf;
 
@@ -12,7 +12,7 @@ use super::keyvalue::{KeyPage, KeyValueError, check_key, check_value};
 use super::memory::{self, Bound, WhenFull};
 use super::{env_file, sqlite};
 
-/// The bucket that lives in memory.
+/// The bucket in memory that forgets nothing while the host runs.
 pub(crate) const RESCUE: &str = "rescue";
 
 /// The bucket in memory that may forget.
@@ -21,7 +21,7 @@ pub(crate) const CACHE: &str = "cache";
 /// The bucket that is the `.env` file.
 pub(crate) const ENV: &str = "env";
 
-/// So many keys that a store which fails for days cannot fill the memory.
+/// Bounds the bucket, so that a store that fails for days cannot fill the memory.
 const RESCUE_BOUND: Bound = Bound { keys: 10_000, bytes: usize::MAX, when_full: WhenFull::Refuse };
 
 const CACHE_BOUND: Bound = Bound { keys: usize::MAX, bytes: 16 << 20, when_full: WhenFull::DropOldest };
@@ -36,8 +36,8 @@ pub(crate) struct Buckets {
 }
 
 impl Buckets {
-    /// Offers the buckets `rescue` and `cache`, and in `store` the buckets named by `durable`, which need not
-    /// exist yet.
+    /// Offers the buckets `rescue` and `cache`, and the buckets of `store` that `durable` names. Those need
+    /// not exist yet.
     pub(crate) fn new(store: sqlite::Store, durable: impl IntoIterator<Item = String>) -> Self {
         Self {
             store,
@@ -53,15 +53,14 @@ impl Buckets {
         &self.rescue
     }
 
-    /// Offers the file at `path` as the bucket `env`, for as long as there is such a file.
+    /// Offers the file at `path` as the bucket `env`, as long as the file exists.
     #[must_use]
     pub(crate) fn with_env_file(mut self, path: PathBuf) -> Self {
         self.env_file = Some(env_file::Bucket::at(path));
         self
     }
 
-    /// Opens the bucket named `identifier`; [`KeyValueError::NoSuchStore`] for any that is not
-    /// offered.
+    /// Opens the bucket named `identifier`. Fails with [`KeyValueError::NoSuchStore`] if it is not offered.
     pub(crate) fn open(&self, identifier: &str) -> Result<Bucket, KeyValueError> {
         match identifier {
             RESCUE => Ok(Bucket::Rescue(self.rescue.clone())),
@@ -81,7 +80,7 @@ impl Buckets {
     }
 }
 
-/// An open bucket: a cheap handle, one of many on the same keys.
+/// An open bucket: a cheap handle. Many handles may share one bucket.
 ///
 /// Every operation refuses a key that does not match `[a-z0-9._-]{1,128}`.
 #[derive(Clone)]
@@ -94,7 +93,7 @@ pub enum Bucket {
 }
 
 impl Bucket {
-    /// The value under `key`, or none; a counter's value is its decimal digits.
+    /// The value under `key`. None: the key is absent. A counter's value is its decimal digits.
     pub(crate) async fn get(&self, key: &str) -> Result<Option<Vec<u8>>, KeyValueError> {
         check_key(key)?;
         match self {
@@ -115,7 +114,7 @@ impl Bucket {
         }
     }
 
-    /// Removes `key`; does nothing if it is absent.
+    /// Removes `key`. Does nothing if it is absent.
     pub(crate) async fn delete(&self, key: &str) -> Result<(), KeyValueError> {
         check_key(key)?;
         match self {
@@ -137,10 +136,11 @@ impl Bucket {
         }
     }
 
-    /// Up to [`KEYS_PER_PAGE`] keys in the order of their creation, from the first or from a page's
-    /// cursor on.
+    /// Lists up to [`KEYS_PER_PAGE`] keys in the order of their creation, from the first key or from the
+    /// cursor of a page.
     ///
-    /// A key that is there all the while is listed once, whatever is created or deleted meanwhile.
+    /// A key that exists during the whole listing is listed once, even if other keys are created or deleted
+    /// meanwhile.
     pub(crate) async fn list_keys(&self, cursor: Option<u64>) -> Result<KeyPage, KeyValueError> {
         match self {
             Self::Sqlite(bucket) => bucket.list_keys(cursor).await,
@@ -149,12 +149,11 @@ impl Bucket {
         }
     }
 
-    /// Adds `delta` to the counter under `key` (absent: 0) in one step, and answers with its new
-    /// value.
+    /// Adds `delta` to the counter under `key` in one step, and returns its new value. An absent counter
+    /// is 0.
     ///
-    /// A counter is a value of decimal digits, as in other hosts. A `delta` of 0 is a read: nothing
-    /// is written. Refused for a value that is no number, and for a sum beyond 64 bits; the value
-    /// is then unchanged.
+    /// A counter is a value of decimal digits, as in other hosts. A `delta` of 0 only reads. Fails if the
+    /// value is no number or the sum exceeds 64 bits. After a failure the value is unchanged.
     pub(crate) async fn increment(&self, key: &str, delta: u64) -> Result<u64, KeyValueError> {
         check_key(key)?;
         match self {

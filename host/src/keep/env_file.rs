@@ -1,9 +1,8 @@
-//! The bucket `env`: the token variables of a `.env` file, as one key, `mirror`.
+//! The bucket `env`: offers the token variables of a `.env` file as one key, `mirror`.
 //!
 //! The value is up to three lines, `KROGER_USER_ACCESS_TOKEN=…`, `KROGER_USER_REFRESH_TOKEN=…` and
 //! `KROGER_USER_TOKEN_EXPIRES_AT=…`, each with its newline. Every other line of the file stays as
-//! it is, byte for byte. It never creates a `.env` that was not there, and never widens who may
-//! read one.
+//! it is, byte for byte. It never creates a `.env` file, and never lets more users read one.
 
 mod replace;
 
@@ -31,7 +30,7 @@ const MAX_FILE: u64 = 1024 * 1024;
 /// How long to wait for another program's lock on the file.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
 
-/// A handle on the file; its clones take turns.
+/// A handle on the file. Its clones take turns.
 #[derive(Clone)]
 pub(crate) struct Bucket(Arc<EnvFile>);
 
@@ -41,7 +40,7 @@ struct EnvFile {
 }
 
 impl Bucket {
-    /// The file at `path`, which need not exist now.
+    /// Makes a handle on the file at `path`, which need not exist now.
     pub(super) fn at(path: PathBuf) -> Self {
         let turn = Mutex::default();
         Self(Arc::new(EnvFile { path, turn }))
@@ -99,7 +98,7 @@ impl EnvFile {
 
     fn set(&self, mirrored: &Mirrored) -> Result<(), KeyValueError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        // Through a symbolic link, so that it is the target that is replaced.
+        // Resolves a symbolic link, so that its target is replaced and the link stays.
         let path = fs::canonicalize(&self.path).map_err(|error| unreachable_file(&error))?;
         let file = locked(&path)?;
         let old = contents(&file)?;
@@ -111,13 +110,15 @@ impl EnvFile {
     }
 }
 
-/// Opens the file and locks it, as far as other programs honour the lock and the filesystem has locks.
+/// Opens the file and locks it.
+///
+/// The lock works only if other programs honour it and the filesystem has locks.
 fn locked(path: &PathBuf) -> Result<File, KeyValueError> {
     let start = Instant::now();
     loop {
         let file = File::open(path).map_err(|error| unreachable_file(&error))?;
         match file.try_lock() {
-            // Else its last owner put another file in its place, and the lock is on the old one.
+            // Otherwise the lock's last owner replaced the file, and this lock is on the old one.
             Ok(()) if is_at(&file, path) => return Ok(file),
             Err(TryLockError::Error(_)) => return Ok(file),
             _ if start.elapsed() > LOCK_WAIT => {
@@ -155,12 +156,12 @@ fn unreachable_file(error: &io::Error) -> KeyValueError {
     })
 }
 
-/// The values of [`NAMES`]; one that is absent has no line.
+/// The values of [`NAMES`]. An absent value has no line.
 #[derive(Default)]
 struct Mirrored([Option<String>; 3]);
 
 impl Mirrored {
-    /// Reads a file. The last line of a name counts, and an empty value counts as absent.
+    /// Reads a file. If a name occurs twice, the last line counts. An empty value counts as absent.
     fn of_file(text: &[u8]) -> Self {
         let mut mirrored = Self::default();
         for entry in entries(text) {
@@ -190,7 +191,8 @@ impl Mirrored {
         (!text.is_empty()).then(|| text.into_bytes())
     }
 
-    /// `old` with these values: each where its name stood first, or at the end.
+    /// Returns `old` with these values. Each value takes the first line of its name, else a new line at
+    /// the end.
     fn written_into(&self, old: &[u8]) -> Vec<u8> {
         let mut values = self.0.each_ref().map(Option::as_deref);
         let mut new = Vec::with_capacity(old.len());
@@ -260,7 +262,7 @@ fn is_one_line(value: &str) -> bool {
     !value.is_empty() && !value.contains(char::is_control)
 }
 
-/// The value as it is if every reader of such files accepts it, else in single quotes.
+/// Returns the value as it is if every reader of such files accepts it, else in single quotes.
 fn quoted(value: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~+/=:@%,".contains(&byte);
     if value.bytes().all(plain) {

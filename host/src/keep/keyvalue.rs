@@ -1,7 +1,6 @@
-//! What every bucket has in common: what a key and a value may be, pages of keys, counters, and why
-//! an operation fails.
+//! The rules that all buckets share: for keys, values, pages of keys, counters and errors.
 //!
-//! Nothing here knows what a value means, and no error text carries a value, a path or SQL.
+//! This module never knows what a value means, and no error text contains a value, a path or SQL.
 
 use std::fmt;
 
@@ -14,7 +13,7 @@ pub(crate) const MAX_KEY: usize = 128;
 /// The most keys on one page of [`Bucket::list_keys`].
 pub(crate) const KEYS_PER_PAGE: usize = 1000;
 
-/// One page of a bucket's keys; `cursor` asks for the next one, and is none on the last.
+/// One page of a bucket's keys. `cursor` asks for the next page, and is none on the last page.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct KeyPage {
     pub keys: Vec<String>,
@@ -22,8 +21,8 @@ pub(crate) struct KeyPage {
 }
 
 impl KeyPage {
-    /// The page of `entries`, which are sorted by number and one more than fit if there is a
-    /// further page.
+    /// Makes a page of `entries`, which are sorted by number. If there is a further page, they are one more
+    /// than the page holds.
     pub(in crate::keep) fn of(mut entries: Vec<(u64, String)>) -> Self {
         let more = entries.len() > KEYS_PER_PAGE;
         entries.truncate(KEYS_PER_PAGE);
@@ -33,7 +32,7 @@ impl KeyPage {
     }
 }
 
-/// Why an operation failed, as `wasi:keyvalue` tells it to the guest.
+/// Why an operation failed, in the form that `wasi:keyvalue` gives the guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum KeyValueError {
     NoSuchStore,
@@ -58,7 +57,7 @@ impl fmt::Display for KeyValueError {
 
 impl std::error::Error for KeyValueError {}
 
-/// What the counter `stored` becomes by `delta`.
+/// Returns the counter `stored` plus `delta`.
 pub(in crate::keep) fn incremented(stored: Option<&[u8]>, delta: u64) -> Result<u64, KeyValueError> {
     let current = stored.map_or(Ok(0), counter)?;
     current.checked_add(delta).ok_or_else(|| KeyValueError::other("the counter would exceed 64 bits"))

@@ -1,8 +1,8 @@
-//! A bucket in memory, shared by all instances of the guest and gone when the host ends.
+//! Keeps a bucket in memory. All instances of the guest share it, and it ends with the host.
 //!
-//! It is bounded, and never touches a disk. `rescue` and `cache` are such buckets: the first holds
-//! what the durable store cannot take at the moment and refuses what it has no room for, the second
-//! forgets its oldest entries.
+//! It is bounded, and never touches a disk. `rescue` and `cache` are such buckets. `rescue` holds
+//! values that the durable store cannot take at the moment; when it is full, it refuses new ones.
+//! `cache` forgets its oldest entries.
 
 use std::collections::{BTreeMap, HashMap};
 use std::ops;
@@ -12,12 +12,12 @@ use tokio::sync::Notify;
 
 use super::keyvalue::{KEYS_PER_PAGE, KeyPage, KeyValueError, incremented};
 
-/// How much a bucket holds, and what happens beyond that.
+/// How much a bucket holds, and what it does when it is full.
 #[derive(Clone, Copy)]
 pub(super) struct Bound {
     /// The most keys.
     pub(super) keys: usize,
-    /// The most bytes of all entries, with [`OVERHEAD`].
+    /// The most bytes of all entries, with an [`OVERHEAD`] for each.
     pub(super) bytes: usize,
     pub(super) when_full: WhenFull,
 }
@@ -25,16 +25,16 @@ pub(super) struct Bound {
 /// What a full bucket does with a new entry.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum WhenFull {
-    /// Refuses it. An overwritten key keeps its place in the list of keys.
+    /// Refuses the new entry. An overwritten key keeps its place in the list of keys.
     Refuse,
-    /// Drops the entries that were written first. An overwritten key counts as written last.
+    /// Drops the oldest entries. An overwritten key counts as the newest.
     DropOldest,
 }
 
-/// What an entry costs besides its key, which is there twice, and its value.
+/// The bytes of an entry besides its value and its key, which is kept twice.
 const OVERHEAD: usize = 256;
 
-/// A handle on one bucket, which its clones share.
+/// A handle on one bucket. Its clones share the bucket.
 #[derive(Clone)]
 pub(crate) struct Bucket(Arc<Inner>);
 
@@ -59,7 +59,7 @@ struct Entry {
 }
 
 impl Bucket {
-    /// An empty bucket; errors call it `name`.
+    /// Makes an empty bucket. Errors call it `name`.
     pub(super) fn new(name: &'static str, bound: Bound) -> Self {
         let entries = Mutex::new(Entries::within(bound));
         Self(Arc::new(Inner { name, entries, written: Notify::new() }))
@@ -105,8 +105,8 @@ impl Bucket {
         self.len() == 0
     }
 
-    /// Resolves after the next write, or at once if there was one since it last resolved. For one
-    /// task alone.
+    /// Resolves after the next write, or at once if there was a write since it last resolved. Only one
+    /// task may wait.
     pub(crate) async fn written(&self) {
         self.0.written.notified().await;
     }
@@ -120,7 +120,7 @@ impl Bucket {
     }
 }
 
-/// There is no room, and nothing was written.
+/// The bucket has no room, and nothing was written.
 struct Full;
 
 impl Entries {

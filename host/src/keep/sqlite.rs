@@ -1,10 +1,10 @@
-//! The durable store: named buckets in one `SQLite` file, `store.sqlite3`, in a directory of its
-//! own.
+//! Keeps the durable store: named buckets in one `SQLite` file, `store.sqlite3`, in a directory of
+//! its own.
 //!
-//! An answered write has been committed and flushed to the disk; every read asks the file, through
-//! `SQLite`, so it sees each answered write of this process and of others on the same file. Writes
-//! wait for one another in `writer`, reads use connections that cannot write. It never creates a
-//! file anew in place of one that was removed under it.
+//! A write answers when it is committed and flushed to the disk. Every read asks the file, through
+//! `SQLite`, so it sees each answered write of this process and of other processes on the same file.
+//! Writes wait for one another in `writer`. Reads use connections that cannot write. If somebody
+//! removes the file of an open store, the store never creates a new one in its place.
 
 mod copy;
 mod copy_error;
@@ -29,12 +29,12 @@ pub use open_error::OpenError;
 use reading::{Readers, entries, exists, value};
 use writer::{Change, Write, Writer};
 
-/// An open store; its clones share it. The last one to go waits for the writes that were submitted.
+/// An open store. Its clones share it. Dropping the last clone waits for the submitted writes.
 #[derive(Clone)]
 pub(crate) struct Store(Arc<Shared>);
 
-// The readers go first, so that the writer's connection is the last and tidies the write-ahead log
-// away.
+// The readers are dropped first. Then the writer's connection is the last to close, and removes the
+// write-ahead log.
 struct Shared {
     readers: Readers,
     writer: Writer,
@@ -42,10 +42,11 @@ struct Shared {
 }
 
 impl Store {
-    /// Opens the store in `directory`, and creates both if they are absent, for their owner alone.
+    /// Opens the store in `directory`. Creates the store and the directory if they are absent, so that
+    /// only their owner can read them.
     ///
-    /// `name` is what the errors call it: the store as the user gave it. Blocks for up to 20 s
-    /// while another program holds the file.
+    /// Errors call the store `name`, as the user gave it. Blocks for up to 20 s while another program
+    /// holds the file.
     pub(crate) fn open(directory: &Path, name: &str) -> Result<Self, OpenError> {
         Self::open_with(directory, name, Options::default())
     }
@@ -60,13 +61,13 @@ impl Store {
         })))
     }
 
-    /// The bucket `name`, which exists as soon as it has a key.
+    /// The bucket `name`. It exists as soon as it has a key.
     pub(crate) fn bucket(&self, name: &str) -> Bucket {
         Bucket { store: self.clone(), name: name.into() }
     }
 
     #[cfg(test)]
-    /// How many transactions have been committed; one commit serves all writes that waited for it.
+    /// How many transactions have been committed. One commit serves all writes that waited for it.
     pub(crate) fn commits(&self) -> u64 {
         self.0.writer.commits()
     }
@@ -77,8 +78,8 @@ impl Store {
         answered.await.unwrap_or_else(|_| Err(Fault::Stopped.into()))
     }
 
-    /// Runs `query` on a connection that cannot write: here, if it cannot be made to wait for a
-    /// writer.
+    /// Runs `query` on a connection that cannot write. If the read may have to wait for a writer, it
+    /// runs on a thread that may block.
     async fn read<T, Q>(&self, query: Q) -> Result<T, KeyValueError>
     where
         T: Send + 'static,

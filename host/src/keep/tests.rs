@@ -1,4 +1,4 @@
-//! What every bucket promises, whatever it is made of.
+//! Tests the promises that every kind of bucket keeps.
 
 use std::collections::HashSet;
 use std::fs;
@@ -172,7 +172,7 @@ fn a_counter_that_would_overflow_or_is_no_number_stays_as_it_is() {
 }
 
 #[test]
-fn every_key_that_stays_is_listed_once_while_others_come_and_go() {
+fn a_lasting_key_is_listed_once_while_others_come_and_go() {
     with_each_kind(|bucket| {
         wait(async {
             all_at_once((0..2_500).map(|n| set(&bucket, format!("k{n}")))).await;
@@ -200,7 +200,7 @@ fn every_key_that_stays_is_listed_once_while_others_come_and_go() {
 }
 
 #[test]
-fn a_key_created_behind_the_cursor_is_found_though_the_last_ones_are_gone() {
+fn a_key_created_behind_the_cursor_is_found_after_the_last_keys_are_deleted() {
     with_each_kind(|bucket| {
         wait(async {
             all_at_once((0..=KEYS_PER_PAGE).map(|n| set(&bucket, n.to_string()))).await;

@@ -1,11 +1,11 @@
-//! Pickles that Python 3.11 wrote, and some that it would not: the first
-//! system's token file in every protocol, objects that run code when they are
-//! read, and broken ones.
+//! Pickles of Python 3.11 and pickles that it would not write: the first system's
+//! token file in every protocol, objects that run code when they are read, and
+//! broken pickles.
 
 use super::*;
 
-/// `pickle.dumps(state, protocol)` for the protocols 0 to 5, `state` being the
-/// first system's: two token dicts, with each kind of value that is data.
+/// `pickle.dumps(state, protocol)` for the protocols 0 to 5. `state` is the first
+/// system's: two token dicts, with each kind of value that is data.
 const LEGACY: [&[u8]; 6] = [
     b"(dp0\x0aVuser_tokens\x0ap1\x0a(dp2\x0aVuser_default\x0ap3\x0a(dp4\x0aVaccess_token\x0ap5\x0aVeyJ.a\x0ap6\x0asVrefresh_token\x0ap7\x0aV1oRV\xe9\x5cu005cx\x0ap8\x0asVexpires_at\x0ap9\x0aF1755496304.682251\x0asVscope\x0ap10\x0aVprofile.compact cart.basic:write\x0ap11\x0asVsource\x0ap12\x0aVoauth\x0ap13\x0asVrefreshed_at\x0ap14\x0aF1755494504.123456\x0asssVclient_token\x0ap15\x0a(dp16\x0ag5\x0aVeyJ.c\x0ap17\x0asg9\x0aI1755496304\x0asg14\x0aNsVflags\x0ap18\x0a(lp19\x0aI01\x0aaI00\x0aa(I1\x0aI2\x0atp20\x0aaI-5\x0aaL1099511627776L\x0aaL1208925819614629174706176L\x0aassVsaved_at\x0ap21\x0aF1755494504.123456\x0as.",
     b"}q\x00(X\x0b\x00\x00\x00user_tokensq\x01}q\x02X\x0c\x00\x00\x00user_defaultq\x03}q\x04(X\x0c\x00\x00\x00access_tokenq\x05X\x05\x00\x00\x00eyJ.aq\x06X\x0d\x00\x00\x00refresh_tokenq\x07X\x08\x00\x00\x001oRV\xc3\xa9\x5cxq\x08X\x0a\x00\x00\x00expires_atq\x09GA\xda(\xaf\xdc+\xaa\x00X\x05\x00\x00\x00scopeq\x0aX \x00\x00\x00profile.compact cart.basic:writeq\x0bX\x06\x00\x00\x00sourceq\x0cX\x05\x00\x00\x00oauthq\x0dX\x0c\x00\x00\x00refreshed_atq\x0eGA\xda(\xae\x1a\x07\xe6\xb4usX\x0c\x00\x00\x00client_tokenq\x0f}q\x10(h\x05X\x05\x00\x00\x00eyJ.cq\x11h\x09Jp\xbf\xa2hh\x0eNX\x05\x00\x00\x00flagsq\x12]q\x13(I01\x0aI00\x0a(K\x01K\x02tq\x14J\xfb\xff\xff\xffL1099511627776L\x0aL1208925819614629174706176L\x0aeuX\x08\x00\x00\x00saved_atq\x15GA\xda(\xae\x1a\x07\xe6\xb4u.",
@@ -15,8 +15,8 @@ const LEGACY: [&[u8]; 6] = [
     b"\x80\x05\x958\x01\x00\x00\x00\x00\x00\x00}\x94(\x8c\x0buser_tokens\x94}\x94\x8c\x0cuser_default\x94}\x94(\x8c\x0caccess_token\x94\x8c\x05eyJ.a\x94\x8c\x0drefresh_token\x94\x8c\x081oRV\xc3\xa9\x5cx\x94\x8c\x0aexpires_at\x94GA\xda(\xaf\xdc+\xaa\x00\x8c\x05scope\x94\x8c profile.compact cart.basic:write\x94\x8c\x06source\x94\x8c\x05oauth\x94\x8c\x0crefreshed_at\x94GA\xda(\xae\x1a\x07\xe6\xb4us\x8c\x0cclient_token\x94}\x94(h\x05\x8c\x05eyJ.c\x94h\x09Jp\xbf\xa2hh\x0eN\x8c\x05flags\x94]\x94(\x88\x89K\x01K\x02\x86\x94\x8f\x94(K\x03\x90C\x01x\x94J\xfb\xff\xff\xff\x8a\x06\x00\x00\x00\x00\x00\x01\x8a\x0b\x00\x00\x00\x00\x00\x00\x00\x00\x00\x00\x01eu\x8c\x08saved_at\x94GA\xda(\xae\x1a\x07\xe6\xb4u.",
 ];
 
-/// `pickle.dumps({"user_tokens": x})`, `x` having a `__reduce__` that calls
-/// `os.system`, then `x` being an instance of a plain class.
+/// `pickle.dumps({"user_tokens": x})`. First `x` has a `__reduce__` that calls
+/// `os.system`, then `x` is an instance of a plain class.
 const HOSTILE: [&[u8]; 7] = [
     b"(dp0\x0aVuser_tokens\x0ap1\x0acposix\x0asystem\x0ap2\x0a(Vtouch canary\x0ap3\x0atp4\x0aRp5\x0as.",
     b"\x80\x02}q\x00X\x0b\x00\x00\x00user_tokensq\x01cposix\x0asystem\x0aq\x02X\x0c\x00\x00\x00touch canaryq\x03\x85q\x04Rq\x05s.",
@@ -32,7 +32,7 @@ fn error(bytes: &[u8]) -> PickleError {
 }
 
 #[test]
-fn every_protocol_of_pythons_is_read_alike() {
+fn every_protocol_of_python_is_read_alike() {
     for bytes in LEGACY {
         let pickle = read(bytes).unwrap();
         let user = pickle.top().get("user_tokens").and_then(|users| users.get("user_default")).unwrap();
@@ -47,7 +47,7 @@ fn every_protocol_of_pythons_is_read_alike() {
 }
 
 #[test]
-fn what_python_would_run_is_refused_whole() {
+fn a_pickle_that_runs_code_is_refused_whole() {
     for bytes in HOSTILE {
         assert!(matches!(error(bytes), PickleError::WouldRunCode(_)), "{bytes:?}");
     }
@@ -80,7 +80,7 @@ fn each_opcode_that_could_run_code_is_refused_by_its_name() {
 #[test]
 fn all_256_opcodes_are_either_data_or_refused() {
     for opcode in 0..=u8::MAX {
-        // Whatever it is, it ends: there is nothing to read after it.
+        // Nothing follows the opcode, so the read ends.
         let read = read(&[b'}', b'(', opcode]);
 
         assert!(read.is_err() || opcode == b'.', "{opcode:#x}");
@@ -110,13 +110,13 @@ fn a_damaged_byte_is_an_error_or_another_value_and_never_a_panic() {
 }
 
 #[test]
-fn what_refers_to_itself_or_is_nested_deeply_costs_no_more_than_its_bytes() {
+fn self_reference_and_deep_nesting_cost_no_more_than_the_bytes() {
     let itself = b"}\x94\x8c\x04self\x94h\x00s.";
     let mut deep = b"}\x8c\x01a".repeat(100_000);
     deep.push(b'}');
     deep.extend(b"s".repeat(100_000));
     deep.push(b'.');
-    // A value that doubles at each of 64 steps, if it is copied.
+    // If references are copied, this value doubles at each of 64 steps.
     let mut laughs = b"}\x94".to_vec();
     laughs.extend(b"(\x8c\x01ah\x00\x8c\x01bh\x00d\x94q\x00".repeat(64));
     laughs.push(b'.');

@@ -8,8 +8,8 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, fchown};
 use std::path::{Path, PathBuf};
 
-/// Writes `contents` to the file at `path`, which exists and is no symbolic link; flushed to the
-/// disk on return.
+/// Writes `contents` to the file at `path` and flushes it to the disk. The file exists and is no
+/// symbolic link.
 pub(super) fn replace(path: &Path, contents: &[u8]) -> io::Result<()> {
     match rename_over(path, contents) {
         Err(error) if forbids_renaming(&error) => rewrite_in_place(path, contents),
@@ -28,14 +28,16 @@ fn rename_over(path: &Path, contents: &[u8]) -> io::Result<()> {
     path.parent().map_or(Ok(()), |directory| File::open(directory)?.sync_all())
 }
 
-/// The same name each time, so that the next write overwrites what a crash left behind.
+/// The name of the replacement. It is always the same, so that the next write overwrites the
+/// leftover of a crash.
 fn replacement_of(path: &Path) -> PathBuf {
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".kroger-mcp.tmp");
     path.with_file_name(name)
 }
 
-/// Readable by its owner alone until it is complete, then as the file it replaces.
+/// Writes the replacement. Only its owner can read it until it is complete; then it takes the mode of
+/// the file that it replaces.
 fn write_replacement(replacement: &Path, path: &Path, contents: &[u8]) -> io::Result<()> {
     drop(fs::remove_file(replacement));
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(replacement)?;
@@ -85,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn what_forbids_a_rename_leads_to_a_rewrite_and_a_full_disk_does_not() {
+    fn a_forbidden_rename_leads_to_a_rewrite_and_a_full_disk_does_not() {
         for errno in ["EPERM", "EACCES", "EBUSY", "EXDEV", "EROFS"].map(number) {
             assert!(forbids_renaming(&io::Error::from_raw_os_error(errno)), "{errno}");
         }

@@ -1,4 +1,4 @@
-//! `.env` files before and after, byte for byte.
+//! Compares `.env` files before and after a write, byte for byte.
 
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
@@ -85,7 +85,7 @@ fn reading_gives_the_canonical_lines() {
 }
 
 #[test]
-fn every_value_that_is_taken_reads_back() {
+fn every_accepted_value_reads_back() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let bucket = env_file(&directory, b"A=1\n");
     for value in
@@ -110,7 +110,7 @@ fn a_variable_left_out_is_removed_and_deleting_removes_all() {
 }
 
 #[test]
-fn what_could_smuggle_in_another_line_is_refused() {
+fn a_value_that_could_add_another_line_is_refused() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let bucket = env_file(&directory, b"A=1\n");
     for value in [
@@ -131,7 +131,7 @@ fn what_could_smuggle_in_another_line_is_refused() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_not_created() {
+fn an_absent_file_is_not_created() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let bucket = Bucket::at(directory.path().join(".env"));
     assert!(!bucket.is_there());
@@ -155,10 +155,10 @@ fn the_mode_stays_and_nothing_else_is_left_behind() {
     }
 }
 
-/// For root the directory is not closed, and the file is replaced by a rename: the outcome is the
+/// Root may write into the closed directory, so the file is replaced by a rename. The outcome is the
 /// same.
 #[test]
-fn in_a_directory_that_is_closed_the_file_is_rewritten_in_place() {
+fn a_file_in_a_closed_directory_is_rewritten_in_place() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let bucket = env_file(&directory, b"KROGER_USER_ACCESS_TOKEN=longer-than-what-replaces-it\nA=1\n");
     fs::set_permissions(directory.path(), PermissionsExt::from_mode(0o500)).expect("close it");

@@ -1,8 +1,8 @@
-//! Copies of a store: a backup that is made while servers write, and a restored store that is put
-//! in place at once.
+//! Copies a store: makes a backup while servers write, and puts a restored store in place in one
+//! step.
 //!
-//! A copy is its owner's alone from its first byte, and is there whole or not at all. What a
-//! restore replaces is kept.
+//! Only its owner can read a copy, from its first byte on. A copy is complete or absent. A restore
+//! never deletes the store that it replaces.
 
 use std::fs;
 use std::io;
@@ -21,20 +21,20 @@ use super::schema::{check_integrity, recognise};
 /// How long to wait for another program's lock.
 const WAIT: Duration = Duration::from_secs(5);
 
-/// A store that is in use is noticed at once. This waits for a store that is just being closed.
+/// How long to wait for a store that is just being closed. A store in use is noticed at once.
 const IN_USE_WAIT: Duration = Duration::from_millis(500);
 
-/// What `backup` does with a file that is there already.
+/// What `backup` does if its target exists already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Existing {
     Keep,
     Replace,
 }
 
-/// Whether there is a store in `directory`.
+/// Whether `directory` has a store.
 ///
 /// # Errors
-/// That cannot be told: the directory, or one above it, is closed to us.
+/// This process may not read the directory, or a directory above it.
 pub(crate) fn is_store(directory: &Path) -> io::Result<bool> {
     match fs::metadata(directory.join(FILE)) {
         Ok(found) => Ok(found.is_file()),
@@ -43,8 +43,10 @@ pub(crate) fn is_store(directory: &Path) -> io::Result<bool> {
     }
 }
 
-/// Copies the store in `directory` to `target`, as it is at one moment, and answers the copy's size
-/// in bytes. Others may read and write the store meanwhile.
+/// Copies the store in `directory` to `target`, as it is at one moment. Returns the copy's size in
+/// bytes.
+///
+/// Other processes may read and write the store meanwhile.
 pub(crate) fn backup(directory: &Path, name: &str, target: &Path, existing: Existing) -> Result<u64, CopyError> {
     if directory.is_file() {
         return Err(CopyError::Store(OpenError::LegacyFile { store: name.to_owned() }));
@@ -66,8 +68,8 @@ pub(crate) fn backup(directory: &Path, name: &str, target: &Path, existing: Exis
     })
 }
 
-/// Checks that `target` may be written. Only an older backup is ever replaced. A store looks like a
-/// backup, and is never replaced.
+/// Checks that `target` may be written. Only an older backup may be replaced. A store looks like a
+/// backup, so its place is checked too, and it is never replaced.
 fn check_target(directory: &Path, target: &Path, existing: Existing) -> Result<(), CopyError> {
     let file = || target.display().to_string();
     let is_in = |directory: PathBuf| fs::canonicalize(parent(target)).is_ok_and(|parent| parent.starts_with(directory));
@@ -105,7 +107,7 @@ pub(crate) fn verify(source: &Path) -> Result<Verified, CopyError> {
         let connection = Connection::open_with_flags(source, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
         recognise(&connection)?;
         check_integrity(&connection)?;
-        // An empty file is no store yet, and no backup.
+        // An empty file counts as a new store, but is no backup.
         connection.query_row("SELECT count(*) FROM entry", (), |row| row.get::<_, i64>(0))?;
         Ok(connection)
     };
@@ -117,8 +119,10 @@ pub(crate) fn verify(source: &Path) -> Result<Verified, CopyError> {
     Ok(Verified { connection, file, made: metadata.modified().ok() })
 }
 
-/// Puts a copy of `backup` in the place of the store in `directory`, which nobody may be using, and
-/// answers the name under which the old one is kept.
+/// Replaces the store in `directory` by a copy of `backup`. Returns the name under which the old
+/// store is kept.
+///
+/// Fails if anybody uses the store.
 pub(crate) fn restore(backup: &Verified, directory: &Path, name: &str) -> Result<Option<String>, CopyError> {
     let failed = |fault| CopyError::Store(OpenError::Failed { store: name.to_owned(), fault });
     if directory.is_file() {
@@ -140,7 +144,7 @@ pub(crate) fn restore(backup: &Verified, directory: &Path, name: &str) -> Result
     Ok(kept)
 }
 
-/// Opens the store to copy it. If nothing can be written, as on a full disk, a closed store is opened
+/// Opens the store to copy it. If nothing can be written, as on a full disk, it opens a closed store
 /// as an immutable file.
 fn connect(file: &Path) -> Result<Connection, Obstacle> {
     let shared = || -> Result<Connection, Obstacle> {
@@ -160,8 +164,8 @@ fn needs_to_write(error: &rusqlite::Error) -> bool {
     matches!(code, Some(ErrorCode::CannotOpen | ErrorCode::ReadOnly | ErrorCode::DiskFull | ErrorCode::SystemIoFailure))
 }
 
-/// Whether nothing of the store is in a log or journal beside it, which is so when whoever had it open
-/// has closed it. An empty one may be ours, of the attempt that failed.
+/// Whether the store has no content in a log or journal beside it. This is so once every program has
+/// closed the store. The failed attempt of this process may have left an empty log or journal.
 fn is_closed(file: &Path) -> bool {
     let size = |end| fs::metadata(with_end(file, end)).map_or(0, |found| found.len());
     ["-wal", "-journal"].into_iter().all(|end| size(end) == 0)
@@ -177,13 +181,14 @@ fn immutable(file: &Path) -> Result<Connection, Obstacle> {
     Ok(connection)
 }
 
-/// `SQLite` writes into a file that is there and empty, so that its mode is ours.
+/// Copies `source` into the file at `target`, which exists and is empty, so that it keeps its mode.
 fn vacuum_into(source: &Connection, target: &Path) -> rusqlite::Result<()> {
     let Some(path) = target.to_str() else { return Err(rusqlite::Error::InvalidPath(target.to_owned())) };
     source.execute("VACUUM INTO ?1", [path]).map(drop)
 }
 
-/// Whether the copy or the store is at fault: a full disk is the copy's, damage is the store's.
+/// Tells a fault of the store from a fault of the copy. Damage and locks are the store's fault, and a
+/// full disk is the copy's.
 fn whose(error: rusqlite::Error, target: &impl Fn(Fault) -> CopyError, name: &str) -> CopyError {
     match Fault::from(error) {
         fault @ (Fault::Damaged | Fault::Locked) => {
@@ -204,8 +209,8 @@ fn put(copy: NamedTempFile, target: &Path, existing: Existing) -> io::Result<u64
     Ok(size)
 }
 
-/// Holds the store at `file` while nobody else has it open: a write-ahead log can be given up only
-/// then. None where it is too damaged to be held.
+/// Locks the store at `file`, if nobody else has it open: only then can the write-ahead log be
+/// removed. None: the store is too damaged to be locked.
 fn alone(file: &Path, name: &str) -> Result<Option<Connection>, CopyError> {
     let hold = || -> rusqlite::Result<Connection> {
         let mut connection = Connection::open_with_flags(file, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -226,8 +231,9 @@ fn alone(file: &Path, name: &str) -> Result<Option<Connection>, CopyError> {
     }
 }
 
-/// Gives the old store a second name, so that there is a store at every moment. What a crash left
-/// beside it goes with it: in the new one's company it would be damage.
+/// Gives the old store a second name, so that a store exists at every moment.
+///
+/// Renames the log and journal of a crash too: beside the new store they would damage it.
 fn keep(file: &Path) -> io::Result<Option<String>> {
     if !file.exists() {
         return Ok(None);

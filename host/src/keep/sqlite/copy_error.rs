@@ -5,7 +5,7 @@ use std::fmt;
 use super::fault::Fault;
 use super::open_error::OpenError;
 
-/// Why there is no copy; the store and the file are named as the user gave them.
+/// Why there is no copy. Names the store and the file as the user gave them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum CopyError {
     /// There is nothing to copy.
@@ -13,19 +13,19 @@ pub(crate) enum CopyError {
         store: String,
     },
     Store(OpenError),
-    /// The backup's file is there already.
+    /// The backup's file exists already.
     Exists {
         file: String,
     },
-    /// The backup's file would lie among the store's own.
+    /// The backup's file would lie in the store's directory.
     InTheStore {
         file: String,
     },
-    /// The backup's file is there already, and is something else.
+    /// The backup's file exists already, and is no backup.
     NotReplaced {
         file: String,
     },
-    /// The backup cannot be written there.
+    /// The backup's file cannot be written.
     Target {
         file: String,
         fault: Fault,
@@ -43,7 +43,7 @@ pub(crate) enum CopyError {
         file: String,
         fault: Fault,
     },
-    /// A server, or some other program, has the store open.
+    /// A server or another program has the store open.
     InUse {
         store: String,
     },

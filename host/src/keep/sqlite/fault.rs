@@ -1,4 +1,4 @@
-//! What can be wrong with a store, in words for the operator.
+//! Names the faults of a store, in words for the operator.
 
 use std::fmt;
 use std::io;
@@ -14,18 +14,18 @@ pub enum Fault {
     /// The disk, or the user's share of it, is full.
     Full,
     ReadOnly,
-    /// The permissions refuse us the file or its directory.
+    /// The permissions keep this process from the file or its directory.
     Denied,
-    /// Another program held the file for longer than we wait.
+    /// Another program held the file for longer than this process waits.
     Locked,
     Damaged,
-    /// The file was removed or replaced by another while it was open.
+    /// The file was removed or replaced while it was open.
     Moved,
     /// The disk failed.
     Io,
-    /// The disk failed while a write was made durable: it may or may not be found later.
+    /// The disk failed while a write was made durable. The write may or may not be kept.
     Unconfirmed,
-    /// Memory, or an answer of `SQLite` that should not happen.
+    /// Memory ran out, or `SQLite` gave an answer that should not happen.
     Internal,
     /// The store is being closed.
     Stopped,

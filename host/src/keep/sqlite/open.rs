@@ -1,6 +1,7 @@
-//! Opening a store: its directory and file, the journal that its filesystem allows, its schema.
+//! Opens a store: its directory and file, the journal that its filesystem allows, and its schema.
 //!
-//! Files get their mode at creation. A file that is not a store of ours is never changed.
+//! Each file gets its mode when it is created. A file that is not a store of this program is never
+//! changed.
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
@@ -15,13 +16,13 @@ use super::fault::Fault;
 use super::open_error::{FILE, Obstacle, OpenError};
 use super::schema::{check_integrity, create_schema, recognise};
 
-/// How long to wait for another program's lock, and what tests vary.
+/// How long to wait for another program's lock, and two settings that only tests change.
 #[derive(Clone)]
 pub(super) struct Options {
     pub(super) wait: Duration,
-    /// A way of file access built into `SQLite`, in place of the system's usual one.
+    /// The name of another way of file access that is built into `SQLite`. None: the usual one.
     pub(super) vfs: Option<&'static str>,
-    /// Beyond this many pages `SQLite` finds the disk full.
+    /// How many pages `SQLite` takes the disk to have. None: no limit.
     pub(super) max_pages: Option<u32>,
 }
 
@@ -35,7 +36,7 @@ impl Default for Options {
 pub(super) enum Journal {
     /// Readers never wait for a writer.
     WriteAhead,
-    /// Where the filesystem has no shared memory: readers wait while a commit is written.
+    /// For a filesystem without shared memory. Readers wait while a commit is written.
     Rollback,
 }
 
@@ -45,11 +46,11 @@ pub(super) struct Opened {
     pub(super) journal: Journal,
 }
 
-/// Opens the store in `directory`, and creates what is absent.
+/// Opens the store in `directory`. Creates the directory and the file if they are absent.
 pub(super) fn open(directory: &Path, name: &str, options: Options) -> Result<Opened, OpenError> {
     let named = |obstacle: Obstacle| obstacle.of(name);
     let location = place(directory, options).map_err(named)?;
-    // Nobody waits for an answer yet, so this is more patient than a write.
+    // Nobody waits for an answer yet, so an open waits longer than a write.
     let patience = location.options.wait * 3;
     let (connection, journal) = patiently(patience, || prepare(&location)).map_err(named)?;
     Ok(Opened { location, connection, journal })
@@ -58,13 +59,13 @@ pub(super) fn open(directory: &Path, name: &str, options: Options) -> Result<Ope
 /// Where the store's file is, and how to connect to it.
 pub(super) struct Location {
     file: PathBuf,
-    /// Whether it is from before.
+    /// Whether the file existed before this open.
     was_there: bool,
     identity: FileIdentity,
     options: Options,
 }
 
-/// Tells the file at a path from one that took its place.
+/// Identifies a file, so that a file that replaced it at the same path is noticed.
 #[derive(PartialEq, Eq)]
 struct FileIdentity {
     device: u64,
@@ -80,8 +81,8 @@ impl FileIdentity {
 }
 
 impl Location {
-    /// Fails if the file that was opened is not at its path: what is written to it then, a restart
-    /// would not find.
+    /// Fails if the opened file is no longer at its path. A restart would not find what is written to
+    /// such a file.
     pub(super) fn check_in_place(&self) -> Result<(), Fault> {
         match FileIdentity::at(&self.file) {
             Ok(identity) if identity == self.identity => Ok(()),
@@ -91,8 +92,10 @@ impl Location {
         }
     }
 
-    /// Not with `SQLite`'s read-only flag: such a connection could not repair what a crashed
-    /// program left behind.
+    /// Opens a connection that cannot write.
+    ///
+    /// It does not use `SQLite`'s read-only flag, because such a connection could not recover the
+    /// file after a crash.
     pub(super) fn connect_for_reading(&self) -> rusqlite::Result<Connection> {
         let connection = self.connect()?;
         connection.pragma_update(None, "query_only", true)?;
@@ -106,12 +109,12 @@ impl Location {
     }
 
     fn prepare_for_writing(&self, connection: &Connection) -> rusqlite::Result<()> {
-        // FULL: a commit has been flushed when it returns. On macOS a plain flush stops at the
+        // FULL: a commit returns only when it is flushed. On macOS a plain flush reaches only the
         // drive's cache.
         connection.pragma_update(None, "synchronous", "FULL")?;
         connection.pragma_update(None, "fullfsync", true)?;
         connection.pragma_update(None, "checkpoint_fullfsync", true)?;
-        // What was deleted does not linger in the file.
+        // Overwrites deleted values, so that they do not stay in the file.
         connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
         if let Some(pages) = self.options.max_pages {
             connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
@@ -119,7 +122,7 @@ impl Location {
         Ok(())
     }
 
-    /// `SQLite` is not asked to create the file: it would not be told the mode.
+    /// Opens the file, and never creates it: `SQLite` would choose the mode.
     fn connect(&self) -> rusqlite::Result<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let mut connection = match self.options.vfs {
@@ -132,8 +135,10 @@ impl Location {
     }
 }
 
-/// Asks again every millisecond. `SQLite`'s own waiting slows down to ten times a second, and
-/// starves beside a process that writes without pause.
+/// Makes `connection` ask for a lock again every millisecond.
+///
+/// `SQLite`'s own waiting slows down to ten times a second. Beside a process that writes without
+/// pause, it never gets the lock.
 pub(super) fn wait_for_locks(connection: &mut Connection, wait: Duration) -> rusqlite::Result<()> {
     let mut since = Instant::now();
     connection.busy_handler(Some(move |asked: i32| {
@@ -145,7 +150,8 @@ pub(super) fn wait_for_locks(connection: &mut Connection, wait: Duration) -> rus
     }))
 }
 
-/// Creates the directory and an empty file, each for its owner alone, if they are absent.
+/// Creates the directory and an empty file if they are absent, so that only their owner can read
+/// them.
 fn place(directory: &Path, options: Options) -> Result<Location, Obstacle> {
     match fs::metadata(directory) {
         Ok(metadata) if metadata.is_file() => return Err(Obstacle::LegacyFile),
@@ -163,7 +169,7 @@ fn place(directory: &Path, options: Options) -> Result<Location, Obstacle> {
     Ok(Location { identity: FileIdentity::at(&file)?, was_there, file, options })
 }
 
-/// Some places are no directories, or are none where files can be: `/proc`.
+/// Explains why the directory cannot be made. Some places cannot have files, such as `/proc`.
 fn not_made(error: &io::Error) -> Obstacle {
     match Fault::of(error) {
         Fault::Io => Obstacle::NotMade(error.to_string()),
@@ -177,8 +183,8 @@ pub(super) fn create_directory(directory: &Path) -> io::Result<()> {
     created.parent().map_or(Ok(()), sync_directory)
 }
 
-/// Only ever creates: to open an existing store and close it again would drop the locks that this
-/// process has on it.
+/// Creates the file, and never opens an existing one: closing it again would drop the locks that
+/// this process has on the store.
 fn create_file(file: &Path) -> io::Result<()> {
     let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
     match created {
@@ -192,8 +198,8 @@ pub(super) fn sync_directory(directory: &Path) -> io::Result<()> {
     File::open(directory)?.sync_all()
 }
 
-/// Repeats `attempt` while another program holds the lock: some of `SQLite`'s locks are not waited
-/// for.
+/// Repeats `attempt` while another program holds the lock, because `SQLite` does not wait for some
+/// of its locks.
 fn patiently<T>(wait: Duration, attempt: impl Fn() -> Result<T, Obstacle>) -> Result<T, Obstacle> {
     let start = Instant::now();
     loop {
@@ -218,8 +224,10 @@ fn prepare(location: &Location) -> Result<(Connection, Journal), Obstacle> {
     Ok((connection, journal))
 }
 
-/// A filesystem without shared memory refuses it each time; a machine that is short of something
-/// does so once, and that must not take the log away from under those who use it.
+/// Runs `otherwise` if shared memory is refused again and again.
+///
+/// A filesystem without shared memory refuses it each time. A machine that is short of resources
+/// refuses it once, and then the log must stay, because other processes use it.
 fn unless_refused_for_good<T>(
     attempt: impl Fn() -> Result<T, Obstacle>,
     otherwise: impl FnOnce() -> Result<T, Obstacle>,
@@ -237,7 +245,7 @@ fn unless_refused_for_good<T>(
 
 fn with_write_ahead_log(location: &Location) -> Result<(Connection, Journal), Obstacle> {
     let connection = location.connect()?;
-    // SQLite opens what it may not write for reading only, and does not say so.
+    // If SQLite may not write a file, it opens the file for reading only, without an error.
     if connection.is_readonly("main")? {
         return Err(Obstacle::Fault(Fault::ReadOnly));
     }
@@ -246,16 +254,17 @@ fn with_write_ahead_log(location: &Location) -> Result<(Connection, Journal), Ob
     if journal_mode(&connection, "wal")? != "wal" {
         return Ok((connection, Journal::Rollback));
     }
-    // The first read is what opens the log and its shared memory.
+    // The first read opens the log and its shared memory.
     recognise(&connection)?;
     Ok((connection, Journal::WriteAhead))
 }
 
-/// Turns a store that may already have a write-ahead log back, which only a connection that shares
-/// nothing can do here.
+/// Opens the store with a rollback journal, and converts a store that has a write-ahead log.
+///
+/// Without shared memory, only a connection that locks out all others can convert it.
 fn with_rollback_journal(location: &Location) -> Result<(Connection, Journal), Obstacle> {
     let mut alone = location.connect()?;
-    // Where others use the log this cannot succeed; then shared memory is asked for again.
+    // This fails while other processes use the log. Then the caller tries shared memory again.
     wait_for_locks(&mut alone, location.options.wait.min(Duration::from_millis(100)))?;
     alone.pragma_update_and_check(None, "locking_mode", "EXCLUSIVE", |_| Ok(()))?;
     location.prepare_for_writing(&alone)?;
@@ -286,7 +295,7 @@ mod tests {
         rusqlite::Error::SqliteFailure(ffi::Error::new(code), None).into()
     }
 
-    /// Fails so often, then succeeds.
+    /// An attempt that fails `times` times, then succeeds.
     fn failing(times: u32, code: i32) -> impl Fn() -> Result<Journal, Obstacle> {
         let left = Cell::new(times);
         move || match left.get() {
@@ -299,7 +308,7 @@ mod tests {
     }
 
     #[test]
-    fn each_way_of_being_locked_is_waited_for_and_nothing_else_is() {
+    fn an_open_waits_for_every_kind_of_lock_and_for_nothing_else() {
         let patience = Duration::from_secs(10);
         for code in [ffi::SQLITE_BUSY, ffi::SQLITE_BUSY_RECOVERY, ffi::SQLITE_BUSY_SNAPSHOT, ffi::SQLITE_PROTOCOL] {
             assert!(patiently(patience, failing(3, code)).is_ok(), "{code}");
@@ -310,7 +319,7 @@ mod tests {
     }
 
     #[test]
-    fn shared_memory_that_is_refused_once_takes_nobodys_log_away() {
+    fn one_refusal_of_shared_memory_does_not_remove_the_log() {
         let otherwise = || Ok(Journal::Rollback);
         for code in [ffi::SQLITE_CANTOPEN, ffi::SQLITE_IOERR_SHMMAP, ffi::SQLITE_IOERR_SHMOPEN] {
             let once = unless_refused_for_good(failing(1, code), otherwise);

@@ -1,4 +1,4 @@
-//! Why a store cannot be opened, and what the operator can do about it.
+//! Explains why a store cannot be opened, and what the operator can do.
 
 use std::fmt;
 use std::io;
@@ -10,26 +10,27 @@ use super::fault::Fault;
 /// The name of the store's file in its directory.
 pub(super) const FILE: &str = "store.sqlite3";
 
-/// Of the newest schema that this program knows, in the header's `user_version`.
+/// The version of the newest schema that this program knows. A store has its version in the header's
+/// `user_version`.
 pub(super) const SCHEMA_VERSION: i32 = 1;
 
-/// Why a store cannot be opened, and what to do next; names the store as the user gave it.
+/// Why a store cannot be opened, and what to do next. Names the store as the user gave it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum OpenError {
-    /// There is a file where the store's directory should be: perhaps the first system's token file.
+    /// A file is in the place of the store's directory. It may be the first system's token file.
     LegacyFile {
         store: String,
     },
-    /// The file is not a store, though it may be some other program's database.
+    /// The file is not a store. It may be another program's database.
     NotAStore {
         store: String,
     },
-    /// A newer version of this program wrote it.
+    /// A newer version of this program wrote the store.
     NewerSchema {
         store: String,
         found: i32,
     },
-    /// There is no directory, and none can be made.
+    /// The directory is absent, and cannot be made.
     NotMade {
         store: String,
         why: String,
@@ -90,7 +91,9 @@ pub(super) enum Obstacle {
 }
 
 impl Obstacle {
-    /// The second is what a reader gets who finds the log's index in motion too often.
+    /// Whether another program's lock is in the way.
+    ///
+    /// A reader that finds the log's index changing too often gets the second code.
     pub(super) fn is_lock(&self) -> bool {
         let Self::Sqlite(error) = self else { return false };
         matches!(error.sqlite_error_code(), Some(ErrorCode::DatabaseBusy | ErrorCode::FileLockingProtocolFailed))

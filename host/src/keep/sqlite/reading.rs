@@ -1,6 +1,6 @@
-//! Reads of the store, each on a connection that cannot write.
+//! Reads the store, on connections that cannot write.
 //!
-//! A connection is used for one read at a time, and kept for the next.
+//! A connection serves one read at a time, and is kept for the next read.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -10,7 +10,7 @@ use super::fault::Fault;
 use super::open::Location;
 use crate::keep::keyvalue::KEYS_PER_PAGE;
 
-/// Idle connections kept for reading; more are opened while more reads run at once.
+/// The most idle connections that are kept. If more reads run at once, more connections are opened.
 const IDLE_READERS: usize = 8;
 
 pub(super) fn value(connection: &Connection, bucket: &str, key: &str) -> rusqlite::Result<Option<Vec<u8>>> {
@@ -25,7 +25,7 @@ pub(super) fn exists(connection: &Connection, bucket: &str, key: &str) -> rusqli
 }
 
 pub(super) fn entries(connection: &Connection, bucket: &str, after: i64) -> rusqlite::Result<Vec<(u64, String)>> {
-    // NOT INDEXED: by number, in their order, rather than by name and then sorted.
+    // NOT INDEXED: reads the entries in the order of their numbers, instead of sorting them afterwards.
     let mut statement = connection.prepare_cached(
         "SELECT number, key FROM entry NOT INDEXED WHERE number > ?2 AND bucket = ?1 ORDER BY number",
     )?;

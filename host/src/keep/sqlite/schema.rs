@@ -1,16 +1,16 @@
-//! The schema of a store, and the marks in its header by which a store is recognized.
+//! Creates the schema of a store, and recognizes a store by the marks in its header.
 //!
-//! A file that is not a store of ours is never changed.
+//! A file that is not a store of this program is never changed.
 
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::fault::Fault;
 use super::open_error::{Obstacle, SCHEMA_VERSION};
 
-/// The letters `KrMc` in a file's header, by which the `file` program and we know it.
+/// The letters `KrMc` in a file's header. This program and the `file` program know a store by them.
 const APPLICATION_ID: i32 = 0x4b72_4d63;
 
-/// AUTOINCREMENT: a number is never given again, so a page's cursor never skips a key.
+/// The schema. AUTOINCREMENT never gives a number twice, so a page's cursor never skips a key.
 const SCHEMA: &str = "CREATE TABLE entry (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     bucket TEXT NOT NULL,
@@ -53,8 +53,9 @@ pub(super) fn check_integrity(connection: &Connection) -> Result<(), Obstacle> {
     Err(Obstacle::Fault(Fault::Damaged))
 }
 
-/// Under the write lock, which also proves that it can be had. Answers whether
-/// there was none.
+/// Creates the schema if there is none. Returns whether there was none.
+///
+/// Takes the write lock in any case, which proves that the store can be written.
 pub(super) fn create_schema(connection: &mut Connection) -> Result<bool, Obstacle> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let is_new = matches!(header(&transaction)?, Header::Empty);

@@ -1,5 +1,4 @@
-//! The store in real files: who may read them, what survives, what other programs and full disks do
-//! to it.
+//! Tests the store in real files: their modes, crashes, other programs and full disks.
 
 use std::fs::{self, File};
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -47,7 +46,7 @@ fn get(store: &Store, key: &str) -> Option<Vec<u8>> {
 }
 
 #[test]
-fn only_the_owner_may_read_what_is_created() {
+fn only_the_owner_may_read_the_created_files() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let tokens = directory.path().join("deep/.tokens");
     let store = open(&tokens);
@@ -60,13 +59,13 @@ fn only_the_owner_may_read_what_is_created() {
 }
 
 #[test]
-fn closing_waits_for_what_was_submitted_and_leaves_one_file() {
+fn closing_waits_for_submitted_writes_and_leaves_one_file() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let store = open(directory.path());
     let bucket = store.bucket("b");
     drop(store);
     wait(async move {
-        // Polled once, so submitted; then dropped without its answer.
+        // One poll submits the write. Then the future is dropped without its answer.
         tokio::select! { biased; _ = bucket.set("k", b"v".to_vec()) => {}, () = std::future::ready(()) => {} }
     });
 
@@ -157,7 +156,7 @@ fn together(
         for (key, value) in writes {
             let (bucket, submitted) = (store.bucket("b"), Arc::clone(&submitted));
             tasks.push(tokio::spawn(async move {
-                // Seen by no one before this task waits: they all run on one thread.
+                // All tasks run on one thread, so nobody sees the count before this task waits.
                 submitted.fetch_add(1, Ordering::Relaxed);
                 bucket.set(&key, value).await
             }));
@@ -218,7 +217,7 @@ fn a_write_that_the_database_refuses_fails_alone() {
 }
 
 #[test]
-fn a_lock_held_too_long_is_told_and_does_no_harm() {
+fn a_lock_held_too_long_is_reported_and_does_no_harm() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let store = Store::open_with(directory.path(), ".tokens", impatient()).expect("open");
     set(&store, "k", b"old").expect("set");
@@ -257,7 +256,7 @@ fn a_file_removed_under_the_store_is_an_error_and_not_a_new_store() {
 }
 
 #[test]
-fn what_is_not_a_store_is_refused_and_left_as_it_was() {
+fn a_file_that_is_no_store_is_refused_and_unchanged() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let file = file(directory.path());
     let foreign = Connection::open(&file).expect("a database");
@@ -308,7 +307,7 @@ fn a_store_of_a_newer_version_is_refused() {
 }
 
 #[test]
-fn a_file_in_the_place_of_the_directory_is_the_first_systems() {
+fn a_file_in_place_of_the_directory_is_reported_as_the_first_systems() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let pickle = directory.path().join(".tokens");
     fs::write(&pickle, b"\x80\x04}.").expect("write");
@@ -320,7 +319,7 @@ fn a_file_in_the_place_of_the_directory_is_the_first_systems() {
 }
 
 #[test]
-fn missing_permissions_are_told() {
+fn missing_permissions_are_reported() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let closed = directory.path().join("closed");
     drop(open(&closed));
@@ -350,7 +349,7 @@ fn an_empty_file_left_by_a_crash_becomes_a_store() {
 }
 
 #[test]
-fn many_that_open_write_and_close_at_once_share_one_store() {
+fn many_threads_that_open_write_and_close_share_one_store() {
     for _ in 0..20 {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let tokens = directory.path().join(".tokens");
@@ -363,7 +362,7 @@ fn many_that_open_write_and_close_at_once_share_one_store() {
     }
 }
 
-/// Access by lock files has no shared memory, as some network filesystems.
+/// Opens with lock files, which have no shared memory, like some network filesystems.
 fn without_shared_memory() -> Options {
     let vfs = Some("unix-dotfile");
     Options { vfs, ..Options::default() }
@@ -391,7 +390,7 @@ fn without_shared_memory_the_store_works_with_a_rollback_journal() {
 }
 
 #[test]
-fn a_store_brought_to_where_shared_memory_is_refused_is_converted() {
+fn a_store_is_converted_if_shared_memory_is_refused() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     set(&open(directory.path()), "k", b"v").expect("set");
     symlink("/nonexistent/x", directory.path().join("store.sqlite3-shm"))

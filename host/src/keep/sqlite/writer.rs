@@ -1,7 +1,7 @@
-//! The one thread that writes: it commits everything that waits at once, and answers only then.
+//! Runs the one thread that writes: it commits all waiting writes together, and answers only then.
 //!
-//! A write that fails does not take others with it. A failed commit is never tried again: what a
-//! disk that failed to flush says the second time proves nothing.
+//! A write that fails does not make other writes fail. A failed commit is never tried again: after a
+//! disk failed to flush, its next answer proves nothing.
 
 use std::slice;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ pub(super) struct Write {
     pub(super) bucket: Arc<str>,
     pub(super) key: String,
     pub(super) change: Change,
-    /// Gets the counter's new value; 0 for a change of another kind.
+    /// Gets the counter's new value, or 0 for a change of another kind.
     pub(super) answer: oneshot::Sender<Answer>,
 }
 
@@ -36,7 +36,7 @@ pub(super) enum Change {
 
 type Answer = Result<u64, KeyValueError>;
 
-/// The writing thread; dropping this waits until it has done what was submitted.
+/// The writing thread. Dropping this waits until the thread has done all submitted writes.
 pub(super) struct Writer {
     queue: Option<Sender<Write>>,
     thread: Option<JoinHandle<()>>,
@@ -53,7 +53,7 @@ impl Writer {
         Self { queue: Some(queue), thread: Some(thread), commits }
     }
 
-    /// Queues `write`; if the thread is gone, the answer's channel closes.
+    /// Queues `write`. If the thread is gone, the answer's channel closes.
     pub(super) fn submit(&self, write: Write) {
         if let Some(queue) = &self.queue {
             drop(queue.send(write));
@@ -81,7 +81,7 @@ struct Committer {
     commits: Arc<AtomicU64>,
 }
 
-/// At which step a transaction failed; nothing of it is stored, except perhaps after a failed
+/// The step at which a transaction failed. Nothing of it is stored, except perhaps after a failed
 /// commit.
 enum Failure {
     Begin(Fault),
@@ -119,7 +119,7 @@ impl Committer {
         while let Some(write) = writes.next() {
             match self.transaction(slice::from_ref(&write)) {
                 Ok(answers) => answer_each([write], answers),
-                // To wait for the lock again for each of the others would take minutes.
+                // Waiting for the lock again for each of the other writes would take minutes.
                 Err(Failure::Begin(fault)) => return answer_all([write].into_iter().chain(writes), fault),
                 Err(failure) => answer_all([write], failure.fault()),
             }
@@ -131,7 +131,7 @@ impl Committer {
         let committed = transact(connection, writes);
         match &committed {
             Ok(_) => _ = self.commits.fetch_add(1, Ordering::Relaxed),
-            // Closing it rolls back; the next transaction starts from what the file says.
+            // Closing the connection rolls back. The next transaction reads the file anew.
             Err(_) => self.connection = None,
         }
         committed
@@ -158,8 +158,8 @@ fn transact(connection: &Connection, writes: &[Write]) -> Result<Vec<Answer>, Fa
     Ok(answers)
 }
 
-/// A full or locked disk refuses a commit before it is made. After any other fault nobody knows whether
-/// the commit was made.
+/// The fault of a failed commit. A full disk or a lock refuses a commit before it is made. After any
+/// other fault nobody knows whether the commit was made.
 fn unconfirmed(fault: Fault) -> Fault {
     match fault {
         Fault::Full | Fault::Locked | Fault::Moved => fault,
@@ -175,8 +175,8 @@ fn apply(connection: &Connection, write: &Write) -> rusqlite::Result<Answer> {
     }
 }
 
-/// Not one upsert: that would use up a number, and write the counter of numbers, for an existing
-/// key too.
+/// Writes a value, by an update and then perhaps an insert. One upsert would use up a number even for
+/// an existing key, and write the counter of numbers.
 fn set(connection: &Connection, write: &Write, value: &[u8]) -> rusqlite::Result<()> {
     let entry = (&*write.bucket, &*write.key, value);
     let updated =

@@ -47,7 +47,7 @@ impl Place {
 }
 
 #[test]
-fn a_backup_of_a_store_in_use_is_its_owners_alone_and_can_be_restored() {
+fn only_its_owner_can_read_a_backup_of_a_store_in_use_and_it_can_be_restored() {
     let place = Place::new();
     let store = place.open();
     set(&store, "k", b"then").unwrap();
@@ -69,7 +69,7 @@ fn a_backup_of_a_store_in_use_is_its_owners_alone_and_can_be_restored() {
 }
 
 #[test]
-fn a_backup_replaces_an_older_one_only_where_it_is_told_to() {
+fn a_backup_replaces_an_older_backup_only_on_request() {
     let place = Place::new();
     drop(place.open());
     place.backup().unwrap();
@@ -83,7 +83,7 @@ fn a_backup_replaces_an_older_one_only_where_it_is_told_to() {
 }
 
 #[test]
-fn a_backup_replaces_nothing_but_a_backup_and_no_store_whatever_it_is_told() {
+fn a_backup_never_replaces_a_store_or_another_file() {
     let place = Place::new();
     let store = place.open();
     set(&store, "k", b"then").unwrap();
@@ -123,7 +123,7 @@ fn a_store_in_use_is_not_replaced() {
 }
 
 #[test]
-fn a_damaged_store_is_replaced_with_all_that_belongs_to_it() {
+fn a_damaged_store_is_replaced_together_with_its_log() {
     let place = Place::new();
     let store = place.open();
     set(&store, "k", b"then").unwrap();
@@ -141,7 +141,7 @@ fn a_damaged_store_is_replaced_with_all_that_belongs_to_it() {
 }
 
 #[test]
-fn what_is_no_whole_backup_is_refused_and_the_store_stays() {
+fn a_file_that_is_no_whole_backup_is_refused_and_the_store_stays() {
     let place = Place::new();
     let store = place.open();
     let long = vec![7; 50_000];
@@ -168,7 +168,7 @@ fn what_is_no_whole_backup_is_refused_and_the_store_stays() {
 }
 
 #[test]
-fn a_store_that_is_not_there_is_not_made_by_a_backup_but_is_by_a_restore() {
+fn an_absent_store_is_created_by_a_restore_and_not_by_a_backup() {
     let place = Place::new();
     let store = place.open();
     set(&store, "k", b"then").unwrap();
