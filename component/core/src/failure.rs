@@ -2,8 +2,8 @@
 //!
 //! Nothing here is a sentence. Each face (HTTP, MCP, the WIT exports, the command
 //! line) turns a [`Failure`] into words of its own, so no face names another face's
-//! routes, tools or commands. Building a failure changes nothing:
-//! a face that shows a sign-in link creates it.
+//! routes, tools or commands. Building a failure changes nothing: a face that shows a
+//! sign-in link creates it.
 
 mod consequence;
 mod next_step;

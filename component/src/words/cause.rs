@@ -1,5 +1,5 @@
-//! The words for what happened. Each subject that has more than a few has a file
-//! beside this one.
+//! The words for the cause of a failure. Each larger subject has a file beside this
+//! one.
 
 use kroger_core::failure::{Cause, KeyTrouble, Missing};
 use kroger_core::unknown_add::Unknown;
@@ -8,7 +8,7 @@ use super::argument::argument;
 use super::ways::Ways;
 use super::{app, call, grant, sign_in, store};
 
-/// What happened, in one or two sentences that end with a full stop.
+/// Tells what happened, in one or two sentences that end with a full stop.
 pub(crate) fn what(cause: &Cause, ways: &Ways) -> String {
     match cause {
         Cause::Grant(trouble) => grant::trouble(*trouble),

@@ -1,9 +1,9 @@
-//! What a caller does after a failure, as facts. Each face has its own words for it.
+//! The next step of a caller after a failure, as facts. Each face has its own words for it.
 
 use crate::scope::Scope;
 use crate::user::UserId;
 
-/// What a caller does next.
+/// The next step of the caller.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum NextStep {
     /// A person signs `user` in for `scope`; then the same call again.
@@ -17,7 +17,7 @@ pub enum NextStep {
     StartAgain,
     /// The person gives the whole address to the caller who began the sign-in.
     PasteAddress,
-    /// Not to ask again unless the person wants it.
+    /// The caller does not ask again unless the person wants it.
     LeaveIt,
     Repeat(Repeat),
     UseNewKey,
@@ -42,7 +42,7 @@ pub enum Repeat {
     AfterNetworkCheck,
 }
 
-/// How the operator repairs the store.
+/// The operator's step for the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum StoreStep {
     Check,
@@ -53,7 +53,7 @@ pub enum StoreStep {
     UseDurableOrNoKey,
 }
 
-/// Which settings, or which registration, the operator corrects.
+/// The operator's step for the settings, or for the app's registration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SettingsStep {
     SetCredentials,
@@ -72,7 +72,7 @@ pub enum SettingsStep {
     CheckUpstreamAddressAndCart,
 }
 
-/// What the caller corrects in the call.
+/// The caller's step for the call's arguments.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Correction {
     Argument(String),

@@ -17,8 +17,6 @@ pub(crate) struct Setting {
     pub(crate) allowed: Allowed,
     /// True if no message may show the value.
     pub(crate) is_secret: bool,
-    #[cfg_attr(not(test), expect(dead_code, reason = "the test of docs/settings.md knows the host's settings by it"))]
-    pub(crate) read_by: ReadBy,
 }
 
 /// The values that a setting may have.
@@ -30,21 +28,11 @@ pub(crate) enum Allowed {
     Number { least: u32, most: u32 },
 }
 
-/// The side that gives a setting its meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ReadBy {
-    /// The core, through [`Settings`](crate::settings::Settings).
-    Core,
-    /// The host alone. The core knows the name, so that it can tell a
-    /// misspelt one.
-    Host,
-}
-
 impl Setting {
     /// A setting without a default.
     const fn new(name: &'static str, allowed: &'static str) -> Self {
         let allowed = Allowed::Described(allowed);
-        Self { name, default: None, allowed, is_secret: false, read_by: ReadBy::Core }
+        Self { name, default: None, allowed, is_secret: false }
     }
 
     const fn secret(name: &'static str) -> Self {
@@ -57,10 +45,6 @@ impl Setting {
 
     const fn or(self, default: &'static str) -> Self {
         Self { default: Some(default), ..self }
-    }
-
-    const fn of_host(name: &'static str, allowed: &'static str) -> Self {
-        Self { read_by: ReadBy::Host, ..Self::new(name, allowed) }
     }
 }
 
@@ -115,11 +99,12 @@ pub(crate) static KNOWN: [Setting; 32] = [
     Setting::number("KROGER_QUOTA_CHAINS", "1600", 1, MOST_CALLS),
     Setting::number("KROGER_QUOTA_DEPARTMENTS", "1600", 1, MOST_CALLS),
     Setting::number("KROGER_QUOTA_RESERVE_PERCENT", "5", 0, 50),
-    // The host chooses the directory; the core only shows its name.
-    Setting::of_host("KROGER_STORE", "a directory"),
+    // The host reads this, KROGER_LOG and PORT. The core only knows their names, so
+    // that it can report a misspelt one.
+    Setting::new("KROGER_STORE", "a directory"),
     Setting::new("KROGER_BUCKET", "the name of a key-value bucket").or("default"),
-    Setting::of_host("KROGER_LOG", "a level, or target=level pairs"),
-    Setting::of_host("PORT", "a port"),
+    Setting::new("KROGER_LOG", "a level, or target=level pairs"),
+    Setting::new("PORT", "a port"),
 ];
 
 /// Settings of the first system that mean nothing here, each with what to use.
@@ -148,6 +133,8 @@ mod tests {
     use super::*;
 
     const DOCUMENT: &str = include_str!("../../../../docs/settings.md");
+    /// The settings whose defaults the host chooses.
+    const READ_BY_HOST: [&str; 3] = ["KROGER_STORE", "KROGER_LOG", "PORT"];
 
     /// The table's rows: the names in the first column, and the second column.
     fn rows() -> Vec<(Vec<&'static str>, &'static str)> {
@@ -178,7 +165,7 @@ mod tests {
             for (index, name) in names.into_iter().enumerate() {
                 let setting = setting(name);
                 let told = defaults.get(index).or(defaults.last()).copied();
-                if setting.read_by == ReadBy::Core {
+                if !READ_BY_HOST.contains(&name) {
                     assert_eq!(told, Some(setting.default.unwrap_or("none")), "{name}");
                 }
             }
