@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::{Kroger, Sandbox, UPC, bytes_below, folder};
 
-/// All secrets of the store and the `.env` file.
+/// The tokens of the `.env` file, and the app's secret in plain form and in Basic form.
 fn canaries(env_file: &str) -> Vec<String> {
     env_file
         .lines()
