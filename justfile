@@ -1,4 +1,4 @@
-# The commands of a developer's day; each is plain cargo underneath.
+# A developer's commands. Each runs plain cargo.
 
 # List the recipes.
 default:
@@ -8,19 +8,19 @@ default:
 sandbox:
     cargo run --release -- serve --sandbox
 
-# Everything that decides whether a change may land.
+# Run every check that decides whether a change may land.
 ci:
     .ci/run
 
-# All tests.
+# Run all tests.
 test:
     cargo test
 
-# Write component/openapi.json from what the code says.
+# Write component/openapi.json from the code.
 openapi:
     OPENAPI=write cargo test -p kroger-connector --lib openapi
 
-# Write docs/keys.md from what the code says.
+# Write docs/keys.md from the code.
 keys:
     KEYS=write cargo test -p kroger-core --lib keys_page
 
@@ -32,71 +32,71 @@ simulate SEEDS="100000":
 mutants *WHICH:
     cargo run --release -p kroger-core --example mutants -- {{WHICH}}
 
-# A retrying agent adds while answers get lost and the server is killed; each of Kroger's errors on each route.
+# Let an agent add while answers get lost and the server is killed, and try each of Kroger's errors on each route.
 adds ADDS="1000":
     KROGER_ADDS={{ADDS}} cargo test --test e2e -- --nocapture --test-threads 1 adds:: faults::
 
-# Two calls with one idempotency key, in every schedule of so many happenings.
-ledger HAPPENINGS="2":
-    KROGER_LEDGER={{HAPPENINGS}} cargo test --release -p kroger-core --test ledger -- --nocapture
+# Run two calls with one idempotency key in every schedule with at most this many interruptions.
+ledger INTERRUPTIONS="2":
+    KROGER_LEDGER={{INTERRUPTIONS}} cargo test --release -p kroger-core --test ledger -- --nocapture
 
-# A token endpoint that answers everything but what it should: each answer and its outcome.
+# Try each wrong answer of a token endpoint, and print its outcome.
 hostile:
     cargo test --test e2e hostile_upstream -- --nocapture
 
-# Kill the server at each system call of a refresh, fill its disk, corrupt its
+# Kill the server at each system call of a refresh, fill its disk and damage its
 # store (needs strace).
 crashes:
     KROGER_CRASHES=full cargo test --test e2e crashes -- --nocapture
 
-# Eight servers on one store against django-oauth-toolkit (needs Python).
+# Run eight servers on one store against django-oauth-toolkit (needs Python).
 oauth-server SECONDS="300":
     cargo build --release
     tests/oauth_server/run --seconds {{SECONDS}}
 
-# 5,000 calls and more that try to prove /openapi.json wrong (needs Python).
+# Try to prove /openapi.json wrong with at least 5,000 calls (needs Python).
 schemathesis EXAMPLES="700":
     cargo build --release
     tests/schemathesis/run --examples {{EXAMPLES}}
 
-# The promised figures, measured under injected faults (needs Python).
+# Measure the promised figures under injected faults (needs Python).
 soak MINUTES="3":
     cargo build --release
     tests/soak/run --minutes {{MINUTES}}
 
-# Stop the server in mid-refresh for 40 s, set its clock (needs libfaketime), and
-# interrupt a refresh that lasts.
+# Stop the server for 40 s during a refresh, set its clock (needs libfaketime), and
+# interrupt a slow refresh.
 time:
     KROGER_TIME=full cargo test --test e2e -- --nocapture clocks ending
 
-# A pass of the timer among ten thousand users and among a million, with the same
-# number due (needs Python, and 2 GB of disk).
+# Measure a pass of the timer among ten thousand users and among a million, with the
+# same number of due users (needs Python, and 2 GB of disk).
 due-scale:
     cargo build --release
     tests/soak/due-scale
 
-# Start-up time, idle memory, and calls per second at 1, 8 and 64 clients.
+# Measure start-up time, idle memory, and calls per second with 1, 8 and 64 clients.
 bench:
     cargo bench -p kroger-mcp --bench service
 
-# Side by side with kroger-mcp 0.4 of PyPI (needs Python).
+# Compare with kroger-mcp 0.4 from PyPI (needs Python).
 bench-rival:
     python3 -m venv target/rival
     target/rival/bin/pip install --quiet kroger-mcp==0.4.0
     KROGER_RIVAL_PYTHON="{{justfile_directory()}}/target/rival/bin/python" cargo bench -p kroger-mcp --bench rival
 
-# Licences, advisories and duplicates of the dependencies (needs cargo-deny).
+# Check the dependencies' licences, advisories and duplicates (needs cargo-deny).
 deny:
     cargo deny check
 
-# The MCP conformance suite (needs Node 22, or Python to fetch it).
+# Run the MCP conformance suite (needs Node 22, or Python to fetch it).
 conformance:
     CONFORMANCE=required tests/conformance/run
 
-# A shopping trip by Python's `mcp`, over HTTP and stdio (needs Python).
+# Make a shopping trip with Python's `mcp`, over HTTP and stdio (needs Python).
 mcp-client:
     tests/mcp_client/run
 
-# Each tool, listed and called by the MCP inspector (needs Node 22, or Python to fetch it).
+# List and call each tool with the MCP inspector (needs Node 22, or Python to fetch it).
 mcp-inspector:
     tests/mcp_client/inspect

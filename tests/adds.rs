@@ -1,5 +1,5 @@
-//! A retrying agent adds to the cart while answers get lost and the server is
-//! killed: nothing is doubled, and every answer is true.
+//! Lets a retrying agent add to the cart while answers get lost and the server is
+//! killed. Nothing is doubled, and every answer is true.
 //!
 //! `just adds` runs the long form and prints the table of `docs/cart.md`.
 
@@ -18,7 +18,7 @@ fn how_many() -> usize {
     std::env::var("KROGER_ADDS").map_or(200, |adds| adds.parse().expect("a number"))
 }
 
-/// What an agent is told of an add in the end.
+/// The final answer that an agent gets for an add.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Told {
     Added,
@@ -26,7 +26,7 @@ enum Told {
     Unknown,
 }
 
-/// What became of all adds.
+/// The answers to all adds, and counts of what happened meanwhile.
 #[derive(Default)]
 struct Tally {
     told: Mutex<BTreeMap<usize, Told>>,
@@ -35,7 +35,7 @@ struct Tally {
     in_flight: AtomicU64,
 }
 
-/// Each add is of a product of its own, so that the cart tells them apart.
+/// The UPC of an add. Each add has its own product, so that the cart tells them apart.
 fn upc(add: usize) -> String {
     format!("{:013}", 1_000 + add)
 }
@@ -60,13 +60,13 @@ fn add(number: usize, client: &crate::support::Client, url: impl Fn() -> String,
     }
 }
 
-/// None: worth a repeat.
+/// The final answer in `answer`. None: the agent repeats the call.
 fn told(answer: &Answer) -> Option<Told> {
     match (answer.status, answer.header("idempotent-replayed")) {
         (200, "") => Some(Told::Added),
         (200, _) => Some(Told::Replayed),
         (504, _) if answer.code() == "outcome_unknown" => Some(Told::Unknown),
-        // The host gave the call up: a repeat says what became of it.
+        // The host gave the call up. A repeat returns its outcome.
         (409 | 500 | 503 | 504, _) => None,
         other => panic!("{other:?}: {}", answer.text),
     }
@@ -122,7 +122,7 @@ fn judge(name: &str, adds: usize, sandbox: &Sandbox, tally: &Tally) {
     assert!(untrue.is_empty(), "{untrue:?}");
 }
 
-/// Agents that take the next add, each.
+/// Runs the agents. Each takes the next add until none is left.
 fn work(adds: usize, tally: &Tally, one: impl Fn(usize) -> Told + Sync) {
     let next = AtomicUsize::new(0);
     std::thread::scope(|scope| {
@@ -150,7 +150,7 @@ fn a_retrying_agent_doubles_nothing_while_answers_get_lost() {
 
     work(adds, &tally, |number| {
         let told = add(number, &server.client, || server.url("/cart/add/simple"), &tally);
-        // An agent that lost our answer asks again, too.
+        // An agent that lost the server's answer repeats the call too.
         let again = add(number, &server.client, || server.url("/cart/add/simple"), &tally);
         assert!(matches!((told, again), (Told::Unknown, Told::Unknown) | (Told::Added, Told::Replayed)), "{again:?}");
         told
@@ -180,7 +180,7 @@ fn a_retrying_agent_doubles_nothing_while_the_server_is_killed_at_random() {
                 server = Server::start(folder.path(), &sandbox);
                 *url.write().unwrap() = server.url("/cart/add/simple");
             }
-            // Calls that still run are answered.
+            // Agents may still call, so the last server runs until they are done.
             drop(server);
         });
         work(adds, &tally, |number| add(number, &client, || url.read().unwrap().clone(), &tally));

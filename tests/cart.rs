@@ -1,4 +1,4 @@
-//! Cart adds: corrected, refused, repeated only where nothing was processed.
+//! Adds to the cart: corrects or refuses input, and repeats only unprocessed adds.
 
 use serde_json::json;
 

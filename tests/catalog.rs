@@ -1,4 +1,4 @@
-//! Products, stores and the profile through the real server, from the sandbox.
+//! Reads products, locations and the profile through the real server, from the sandbox.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -87,7 +87,7 @@ fn a_repeated_question_costs_one_call_across_all_instances() {
     assert_eq!(quotas["endpoints"]["products"]["used"], 1);
 }
 
-/// Each time another store, since an answer is good for an hour.
+/// Asks for another location each time, because an answer is cached for an hour.
 #[test]
 fn a_transient_fault_is_tried_again_and_a_lasting_one_is_reported() {
     let (sandbox, _folder, server) = started();

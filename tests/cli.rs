@@ -1,5 +1,5 @@
-//! Each command on each bad input and each broken store: one line that says
-//! what to do, and the right exit code. Prints the tables.
+//! Runs each command on each bad input and each broken store. Each prints one line
+//! that says what to do, and has the right exit code. Prints the tables.
 
 use std::fs;
 use std::path::Path;
@@ -9,7 +9,7 @@ use rusqlite::Connection;
 
 use crate::support::{Ended, Kroger, Sandbox, Server, folder};
 
-/// The commands that use a store, as they are called on each broken one.
+/// The commands that use a store, as the tests call them on each broken store.
 const COMMANDS: [(&str, &[&str]); 9] = [
     ("serve", &["serve", "--listen", "127.0.0.1:0"]),
     ("login", &["login"]),
@@ -22,7 +22,7 @@ const COMMANDS: [(&str, &[&str]); 9] = [
     ("doctor", &["doctor", "--offline"]),
 ];
 
-/// What a command came to: its exit code, and the line in which it says so.
+/// The result of a command: its exit code, and the line that explains it.
 struct Told {
     code: i32,
     line: String,
@@ -31,7 +31,7 @@ struct Told {
 impl Told {
     fn of(ended: &Ended) -> Self {
         let stderr = ended.stderr.trim();
-        // What the parser of the command line adds is usage.
+        // The parser of the command line adds the usage, which is dropped here.
         let stderr = if stderr.starts_with("error: ") { stderr.lines().next().unwrap_or_default() } else { stderr };
         let bad = ended.stdout.lines().find(|line| line.starts_with("BAD")).unwrap_or_default();
         let line =
@@ -41,13 +41,13 @@ impl Told {
 }
 
 fn kroger(folder: &Path, sandbox: &Sandbox, arguments: &[&str]) -> Kroger {
-    // Sign-ins return elsewhere: no port of this machine matters here.
+    // Sign-ins return to another machine, so no port of this machine matters.
     let elsewhere = "https://kroger.example/auth/callback";
     Kroger::new(folder, arguments).at(sandbox).env("KROGER_LOG", "off").env("KROGER_REDIRECT_URI", elsewhere)
 }
 
-/// A folder with a store in which someone is signed in, a backup of it, and a
-/// file to import.
+/// A folder with a store in which a user is signed in, a backup of the store, and
+/// a file to import.
 fn furnished(sandbox: &Sandbox) -> tempfile::TempDir {
     let folder = folder();
     let server = Server::start(folder.path(), sandbox);
@@ -66,14 +66,14 @@ fn print_table(title: &str, rows: &[(&str, Told)]) {
     }
 }
 
-/// One line, which says something.
+/// Asserts that the command printed one line that says something.
 fn assert_is_one_clear_line(name: &str, told: &Told) {
     assert_eq!(told.line.lines().count(), 1, "{name}: {}", told.line);
     assert!(!told.line.contains("panicked"), "{name}: {}", told.line);
 }
 
-/// Runs every command in a furnished folder after `break_it`, and holds each to
-/// `expected`: its exit code and a word of what it says.
+/// Runs every command in a furnished folder after `break_it`. Checks each against
+/// `expected`: its exit code, and a part of its line.
 fn on_a_broken_store(title: &str, break_it: impl Fn(&Path), expected: impl Fn(&str) -> (i32, &'static str)) {
     let sandbox = Sandbox::start();
     let folder = furnished(&sandbox);
@@ -100,7 +100,7 @@ fn every_command_reports_a_file_that_is_no_store() {
     let break_it = |folder: &Path| fs::write(store_file(folder), "nonsense ".repeat(1_000)).unwrap();
 
     on_a_broken_store("a store that is no store", break_it, |command| match command {
-        // The one that mends it; who comes after finds it mended.
+        // `restore` repairs the store, and `doctor` runs after it.
         "restore" | "doctor" => (0, ""),
         _ => (1, "is not a store of this program; move it away"),
     });
@@ -142,8 +142,8 @@ fn every_command_reports_a_file_in_place_of_the_store() {
     });
 }
 
-/// Runs the binary where `script` has changed the mounts, for it alone. None
-/// where this machine does not allow that.
+/// Runs the binary with mounts that `script` changes only for it. None: this
+/// machine does not allow that.
 fn run_mounted(folder: &Path, sandbox: &Sandbox, script: &str, arguments: &[&str]) -> Option<Ended> {
     let may_mount = Command::new("unshare").args(["-m", "true"]).stderr(Stdio::null()).status();
     if !may_mount.is_ok_and(|status| status.success()) {
@@ -169,7 +169,7 @@ fn every_command_reports_a_read_only_store_and_a_full_disk() {
         let mut rows = Vec::new();
         for (name, arguments) in COMMANDS.into_iter().filter(|(name, _)| *name != "serve") {
             let Some(ended) = run_mounted(folder.path(), &sandbox, script, arguments) else {
-                println!("skipped: this machine allows no mounts of one's own");
+                println!("skipped: this machine does not allow private mounts");
                 return;
             };
             rows.push((name, Told::of(&ended)));
@@ -180,13 +180,13 @@ fn every_command_reports_a_read_only_store_and_a_full_disk() {
             assert_is_one_clear_line(name, told);
             assert!(words.iter().any(|word| told.line.contains(word)), "{name} on {title}: {}", told.line);
         }
-        // A backup can be made of it all the same.
+        // `backup` works nevertheless.
         assert!(rows.iter().any(|(name, told)| *name == "backup" && told.code == 0), "backup on {title}");
         let failed = |wanted: &str| rows.iter().any(|(name, told)| *name == wanted && told.code == 1);
         for command in ["login", "restore", "doctor"] {
             assert!(failed(command), "{command} on {title}");
         }
-        // Nothing is lost by it.
+        // No sign-in is lost.
         let status = kroger(folder.path(), &sandbox, &["status"]).run();
         assert!(status.stdout.contains("user_default  valid"), "{}", status.stdout);
     }
@@ -206,7 +206,7 @@ fn a_read_only_or_mounted_env_file_loses_no_sign_in() {
         fs::write(folder.path().join("tokens.json"), tokens(u32::from(is_mirrored))).unwrap();
 
         let Some(imported) = run_mounted(folder.path(), &sandbox, script, &["import", "tokens.json"]) else {
-            println!("skipped: this machine allows no mounts of one's own");
+            println!("skipped: this machine does not allow private mounts");
             return;
         };
         let status = kroger(folder.path(), &sandbox, &["status"]).run();

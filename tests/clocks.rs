@@ -1,9 +1,8 @@
-//! Time that does not go as a process thinks: it is stopped in mid-refresh, or its wall clock is
-//! set. Nobody loses a sign-in by that.
+//! Stops processes during a refresh, and sets their wall clocks. Nobody loses a sign-in.
 //!
-//! The quick form runs with all the others; `KROGER_TIME=full` stops at more moments and for 40 s.
-//! Setting the clock needs libfaketime; where it is missing, the quick form prints that and skips the test, and the full
-//! form fails.
+//! The quick form runs with all other tests. `KROGER_TIME=full` stops processes at more moments, and
+//! for 40 s. Setting the clock needs libfaketime. If it is missing, the quick form says so and skips
+//! the test, and the full form fails.
 
 mod stopped;
 mod wall_clock;

@@ -1,11 +1,11 @@
-//! The first system's page, asked of the real server: its keys, its texts, and
+//! Checks the real server against the first system's page: its keys, its texts, and
 //! the validation that it promised and never built.
 
 use serde_json::{Value, json};
 
 use crate::support::{Answer, Sandbox, Server, UPC, eventually, folder};
 
-/// Each of `keys`, such as `token_management.success_rate`, is in `answer`.
+/// Asserts that `answer` has each of `keys`, such as `token_management.success_rate`.
 #[track_caller]
 fn has_keys(answer: &Value, keys: &[&str]) {
     for key in keys {

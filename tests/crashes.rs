@@ -1,10 +1,11 @@
-//! The real binary, killed, and its store taken away: at each step of a refresh, at random under
-//! load, on a disk that fails, fills up, turns read-only or is damaged.
+//! Kills the real binary and breaks its store: at each step of a refresh, at random under load, and
+//! on a disk that fails, fills up, turns read-only or is damaged.
 //!
-//! Every test ends with a good add and no sign-in, or with an honest `reauthorize` where Kroger had
-//! spent the token and the answer could not be saved. The quick form runs with all the others;
-//! `KROGER_CRASHES=full` tries every step, and hundreds of kills. What a machine does not allow is
-//! skipped, and said so; but in the full form a machine without strace fails.
+//! After each mishap an add succeeds without a new sign-in. The one exception is a true
+//! `reauthorize`, if Kroger spent the token and its answer could not be saved. The quick form runs
+//! with all other tests. `KROGER_CRASHES=full` tries every step, and hundreds of kills. If a machine
+//! does not allow a test, the test says so and is skipped, except that the full form fails without
+//! strace.
 
 mod damaged_store;
 mod disk_errors;
@@ -16,7 +17,7 @@ mod strace;
 mod unwritable_store;
 mod window;
 
-/// How much is tried.
+/// How many cases the tests try.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Quick,

@@ -1,5 +1,5 @@
-//! The component in a host of somebody else's, made of wasmtime's stock crates:
-//! its capability list, and its typed interfaces.
+//! Runs the component in a foreign host, made of wasmtime's stock crates: checks its
+//! imports and its typed interfaces.
 
 use serde_json::json;
 use wasmtime::component::{Component, Linker, ResourceTable};
@@ -32,7 +32,7 @@ use bindings::exports::kroger::connector::maintenance::RefreshOutcome;
 use bindings::exports::kroger::connector::tokens::{Credentials, TokenSource};
 use bindings::kroger::connector::types::{FailureCode, NextAction};
 
-/// What a minimal host has.
+/// The state of a minimal host.
 struct State {
     table: ResourceTable,
     wasi: WasiCtx,

@@ -1,4 +1,4 @@
-//! How a process ends: what Kroger has given is saved first.
+//! Ends processes at bad moments. Each saves the tokens that Kroger issued before it ends.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
@@ -17,7 +17,7 @@ use crate::support::{Ended, Kroger, Sandbox, Server, UPC, eventually, folder};
 
 const STORE: &str = ".tokens/store.sqlite3";
 
-/// A token that has expired, and a Kroger that takes its time for the next.
+/// A folder with an expired token, and a Kroger that answers the next refresh late.
 pub fn expired_token(sandbox: &Sandbox) -> TempDir {
     let folder = folder();
     let server = Server::start(folder.path(), sandbox);
@@ -30,7 +30,7 @@ pub fn expired_token(sandbox: &Sandbox) -> TempDir {
     folder
 }
 
-/// Another program writes to the store, and is slow about it.
+/// Locks the store as another program that writes slowly does.
 fn hold(store: &Path) -> Connection {
     let store = Connection::open(store).unwrap();
     store.execute_batch("BEGIN IMMEDIATE").unwrap();
@@ -54,8 +54,8 @@ fn is_signed_in(folder: &TempDir, sandbox: &Sandbox) {
     assert_eq!(sandbox.refreshes(), 1);
 }
 
-/// A server with new tokens that its store refused, for as long as the connection
-/// is held.
+/// A server with new tokens that its store refuses. The store takes them once the
+/// returned connection is dropped.
 fn refused_by_the_store(sandbox: &Sandbox) -> (TempDir, Server, Connection) {
     let folder = expired_token(sandbox);
     let server = Server::start(folder.path(), sandbox);
@@ -78,7 +78,7 @@ fn stopped_server_waits_until_the_store_takes_new_tokens() {
     is_signed_in(&folder, &sandbox);
 }
 
-/// A supervisor may kill the server before its last call has ended.
+/// A supervisor may kill the server before its last call ends.
 #[test]
 fn refused_tokens_are_saved_while_a_stopping_server_waits_for_calls() {
     let sandbox = Sandbox::start();
@@ -89,14 +89,14 @@ fn refused_tokens_are_saved_while_a_stopping_server_waits_for_calls() {
     server.interrupt();
     let stopped = Instant::now();
     says(|| server.log(), "stopping");
-    // An offer that was made at the stop is refused by then: a writer waits 5 s.
+    // A writer waits 5 s, so a save that began at the stop has failed by then.
     std::thread::park_timeout(Duration::from_millis(6_500));
     drop(other);
     let store = Connection::open(folder.path().join(STORE)).unwrap();
     let is_saved = "SELECT count(*) FROM entry WHERE bucket = 'default' AND key GLOB 'grant.*.1.0.1'";
     eventually("the pair is saved", || (store.query_row(is_saved, [], |row| row.get(0)) == Ok(1_i64)).then_some(()));
 
-    // The rest of the call is waited for until 10 s are over.
+    // The server waits 10 s for the rest of the call.
     assert!(stopped.elapsed() < Duration::from_secs(9), "{:?}", stopped.elapsed());
     server.kill();
     is_signed_in(&folder, &sandbox);
@@ -111,13 +111,13 @@ fn refused_tokens_are_saved_as_soon_as_the_store_takes_them() {
     let freed = Instant::now();
     eventually("nothing waits in memory", || (server.get("/readyz").status == 200).then_some(()));
 
-    // The next pass of the timer is most of a minute away.
+    // The timer's next pass comes almost a minute later.
     assert!(freed.elapsed().as_secs() < 20, "{:?}", freed.elapsed());
     server.kill();
     is_signed_in(&folder, &sandbox);
 }
 
-/// The command for cron, and its log.
+/// Starts the command for cron. Returns its log too.
 fn refresh(folder: &TempDir, sandbox: &Sandbox) -> (Child, PathBuf) {
     let kroger = Kroger::new(folder.path(), &["refresh"]).at(sandbox);
     let log = kroger.log().to_owned();
@@ -164,8 +164,7 @@ fn interrupted_refresh_command_completes_its_refresh() {
     is_signed_in(&folder, &sandbox);
 }
 
-/// A closed terminal window says so with SIGHUP, and the kernel and the shell
-/// each say it.
+/// When a terminal window closes, the kernel and the shell each send a SIGHUP.
 #[test]
 fn refresh_command_completes_its_refresh_after_its_terminal_closes() {
     let sandbox = Sandbox::start();
@@ -211,8 +210,8 @@ fn closed_terminal_ends_nothing_under_nohup() {
     is_signed_in(&folder, &sandbox);
 }
 
-/// A token endpoint that refuses twice, each time as late as it is waited for,
-/// while another program is slow about the store. Counts who asks.
+/// A token endpoint that refuses twice, each time just before its caller gives up.
+/// Meanwhile another program locks the store. Returns a count of the requests.
 fn slow_kroger(store: PathBuf) -> (String, Arc<AtomicU64>) {
     const LATE: Duration = Duration::from_millis(9_300);
     const HELD: Duration = Duration::from_secs(4);
@@ -227,7 +226,7 @@ fn slow_kroger(store: PathBuf) -> (String, Arc<AtomicU64>) {
     std::thread::spawn(move || {
         for connection in listener.incoming() {
             let mut connection = connection.unwrap();
-            // One that is closed unread is reset, and its answer lost.
+            // A connection that is closed unread is reset, and its answer is lost.
             let _ = connection.read(&mut [0; 4_096]).unwrap();
             let number = counter.fetch_add(1, Ordering::Relaxed);
             std::thread::park_timeout(LATE);
@@ -241,7 +240,7 @@ fn slow_kroger(store: PathBuf) -> (String, Arc<AtomicU64>) {
     (url, asked)
 }
 
-/// Takes most of a minute, so `just time` alone runs it.
+/// Takes almost a minute, so only `just time` runs it.
 #[test]
 fn interrupted_refresh_command_waits_for_the_longest_refresh() {
     if !clocks::is_full() {

@@ -1,5 +1,5 @@
-//! Each of Kroger's error bodies and each fault of the sandbox, on each route that
-//! calls Kroger: the right status and code.
+//! Tries each of Kroger's error bodies and each fault of the sandbox on each route
+//! that calls Kroger. Each has the right status and code.
 //!
 //! Run with `--nocapture` to see the table.
 
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Answer, Kroger, Sandbox, Server, UPC, folder};
 
-/// What is told, by status and code.
+/// The status and the code of an answer.
 type Told = (u16, &'static str);
 
 const OK: Told = (200, "");
@@ -23,10 +23,10 @@ const QUOTA: Told = (429, "quota_exhausted");
 const CODE_REFUSED: Told = (400, "invalid_argument");
 const NOT_FOUND: Told = (404, "not_found");
 
-/// A call of ours that makes one of Kroger's.
+/// A route of this server that calls Kroger.
 struct Route {
     name: &'static str,
-    /// Which of Kroger's calls is disturbed.
+    /// The path at Kroger whose answers are disturbed.
     disturbed: &'static str,
     call: fn(&Server, &str) -> Answer,
 }
@@ -34,7 +34,7 @@ struct Route {
 const TOKEN: &str = "/v1/connect/oauth2/token";
 const CART: &str = "/v1/cart/add";
 
-/// All routes that call Kroger. A new one belongs here, too.
+/// All routes that call Kroger. A new one belongs here.
 const ROUTES: [Route; 9] = [
     Route {
         name: "callback",
@@ -88,8 +88,8 @@ const ROUTES: [Route; 9] = [
     },
 ];
 
-/// What disturbs, and what each route must tell of it: sign-in, refresh, cart,
-/// and those that read.
+/// A disturbance, and the answer that each kind of route must give: sign-in,
+/// refresh, cart and reading.
 struct Case {
     name: &'static str,
     action: Value,
@@ -180,7 +180,7 @@ impl Case {
     }
 }
 
-/// For a user of its own, so that no case sees what another left.
+/// Runs one case. Each case has its own user, so that no case affects another.
 fn told(server: &Server, sandbox: &Sandbox, case: &Case, route: &Route) -> (u16, String) {
     let user: String = [route.name, case.name].concat().chars().filter(char::is_ascii_alphanumeric).collect();
     server.sign_in_as(&user, "alice").expect(200);

@@ -1,4 +1,4 @@
-//! What lies on disk: who may read it, and what it keeps.
+//! Checks the files on disk: their modes, their contents, and how broken ones are reported.
 
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
@@ -141,7 +141,7 @@ fn store_path(folder: &Path) -> String {
     fs::canonicalize(folder).unwrap().join(".tokens").display().to_string()
 }
 
-/// Runs it as one whom permissions bind: root is bound by none.
+/// Runs `kroger` so that permissions apply to it, which they do not for root.
 fn bound(kroger: Kroger, folder: &Path) -> Ended {
     let is_root = fs::metadata(folder).unwrap().uid() == 0;
     let without = ["--bounding-set=-all", "--inh-caps=-all"].map(str::to_owned);

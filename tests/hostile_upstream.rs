@@ -1,5 +1,5 @@
-//! A token endpoint that answers everything but what it should: each odd answer
-//! has its one right outcome.
+//! Refreshes at a token endpoint that gives every answer except the expected one.
+//! Each odd answer has exactly one right outcome.
 //!
 //! Run with `--nocapture` to see the table.
 
@@ -13,27 +13,27 @@ use serde_json::json;
 
 use crate::support::{Kroger, Server, UPC, eventually, folder};
 
-/// What must become of a grant whose refresh is answered so.
+/// The right outcome of a refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     /// A new pair is stored, and the call succeeds.
     Refreshed,
     /// A person must sign in again.
     Reauthorize,
-    /// The grant is kept; the last try ended so, and the token is tried again.
+    /// The grant is kept, with this outcome of its last try. The token is tried again.
     Kept(&'static str),
 }
 
 use Outcome::{Kept, Reauthorize, Refreshed};
 
 enum Answer {
-    /// These bytes, then the connection is closed.
+    /// Sends these bytes, then closes the connection.
     Bytes(Vec<u8>),
-    /// One byte a second.
+    /// Sends one byte a second.
     Dribble(Vec<u8>),
-    /// Chunks for as long as anyone reads.
+    /// Sends chunks as long as the peer reads.
     Endless,
-    /// Nothing, until the caller gives up.
+    /// Sends nothing until the caller gives up.
     Silence,
 }
 
@@ -47,7 +47,7 @@ fn case(name: &'static str, outcome: Outcome, bytes: impl Into<Vec<u8>>) -> Case
     Case { name, answer: Answer::Bytes(bytes.into()), outcome }
 }
 
-/// A whole answer with a matching length.
+/// A complete answer with a matching length.
 fn http(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
     let mut answer = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n", body.len()).into_bytes();
     answer.extend_from_slice(body);
@@ -265,15 +265,15 @@ fn cases() -> Vec<Case> {
         .collect()
 }
 
-/// Signs everyone in for a moment, and answers the refresh of `refresh-<n>` as
-/// case `n` says.
+/// A token endpoint that gives every sign-in a short-lived token, and answers the
+/// refresh of `refresh-<n>` as case `n` says.
 fn hostile(cases: Arc<Vec<Case>>) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}", listener.local_addr().unwrap());
     std::thread::spawn(move || {
         for connection in listener.incoming() {
             let (connection, cases) = (connection.unwrap(), Arc::clone(&cases));
-            // Peers that give up in the middle are the point of this.
+            // Many peers give up in the middle, and the error is expected.
             std::thread::spawn(move || drop(answer(connection, &cases)));
         }
     });

@@ -1,5 +1,6 @@
 """Starts the real binary, signs customers in and calls it, for the drivers in
-`oauth_server/` and `soak/`. Standard library alone; it judges nothing."""
+`oauth_server/`, `schemathesis/` and `soak/`. Uses only the standard library. It
+never judges a result."""
 
 import http.client
 import json
@@ -20,7 +21,7 @@ CALL_SECONDS = 60
 
 
 class Answer:
-    """A status, 0 where there was no answer, and the body."""
+    """A status and a body. Status 0: there was no answer."""
 
     def __init__(self, status, body=b"", location=""):
         self.status = status
@@ -39,7 +40,7 @@ class Answer:
 
 
 def call(method, url, body=None, headers=None):
-    """One request on a connection of its own; nothing is sent twice."""
+    """Sends one request on its own connection. Never sends it twice."""
     parts = urllib.parse.urlsplit(url)
     target = parts.path + ("?" + parts.query if parts.query else "")
     connection = http.client.HTTPConnection(parts.hostname, parts.port, timeout=CALL_SECONDS)
@@ -57,15 +58,15 @@ def call(method, url, body=None, headers=None):
 
 
 def binary():
-    """`KROGER_MCP`, else the release binary of this checkout."""
+    """The path in `KROGER_MCP`, else the release binary of this checkout."""
     path = pathlib.Path(os.environ.get("KROGER_MCP") or ROOT / "target/release/kroger-mcp")
     if not path.is_file():
-        sys.exit(f"{path} is not there: run `cargo build --release`, or set KROGER_MCP to the binary")
+        sys.exit(f"{path} does not exist: run `cargo build --release`, or set KROGER_MCP to the binary")
     return str(path.resolve())
 
 
 class Process:
-    """The binary with `arguments`, running; its output goes to files in `folder`."""
+    """A running binary with `arguments`. Its output goes to files in `folder`."""
 
     def __init__(self, folder, name, arguments, environment):
         self.log_path = folder / f"{name}.log"
@@ -77,14 +78,14 @@ class Process:
             "PATH": os.environ["PATH"],
             **environment,
         }
-        # Appended: a server that is started anew goes on with its log.
+        # A server that starts again appends to its log.
         with self.log_path.open("ab") as log, self.out_path.open("wb") as out:
             self.child = subprocess.Popen(
                 [binary(), *arguments], cwd=folder, env=environment, stdin=subprocess.DEVNULL, stdout=out, stderr=log
             )
 
     def wait_for(self, pattern, path):
-        """Polls for what the process says once it is ready."""
+        """Waits until the process writes `pattern` to the file at `path`."""
         start = self.log_from if path == self.log_path else 0
         deadline = time.monotonic() + START_SECONDS
         while time.monotonic() < deadline:
@@ -97,12 +98,12 @@ class Process:
         sys.exit(f"{self.child.args} did not start: {self.log_path.read_text(errors='replace')}")
 
     def kill(self):
-        """`kill -9`."""
+        """Kills it as `kill -9` does."""
         self.child.kill()
         self.child.wait()
 
     def stop(self):
-        """Ctrl-C, then its end."""
+        """Interrupts it as Ctrl-C does, and waits for its end."""
         if self.child.poll() is None:
             self.child.send_signal(signal.SIGINT)
         try:
@@ -111,12 +112,12 @@ class Process:
             self.kill()
 
     def events(self):
-        """What it logged, as the objects of its lines."""
+        """The log, one object for each line."""
         for line in self.log_path.read_text(errors="replace").splitlines():
             try:
                 yield json.loads(line)
             except ValueError:
-                continue  # A line that a kill cut short.
+                continue  # A kill cut this line short.
 
 
 class Server(Process):
@@ -140,7 +141,7 @@ class Server(Process):
         return self.call("GET", f"/auth/authorize?user_id={user}").json().get("authorization_url", "")
 
     def finish_sign_in(self, redirect):
-        """The callback, with what the authorization server added to its address."""
+        """Calls the callback with the query of `redirect`."""
         return self.call("GET", "/auth/callback?" + urllib.parse.urlsplit(redirect).query)
 
     def tokens(self):
@@ -175,7 +176,7 @@ class Sandbox(Process):
 
 
 def in_threads(count, work):
-    """Runs `work(number)` in so many threads, to the end of all."""
+    """Runs `work(number)` in `count` threads, and waits for all of them."""
     threads = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(count)]
     for thread in threads:
         thread.start()
@@ -184,7 +185,7 @@ def in_threads(count, work):
 
 
 def table(head, rows):
-    """Prints rows under a head, each column as wide as its widest text."""
+    """Prints `rows` below `head`. Each column is as wide as its widest text."""
     rows = [[str(cell) for cell in row] for row in [head, *rows]]
     widths = [max(len(row[column]) for row in rows) for column in range(len(head))]
     for number, row in enumerate(rows):

@@ -1,5 +1,5 @@
-//! Two calls with one idempotency key, interrupted at every step: nothing is added
-//! twice, and each caller is told the truth.
+//! Runs two calls with one idempotency key, and interrupts them at every step. Nothing
+//! is added twice, and each caller gets a true answer.
 //!
 //! A schedule says at which steps a call is held up, stopped for long, suspended or
 //! killed. The test runs all schedules with at most one interruption; `KROGER_LEDGER=2`

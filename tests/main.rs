@@ -1,5 +1,5 @@
-//! End to end: the real binary, the real component, a real store, and the
-//! sandbox in place of Kroger.
+//! Tests the real binary end to end: with the real component, a real store, and
+//! the sandbox in place of Kroger.
 
 #![expect(unreachable_pub, reason = "what the modules of one test binary share needs no finer word than pub")]
 

@@ -1,5 +1,5 @@
-//! The Model Context Protocol through the real binary: over HTTP, and over stdin
-//! and stdout as an agent's app starts it.
+//! Speaks the Model Context Protocol with the real binary: over HTTP, and over stdin
+//! and stdout, as an agent's app does.
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
@@ -12,7 +12,7 @@ use crate::support::{Client, Kroger, Sandbox, Server, UPC, eventually, folder};
 
 const ACCEPT: (&str, &str) = ("accept", "application/json, text/event-stream");
 
-/// A call of a tool, of revision 2026-07-28, which has no handshake.
+/// A tool call of revision 2026-07-28, which has no handshake.
 fn call(tool: &str, arguments: &Value) -> Value {
     json!({
         "jsonrpc": "2.0",
@@ -36,7 +36,7 @@ fn over_http(server: &Server, tool: &str, arguments: &Value) -> Value {
     answer.expect(200).json()["result"].clone()
 }
 
-/// The binary as an app's child.
+/// The binary as the child of an agent's app.
 struct App {
     child: Child,
     stdin: Option<ChildStdin>,
@@ -82,7 +82,7 @@ impl App {
     }
 }
 
-/// Ctrl-C.
+/// Interrupts `process` as Ctrl-C does.
 fn interrupt(process: u32) {
     let status = std::process::Command::new("kill").args(["-INT", &process.to_string()]).status().unwrap();
     assert!(status.success());
@@ -201,7 +201,7 @@ fn stdio_sign_in_elsewhere_is_completed_only_by_its_caller() {
     assert_eq!(completed["isError"], false, "{completed}");
 }
 
-/// Kroger's link, at which alice agrees.
+/// `link`, changed so that `alice` agrees to the sign-in.
 fn agreed(link: &str) -> String {
     format!("{link}&sandbox_user=alice&sandbox_decision=allow")
 }
@@ -250,7 +250,7 @@ fn stdio_server_takes_over_the_port_of_a_server_that_ends() {
     assert!(app.ends().success());
 }
 
-/// A process that ends in mid-refresh has spent the token and saved nothing.
+/// A process that ended during a refresh would have spent the token and saved nothing.
 #[test]
 fn stdio_server_completes_a_refresh_before_it_ends() {
     let sandbox = Sandbox::start();

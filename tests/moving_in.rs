@@ -1,5 +1,5 @@
-//! Moving in from another program: its files are taken over, its tokens go on
-//! being refreshed, and nothing in a file ever runs.
+//! Imports the files of other programs. Imported tokens are refreshed from then on,
+//! and nothing in a file ever runs.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::support::{Ended, Kroger, Sandbox, Server, UPC, folder};
 
-/// A pair that the sandbox gave to another program.
+/// A pair of tokens that the sandbox gave to another program.
 struct Pair {
     access_token: String,
     refresh_token: String,
@@ -28,8 +28,8 @@ impl Pair {
         Self { access_token: value("KROGER_USER_ACCESS_TOKEN="), refresh_token: value("KROGER_USER_REFRESH_TOKEN=") }
     }
 
-    /// `pickle.dumps(state, 0)` of the first system's state, by Python 3.11, with
-    /// the tokens and times put in: that protocol is lines of text.
+    /// The first system's state, as Python 3.11's `pickle.dumps(state, 0)` writes it.
+    /// That protocol is lines of text, so the tokens and times are simply put in.
     fn pickle(&self, user: &str, obtained_at: u64) -> String {
         let expires_at = obtained_at + 1_800;
         format!(
@@ -89,7 +89,7 @@ fn a_pickle_in_place_of_the_store_is_imported_at_start_and_its_token_refreshed()
     assert!(folder.path().join(".tokens/store.sqlite3").exists());
 }
 
-/// Two entries for the first system's state that nobody can be signed in with.
+/// Two unusable entries for the first system's state.
 const BAD_ENTRIES: &str = "Vweird\\u000aid\np50\n(dp51\nVrefresh_token\np52\nVr\np53\nss\
     Vbob\np60\n(dp61\nVaccess_token\np62\nVbad canary\np63\nss";
 
@@ -254,7 +254,7 @@ fn an_unusable_entry_is_left_out_and_the_others_are_imported() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let good = Pair::of(&sandbox, "alice").json("ann", now() - 60);
     let bad = r#""user_tokens":{"bob":{"access_token":"bad canary"},"#;
-    // As an editor of another system writes it.
+    // Some editors begin a file with a byte order mark.
     let mixed = format!("\u{feff}{}", good.replacen(r#""user_tokens":{"#, bad, 1));
     fs::write(folder.path().join("mixed.json"), mixed).unwrap();
 

@@ -1,5 +1,5 @@
-//! An operator's day: signing in and out from a terminal, looking after the
-//! store, asking what is wrong.
+//! Does an operator's work: signs in and out from a terminal, backs the store up and
+//! restores it, and asks `doctor` what is wrong.
 
 use std::fs;
 use std::net::TcpListener;
@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use crate::support::{Client, Ended, Kroger, Sandbox, Server, UPC, folder};
 
-/// A port that nobody has, for a redirect URI that must be known beforehand.
+/// An unused port, for a redirect URI that must be known beforehand.
 fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
@@ -28,7 +28,7 @@ fn run(folder: &Path, sandbox: &Sandbox, arguments: &[&str]) -> Ended {
     kroger(folder, sandbox, arguments).run()
 }
 
-/// Opens `link` as `customer`, and answers where Kroger sends the browser then.
+/// Opens `link` as `customer`. Returns the address that Kroger sends the browser to.
 fn agree(link: &str, customer: &str, decision: &str) -> String {
     let link = format!("{link}&sandbox_user={customer}&sandbox_decision={decision}");
     Client::new().get(&link).expect(302).header("location").to_owned()
@@ -136,7 +136,7 @@ fn commands_print_their_result_and_no_log() {
     let command = |arguments: &[&str]| {
         Kroger::new(folder.path(), arguments).at(&sandbox).env("KROGER_REDIRECT_URI", &redirect_uri(free_port()))
     };
-    // Once, so that nothing has to be compiled below.
+    // Compiles the component, so that no command below logs that it compiles.
     Server::start(folder.path(), &sandbox).stop();
 
     let mut login = command(&["login", "--paste"]).converse();
@@ -218,8 +218,8 @@ fn every_command_refuses_a_store_of_a_newer_version_and_loses_nothing() {
     assert_eq!(user(&status(folder.path(), &sandbox), "user_default")["status"], "valid");
 }
 
-/// `tests/stores/store-of-schema-1.sqlite3` is a backup that version 0.1.0 made, with `ann` signed in
-/// at a sandbox. A file of each later schema belongs beside it.
+/// Restores `tests/stores/store-of-schema-1.sqlite3`, a backup that version 0.1.0 made, with `ann`
+/// signed in at a sandbox. Each later schema needs such a file too.
 #[test]
 fn a_store_of_the_first_version_is_opened() {
     let (sandbox, folder) = (Sandbox::start(), folder());

@@ -1,4 +1,4 @@
-//! `docs/promises.md` against the sources: each test that it names is there.
+//! Checks `docs/promises.md` against the sources: each test that it names exists.
 
 use std::path::Path;
 
@@ -8,19 +8,19 @@ fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).expect("the crate lies two folders below the workspace")
 }
 
-/// What a line of the page names in backticks as its proof.
+/// The proofs that a line of the page names in backticks.
 fn proofs(line: &str) -> impl Iterator<Item = &str> {
     let is_path =
         |text: &&str| ["tests/", "component/", "host/", "sandbox/"].iter().any(|folder| text.starts_with(folder));
     line.split('`').skip(1).step_by(2).filter(is_path)
 }
 
-/// Whether `proof`, `path::name` of a test or the path of a command, is there.
+/// Whether `proof` exists: the `path::name` of a test, or the path of a command.
 fn is_there(proof: &str) -> bool {
     let Some((path, name)) = proof.split_once("::") else { return root().join(proof).is_file() };
     let Ok(source) = std::fs::read_to_string(root().join(path)) else { return false };
     let Some(at) = source.find(&format!("fn {name}()")) else { return false };
-    // Its attributes, back to the end of what stands before.
+    // The test's attributes, back to the end of the item before.
     let attributes = source[..at].rsplit("\n\n").next().unwrap_or_default();
     attributes.contains("#[test]") || attributes.contains("#[tokio::test")
 }

@@ -1,4 +1,4 @@
-//! Kroger's daily quotas: our count and Kroger's agree, whoever counts.
+//! Counts calls against Kroger's daily quotas. The count of all processes equals Kroger's.
 
 use serde_json::{Value, json};
 

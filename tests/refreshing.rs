@@ -1,4 +1,4 @@
-//! Staying signed in: expiry, crowds, restarts, the timer, refusals.
+//! Keeps a user signed in through expiry, many callers, restarts and refusals.
 
 use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
@@ -12,7 +12,7 @@ fn short_lives(sandbox: &Sandbox, seconds: u64) {
     sandbox.settings(&json!({ "access_token_lifetime_seconds": seconds }));
 }
 
-/// Signs in, and waits until the access token has expired; its successors live
+/// Signs in, and waits until the access token has expired. Later tokens live
 /// long.
 fn sign_in_until_expired(sandbox: &Sandbox, server: &Server) {
     short_lives(sandbox, 1);
@@ -252,7 +252,7 @@ fn one_pass_of_the_refresh_command_does_the_timers_work() {
     assert_eq!(sandbox.refreshes(), 1);
 }
 
-/// What a client reads on its connection, without the date.
+/// The bytes of an answer, without the date.
 fn raw(server: &Server, request: &str) -> String {
     let mut stream = TcpStream::connect(server.address).unwrap();
     write!(stream, "{request}").unwrap();
@@ -300,7 +300,7 @@ fn the_host_answers_a_probe_as_the_component_does() {
 
     for method in ["GET", "HEAD"] {
         let of_host = ask(method, "Host: localhost\r\n\r\n");
-        // What may have a body is the component's.
+        // The component answers each request that may have a body.
         let of_component = ask(method, "Host: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n");
         assert_eq!(of_host, of_component);
         assert!(of_host.starts_with("HTTP/1.1 200 OK"), "{of_host}");

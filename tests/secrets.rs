@@ -1,4 +1,4 @@
-//! No token, code, verifier or secret in any log, error or answer.
+//! Searches every log, error and answer for tokens, codes, verifiers and secrets.
 
 use std::fs;
 
@@ -6,7 +6,7 @@ use serde_json::json;
 
 use crate::support::{Kroger, Sandbox, UPC, bytes_below, folder};
 
-/// Everything that must not be seen, as the store and the `.env` file know it.
+/// The tokens of the `.env` file, and the app's secret in plain form and in Basic form.
 fn canaries(env_file: &str) -> Vec<String> {
     env_file
         .lines()
@@ -30,7 +30,7 @@ fn no_log_error_or_answer_shows_a_secret_even_at_trace_level() {
     let mut secrets = Vec::new();
     let mut note = |text: &str| seen.push_str(text);
 
-    // A sign-in, with its code, state and verifier.
+    // A sign-in has a code, a state and a verifier.
     let authorize = server.get("/auth/authorize").expect(200).json();
     let link = authorize["authorization_url"].as_str().unwrap();
     let redirect = server.client.get(&format!("{link}&sandbox_user=alice&sandbox_decision=allow")).expect(302);
@@ -42,7 +42,7 @@ fn no_log_error_or_answer_shows_a_secret_even_at_trace_level() {
     secrets.push(code);
     secrets.extend(canaries(&fs::read_to_string(&env_path).unwrap()));
 
-    // Refreshes, adds, failures of each kind.
+    // Refreshes, adds, and failures of each kind.
     note(&server.call("POST", "/admin/tokens/refresh", None).expect(200).text);
     secrets.extend(canaries(&fs::read_to_string(&env_path).unwrap()));
     note(&server.add(UPC).expect(200).text);

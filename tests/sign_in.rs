@@ -1,4 +1,4 @@
-//! Signing in, and what is left when it goes wrong.
+//! Signs in, and checks what a failed sign-in leaves.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Starting, stopping, and what is said when it cannot start.
+//! Starts and stops the server, and checks what it says if it cannot start.
 
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};

@@ -1,4 +1,4 @@
-//! The same component, untouched, under a host that is not ours: the stock
+//! Runs the same component, unchanged, under a foreign host: the stock
 //! `wasmtime serve`.
 
 use std::path::{Path, PathBuf};
@@ -52,13 +52,13 @@ impl Drop for Stock {
     }
 }
 
-/// The example of this package that is nothing but wasmtime's own command.
+/// The example of this package that only runs wasmtime's own command.
 fn stock_wasmtime() -> PathBuf {
     let binary = PathBuf::from(env!("CARGO_BIN_EXE_kroger-mcp"));
     binary.with_file_name("examples").join("stock_wasmtime")
 }
 
-/// A pair of tokens that the sandbox gave, as the `.env` mirror shows it.
+/// A pair of tokens from the sandbox, as the `.env` mirror shows it.
 fn pair(sandbox: &Sandbox) -> Vec<(String, String)> {
     let folder = folder();
     std::fs::write(folder.path().join(".env"), "").unwrap();

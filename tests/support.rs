@@ -1,4 +1,4 @@
-//! What the tests start, call and look at.
+//! Starts servers, calls them, and looks at what they did. Asserts no promise of its own.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
@@ -12,8 +12,7 @@ use tempfile::TempDir;
 
 pub const UPC: &str = "0001111041700";
 
-/// Polls until `found` answers something; a test that waits in vain says for
-/// what.
+/// Polls until `found` returns a value. Panics with `what` after 60 s.
 pub fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     let deadline = Instant::now() + Duration::from_secs(60);
     loop {
@@ -25,7 +24,7 @@ pub fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     }
 }
 
-/// An answer, whole.
+/// A complete answer.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -54,7 +53,7 @@ impl Answer {
     }
 }
 
-/// A client that follows no redirect and takes every status as an answer.
+/// A client that follows no redirect and accepts every status as an answer.
 #[derive(Clone)]
 pub struct Client(ureq::Agent);
 
@@ -69,7 +68,7 @@ impl Client {
         Self(config.into())
     }
 
-    /// The same where the server may be killed meanwhile: none then.
+    /// Calls a server that may be killed meanwhile. None: there was no answer.
     pub fn try_call(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &Value) -> Option<Answer> {
         let mut request = ureq::http::Request::builder().method(method).uri(url);
         for (name, value) in headers {
@@ -111,7 +110,7 @@ impl Client {
     }
 }
 
-/// The sandbox, in this process.
+/// The sandbox. It runs in the test's own process.
 pub struct Sandbox {
     pub address: SocketAddr,
     client: Client,
@@ -147,7 +146,7 @@ impl Sandbox {
         self.faults(&json!([{ "match": { "path": "/v1/connect/oauth2/token" }, "times": times, "action": action }]));
     }
 
-    /// How often faults fired, all together.
+    /// How often all faults together fired.
     pub fn fired(&self) -> u64 {
         let faults = self.client.get(&format!("{}/_sandbox/faults", self.url())).expect(200).json();
         faults.as_array().unwrap().iter().filter_map(|fault| fault["fired"].as_u64()).sum()
@@ -166,7 +165,7 @@ impl Sandbox {
         self.client.post(&format!("{}/_sandbox/revoke", self.url()), &json!({ "user": user }));
     }
 
-    /// Opens `link` as `customer` and allows: the address that Kroger redirects to.
+    /// Opens `link` as `customer` and allows the sign-in. Returns the address that Kroger redirects to.
     pub fn agree(&self, link: &str, customer: &str) -> String {
         let link = format!("{link}&sandbox_user={customer}&sandbox_decision=allow");
         self.client.get(&link).expect(302).header("location").to_owned()
@@ -182,20 +181,20 @@ impl Sandbox {
     }
 }
 
-/// How to start the binary.
+/// The binary, before it starts.
 pub struct Kroger {
     command: Command,
     log: PathBuf,
 }
 
-/// A folder to run in, and the compiled code that all tests share.
+/// Makes a folder to run in.
 pub fn folder() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
 }
 
 impl Kroger {
-    /// The binary with `arguments` in `folder`, with nothing of this process's
-    /// environment but where the cache of compiled code lies.
+    /// The binary with `arguments` in `folder`. It gets nothing of this process's
+    /// environment, and uses the cache of compiled code that all tests share.
     pub fn new(folder: &Path, arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kroger-mcp"));
         let cache = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cache");
@@ -215,7 +214,7 @@ impl Kroger {
         self
     }
 
-    /// Has `program` start the binary, which it is given after its own
+    /// Makes `program` start the binary. The binary's path follows the program's own
     /// `arguments`.
     pub fn under(mut self, program: &str, arguments: &[String]) -> Self {
         let mut command = Command::new(program);
@@ -227,14 +226,14 @@ impl Kroger {
         self
     }
 
-    /// The app's credentials at `sandbox`.
+    /// Uses `sandbox` in place of Kroger, with the app's credentials there.
     pub fn at(self, sandbox: &Sandbox) -> Self {
         self.env("KROGER_CLIENT_ID", "sandbox-client")
             .env("KROGER_CLIENT_SECRET", "sandbox-secret")
             .env("KROGER_API_BASE_URL", &sandbox.url())
     }
 
-    /// Where its stderr goes, if it is started and not run.
+    /// The file of its stderr, unless it is started by [`Kroger::run`].
     pub fn log(&self) -> &Path {
         &self.log
     }
@@ -249,7 +248,7 @@ impl Kroger {
         }
     }
 
-    /// Starts it as a person would who reads what it prints and answers it.
+    /// Starts it with pipes, for a test that reads its lines and answers them.
     pub fn converse(mut self) -> Conversation {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = self.command.spawn().expect("the binary starts");
@@ -268,8 +267,8 @@ impl Kroger {
         self.try_serve().unwrap_or_else(|(status, log)| panic!("the server ended with {status}: {log}"))
     }
 
-    /// The same for a server that may refuse to start: then its status and what
-    /// it wrote on stderr.
+    /// Starts it as a server that may refuse to start. An error has its status and
+    /// its stderr.
     pub fn try_serve(mut self) -> Result<Server, (ExitStatus, String)> {
         let log = File::create(&self.log).unwrap();
         let mut child = self.command.stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts");
@@ -294,14 +293,14 @@ fn listening(log: &str) -> Option<SocketAddr> {
     rest[..end].parse().ok()
 }
 
-/// A command that is spoken with; killed when it goes out of scope.
+/// A command that the test talks with. Dropping this kills it.
 pub struct Conversation {
     child: Child,
     stdout: BufReader<std::process::ChildStdout>,
 }
 
 impl Conversation {
-    /// The next line in which `word` is.
+    /// The next line that contains `word`.
     pub fn line_with(&mut self, word: &str) -> String {
         let mut line = String::new();
         while self.stdout.read_line(&mut line).unwrap() > 0 {
@@ -319,7 +318,7 @@ impl Conversation {
         writeln!(self.child.stdin.as_mut().expect("a pipe"), "{line}").unwrap();
     }
 
-    /// Nothing more is answered; waits for its end.
+    /// Closes its stdin, and waits for its end.
     pub fn end(&mut self) -> Ended {
         drop(self.child.stdin.take());
         let mut stdout = String::new();
@@ -346,7 +345,7 @@ pub struct Ended {
     pub stderr: String,
 }
 
-/// A running server; killed when it goes out of scope.
+/// A running server. Dropping this kills it.
 pub struct Server {
     child: Child,
     pub address: SocketAddr,
@@ -355,7 +354,7 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server in `folder` with the app's credentials at `sandbox`.
+    /// Starts a server in `folder` with the app's credentials at `sandbox`.
     pub fn start(folder: &Path, sandbox: &Sandbox) -> Self {
         Kroger::new(folder, &["serve", "--listen", "127.0.0.1:0"]).at(sandbox).serve()
     }
@@ -387,7 +386,7 @@ impl Server {
         self.sign_in_as("user_default", "alice").expect(200);
     }
 
-    /// Opens `link` as `customer`, allows, and follows the redirect here.
+    /// Opens `link` as `customer`, allows the sign-in, and follows the redirect to this server.
     pub fn agree(&self, link: &str, customer: &str) -> Answer {
         let link = format!("{link}&sandbox_user={customer}&sandbox_decision=allow");
         let redirect = self.client.get(&link).expect(302);
@@ -396,7 +395,7 @@ impl Server {
         self.get(&format!("/auth/callback{query}"))
     }
 
-    /// `/admin/tokens` of one user.
+    /// One user's entry in `/admin/tokens`.
     pub fn token(&self, user: &str) -> Value {
         self.get("/admin/tokens").expect(200).json()["user_tokens"][user].clone()
     }
@@ -410,7 +409,7 @@ impl Server {
         std::fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// `kill -9`.
+    /// Kills it as `kill -9` does.
     pub fn kill(mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
@@ -420,13 +419,13 @@ impl Server {
         self.child.id()
     }
 
-    /// Ctrl-C, then the exit status.
+    /// Interrupts it as Ctrl-C does.
     pub fn interrupt(&self) {
         let status = Command::new("kill").args(["-INT", &self.id().to_string()]).status().unwrap();
         assert!(status.success());
     }
 
-    /// Ctrl-C, the end, and the whole log.
+    /// Interrupts it and waits for its end. Returns the whole log.
     pub fn stop(self) -> String {
         let log = self.log.clone();
         self.interrupt();
@@ -438,7 +437,7 @@ impl Server {
         eventually("the server ends", || self.child.try_wait().unwrap())
     }
 
-    /// What it has written on stdout once it ended, or its first `lines`.
+    /// The first `lines` of its stdout, or all of them if it ends earlier.
     pub fn stdout_lines(&mut self, lines: usize) -> Vec<String> {
         let stdout = self.child.stdout.take().expect("stdout is read once");
         BufReader::new(stdout).lines().take(lines).map(Result::unwrap).collect()

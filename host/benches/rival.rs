@@ -1,9 +1,8 @@
-//! Side by side with `kroger-mcp` from Python's package index (0.4, `FastMCP`): the same calls over
-//! MCP, against one sandbox, in one run.
+//! Compares this program with `kroger-mcp` from Python's package index (0.4, `FastMCP`): the same
+//! calls over MCP, against one sandbox, in one run.
 //!
-//! `just bench-rival` installs the rival for it; `KROGER_RIVAL_PYTHON` names a
-//! Python that has it. Every counted call is checked: by its own result, and
-//! by the sandbox's cart at the end.
+//! `just bench-rival` installs the rival. `KROGER_RIVAL_PYTHON` names a Python that has it. Every
+//! counted call is checked: by its own result, and by the sandbox's cart at the end.
 
 mod driver;
 
@@ -18,10 +17,10 @@ use serde_json::{Value, json};
 const STARTS: usize = 5;
 const TIME: Duration = Duration::from_secs(5);
 const CLIENTS: [usize; 3] = [1, 8, 64];
-/// A store of the sandbox.
+/// A location of the sandbox.
 const STORE: &str = "01400376";
 
-/// Runs the rival against the sandbox: its base URL is a constant of a class.
+/// Runs the rival against the sandbox. Its base URL is a constant of a class, so this replaces it.
 const LAUNCH: &str = "\
 import os
 import kroger_api.client
@@ -30,7 +29,7 @@ from kroger_mcp.cli import main
 main()
 ";
 
-/// Which of the two.
+/// One of the two programs.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Who {
     Ours,
@@ -60,7 +59,7 @@ impl Who {
     }
 }
 
-/// Both servers, and the Kroger that they share.
+/// Everything that both servers share: the sandbox, a folder, and the rival's Python.
 struct Bench {
     folder: PathBuf,
     python: PathBuf,
@@ -86,7 +85,7 @@ impl Bench {
             ("KROGER_REDIRECT_URI", format!("http://localhost:{port}/auth/callback")),
         ];
         if who == Who::Ours {
-            // What its own kind refuses as unknown is not for it.
+            // This program refuses settings that it does not know.
             let own: Vec<_> = variables.into_iter().filter(|(name, _)| *name != "KROGER_TOKEN_DIR").collect();
             return Listening::start(&folder, &["serve"], &own);
         }
@@ -96,7 +95,7 @@ impl Bench {
         Listening::spawn(command)
     }
 
-    /// The total quantity in a customer's cart.
+    /// The total quantity in the cart of `customer`.
     fn in_cart(&self, customer: &str) -> u64 {
         let lines = self.state()["carts"][customer].clone();
         lines.as_array().into_iter().flatten().map(|line| line["quantity"].as_u64().expect("a quantity")).sum()
@@ -106,7 +105,7 @@ impl Bench {
         serde_json::from_str(&get(self.sandbox.address, "/_sandbox/state").body).expect("JSON")
     }
 
-    /// Refreshes that the sandbox was asked for.
+    /// How many refresh requests the sandbox got.
     fn refreshes(&self) -> u64 {
         self.state()["token_requests"]["refresh_token"]["ok"].as_u64().expect("a count")
     }
@@ -127,7 +126,7 @@ impl Bench {
         Client::new(self.sandbox.address).call(&delete);
     }
 
-    /// Signs `customer` in as each server has it.
+    /// Signs `customer` in, in the server's own way.
     fn sign_in(&self, who: Who, server: &Listening, customer: &str) {
         if who == Who::Ours {
             return driver::sign_in(server.address, self.sandbox.address, customer);
@@ -145,7 +144,7 @@ fn free_port() -> u16 {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a free port").port()
 }
 
-/// The first text anywhere in `value` that holds a link to `host`.
+/// The first link to `host` in any text of `value`.
 fn find_link(value: &Value, host: &str) -> Option<String> {
     match value {
         Value::String(text) => {
@@ -170,8 +169,8 @@ struct Agent {
 }
 
 impl Agent {
-    /// Connects and shakes hands as revision 2025-11-25 has it; a server that
-    /// keeps sessions names one.
+    /// Connects, with the handshake of revision 2025-11-25. Keeps the session, if the
+    /// server names one.
     fn new(address: SocketAddr) -> Self {
         let headers = "Accept: application/json, text/event-stream\r\n".to_owned();
         let mut agent = Self { client: Client::new(address), address, headers };
@@ -281,7 +280,7 @@ fn customer(who: Who) -> &'static str {
     }
 }
 
-/// 64 callers at once whose access token Kroger no longer takes.
+/// Calls from 64 clients at once, after Kroger expired their access token.
 fn expired_token(bench: &Bench, who: Who, server: &Listening) -> String {
     let agents: Vec<Agent> = (0..64).map(|_| Agent::new(server.address)).collect();
     let (cart, refreshes) = (bench.in_cart(customer(who)), bench.refreshes());
@@ -306,7 +305,7 @@ fn expired_token(bench: &Bench, who: Who, server: &Listening) -> String {
     )
 }
 
-/// One cart add whose answer is lost on the way back.
+/// Adds to the cart, and loses Kroger's answer.
 fn lost_reply(bench: &Bench, who: Who, server: &Listening) -> String {
     let before = bench.in_cart(customer(who));
     bench.control(
@@ -319,7 +318,7 @@ fn lost_reply(bench: &Bench, who: Who, server: &Listening) -> String {
     format!("{} in the cart; said: {}", bench.in_cart(customer(who)) - before, gist(&result))
 }
 
-/// The server is killed while Kroger works on a refresh, and started again.
+/// Kills the server while Kroger works on a refresh, and starts it again.
 fn crash(bench: &Bench, who: Who, server: Listening) -> (String, Listening) {
     bench.control("expire", &json!({"user": customer(who)}));
     bench.control(
@@ -328,13 +327,13 @@ fn crash(bench: &Bench, who: Who, server: Listening) -> (String, Listening) {
     );
     let (tool, arguments) = who.add_to_cart();
     let asked = bench.fired();
-    // Nobody reads the answer: there will be none.
+    // This call never gets an answer.
     let mut caller = Agent::new(server.address);
     caller.send(tool, &arguments);
     while bench.fired() == asked {
         std::thread::sleep(Duration::from_millis(5));
     }
-    // As a power cut would end it.
+    // Kills it, as a power cut would.
     drop(server);
     bench.clear_faults();
     let server = bench.start(who);
@@ -344,7 +343,7 @@ fn crash(bench: &Bench, who: Who, server: Listening) -> (String, Listening) {
 }
 
 impl Bench {
-    /// How often a fault was met so far.
+    /// How often faults fired so far.
     fn fired(&self) -> u64 {
         let faults: Value = serde_json::from_str(&get(self.sandbox.address, "/_sandbox/faults").body).expect("JSON");
         faults.as_array().into_iter().flatten().filter_map(|fault| fault["fired"].as_u64()).sum()

@@ -1,9 +1,9 @@
-//! Start-up time, idle memory, and calls per second, through the real binary.
+//! Measures start-up time, idle memory, and calls per second of the real binary.
 //!
-//! `just bench`, or `cargo bench --bench service`. The sandbox runs in a process of its
-//! own. Beside each figure stands that of a native peer in the same run: the
-//! sandbox itself, called directly by the same clients. All share this machine's
-//! cores, so the ratios say more than the figures.
+//! Run it with `just bench`, or `cargo bench --bench service`. The sandbox runs in its
+//! own process. Each run also measures a native peer: the same clients call the sandbox
+//! directly. All processes share this machine's cores, so the ratios say more than the
+//! figures.
 
 mod driver;
 
@@ -16,7 +16,7 @@ const STARTS: usize = 11;
 const TIME: Duration = Duration::from_secs(4);
 
 fn start_up(folder: &Path, variables: &[(&str, String)]) {
-    // The first start compiles; its successors find the cache.
+    // The first start compiles. Later starts use the cache.
     let mut times: Vec<f64> = (0..=STARTS)
         .map(|_| {
             let started = Instant::now();
@@ -31,7 +31,7 @@ fn start_up(folder: &Path, variables: &[(&str, String)]) {
     println!("start to first answer, code cached       {:>8.0} ms   (median of {STARTS})", times[STARTS / 2]);
 }
 
-/// The access token of the mirror, for the peer's calls.
+/// The access token in the `.env` mirror, for the calls to the native peer.
 fn mirrored_token(folder: &Path) -> String {
     let mirror = std::fs::read_to_string(folder.join(".env")).expect("the mirror");
     let token = mirror.lines().find_map(|line| line.strip_prefix("KROGER_USER_ACCESS_TOKEN="));

@@ -1,4 +1,4 @@
-//! SIGSTOP in mid-refresh, while another process on the same store carries on.
+//! Stops a process with SIGSTOP during a refresh, while another process on the same store runs on.
 
 use std::process::Command;
 use std::time::{Duration, Instant};
@@ -8,22 +8,22 @@ use serde_json::json;
 use super::is_full;
 use crate::support::{Answer, Sandbox, Server, UPC, eventually, folder};
 
-/// When a process is stopped.
+/// The moment at which a process is stopped.
 #[derive(Clone, Copy, Debug)]
 enum Moment {
-    /// Its request is with Kroger, who answers while it is stopped.
+    /// Kroger has its request, and answers while the process is stopped.
     InFlight,
-    /// So long after the call began: before it sends, or as it saves.
+    /// This long after the call began: before it sends, or while it saves.
     After(Duration),
 }
 
-/// What the other process answered meanwhile.
+/// The answers of the other process meanwhile.
 #[derive(Debug, Default)]
 struct Meanwhile {
     good: u32,
-    /// "Try again."
+    /// Answers that say "try again".
     later: u32,
-    /// "The token was probably spent by a refresh whose reply was lost."
+    /// Answers that say that a refresh whose reply was lost probably spent the token.
     spent: u32,
 }
 
@@ -43,8 +43,8 @@ fn signal(server: &Server, name: &str) {
     assert!(sent.success());
 }
 
-/// An add by a caller who may find the connection closed: it may have been stopped before it read
-/// the request.
+/// Sends an add. The connection may break, because the process may be stopped before it reads the
+/// request.
 fn call(server: &Server) {
     let request = ureq::put(server.url("/cart/add/simple")).content_type("application/json");
     if let Err(error) = request.send(format!(r#"{{"upc":"{UPC}"}}"#)) {
@@ -52,7 +52,7 @@ fn call(server: &Server) {
     }
 }
 
-/// Stops the one of two servers that refreshes, lets the other work, and lets the first go on.
+/// Stops the one of two servers that refreshes, lets the other work, then continues the first.
 fn stop_in_mid_refresh(moment: Moment, length: Duration) -> Meanwhile {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let [stopped, other] = [(); 2].map(|()| Server::start(folder.path(), &sandbox));
@@ -80,7 +80,7 @@ fn stop_in_mid_refresh(moment: Moment, length: Duration) -> Meanwhile {
         refreshing.join().unwrap();
     });
 
-    // Nobody signs in, and both add: the pair that Kroger gave was saved, by whichever.
+    // Both add without a new sign-in, because one of them saved Kroger's new pair.
     for server in [&stopped, &other] {
         eventually("a good add with no sign-in", || (server.add(UPC).status == 200).then_some(()));
     }
@@ -92,12 +92,12 @@ fn stop_in_mid_refresh(moment: Moment, length: Duration) -> Meanwhile {
 
 #[test]
 fn a_process_stopped_during_a_refresh_loses_no_sign_in() {
-    // Longer than the component waits for an answer, and the host; in full, longer than the lease.
+    // Longer than the component and the host wait for an answer. The full form: longer than the lease.
     let length = Duration::from_secs(if is_full() { 40 } else { 17 });
     let pauses: &[u64] = if is_full() { &[0, 2, 4, 6, 8, 10, 15, 20, 30] } else { &[4] };
     let at_pauses = pauses.iter().map(|pause| Moment::After(Duration::from_millis(*pause)));
     let moments = std::iter::once(Moment::InFlight).chain(at_pauses);
-    // So that not all of them compile the component at once.
+    // Compiles the component once, so that the servers below find it compiled.
     drop(Server::start(folder().path(), &Sandbox::start()));
 
     let results: Vec<(Moment, Meanwhile)> = std::thread::scope(|scope| {

@@ -1,5 +1,5 @@
-//! The wall clock is set, under a server that runs on: an hour either way, a day, as a laptop's may
-//! be when its lid is opened.
+//! Sets the wall clock of a running server: by an hour in both directions, and by a day. A laptop's
+//! clock may be set like this when its lid is opened.
 
 use std::path::{Path, PathBuf};
 
@@ -12,7 +12,7 @@ use crate::support::{Kroger, Sandbox, Server, UPC, eventually, folder};
 const HOUR: i64 = 3_600;
 const DAY: i64 = 24 * HOUR;
 
-/// A server whose wall clock is ours to set, and whose monotonic clock is not.
+/// A server whose wall clock the test can set. Its monotonic clock runs on.
 struct Clockwork {
     sandbox: Sandbox,
     folder: TempDir,
@@ -42,7 +42,7 @@ impl Clockwork {
         std::fs::rename(new, self.folder.path().join("offset")).unwrap();
     }
 
-    /// What the server takes for the time, in Unix seconds, and for what is left to the token.
+    /// The server's time in Unix seconds, and the seconds that its token has left.
     fn time_and_left(&self) -> (i64, i64) {
         let left = |token: &Value| {
             let seconds = |name: &str| token[name].as_str()?.split(' ').next()?.parse::<i64>().ok();
@@ -51,7 +51,7 @@ impl Clockwork {
         eventually("the app has a token of its own", || {
             let tokens = self.server.get("/admin/tokens").json();
             let (of_app, of_user) = (&tokens["client_credentials"], &tokens["user_tokens"]["user_default"]);
-            // A user's token that was obtained in the future does not tell the time.
+            // A user's token may have been obtained in the future, so the app's token tells the time.
             Some((of_app["expires_at"].as_i64()? - left(of_app)?, left(of_user)?))
         })
     }
@@ -62,13 +62,13 @@ impl Clockwork {
         assert_eq!(state["token_requests"]["authorization_code"]["ok"], 1, "{state}");
     }
 
-    /// How often a refresh token was sent that Kroger had taken already.
+    /// How often a spent refresh token was sent to Kroger.
     fn sent_again(&self) -> u64 {
         self.sandbox.state()["spent_refresh_tokens_presented"].as_u64().expect("a count")
     }
 }
 
-/// The library that answers for the clock; none: it is not installed, and that is said.
+/// The library that sets the clock. None: it is not installed, and a line says so.
 fn library() -> Option<PathBuf> {
     let folders =
         ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib"];
@@ -99,7 +99,7 @@ fn a_clock_set_by_an_hour_or_a_day_loses_no_sign_in() {
         (began, before) = (now, offset);
 
         clockwork.server.add(UPC).expect(200);
-        // Whichever way the clock went, the timer sees to it that it knows when the token ends.
+        // In both directions, the timer corrects the token's remaining time.
         eventually("the token is of this time", || {
             let (_, left) = clockwork.time_and_left();
             (300..=1_800).contains(&left).then_some(())
@@ -127,7 +127,7 @@ fn a_clock_set_during_a_refresh_loses_no_sign_in() {
             eventually("the refresh is under way", || (clockwork.sandbox.fired() == 1).then_some(()));
             offset += step;
             clockwork.set(offset);
-            // Nobody can tell how long the answer was under way: its token may not be handed out.
+            // Nobody knows how long the answer took, so its token may be withheld.
             let answer = refreshing.join().unwrap();
             assert!([200, 503].contains(&answer.status), "{}", answer.text);
         });
@@ -135,8 +135,8 @@ fn a_clock_set_during_a_refresh_loses_no_sign_in() {
     }
 
     clockwork.assert_kept();
-    // A clock that leaps beyond a lease makes the refresh under way look dead: each of the two leaps
-    // forward may cost one send that Kroger refuses, and that refusal ends no grant.
+    // A leap beyond the lease makes the refresh under way look dead. Each of the two leaps forward may
+    // cost one send that Kroger refuses, and the refusal ends no grant.
     assert!(clockwork.sent_again() <= 2, "{}", clockwork.sandbox.state());
     println!("four steps in mid-refresh, {} sends again, no sign-in", clockwork.sent_again());
 }

@@ -1,5 +1,5 @@
-//! A store whose file was damaged while nobody had it open: a clear refusal at start, or calls that
-//! are answered; never a crash, never a path.
+//! Damages a store's file while no process has it open. The server refuses to start with a clear
+//! message, or answers calls. It never crashes, and never shows a path to a caller.
 
 use std::collections::BTreeMap;
 use std::os::unix::fs::FileExt as _;
@@ -12,17 +12,17 @@ use super::Form;
 use super::lane::assert_names_no_path;
 use crate::support::{Kroger, Sandbox, Server, UPC, folder};
 
-/// What is done to the file.
+/// The damage to a file.
 #[derive(Clone, Copy, Debug)]
 enum Damage {
-    /// All bits of so many bytes, from there on.
+    /// Flips all bits of some bytes.
     Flip {
         at: u64,
         bytes: usize,
     },
     CutTo(u64),
     Garbage,
-    /// A directory lies where the file was.
+    /// Puts a directory in place of the file.
     Directory,
 }
 
@@ -54,7 +54,7 @@ fn flip(file: &std::fs::File, at: u64, bytes: usize) {
 const STORE: &str = "store.sqlite3";
 const LOG: &str = "store.sqlite3-wal";
 
-/// A store's files as a server left them.
+/// The files of a store, as a server left them.
 struct Left(Vec<(&'static str, Vec<u8>)>);
 
 impl Left {
@@ -67,7 +67,7 @@ impl Left {
         self.0.iter().find(|(file, _)| *file == name).expect("the file was left").1.len()
     }
 
-    /// A folder with these files in a store.
+    /// Makes a folder with these files in its store.
     fn copy(&self) -> TempDir {
         let folder = folder();
         std::fs::create_dir(folder.path().join(".tokens")).unwrap();
@@ -78,7 +78,7 @@ impl Left {
     }
 }
 
-/// A server that signed in and refreshed.
+/// A server after a sign-in and a refresh.
 fn used(sandbox: &Sandbox, folder: &Path) -> Server {
     let server = Server::start(folder, sandbox);
     server.sign_in();
@@ -86,7 +86,7 @@ fn used(sandbox: &Sandbox, folder: &Path) -> Server {
     server
 }
 
-/// Stopped in order: everything is in the one file.
+/// The files of a server that stopped in order. Everything is in the one file.
 fn stopped(sandbox: &Sandbox) -> Left {
     let folder = folder();
     let server = used(sandbox, folder.path());
@@ -95,14 +95,14 @@ fn stopped(sandbox: &Sandbox) -> Left {
     Left::read(folder.path())
 }
 
-/// Killed: everything is in the log.
+/// The files of a killed server. Everything is in the write-ahead log.
 fn killed(sandbox: &Sandbox) -> Left {
     let folder = folder();
     used(sandbox, folder.path()).kill();
     Left::read(folder.path())
 }
 
-/// What a start on the damaged store came to, in words for the table.
+/// Starts a server on the damaged store. Returns the outcome, in words for the table.
 fn start(sandbox: &Sandbox, folder: &Path) -> String {
     match Kroger::new(folder, &["serve", "--listen", "127.0.0.1:0"]).at(sandbox).try_serve() {
         Ok(server) => calls(&server),
@@ -110,7 +110,7 @@ fn start(sandbox: &Sandbox, folder: &Path) -> String {
     }
 }
 
-/// The exit code of something to mend, and words that say where the store is.
+/// Checks a refusal: its exit code, and words that say where the store is. Returns what it says.
 fn refusal(folder: &Path, status: ExitStatus, stderr: &str) -> String {
     assert_eq!(status.code(), Some(1), "{stderr}");
     let store = folder.join(".tokens").display().to_string();
@@ -140,7 +140,7 @@ fn damages(form: Form, length: usize) -> Vec<Damage> {
     flips.chain(cuts).chain(others).collect()
 }
 
-/// What the damages came to, with one example of each.
+/// How often each outcome occurred, with one damage that led to it.
 type Table = BTreeMap<String, (u32, Damage)>;
 
 fn try_all(sandbox: &Sandbox, left: &Left, name: &str) -> Table {

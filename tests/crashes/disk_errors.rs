@@ -1,4 +1,4 @@
-//! A disk that fails or is full at the n-th write and commit of a refresh, once or from then on.
+//! Makes the disk fail, or be full, at the n-th write or commit of a refresh: once, or from then on.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,7 +9,7 @@ use super::lane::{LANES, Lane, add, assert_names_no_path, assert_not_ready, wait
 use super::strace::{Injection, Point, Strace, Thread, is_usable};
 use crate::support::UPC;
 
-/// What the caller got while the disk failed.
+/// The answer that the caller got while the disk failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Outcome {
     /// 200, and the new pair was in the store.
@@ -20,7 +20,7 @@ enum Outcome {
     NothingSent,
 }
 
-/// One way of failing, and how far it was tried.
+/// One kind of failure, and the next point to try it at.
 #[derive(Clone)]
 struct Series {
     syscall: &'static str,
@@ -57,7 +57,8 @@ fn take(series: &Mutex<Vec<Series>>) -> Option<(usize, Injection, Point)> {
     })
 }
 
-/// One refresh with a failing disk, and what must hold after it. None: the disk failed no more in it.
+/// Makes the disk fail at `point` of one refresh, and checks the outcome. None: the refresh ended
+/// before that point.
 fn fail_at(lane: &mut Lane, injection: Injection, point: Point) -> Option<Outcome> {
     lane.sign_in_and_reject();
     let (granted, rescued) = (lane.sandbox.refreshes(), rescues(lane));
@@ -94,12 +95,12 @@ fn fail_at(lane: &mut Lane, injection: Injection, point: Point) -> Option<Outcom
     Some(outcome)
 }
 
-/// How often the server's log says that a pair was rescued.
+/// How often the server's log reports a rescued pair.
 fn rescues(lane: &Lane) -> usize {
     lane.server.log().matches("rescued").count()
 }
 
-/// How often each outcome was met, by what failed and how.
+/// How often each outcome occurred, for each kind of failure.
 type Table = BTreeMap<String, BTreeMap<Outcome, u32>>;
 
 fn work(series: &Mutex<Vec<Series>>, table: &Mutex<Table>) {

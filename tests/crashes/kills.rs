@@ -1,4 +1,4 @@
-//! Killed at the n-th system call of one refresh, for every n until the refresh gets through.
+//! Kills the server at the n-th system call of a refresh, for every n until the refresh completes.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,12 +9,12 @@ use super::lane::{LANES, Lane, Outcome, add, is_alive, outcome_of};
 use super::strace::Thread::{self, Main, Worker, Writer};
 use super::strace::{Injection, Point, Strace, is_usable};
 
-/// What is tried of one system call on one thread.
+/// The plan for one system call on one thread.
 #[derive(Clone, Copy)]
 struct Plan {
     thread: Thread,
     syscall: &'static str,
-    /// The quick form tries every so many; those with none, only the full form.
+    /// The quick form kills at every `quick`-th call. None: only the full form tries this plan.
     quick: Option<u32>,
 }
 
@@ -22,8 +22,8 @@ const fn plan(thread: Thread, syscall: &'static str, quick: Option<u32>) -> Plan
     Plan { thread, syscall, quick }
 }
 
-/// Writes to the store, their commits, what goes to sockets, the log and other threads; and, in
-/// full, everything else of note.
+/// The quick form kills at writes to the store, commits, and writes to sockets, the log and other
+/// threads. The full form adds all other important calls.
 const PLANS: [Plan; 20] = [
     plan(Writer, "fsync", Some(1)),
     plan(Writer, "fdatasync", Some(1)),
@@ -47,11 +47,11 @@ const PLANS: [Plan; 20] = [
     plan(Main, "write", None),
 ];
 
-/// How often a refresh must get through before the later points are left out: a pause of the
-/// machine may make one shorter.
+/// How many refreshes must complete before the later points are left out. One is not enough, because
+/// a pause of the machine may make a refresh shorter.
 const THROUGH: u32 = 2;
 
-/// The points that are still to be tried, shared by the lanes.
+/// The points that are still to be tried. All lanes share them.
 struct Queue(Vec<Series>);
 
 struct Series {
@@ -83,7 +83,7 @@ impl Queue {
     }
 }
 
-/// Kills the lane's server at `point` of a refresh and starts another. None: it got through.
+/// Kills the lane's server at `point` of a refresh, and starts another. None: the refresh completed.
 fn kill_at(lane: &mut Lane, point: Point) -> Option<Outcome> {
     lane.sign_in_and_expire();
     let (granted, presented) = (lane.sandbox.refreshes(), lane.spent_tokens_presented());
@@ -108,11 +108,11 @@ fn kill_at(lane: &mut Lane, point: Point) -> Option<Outcome> {
     Some(outcome)
 }
 
-/// How many grants a copy of the store holds: reading the store itself would repair it.
+/// How many grants the store holds. Reads a copy, because reading the store itself would repair it.
 fn stored_grants(folder: &Path) -> u64 {
     let copy = crate::support::folder();
     for name in ["store.sqlite3", "store.sqlite3-wal"] {
-        // No log is what an orderly stop leaves.
+        // The log may be absent: an orderly stop removes it.
         let _ = std::fs::copy(folder.join(".tokens").join(name), copy.path().join(name));
     }
     let store = rusqlite::Connection::open(copy.path().join("store.sqlite3")).unwrap();
@@ -162,7 +162,7 @@ fn a_server_killed_at_any_step_of_a_refresh_stays_signed_in_or_reports_the_loss(
 
     let table = table.into_inner().unwrap();
     print(&table);
-    // Each commit of the refresh, its request and the caller's answer were among them.
+    // The points included each commit of the refresh, its request, and the caller's answer.
     let steps = |wanted: &[&str]| table.keys().filter(|point| wanted.contains(&point.syscall)).count();
     assert!(steps(&["fsync", "fdatasync"]) >= 4, "{table:?}");
     assert!(steps(&["writev", "sendto", "sendmsg"]) >= 3, "{table:?}");

@@ -1,4 +1,4 @@
-//! One sandbox, one store, and one server after another on it.
+//! Runs one server after another on one store, with one sandbox.
 
 use std::time::Duration;
 
@@ -7,15 +7,15 @@ use tempfile::TempDir;
 
 use crate::support::{Answer, Kroger, Sandbox, Server, UPC, eventually, folder};
 
-/// How many lanes work at once: most of their time they wait for a lease.
+/// How many lanes run at once. A lane waits for a lease most of the time.
 pub const LANES: usize = 8;
 
-/// What a lost server or store came to.
+/// The outcome of a mishap to a server or its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// 200, with no sign-in.
+    /// An add succeeds without a new sign-in.
     Kept,
-    /// `reauthorize` that says so: Kroger spent the token, and its answer was not saved.
+    /// A true `reauthorize`: Kroger spent the token, and its answer was not saved.
     Window,
 }
 
@@ -27,7 +27,7 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// A server whose timer looks every `check_interval` seconds.
+    /// Starts a server whose timer makes a pass every `check_interval` seconds.
     pub fn start(check_interval: &'static str) -> Self {
         let (sandbox, folder) = (Sandbox::start(), folder());
         let server = serve(&folder, &sandbox, check_interval);
@@ -46,8 +46,8 @@ impl Lane {
         self.server.wait_until_expired("user_default");
     }
 
-    /// Signs in; the next call finds its access token rejected before its time, so that only the
-    /// call refreshes it, and not the timer.
+    /// Signs in, and makes Kroger reject the access token early. Only the next call refreshes it, and
+    /// the timer does not.
     pub fn sign_in_and_reject(&self) {
         self.server.sign_in();
         self.sandbox.expire("alice");
@@ -73,7 +73,7 @@ fn serve(folder: &TempDir, sandbox: &Sandbox, check_interval: &str) -> Server {
         .serve()
 }
 
-/// A client that outlives the server.
+/// A client for servers that may be killed.
 fn survivor() -> ureq::Agent {
     let limit = Some(Duration::from_secs(60));
     ureq::Agent::config_builder().http_status_as_error(false).timeout_global(limit).build().into()
@@ -83,7 +83,7 @@ pub fn is_alive(server: &Server) -> bool {
     survivor().get(server.url("/livez")).call().is_ok()
 }
 
-/// One add; none if the server did not answer.
+/// Sends one add. None: the server did not answer.
 pub fn add(url: &str) -> Option<(u16, String)> {
     let answer = survivor().put(url).content_type("application/json").send(format!(r#"{{"upc":"{UPC}"}}"#));
     let mut answer = answer.ok()?;
@@ -91,7 +91,7 @@ pub fn add(url: &str) -> Option<(u16, String)> {
     Some((answer.status().as_u16(), text))
 }
 
-/// Asserts that `answer` is one of the two right ones.
+/// Asserts that `answer` is one of the two right ones, and returns which.
 #[track_caller]
 pub fn outcome_of(answer: &Answer, what: &dyn std::fmt::Display) -> Outcome {
     match answer.status {
@@ -105,8 +105,7 @@ pub fn outcome_of(answer: &Answer, what: &dyn std::fmt::Display) -> Outcome {
     }
 }
 
-/// Asserts that the server is not ready because of its store, and that it says so to strangers
-/// without a path.
+/// Asserts that the server reports its store as the reason why it is not ready, without a path.
 #[track_caller]
 pub fn assert_not_ready(server: &Server) {
     let problem = server.get("/readyz").expect(503);
@@ -114,7 +113,7 @@ pub fn assert_not_ready(server: &Server) {
     assert_names_no_path(&problem.text);
 }
 
-/// The timer's first pass asks Kroger for it.
+/// Waits for the app's own token, which the timer's first pass gets from Kroger.
 pub fn wait_until_the_app_has_its_token(server: &Server) {
     eventually("the app has its token", || {
         server.get("/health").json()["token_status"]["client_token_valid"].as_bool().filter(|is_valid| *is_valid)

@@ -1,10 +1,10 @@
-//! A small filesystem in memory, mounted over a store where no other process sees it.
+//! Mounts a small filesystem in memory over a store. No other process sees the mount.
 
 use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// Holds a mount namespace with the filesystem; both are gone when it is.
+/// A mount namespace with the filesystem. Dropping this removes both.
 pub struct SmallDisk {
     holder: Child,
     ballast: PathBuf,
@@ -34,17 +34,17 @@ impl SmallDisk {
         Ok(Self { holder, ballast: store.join("ballast"), folder: folder.to_owned() })
     }
 
-    /// What to put before a command so that it runs in the namespace, for
-    /// [`Kroger::under`](crate::support::Kroger::under).
+    /// The arguments for [`Kroger::under`](crate::support::Kroger::under) that run a command in the
+    /// namespace.
     pub fn entering(&self) -> Vec<String> {
         let holder = self.holder.id().to_string();
         let folder = self.folder.to_str().expect("a path of text");
         ["-t", &holder, "-m", "sh", "-c", "cd \"$0\" && exec \"$@\"", folder].map(str::to_owned).to_vec()
     }
 
-    /// Takes the last byte.
+    /// Fills the disk up to the last byte.
     pub fn fill(&self) {
-        // It ends when the disk is full, which dd calls a failure.
+        // dd fails when the disk is full, so its status is ignored.
         self.run("dd if=/dev/zero of=\"$0\" bs=4k 2>/dev/null; test -s \"$0\"");
     }
 

@@ -1,4 +1,4 @@
-//! `kill -9` at random moments, several processes on one store, under load, with tokens that live
+//! Kills processes at random moments, under load. Several processes share one store, and tokens live
 //! for a second.
 
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::support::{Answer, Kroger, Sandbox, Server, UPC, eventually, folder};
 const PROCESSES: usize = 3;
 const CALLERS: usize = 6;
 
-/// Where the processes listen at the moment; the callers go by it.
+/// The present addresses of the processes. Callers use them.
 struct Addresses(Mutex<Vec<String>>);
 
 impl Addresses {
@@ -24,11 +24,11 @@ impl Addresses {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds, whatever becomes of the servers, until `stop`.
+    /// Adds until `stop`, even while servers are killed.
     fn keep_adding(&self, caller: usize, stop: &AtomicBool) {
         while !stop.load(Ordering::Relaxed) {
             let url = self.all()[caller % PROCESSES].clone();
-            // A refused connection is what a killed server looks like.
+            // A killed server refuses the connection.
             if add(&url).is_none() {
                 std::thread::park_timeout(Duration::from_millis(20));
             }
@@ -36,7 +36,7 @@ impl Addresses {
     }
 }
 
-/// Ends the load when it goes out of scope, also by a panic.
+/// Dropping this ends the load, even after a panic.
 struct Load<'a>(&'a AtomicBool);
 
 impl Drop for Load<'_> {
@@ -54,7 +54,7 @@ struct Herd<'a> {
     random: u64,
 }
 
-/// What a herd went through.
+/// The counts of one herd.
 #[derive(Clone, Copy, Debug, Default)]
 struct Tally {
     rounds: u32,
@@ -75,8 +75,8 @@ impl<'a> Herd<'a> {
         Self { sandbox, folder, servers, addresses, random: seed }
     }
 
-    /// Lets them work for a random while, then kills one of them, or now and then all at once, and
-    /// starts as many anew. Answers how many.
+    /// Lets the processes work for a random time. Then kills one of them, or sometimes all, and starts
+    /// as many new ones. Returns how many.
     fn kill_some(&mut self) -> u32 {
         let until = Instant::now() + Duration::from_millis(300 + self.below(1_000));
         while let Some(rest) = until.checked_duration_since(Instant::now()) {
@@ -92,7 +92,7 @@ impl<'a> Herd<'a> {
         u32::try_from(doomed.len()).unwrap()
     }
 
-    /// What the last refresh came to: the first answer that is not "try again".
+    /// The outcome of the last refresh: the first answer that is not "try again".
     fn outcome(&mut self) -> Outcome {
         let index = usize::try_from(self.below(PROCESSES as u64)).unwrap();
         let answer = first_final_answer(&self.servers[index]);
@@ -103,7 +103,7 @@ impl<'a> Herd<'a> {
         outcome
     }
 
-    /// A repeatable number (xorshift) below `limit`.
+    /// A pseudorandom number below `limit`, repeatable from the seed (xorshift).
     fn below(&mut self, limit: u64) -> u64 {
         self.random ^= self.random << 13;
         self.random ^= self.random >> 7;
@@ -133,12 +133,12 @@ fn kill(server: &Server) {
     assert!(killed.success());
 }
 
-/// More adds than Kroger grants an app a day.
+/// Starts a server with a quota for more adds than Kroger allows an app each day.
 fn start(folder: &Path, sandbox: &Sandbox) -> Server {
     Kroger::new(folder, &["serve", "--listen", "127.0.0.1:0"]).at(sandbox).env("KROGER_QUOTA_CART", "1000000").serve()
 }
 
-/// Kills and asks, `rounds` times, and once more when all is quiet.
+/// Kills processes and checks the outcome, `rounds` times, and checks once more without load.
 fn endure(seed: u64, rounds: u32) -> Tally {
     let (addresses, stop) = (Addresses(Mutex::default()), AtomicBool::new(false));
     let mut herd = Herd::start(seed, &addresses);
@@ -158,7 +158,7 @@ fn endure(seed: u64, rounds: u32) -> Tally {
     tally.windows += u32::from(herd.outcome() == Outcome::Window);
 
     let state = herd.sandbox.state();
-    // A sign-in is lost to a kill or not at all, and its token is presented once more, not again.
+    // Only a kill loses a sign-in, and then the spent token is presented exactly once more.
     assert_eq!(state["spent_refresh_tokens_presented"], tally.windows, "{tally:?} {state}");
     tally.refreshes = herd.sandbox.refreshes();
     tally

@@ -1,7 +1,7 @@
-//! `strace`, attached to one thread of a running server: it kills the server, or makes a system
-//! call fail, at the n-th of its kind.
+//! Attaches `strace` to one thread of a running server. At the n-th system call of one kind, it kills
+//! the server or makes the call fail.
 //!
-//! Servers under it run all calls on one thread, so that the n-th is the same from run to run.
+//! Such a server runs all calls on one thread, so that the n-th call is the same in every run.
 
 use std::fmt;
 use std::fs::File;
@@ -17,16 +17,16 @@ use crate::support::{eventually, folder};
 /// The threads that a refresh runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Thread {
-    /// The one that accepts connections.
+    /// Accepts connections.
     Main,
-    /// The one that runs the component and talks to Kroger.
+    /// Runs the component, and talks to Kroger.
     Worker,
-    /// The one that writes the store.
+    /// Writes the store.
     Writer,
 }
 
 impl Thread {
-    /// Its id in `process`: the writer is the first that was started without a name.
+    /// The thread's id in `process`. The writer is the first thread without a name.
     fn id_in(self, process: u32) -> u32 {
         let tasks = PathBuf::from(format!("/proc/{process}/task"));
         let mut threads: Vec<u32> = std::fs::read_dir(&tasks)
@@ -54,7 +54,7 @@ impl fmt::Display for Thread {
     }
 }
 
-/// A place in a refresh: the n-th call of one kind on one thread, from 1.
+/// A place in a refresh: the n-th call of one kind on one thread. The first call has number 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Point {
     pub thread: Thread,
@@ -68,13 +68,13 @@ impl fmt::Display for Point {
     }
 }
 
-/// What happens at a [`Point`].
+/// The mishap at a [`Point`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Injection {
     Kill,
-    /// That one call fails with this error.
+    /// This one call fails with this error.
     Error(&'static str),
-    /// That call and all after it.
+    /// This call and all later ones fail with this error.
     ErrorFrom(&'static str),
 }
 
@@ -88,29 +88,29 @@ impl Injection {
     }
 }
 
-/// An attached `strace`; detached when it goes out of scope.
+/// An attached `strace`. Dropping this detaches it.
 pub struct Strace {
     child: Child,
     folder: TempDir,
 }
 
 impl Strace {
-    /// Attaches to the point's thread of `process`; from then on it counts.
+    /// Attaches to the point's thread of `process`, and counts calls from then on.
     pub fn inject(process: u32, injection: Injection, point: Point) -> Self {
         let trace = format!("trace={}", point.syscall);
         let thread = point.thread.id_in(process);
         attach(thread, &["-e", &trace, "-e", &injection.at(point)]).expect("strace attaches, as it did before")
     }
 
-    /// Detaches. Answers whether a call was made to fail.
+    /// Detaches. Returns whether a call was made to fail.
     pub fn detach(mut self) -> bool {
         self.end();
         read(&self.folder.path().join("trace")).contains("(INJECTED)")
     }
 
-    /// With force: asked politely while its tracee dies, strace waits for it for ever.
+    /// Kills strace. If it were only asked to end while its tracee dies, it would wait for ever.
     fn end(&mut self) {
-        // It has ended already if what it traced has.
+        // strace has ended already if its tracee has.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
@@ -150,7 +150,7 @@ fn read(path: &Path) -> String {
     std::fs::read(path).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }
 
-/// Where `strace` writes what a server does from its start on.
+/// The file in which `strace` records a server's system calls from its start on.
 pub struct Trace(PathBuf);
 
 impl Trace {
@@ -158,7 +158,7 @@ impl Trace {
         Self(folder.join("trace"))
     }
 
-    /// The arguments that trace `syscalls` and little else: the others run at full speed.
+    /// The arguments that trace `syscalls` and little else, so that other calls run at full speed.
     pub fn arguments(&self, syscalls: &str) -> Vec<String> {
         let trace = format!("trace={syscalls}");
         let path = self.0.to_str().expect("a path of text");
@@ -170,8 +170,9 @@ impl Trace {
     }
 }
 
-/// Whether this machine lets us trace; says why not, once for each test that asks. The full form is
-/// asked for in order to trace, so there it fails.
+/// Whether this machine allows tracing. Prints the reason if it does not.
+///
+/// The full form needs tracing, so it fails instead.
 pub fn is_usable() -> bool {
     static OBSTACLE: OnceLock<Option<String>> = OnceLock::new();
     let obstacle = OBSTACLE.get_or_init(obstacle);

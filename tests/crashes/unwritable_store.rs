@@ -1,4 +1,4 @@
-//! A store that stops taking writes: full, or read-only, before a refresh and in the middle of one.
+//! Makes a store refuse writes, full or read-only: before a refresh, and during one.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +10,7 @@ use super::mounts::SmallDisk;
 use super::strace::{Injection, Point, Strace, Thread, is_usable};
 use crate::support::{Kroger, Sandbox, Server, UPC, eventually, folder};
 
-/// How a store is made to refuse writes, and to take them again.
+/// A way to make a store refuse writes, and accept them again.
 trait Obstacle {
     fn begin(&mut self, server: &Server);
     fn end(&mut self);
@@ -26,15 +26,16 @@ impl Obstacle for SmallDisk {
     }
 }
 
-/// The store's files, immutable by their attribute, even to those who have them open. Not the
-/// shared memory of its log: the kernel ends who writes to that (SIGBUS), and a file is turned
-/// immutable by nothing but a person.
+/// Makes the store's files immutable by their attribute, even for processes that have them open.
+///
+/// The log's shared memory stays writable: the kernel ends a process that writes to an immutable one
+/// (SIGBUS). Only a person can cause that.
 struct Immutable {
     store: PathBuf,
 }
 
 impl Immutable {
-    /// An error says why this machine does not allow it.
+    /// Checks that this machine can make files immutable. An error says why it cannot.
     fn store_in(folder: &Path) -> Result<Self, String> {
         let probe = folder.join("probe");
         std::fs::write(&probe, "").unwrap();
@@ -69,12 +70,12 @@ impl Obstacle for Immutable {
 
 impl Drop for Immutable {
     fn drop(&mut self) {
-        // So that a failed test leaves nothing that cannot be deleted.
+        // After a failed test, the files can be deleted.
         chattr("-i", &self.files());
     }
 }
 
-/// Every write to the store answers that its filesystem is read-only, as after an error of the disk.
+/// Makes every write fail as on a read-only filesystem, which a disk error can cause.
 #[derive(Default)]
 struct ReadOnlyFilesystem {
     strace: Option<Strace>,
@@ -91,10 +92,10 @@ impl Obstacle for ReadOnlyFilesystem {
     }
 }
 
-/// The store stops taking writes after Kroger spent the token and before the new pair is saved.
+/// Makes the store refuse writes after Kroger spent the token and before the new pair is saved.
 fn refuses_writes_after_the_token_is_spent(sandbox: &Sandbox, server: &Server, obstacle: &mut dyn Obstacle) {
     server.sign_in();
-    // Else it is the app's own token that is held up.
+    // Otherwise the delay would hit the request for the app's own token.
     wait_until_the_app_has_its_token(server);
     sandbox.expire("alice");
     sandbox.token_faults(1, &json!({ "delay_ms": 2_000 }));
@@ -118,7 +119,7 @@ fn refuses_writes_after_the_token_is_spent(sandbox: &Sandbox, server: &Server, o
     sandbox.clear_faults();
 }
 
-/// The store takes no writes when a refresh is due.
+/// Makes the store refuse writes when a refresh is due.
 fn refuses_writes_before_the_token_is_spent(sandbox: &Sandbox, server: &Server, obstacle: &mut dyn Obstacle) {
     let granted = sandbox.refreshes();
     sandbox.expire("alice");
@@ -135,7 +136,7 @@ fn refuses_writes_before_the_token_is_spent(sandbox: &Sandbox, server: &Server, 
     assert_eq!(sandbox.refreshes(), granted + 1);
 }
 
-/// Both, with a `kill -9` after each; `start` starts a server on the store.
+/// Tries both moments, with a `kill -9` after each. `start` starts a server on the store.
 fn no_sign_in_is_lost(what: &str, sandbox: &Sandbox, start: &dyn Fn() -> Server, obstacle: &mut dyn Obstacle) {
     let server = start();
     refuses_writes_after_the_token_is_spent(sandbox, &server, obstacle);

@@ -1,5 +1,5 @@
-//! How long a sign-in hangs in the air: from the moment Kroger's answer was read until the new pair
-//! is committed.
+//! Measures the window in which a crash loses a sign-in: from the moment that Kroger's answer is read
+//! until the new pair is committed.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use super::lane::wait_until_the_app_has_its_token;
 use super::strace::{Trace, is_usable};
 use crate::support::{Kroger, Sandbox, folder};
 
-/// Seconds since 1970 at which the traced call of this line returned.
+/// The time at which the traced call of `line` returned, in Unix seconds.
 fn returned_at(line: &str) -> Option<f64> {
     let entered_or_resumed: f64 = line.split_whitespace().nth(1)?.parse().ok()?;
     if line.contains("resumed>") {
@@ -22,7 +22,7 @@ fn is_commit(line: &str) -> bool {
     (line.contains("fsync") || line.contains("fdatasync")) && line.contains("= 0")
 }
 
-/// From each answer to the first commit that returned after it.
+/// The time from each answer to the first commit that returned after it.
 fn windows(trace: &str) -> Vec<Duration> {
     let mut windows = Vec::new();
     let mut answered = None;
@@ -63,6 +63,6 @@ fn the_window_is_one_commit_long() {
     let (median, longest) = (windows[windows.len() / 2], windows[windows.len() - 1]);
     println!("answer read to committed, {} refreshes: median {median:.1?}, longest {longest:.1?}", windows.len());
     assert_eq!(windows.len(), refreshes);
-    // A stall of the machine may stretch one; that half of them took so long would be ours.
+    // A pause of the machine may lengthen some windows. If half of them are long, this program is at fault.
     assert!(median < Duration::from_millis(100), "{windows:?}");
 }

@@ -1,7 +1,7 @@
-"""A shopping trip by a client that none of us wrote, Python's `mcp`: signs in
-through the sandbox, searches, checks and fills a cart, and goes on after the
-sign-in died. The person is played here: opens the link, compares the number,
-agrees at Kroger.
+"""Makes a shopping trip with an independent client, Python's `mcp`: signs in through
+the sandbox, searches, checks and fills a cart, and goes on after the sign-in
+dies. Also plays the person, who opens the link, compares the number and agrees at
+Kroger.
 
     shop.py KROGER_MCP http|stdio [REVISION]
 """
@@ -26,7 +26,7 @@ URL_ELICITATION_REQUIRED = -32042
 
 
 class Person:
-    """Signs in wherever a link leads, and remembers where Kroger is."""
+    """Signs in by each link, and remembers the address of Kroger."""
 
     def __init__(self):
         self.kroger = None
@@ -86,7 +86,7 @@ async def trip(client, person):
 
 
 async def add(client, person, items, key):
-    """Signs in on the way, if that is asked for, as the revision has it."""
+    """Adds items. Signs in first if asked to, in the way of the protocol's revision."""
     arguments = {"items": items, "idempotency_key": key}
     try:
         result = await client.call_tool("add_to_cart", arguments)

@@ -1,8 +1,8 @@
-"""Eight servers on one store, tokens of five seconds, and an authorization
-server that none of us wrote: does anybody have to sign in again?
+"""Runs eight servers on one store against django-oauth-toolkit, with tokens that
+live five seconds, and counts the sign-ins that are lost.
 
-Each behaviour of the server towards a refresh token that was used before gets a
-run of its own. Exit code 1: something was lost, doubled or misreported."""
+The toolkit can treat a used refresh token in several ways, and each way has its
+own run. Exit code 1: something was lost, doubled or misreported."""
 
 import argparse
 import collections
@@ -24,14 +24,14 @@ import server as oauth  # noqa: E402
 
 SERVERS = 8
 CALLERS = 16
-# Of a caller, between two calls: leaves two cores enough air to keep time.
+# A caller's pause between two calls. Without it, two cores cannot keep time.
 BREATH_SECONDS = 0.02
 FORCED_EVERY_SECONDS = 3
 TOOLKITS_PATHS = {"KROGER_AUTHORIZE_PATH": "/o/authorize/", "KROGER_TOKEN_PATH": "/o/token/"}
 
 
 class OAuthServer:
-    """server.py in a process of its own."""
+    """A process that runs server.py."""
 
     def __init__(self, folder, behaviour):
         log = (folder / "oauth.log").open("wb")
@@ -49,12 +49,12 @@ class OAuthServer:
             "KROGER_CLIENT_SECRET": oauth.CLIENT_SECRET,
             "KROGER_API_BASE_URL": self.url,
             "KROGER_TOKEN_CHECK_INTERVAL": "1",
-            # The toolkit counts no calls; ours would be out of the day's in seconds.
+            # The toolkit has no quota. Kroger's daily quota would be used up in seconds.
             "KROGER_QUOTA_CART": "1000000000",
         }
 
     def agree(self, link):
-        """Logs the customer in as a browser would, and answers the redirect."""
+        """Logs the customer in as a browser does, and returns the redirect."""
         with requests.Session() as browser:
             to_login = browser.get(link, allow_redirects=False).headers["location"]
             customer = {"username": oauth.USER, "password": oauth.PASSWORD}
@@ -70,13 +70,13 @@ class OAuthServer:
 
 
 class Run:
-    """One behaviour, from sign-in to verdict."""
+    """One behaviour of the toolkit, from sign-in to verdict."""
 
     def __init__(self, folder, behaviour, options):
         self.folder, self.options, self.behaviour = folder, options, behaviour
         self.oauth = OAuthServer(folder, behaviour)
         self.environment = self.oauth.environment() | (TOOLKITS_PATHS if options.paths else {})
-        # One after the other: the first compiles for all.
+        # They start one after the other, because the first one compiles for all.
         self.servers = [self.server(number) for number in range(SERVERS)]
         self.upcs = itertools.count(1)
         self.answers = {}
@@ -93,7 +93,7 @@ class Run:
         return kroger_mcp.Server(self.folder, f"server-{number}", self.folder / "store", self.environment)
 
     def sign_in(self):
-        """Begun at one server, finished at another: they share the store."""
+        """Starts a sign-in at one server and completes it at another. They share the store."""
         redirect = self.oauth.agree(self.servers[0].authorization_url("user_default"))
         answer = self.servers[1].finish_sign_in(redirect)
         if answer.status != 200:
@@ -101,7 +101,7 @@ class Run:
         self.signed_in_at = time.monotonic()
 
     def sign_in_again(self, answer, called_at):
-        """Once for all the calls that one lost sign-in fails."""
+        """Signs in again, once for all calls that fail because of one lost sign-in."""
         with self.signing_in:
             if called_at < self.signed_in_at:
                 return
@@ -126,7 +126,7 @@ class Run:
             time.sleep(BREATH_SECONDS)
 
     def keep_forcing(self):
-        """Two servers at once, each told to refresh now."""
+        """Tells two servers to refresh at the same time, again and again."""
         while self.is_on():
             pair = random.sample(self.servers, 2)
             kroger_mcp.in_threads(2, lambda number: self.count_forced(pair[number].refresh("user_default")))
@@ -152,7 +152,7 @@ class Run:
         kroger_mcp.in_threads(
             CALLERS + len(work), lambda number: work[number](number) if number < len(work) else self.keep_calling(number)
         )
-        # Quiet for longer than a token lives; then every server still adds.
+        # After a pause longer than a token's life, every server still adds.
         time.sleep(oauth.ACCESS_TOKEN_SECONDS + 1)
         self.stop_at = time.monotonic()
         for server in self.servers:
@@ -170,7 +170,7 @@ class Run:
         self.oauth.stop()
 
     def misreported(self, added):
-        """Adds of which the caller was told something else than what is."""
+        """The number of adds that were reported to the caller wrongly."""
         wrong = 0
         for upc, code in self.answers.items():
             times = added.get(upc, 0)
@@ -179,7 +179,7 @@ class Run:
         return wrong
 
     def verdict(self):
-        """The table's row, and what is wrong."""
+        """The table's row, and a line for each broken promise."""
         counts = self.oauth.counts()
         refreshes = counts["refreshes"]
         refused = sum(times for status, times in refreshes.items() if status.startswith("4"))
@@ -205,7 +205,7 @@ class Run:
         ]
         wrong = []
         if misreported:
-            wrong.append(f"{misreported} adds were reported otherwise than they are")
+            wrong.append(f"{misreported} adds were misreported")
         if not self.options.kill_every:
             wrong += self.wrong_without_kills(refused, counts["presented_again"], others)
         elif dishonest := [told for told in self.sign_ins_again if "probably spent" not in told]:
@@ -229,11 +229,11 @@ HEAD = [
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=float, default=60, help="of calls, per behaviour")
-    parser.add_argument("--kill-every", type=float, default=0, metavar="SECONDS", help="kill -9 one of the servers")
-    parser.add_argument("--paths", action="store_true", help="the toolkit's own paths, by KROGER_AUTHORIZE_PATH and KROGER_TOKEN_PATH")
-    parser.add_argument("--behaviour", choices=list(oauth.BEHAVIOURS), action="append", help="only this one")
-    parser.add_argument("--keep", type=pathlib.Path, metavar="FOLDER", help="leave the logs and stores there")
+    parser.add_argument("--seconds", type=float, default=60, help="the time of calls for each behaviour")
+    parser.add_argument("--kill-every", type=float, default=0, metavar="SECONDS", help="kill one of the servers about this often")
+    parser.add_argument("--paths", action="store_true", help="use the toolkit's own paths, by KROGER_AUTHORIZE_PATH and KROGER_TOKEN_PATH")
+    parser.add_argument("--behaviour", choices=list(oauth.BEHAVIOURS), action="append", help="run only this behaviour")
+    parser.add_argument("--keep", type=pathlib.Path, metavar="FOLDER", help="keep the logs and stores in this folder")
     return parser.parse_args()
 
 

@@ -1,6 +1,6 @@
-"""django-oauth-toolkit as the authorization server, and one protected resource
-that stands where Kroger's cart is. A Django project in one file, served by
-waitress in many threads; it counts, and changes nothing of the toolkit.
+"""Runs django-oauth-toolkit as the authorization server, and one protected
+resource in place of Kroger's cart: a Django project in one file, served by
+waitress in many threads. It counts requests, and never changes the toolkit.
 
     server.py FOLDER refuse|revoke_family|grace [GRACE_SECONDS]
 
@@ -23,7 +23,7 @@ USER, PASSWORD = "alice", "correct horse battery staple"
 REDIRECT_URI = "http://localhost:9004/auth/callback"
 CART_SCOPE = "cart.basic:write"
 
-# What a refresh token that was used before meets, in the toolkit's settings.
+# The ways to treat a used refresh token, as settings of the toolkit.
 BEHAVIOURS = {
     "refuse": {"REFRESH_TOKEN_REUSE_PROTECTION": False, "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 0},
     "revoke_family": {"REFRESH_TOKEN_REUSE_PROTECTION": True, "REFRESH_TOKEN_GRACE_PERIOD_SECONDS": 0},
@@ -52,7 +52,7 @@ def configure(folder, behaviour):
             "default": {
                 "ENGINE": "django.db.backends.sqlite3",
                 "NAME": str(folder / "oauth.sqlite3"),
-                # One writer at a time waits its turn instead of failing half-way.
+                # A writer waits for its turn instead of failing half-way.
                 "OPTIONS": {
                     "transaction_mode": "IMMEDIATE",
                     "timeout": 20,
@@ -75,7 +75,7 @@ def configure(folder, behaviour):
 
 
 class Counts:
-    """What the server saw, for the driver to compare with what it was told."""
+    """The requests that the server saw. The driver compares them with its answers."""
 
     def __init__(self):
         self.lock = threading.Lock()
@@ -111,7 +111,7 @@ COUNTS = Counts()
 
 
 def counted_token_view(view):
-    """The toolkit's token endpoint, with its requests counted."""
+    """The toolkit's token endpoint. Counts its requests."""
     from django.views.decorators.csrf import csrf_exempt
 
     @csrf_exempt
@@ -144,7 +144,7 @@ def log_in(request):
 
 
 def add_to_cart(request):
-    """Kroger's cart, as far as a bearer token goes."""
+    """A cart that checks only the bearer token."""
     from django.http import HttpResponse, JsonResponse
     from oauth2_provider.oauth2_backends import get_oauthlib_core
 
@@ -168,7 +168,7 @@ def counts(_request):
 
 
 def routes():
-    """The same endpoints where Kroger has them and where the toolkit does."""
+    """The endpoints, at Kroger's paths and at the toolkit's."""
     from django.urls import path
     from django.views.decorators.csrf import csrf_exempt
     from oauth2_provider.views import AuthorizationView, TokenView
@@ -196,7 +196,7 @@ def fill_database():
         name="kroger-mcp",
         client_id=CLIENT_ID,
         client_secret=CLIENT_SECRET,
-        # A slow hash on each token request would measure the hash.
+        # With a slow hash, the run would measure the hash.
         hash_client_secret=False,
         client_type="confidential",
         authorization_grant_type="authorization-code",
@@ -209,7 +209,7 @@ def main():
     folder, behaviour = pathlib.Path(sys.argv[1]), sys.argv[2]
     configure(folder, behaviour)
     fill_database()
-    # This module is its own URL configuration; views can be imported only now.
+    # This module is its own URL configuration. Views can be imported only now.
     globals()["urlpatterns"] = routes()
     # Django knows this module by its name, which is `__main__`.
     from django.core.wsgi import get_wsgi_application

@@ -1,8 +1,8 @@
 """Runs schemathesis against the real server with the sandbox in place of Kroger.
 
-A customer is signed in all the while, however often the calls sign them out, so
-that calls are accepted and not only refused. Fails where schemathesis finds
-something, and where it made too few calls to say so.
+Signs a customer in again whenever a call signs them out, so that calls are also
+accepted and not only refused. Fails if schemathesis finds a fault, and if it
+made too few calls to prove anything.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def sign_in(server):
 
 
 def keep_signed_in(server, over):
-    """Until `over`: an agent would have the user sign in anew as well."""
+    """Signs the user in again, as an agent does, until `over`."""
     while not over.wait(0.2):
         if server.tokens().get(USER, {}).get("status") not in ("valid", "expiring_soon"):
             sign_in(server)
@@ -45,7 +45,7 @@ def resolved(document, value):
 
 
 def contents(document):
-    """Each described body of the document, and where it is."""
+    """Each body that the document describes, and its place."""
     for path, item in document["paths"].items():
         for method, operation in item.items():
             bodies = {"body": operation.get("requestBody", {}), **operation["responses"]}
@@ -55,7 +55,7 @@ def contents(document):
 
 
 def false_examples(document):
-    """Examples that their own schema refuses."""
+    """The examples that their own schema rejects."""
     for where, content in contents(document):
         schema = {**content["schema"], "components": document["components"]}
         examples = [resolved(document, example)["value"] for example in content.get("examples", {}).values()]
@@ -66,7 +66,7 @@ def false_examples(document):
 
 
 def schemathesis(url, folder, arguments):
-    """Its exit code, and how many calls it made."""
+    """Runs schemathesis. Returns its exit code and the number of its calls."""
     command = [
         str(pathlib.Path(sys.executable).with_name("schemathesis")),
         "--config-file", str(HERE / "schemathesis.toml"),
@@ -76,7 +76,7 @@ def schemathesis(url, folder, arguments):
         "--seed", str(arguments.seed),
         "--workers", "2",
     ]
-    # It looks for the hooks' module beside the configuration.
+    # Lets it find the module of the hooks.
     environment = {**os.environ, "PYTHONPATH": str(HERE)}
     cases = 0
     with subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.PIPE, text=True) as child:
@@ -89,9 +89,9 @@ def schemathesis(url, folder, arguments):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--examples", type=int, default=700, help="cases of each operation (default: 700)")
-    parser.add_argument("--seed", type=int, default=1, help="where the search starts (default: 1)")
-    parser.add_argument("--at-least", type=int, default=5_000, help="calls in all (default: 5000)")
+    parser.add_argument("--examples", type=int, default=700, help="cases for each operation (default: 700)")
+    parser.add_argument("--seed", type=int, default=1, help="the seed of the search (default: 1)")
+    parser.add_argument("--at-least", type=int, default=5_000, help="the fewest calls in total (default: 5000)")
     arguments = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as name:
@@ -109,9 +109,9 @@ def main():
         server.stop()
         sandbox.kill()
     for example in wrong:
-        print(f"an example is not what its schema says: {example}")
+        print(f"an example contradicts its schema: {example}")
     if cases < arguments.at_least:
-        print(f"{cases} calls are too few to say that nothing is there; {arguments.at_least} are wanted")
+        print(f"{cases} calls are too few to prove anything; {arguments.at_least} are needed")
     sys.exit(status or int(bool(wrong) or cases < arguments.at_least))
 
 

@@ -1,4 +1,4 @@
-"""What the document says in words and a schema cannot."""
+"""Applies the rules that the document states in words and no schema can express."""
 
 import re
 import uuid
@@ -15,13 +15,13 @@ def filter_case(context, case):
 
 
 def names_one_user(case):
-    """`X-Kroger-User` and `user_id` must be alike; by chance they never are."""
+    """Rejects a case with both `X-Kroger-User` and `user_id`: they must be equal, and random ones never are."""
     header = any(name.lower() == "x-kroger-user" for name in case.headers or {})
     return not (header and "user_id" in (case.query or {}))
 
 
 def has_one_item(case):
-    """The item is in the body or in the query, never in both or in neither."""
+    """Accepts a case whose item is either in the body or in the query."""
     if not may_have_a_body(case):
         return True
     in_query = ITEM & set(case.query or {})
@@ -34,10 +34,10 @@ def may_have_a_body(case):
 
 @schemathesis.hook
 def before_call(context, case, kwargs):
-    """A key names one add: made up twice, it would go with other items. An item is in one place."""
+    """Makes each key unique, because a key names one add. Keeps the item in one place."""
     for name, key in list((case.headers or {}).items()):
         if name.lower() == "idempotency-key" and re.fullmatch("[!#-~]([ -~]*[!-~])?", str(key)):
             case.headers[name] = f"{key[:200]}-{uuid.uuid4()}"
     if may_have_a_body(case) and case.body is not NOT_SET:
-        # The document's examples are put together unfiltered.
+        # Schemathesis combines the document's examples without `filter_case`.
         case.query = {name: value for name, value in (case.query or {}).items() if name not in ITEM}

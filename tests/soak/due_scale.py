@@ -1,6 +1,6 @@
-"""Measures that finding and refreshing those who are due takes as long among a
-million users as among ten thousand: the real binary, its store and its sandbox.
-Exit code 1: it takes more than twice as long, or somebody was not refreshed."""
+"""Measures the time of a pass among ten thousand users and among a million, with
+the same number of due users, on the real binary, its store and its sandbox.
+Exit code 1: the larger takes at least twice as long, or a user was not refreshed."""
 
 import argparse
 import base64
@@ -16,12 +16,12 @@ import time
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
 from kroger_mcp import Sandbox, Server, table  # noqa: E402
 
-# Of a token's 1800 s, what is left to those who are due: less than the window's 300 s,
-# of which a fifth may pass before a user's own part of it begins.
+# How much of its 1800 s a due token has left. The window is the last 300 s, and a
+# user may become due up to a fifth of the window later.
 LEFT_SECONDS = 120
-# The others are due in this many minutes, evenly.
+# The other users are due evenly in these minutes from now.
 LATER_MINUTES = range(60, 90)
-# A pass at the start, and none after it.
+# So long that the only pass is the one at the start.
 INTERVAL_SECONDS = 3600
 PASS_SECONDS = 120
 
@@ -31,7 +31,7 @@ def key_of(user):
 
 
 class Population:
-    """A store with `size` users, of whom the first `due` are real customers of the sandbox."""
+    """A store with `size` users. The first `due` users are real customers of the sandbox."""
 
     def __init__(self, folder, size, due):
         self.folder = folder / str(size)
@@ -54,14 +54,14 @@ class Population:
 
     def open(self):
         store = sqlite3.connect(self.folder / "store/store.sqlite3", isolation_level=None)
-        # Nothing of this needs to outlive a power failure.
+        # The data need not survive a power failure.
         store.execute("PRAGMA synchronous = OFF")
         store.execute("BEGIN IMMEDIATE")
         self.bucket = store.execute("SELECT bucket FROM entry WHERE key GLOB 'head.*'").fetchone()[0]
         return store
 
     def entries(self, store, prefix):
-        """By the index of bucket and key: a million users are not read through for one."""
+        """Reads the entries under `prefix` by the index, so that it does not scan a million users."""
         statement = "SELECT key, value FROM entry WHERE bucket = ? AND key >= ? AND key < ?"
         return store.execute(statement, (self.bucket, prefix, prefix + "\x7f")).fetchall()
 
@@ -70,7 +70,7 @@ class Population:
         store.executemany(statement, ((self.bucket, key, value.encode()) for key, value in rows))
 
     def add_others(self):
-        """All keys that a signed-in user has, in the order of keys, so that it takes a minute and not ten."""
+        """Writes all keys of signed-in users. In the order of keys this takes one minute instead of ten."""
         others = sorted((key_of(user), user) for user in (f"other-{n}" for n in range(self.size - len(self.due))))
         now = int(time.time())
         store = self.open()
@@ -82,7 +82,7 @@ class Population:
         store.close()
 
     def enter(self, store, entries):
-        """The index by minute: `due.<minute>` counts, `due.<minute>.<i>` names."""
+        """Writes the index by minute: `due.<minute>` has a count, `due.<minute>.<i>` a user."""
         minutes = {}
         for minute, user in entries:
             minutes.setdefault(minute, []).append(user)
@@ -91,7 +91,7 @@ class Population:
             self.insert(store, ((f"due.{minute}.{n}", user) for n, user in enumerate(users, 1)))
 
     def make_due(self):
-        """Ages the tokens of those who are to be due, and enters them in this minute alone."""
+        """Ages the tokens of the due users, and enters these users only in the present minute."""
         now = time.time()
         store = self.open()
         for key in map(key_of, self.due):
@@ -111,7 +111,7 @@ class Population:
         store.close()
 
     def measure(self, run):
-        """One pass: how long it took, and how long the server took to be there."""
+        """Makes one pass. Returns the time that it took, and the time that the server took to start."""
         self.make_due()
         began = time.monotonic()
         server = self.server(f"pass-{run}")
@@ -125,7 +125,7 @@ class Population:
 
 
 def record(user, now):
-    """A sign-in as the component stores it."""
+    """The record of a sign-in, as the component stores it."""
     token = hashlib.sha256(f"token of {user}".encode()).hexdigest()
     tokens = {
         "access_token": token * 4,
@@ -162,7 +162,7 @@ def main():
     chosen = options()
     with tempfile.TemporaryDirectory(prefix="due-scale-") as folder:
         populations = [Population(pathlib.Path(folder), size, chosen.due) for size in chosen.sizes]
-        # In turn, so that what else the machine does befalls both alike.
+        # The sizes take turns, so that other work of the machine affects both alike.
         passes = [[population.measure(run) for population in populations] for run in range(chosen.runs)]
         for population in populations:
             population.sandbox.stop()

@@ -1,12 +1,12 @@
-"""What the servers' logs say became of each token: an account of its own,
-beside the product's counters."""
+"""Reads from the servers' logs how each token's lifetime ended. Independent of the
+product's own counters."""
 
 import collections
 import datetime
 
 
 class Lifetimes:
-    """All tries at all users' refreshes, by the logs of all servers."""
+    """All refresh tries of all users, from the logs of all servers."""
 
     def __init__(self, servers, lifetime_seconds):
         self.lifetime_seconds = lifetime_seconds
@@ -20,7 +20,7 @@ class Lifetimes:
         self.passes = [event["duration_ms"] / 1000 for event in events if event["message"] == "periodic refresh finished"]
 
     def ended(self, until):
-        """Of each lifetime that was over by then, whether a fresh token came before its end."""
+        """For each lifetime that ended before `until`, whether a fresh token came in time."""
         kept = []
         for tries in self.tries.values():
             fresh = [at for at, outcome in tries if outcome in ("signed_in", "refreshed")]
@@ -30,11 +30,11 @@ class Lifetimes:
         return kept
 
     def pending(self):
-        """Users whose last try failed."""
+        """The number of users whose last try failed."""
         return sum(tries[-1][1] not in ("signed_in", "refreshed") for tries in self.tries.values())
 
     def recovered(self):
-        """Of the refreshes whose first try failed, how many succeeded in the end."""
+        """How many refreshes succeeded after their first try failed, and how many there were."""
         failed = sum(length > 0 for length in self.failures())
         return failed, failed + self.pending()
 
@@ -48,7 +48,7 @@ class Lifetimes:
                 length = 0 if outcome in ("signed_in", "refreshed") else length + 1
 
     def left(self):
-        """The seconds that were left of each life when the next token came."""
+        """The seconds that each token had left when the next one came."""
         for tries in self.tries.values():
             fresh = [at for at, outcome in tries if outcome in ("signed_in", "refreshed")]
             yield from (before + self.lifetime_seconds - after for before, after in zip(fresh, fresh[1:]))

@@ -1,5 +1,5 @@
-"""Measures what the product promises, with the real binary, its sandbox and
-three faults in ten requests. Exit code 1: a figure is missed."""
+"""Measures the promised figures with the real binary and its sandbox, while three
+of ten requests fail. Exit code 1: a figure is missed."""
 
 import argparse
 import itertools
@@ -17,24 +17,25 @@ from lifetimes import Lifetimes  # noqa: E402
 TOKEN, CART = "/v1/connect/oauth2/token", "/v1/cart/add"
 SHARE = 0.3
 
-# The window is the last quarter of a life this short: 60 s, a fifth of production's
-# 300 s, while the pauses between tries are the same. So this is harder than production.
+# With this lifetime the refresh window is its last quarter: 60 s, a fifth of
+# production's 300 s. The pauses between tries are the same, so this is harder than
+# production.
 LIFETIME_SECONDS, INTERVAL_SECONDS = 240, 5
 SIGN_IN_SECONDS = 150
 SETTLE_SECONDS = 60
 
 
 def faults(path, share, actions):
-    """Faults that together meet `share` of the calls, each as often as the others."""
+    """Faults that together hit `share` of the calls, each equally often."""
     each = share / len(actions)
     return [
-        # The first that fires decides, so a later one sees only what is left.
+        # The first fault that fires ends the search, so a later one sees fewer calls.
         {"match": {"path": path}, "probability": each / (1 - number * each), "action": action, "seed": number}
         for number, action in enumerate(actions)
     ]
 
 
-# No 429: Kroger asks for fewer calls with it, and gets them, from all timers.
+# Without 429: Kroger asks for fewer calls with it, and all timers then send fewer.
 TRANSIENT = [{"status": 500}, {"status": 502}, {"status": 503}, {"status": 504}, "drop_before"]
 NOT_PROCESSED = [{"status": 503}, {"status": 429}, {"status": 401, "body": {"error": "invalid_token"}}]
 UNKNOWN = ["drop_after", {"status_after": 504}, {"status_after": 500}, "drop_before"]
@@ -62,7 +63,7 @@ class Place:
         self.sandbox.control("POST", "faults", wanted)
 
     def calm(self):
-        """Ends the faults; answers how often each fired and how many calls came to the first."""
+        """Ends the faults. Returns how often each fired, and how many calls they saw."""
         listing = self.sandbox.control("GET", "faults")
         self.sandbox.control("DELETE", "faults")
         return {str(fault["action"]): fault["fired"] for fault in listing}, max(fault["matched"] for fault in listing)
@@ -77,7 +78,7 @@ class Place:
 
 
 class Row:
-    """A figure to reach, and what was measured: `good` of `all`."""
+    """A figure to reach, and the measurement: `good` of `all`."""
 
     def __init__(self, what, claimed, least, good, all_, note=""):
         self.what, self.claimed, self.least, self.good, self.all, self.note = what, claimed, least, good, all_, note
@@ -86,7 +87,7 @@ class Row:
         return self.all > 0 and self.good >= self.least * self.all
 
     def cells(self):
-        # Rounded down: 100 % means all of them.
+        # Rounds down, so that 100 % means all of them.
         share = f"{self.good * 100_000 // self.all / 1000:g} %" if self.all else "nothing measured"
         target = "all" if self.least == 1 else f"{self.least * 100:g} %"
         verdict = "reached" if self.is_reached() else "MISSED"
@@ -97,7 +98,7 @@ class Row:
 
 
 class Refreshing:
-    """Many users, two servers, faults at the token endpoint."""
+    """Keeps many users signed in with two servers, while the token endpoint fails."""
 
     def __init__(self, folder, options):
         self.place = Place(folder, "refreshing", 2, {"KROGER_TOKEN_CHECK_INTERVAL": str(INTERVAL_SECONDS)})
@@ -109,7 +110,7 @@ class Refreshing:
         self.signing_in.start()
 
     def sign_in_all(self):
-        """Evenly over the time until the first is due, as customers come and go."""
+        """Signs all users in, spread evenly over the time until the first is due."""
         began = time.monotonic()
 
         def some(worker):
@@ -131,7 +132,7 @@ class Refreshing:
         self.settle()
 
     def call_now_and_then(self, deadline):
-        """Adds for anybody, at any time: is a token there?"""
+        """Adds for random users, to see whether they have a token at any time."""
         upcs = itertools.count(1)
         while time.monotonic() < deadline:
             answer = random.choice(self.place.servers).add(f"{next(upcs):013d}", random.choice(self.users))
@@ -139,7 +140,7 @@ class Refreshing:
             time.sleep(0.05)
 
     def settle(self):
-        """Waits, without faults, for what has failed to be mended."""
+        """Waits without faults until failed refreshes have recovered."""
         deadline = time.monotonic() + SETTLE_SECONDS
         while time.monotonic() < deadline and Lifetimes(self.place.servers, LIFETIME_SECONDS).pending():
             time.sleep(1)
@@ -164,7 +165,7 @@ class Refreshing:
 
 
 def counts(success_rate):
-    """`99.9% (10000 of 10001 token lifetimes in 24 h)`"""
+    """The counts in a text such as `99.9% (10000 of 10001 token lifetimes in 24 h)`."""
     words = (success_rate or "() 0 of 0").split("(")[-1].split()
     numbers = [int(word) for word in words if word.isdigit()]
     return numbers[0], numbers[1]
@@ -174,8 +175,8 @@ def counts(success_rate):
 
 
 def persistence(folder, options):
-    """Refreshes for all at once, `kill -9` as soon as all are acknowledged, and again: each
-    refresh needs the token that the one before it brought."""
+    """Refreshes all users, kills the server as soon as all refreshes are acknowledged, and
+    repeats this. Each refresh needs the token that the one before it brought."""
     place = Place(folder, "persistence", 1)
     users = [f"user-{number}" for number in range(8)]
     place.sign_in(users)
@@ -196,7 +197,7 @@ def persistence(folder, options):
 
 
 def lost_replies(folder):
-    """Kroger grants and the answer is lost: the one thing that costs a sign-in."""
+    """Loses the answers of granted refreshes, the only fault that costs a sign-in."""
     place = Place(folder, "lost_replies", 1)
     users = [f"user-{number}" for number in range(100)]
     place.sign_in(users)
@@ -237,7 +238,7 @@ def until_known(place, user):
 
 
 def cart(folder, name, actions, options):
-    """Each add has a UPC of its own, so that the sandbox's carts say what became of it."""
+    """Adds with faults. Each add has its own UPC, so that the sandbox's carts show its outcome."""
     place = Place(folder, name, 2)
     users = [f"user-{number}" for number in range(20)]
     place.sign_in(users)
@@ -267,11 +268,11 @@ def cart(folder, name, actions, options):
 
 def options():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--minutes", type=float, default=3, help="of faults, after two and a half of signing in")
+    parser.add_argument("--minutes", type=float, default=3, help="the time with faults, after two and a half minutes of sign-ins")
     parser.add_argument("--users", type=int, default=9000)
     parser.add_argument("--kills", type=int, default=40)
     parser.add_argument("--adds", type=int, default=2000)
-    parser.add_argument("--keep", type=pathlib.Path, metavar="FOLDER", help="leave the logs and stores there")
+    parser.add_argument("--keep", type=pathlib.Path, metavar="FOLDER", help="keep the logs and stores in this folder")
     return parser.parse_args()
 
 

@@ -1,5 +1,5 @@
-//! What the benchmarks share: processes that listen, and clients that call them
-//! over kept-alive connections and check every answer.
+//! Starts servers for the benchmarks, and calls them over kept-alive connections.
+//! Every answer is checked.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -8,13 +8,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Kroger's 2 % milk, in the sandbox too.
+/// The UPC of Kroger's 2 % milk. The sandbox has it too.
 pub(crate) const UPC: &str = "0001111041700";
 
-/// More than any run makes: Kroger's real limits end a benchmark in a second.
+/// More calls than any run makes. Kroger's real limits would end a benchmark in a second.
 pub(crate) const CALLS_A_DAY: u32 = 100_000_000;
 
-/// A child process that listens; killed at the end.
+/// A child process that listens. Dropping this kills it.
 pub(crate) struct Listening {
     child: Child,
     pub(crate) address: SocketAddr,
@@ -29,7 +29,7 @@ impl Drop for Listening {
 }
 
 impl Listening {
-    /// This project's binary on a free port, as `arguments` say.
+    /// Starts this project's binary with `arguments` on a free port.
     pub(crate) fn start(folder: &Path, arguments: &[&str], variables: &[(&str, String)]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_kroger-mcp"));
         command.args(arguments).args(["--listen", "127.0.0.1:0"]).current_dir(folder);
@@ -37,7 +37,7 @@ impl Listening {
         Self::spawn(command)
     }
 
-    /// Any program that says on stdout or stderr where it listens.
+    /// Starts any program that prints the address where it listens.
     pub(crate) fn spawn(mut command: Command) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the program starts");
@@ -46,11 +46,11 @@ impl Listening {
             [Box::new(child.stdout.take().expect("a pipe")), Box::new(child.stderr.take().expect("a pipe"))];
         for pipe in pipes {
             let sender = sender.clone();
-            // Read to the end, so that the child never waits for us.
+            // Reads to the end, so that the child never blocks on a full pipe.
             std::thread::spawn(move || {
                 for line in BufReader::new(pipe).lines().map_while(Result::ok) {
                     if let Some(address) = told_address(&line) {
-                        // Nobody listens after the first.
+                        // Only the first address is received.
                         let _ = sender.send(address);
                     }
                 }
@@ -69,7 +69,7 @@ impl Listening {
     }
 }
 
-/// The address in a line by which a program says that it listens.
+/// The address in `line`, if the line says where the program listens.
 fn told_address(line: &str) -> Option<SocketAddr> {
     let line = line.replace("localhost:", "127.0.0.1:");
     let is_told = ["listening", "Sandbox:", "running on"].iter().any(|word| line.contains(word));
@@ -78,7 +78,7 @@ fn told_address(line: &str) -> Option<SocketAddr> {
     text.parse().ok()
 }
 
-/// A whole answer.
+/// A complete answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -130,7 +130,7 @@ impl Client {
     }
 }
 
-/// The answer in `bytes`, if it is all there.
+/// The answer in `bytes`, if it is complete.
 fn whole(bytes: &[u8]) -> Option<Answer> {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n")?;
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
@@ -145,7 +145,7 @@ fn whole(bytes: &[u8]) -> Option<Answer> {
     Some(Answer { body: String::from_utf8_lossy(&body).into_owned(), ..answer })
 }
 
-/// A chunked body (RFC 9112 § 7.1), if it is all there.
+/// A chunked body (RFC 9112 § 7.1), if it is complete.
 fn unchunked(mut rest: &[u8]) -> Option<Vec<u8>> {
     let mut body = Vec::new();
     loop {
@@ -172,17 +172,17 @@ pub(crate) fn get(address: SocketAddr, path: &str) -> Answer {
     Client::new(address).call(&request(address, "GET", path, "", ""))
 }
 
-/// What a number of clients got done.
+/// The calls that all clients made, and their times.
 pub(crate) struct Rate {
     pub(crate) calls: usize,
     pub(crate) per_second: f64,
-    /// Milliseconds.
+    /// In milliseconds, as `p99`.
     pub(crate) p50: f64,
     pub(crate) p99: f64,
 }
 
-/// Each of `clients` calls again and again for `time`; `call` panics where an
-/// answer is not what was asked for, so each counted call has succeeded.
+/// Lets each of `clients` call again and again for `time`. `call` panics on a wrong
+/// answer, so each counted call has succeeded.
 pub(crate) fn rate<C>(clients: Vec<C>, time: Duration, call: impl Fn(&mut C) + Sync) -> Rate
 where
     C: Send,
@@ -214,8 +214,8 @@ where
     Rate { calls: times.len(), per_second: times.len() as f64 / elapsed.as_secs_f64(), p50: at(50), p99: at(99) }
 }
 
-/// Agrees on the sandbox's consent page as `customer`; answers the query that
-/// the redirect carries, or the whole address of the redirect.
+/// Agrees on the sandbox's consent page as `customer`. Returns the address of the
+/// redirect.
 pub(crate) fn agree(link: &str, sandbox: SocketAddr, customer: &str) -> String {
     let path = link.split_once(&sandbox.to_string()).expect("a link to the sandbox").1;
     let path = format!("{path}&sandbox_user={customer}&sandbox_decision=allow");
@@ -223,7 +223,7 @@ pub(crate) fn agree(link: &str, sandbox: SocketAddr, customer: &str) -> String {
     answer.header("location").unwrap_or_else(|| panic!("no redirect: {answer:?}")).to_owned()
 }
 
-/// Signs `customer` in at our server, through the sandbox's consent page.
+/// Signs `customer` in at this program's server, through the sandbox's consent page.
 pub(crate) fn sign_in(server: SocketAddr, sandbox: SocketAddr, customer: &str) {
     let started = get(server, "/auth/authorize").body;
     let link = serde_json::from_str::<serde_json::Value>(&started).expect("JSON")["authorization_url"].clone();
@@ -233,7 +233,7 @@ pub(crate) fn sign_in(server: SocketAddr, sandbox: SocketAddr, customer: &str) {
     assert_eq!(answer.status, 200, "{}", answer.body);
 }
 
-/// Lets the sandbox take [`CALLS_A_DAY`].
+/// Raises the sandbox's daily limits to [`CALLS_A_DAY`].
 pub(crate) fn lift_limits(sandbox: SocketAddr) {
     let limits = format!(r#"{{"daily_limits":{{"cart":{CALLS_A_DAY},"products":{CALLS_A_DAY}}}}}"#);
     let answer = Client::new(sandbox).call(&request(sandbox, "POST", "/_sandbox/settings", "", &limits));
