@@ -228,7 +228,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         OWNER,
         "records::settle(self.cx, user, parent)?;",
         "",
-    ),
+    )
+    .noticed_by(REFRESH_TESTS, "a_rescued_pair_is_stored_before_its_token_is_sent"),
     mutation(
         "the rescue bucket is read after the store",
         RECORDS,

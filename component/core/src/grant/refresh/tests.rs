@@ -1,13 +1,13 @@
 //! How long a refresh waits, and for whom: the simulation does not judge that.
 
-use crate::grant::tries::TriesAt;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use super::*;
 use crate::failure::{Failure, NextStep, SettingsStep};
 use crate::grant::attempts::Intent;
 use crate::grant::lineage::{Record, Tokens};
+use crate::grant::tries::TriesAt;
 use crate::ports::{Bucket, Ports as _};
 use crate::secret::Secret;
 use crate::service::maintenance::{self, RefreshOutcome};
@@ -269,6 +269,22 @@ fn a_pair_that_is_saved_during_a_look_is_found() {
     });
 
     assert_eq!(app.current_step("alice"), 1);
+}
+
+/// The host may die with its memory right after the send.
+#[test]
+fn a_rescued_pair_is_stored_before_its_token_is_sent() {
+    let app = App::with(&["alice"]);
+    let (key, record) = app.refreshed_and_waiting_to_be_saved("alice");
+    app.world.advance(HALF_AN_HOUR);
+    let (world, parent) = (Arc::clone(&app.world), key.clone());
+    let stored = Arc::new(Mutex::new(None));
+    let at_send = Arc::clone(&stored);
+    app.world.answer_while(503, "", move || *at_send.lock().unwrap() = world.get(Bucket::Store, &parent).unwrap());
+
+    app.keep("alice").0.unwrap();
+
+    assert_eq!(*stored.lock().unwrap(), Some(record));
 }
 
 /// The sweep finds an overdue pair without a hint later.
