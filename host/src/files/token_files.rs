@@ -365,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn kroger_apis_file_of_the_app_itself_signs_nobody_in() {
+    fn kroger_apis_file_with_the_apps_own_token_signs_nobody_in() {
         let bytes = br#"{"access_token": "a", "expires_in": 1800}"#;
 
         assert_eq!(read_as("c.json", bytes).unwrap_err(), TokenFileError::Empty(Kind::KrogerApi));
