@@ -78,7 +78,7 @@ fn stopped_server_waits_until_the_store_takes_new_tokens() {
     is_signed_in(&folder, &sandbox);
 }
 
-/// Whatever stops the server may kill it before its last call ends.
+/// A supervisor may kill the server before its last call has ended.
 #[test]
 fn refused_tokens_are_saved_while_a_stopping_server_waits_for_calls() {
     let sandbox = Sandbox::start();

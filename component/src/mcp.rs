@@ -43,6 +43,8 @@ use serde_json::Value;
 
 use crate::edge::{Caller, LARGEST_REQUEST};
 pub(crate) use server::Server;
+#[cfg(test)]
+pub(crate) use server::tool_names;
 
 /// The endpoint. Built once for each instance, and used for every call.
 pub(crate) struct Mcp<S> {

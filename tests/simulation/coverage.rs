@@ -9,7 +9,7 @@ use crate::workload::{CallAnswer, Task};
 
 impl Simulation {
     pub(crate) fn count_end(&mut self, call: CallId, done: &CallAnswer) {
-        use kroger_core::failure::Cause;
+        use kroger_core::failure::{Cause, GrantTrouble};
         use kroger_core::grant::trouble::Trouble;
         let seen = &self.witness.seen[call];
         let task = self.calls[call].task.clone();
@@ -29,7 +29,7 @@ impl Simulation {
             CallAnswer::Grant(Err(Trouble::Unavailable { .. })) => self.counts.state("told: unavailable"),
             CallAnswer::Grant(Err(Trouble::StoreForgets)) => self.counts.state("told: store forgets"),
             CallAnswer::Complete(Ok(_)) => self.counts.state("signed in"),
-            CallAnswer::Complete(Err(failure)) if failure.cause == Cause::ForgottenMeanwhile => {
+            CallAnswer::Complete(Err(failure)) if failure.cause == Cause::Grant(GrantTrouble::ForgottenMeanwhile) => {
                 self.counts.state("sign-in stopped by a deletion");
             }
             CallAnswer::Forget(Ok(())) => self.counts.state("deleted"),

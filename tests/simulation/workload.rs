@@ -4,7 +4,7 @@
 
 use kroger_core::Context;
 use kroger_core::cart::{self, Added};
-use kroger_core::failure::{Cause, Failure};
+use kroger_core::failure::{Cause, Failure, GrantTrouble, Missing};
 use kroger_core::grant::lineage::Grant;
 use kroger_core::grant::refresh::{self, Need};
 use kroger_core::grant::trouble::Trouble;
@@ -165,9 +165,10 @@ impl CallAnswer {
     pub(crate) fn refusal(&self) -> Option<bool> {
         match self {
             Self::Grant(Err(Trouble::Refused { probably_spent })) => Some(*probably_spent),
-            Self::Answered(Err(Failure { cause: Cause::RefreshTokenRefused { probably_spent }, .. })) => {
-                Some(*probably_spent)
-            }
+            Self::Answered(Err(Failure {
+                cause: Cause::Grant(GrantTrouble::RefreshTokenRefused { probably_spent }),
+                ..
+            })) => Some(*probably_spent),
             Self::Status(Ok(Some(status))) => match status.state {
                 status::TokenState::Reauthorize { probably_spent } => Some(probably_spent),
                 _ => None,
@@ -181,7 +182,7 @@ impl CallAnswer {
         match self {
             Self::Grant(Err(Trouble::NotSignedIn)) | Self::Status(Ok(None)) => true,
             Self::Answered(Err(failure)) => {
-                matches!(failure.cause, Cause::UnknownUser | Cause::NotSignedIn)
+                matches!(failure.cause, Cause::NotFound(Missing::User) | Cause::Grant(GrantTrouble::NotSignedIn))
             }
             _ => false,
         }

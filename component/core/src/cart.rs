@@ -5,14 +5,12 @@ pub mod check;
 pub mod ledger;
 pub mod order;
 pub mod recent_adds;
-pub mod unknown;
 
 use std::time::Duration;
 
 use crate::Context;
 use crate::cart::ledger::{AddOutcome, End, Entry, IdempotencyKey, Passage, Permit};
-use crate::cart::unknown::Unknown;
-use crate::failure::{Cause, Failure};
+use crate::failure::{CallTrouble, Cause, Failure, GrantTrouble, QuotaTrouble};
 use crate::grant::lineage::Grant;
 use crate::grant::refresh::CALL_DEADLINE;
 use crate::item::Item;
@@ -21,6 +19,7 @@ use crate::kroger::limits::Endpoint;
 use crate::kroger::wire;
 use crate::ports::{Event, Request};
 use crate::secret::Secret;
+use crate::unknown_add::Unknown;
 use crate::upstream::call::{self, Answer, Call, FinalAnswer, IfUnknown, IfWithheld, NotProcessed, Terms};
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
@@ -115,11 +114,13 @@ impl Call for CartAdd<'_> {
             }
             FinalAnswer::Success(_) => Err(self.outcome_unknown(cx, Unknown::Foreign)),
             FinalAnswer::ScopeMissing => Err(scope_missing(cx, self.user)),
-            FinalAnswer::NotFound(None) => Err(Cause::Rejected(Endpoint::Cart, not_found()).into()),
-            FinalAnswer::NotFound(Some(error)) | FinalAnswer::Rejected(error) => {
-                Err(Cause::Rejected(Endpoint::Cart, error).into())
+            FinalAnswer::NotFound(None) => {
+                Err(Cause::Call(Endpoint::Cart, CallTrouble::Rejected(Box::new(not_found()))).into())
             }
-            FinalAnswer::Foreign => Err(Cause::Foreign(Endpoint::Cart).into()),
+            FinalAnswer::NotFound(Some(error)) | FinalAnswer::Rejected(error) => {
+                Err(Cause::Call(Endpoint::Cart, CallTrouble::Rejected(Box::new(error))).into())
+            }
+            FinalAnswer::Foreign => Err(Cause::Call(Endpoint::Cart, CallTrouble::Foreign).into()),
         }
     }
 
@@ -171,7 +172,7 @@ fn replay(end: End) -> Result<Added, Failure> {
     match end {
         End::Added => Ok(Added::Before),
         End::Unknown(why) => Err(Failure::from(Cause::AddUnknown(why)).replayed()),
-        End::Unintelligible => Err(Failure::from(Cause::Foreign(Endpoint::Cart)).replayed()),
+        End::Unintelligible => Err(Failure::from(Cause::Call(Endpoint::Cart, CallTrouble::Foreign)).replayed()),
     }
 }
 
@@ -193,21 +194,25 @@ fn not_processed(why: NotProcessed, asked_for: Option<Duration>, pause: Duration
     match why {
         NotProcessed::OverQuota => {
             let wait = asked_for.unwrap_or(A_MINUTE).max(A_SECOND);
-            Failure::from(Cause::OverQuota(Endpoint::Cart, asked_for)).retry_after(wait)
+            Failure::from(Cause::Quota(Endpoint::Cart, QuotaTrouble::Exceeded(asked_for))).retry_after(wait)
         }
-        NotProcessed::NotReached => Failure::from(Cause::NotReached(Endpoint::Cart)).retry_after(pause.max(A_SECOND)),
-        NotProcessed::Busy => Failure::from(Cause::Unavailable(Endpoint::Cart, 503)).retry_after(pause.max(A_SECOND)),
+        NotProcessed::NotReached => {
+            Failure::from(Cause::Call(Endpoint::Cart, CallTrouble::NotReached)).retry_after(pause.max(A_SECOND))
+        }
+        NotProcessed::Busy => {
+            Failure::from(Cause::Call(Endpoint::Cart, CallTrouble::Unavailable(503))).retry_after(pause.max(A_SECOND))
+        }
     }
 }
 
 /// A refresh took all of the time. The host might cut off an add that is sent now.
 fn too_late() -> Failure {
-    Failure::from(Cause::RefreshTookTooLong).retry_after(Duration::from_secs(1))
+    Failure::from(Cause::Grant(GrantTrouble::RefreshTookTooLong)).retry_after(Duration::from_secs(1))
 }
 
 fn scope_missing(cx: Context<'_>, user: &UserId) -> Failure {
     let wanted = cx.settings.scope.with(SCOPE);
-    Failure::sign_in_needed(Cause::SignInLacksScope(Endpoint::Cart, Some(SCOPE)), user, &wanted)
+    Failure::sign_in_needed(Cause::Call(Endpoint::Cart, CallTrouble::SignInLacksScope(Some(SCOPE))), user, &wanted)
 }
 
 #[cfg(test)]

@@ -1,20 +1,25 @@
 //! A failed call, as facts: what happened and what the caller must do next.
 //!
 //! Nothing here is a sentence. Each face (HTTP, MCP, the WIT exports, the command
-//! line) turns a [`Failure`] into words of its own, so no face ever reads of
-//! another one's routes, tools or commands. Building a failure changes nothing:
+//! line) turns a [`Failure`] into words of its own, so no face names another face's
+//! routes, tools or commands. Building a failure changes nothing:
 //! a face that shows a sign-in link creates it.
+
+mod consequence;
+mod next_step;
 
 use std::time::Duration;
 
 use crate::app::App;
-use crate::cart::unknown::Unknown;
 use crate::item::{MistakenBarcode, Upc};
 use crate::kroger::api_error::ApiError;
 use crate::kroger::limits::Endpoint;
 use crate::ports::Timestamp;
 use crate::scope::Scope;
+use crate::unknown_add::Unknown;
 use crate::user::UserId;
+
+pub use next_step::{Correction, NextStep, Repeat, SettingsStep, StoreStep};
 
 /// A failed call.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +30,8 @@ pub struct Failure {
     pub next: NextStep,
     /// A retry makes sense after this time. None: a retry does not help.
     pub retry_after: Option<Duration>,
-    /// An earlier call with the same idempotency key ended so. This call did
-    /// nothing.
+    /// True if an earlier call with the same idempotency key failed like this. This
+    /// call did nothing.
     pub is_replay: bool,
 }
 
@@ -52,7 +57,7 @@ pub enum Code {
     IdempotencyInFlight,
     /// There is no refresh token to refresh with.
     NoRefreshToken,
-    /// A sign-in came to nothing; [`SignInTrouble`] says why.
+    /// A sign-in failed; [`SignInTrouble`] says why.
     SignInFailed,
     /// The person declined the sign-in.
     SignInDeclined,
@@ -60,9 +65,34 @@ pub enum Code {
     NotFound,
 }
 
-/// What happened.
+/// The cause of a failure, by subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Cause {
+    /// The user's sign-in does not serve the call.
+    Grant(GrantTrouble),
+    /// A call to this endpoint failed.
+    Call(Endpoint, CallTrouble),
+    /// The endpoint's quota allows no call.
+    Quota(Endpoint, QuotaTrouble),
+    App(AppTrouble),
+    /// A cart add was sent and its outcome is not known.
+    AddUnknown(Unknown),
+    Argument {
+        field: String,
+        /// The allowed values, as the end of a sentence.
+        allowed: String,
+    },
+    Key(KeyTrouble),
+    SignIn(SignInTrouble),
+    /// Kroger did not exchange the code of a sign-in.
+    Exchange(ExchangeTrouble),
+    Store(StoreTrouble),
+    NotFound(Missing),
+}
+
+/// Why the user's sign-in does not serve the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GrantTrouble {
     /// The store has no grant of the user.
     NotSignedIn,
     /// The access token expired and no refresh token can renew it.
@@ -76,108 +106,127 @@ pub enum Cause {
     NewTokensLost,
     /// The user was forgotten while the sign-in was under way.
     ForgottenMeanwhile,
-
-    /// Kroger rejected the user's access token, and the refreshed one too.
-    UserTokenRejected,
-    /// Kroger rejected the app's own access token, and the one fetched after it.
-    AppTokenRejected(Endpoint),
-    /// The user's sign-in lacks a scope. None: Kroger did not say which.
-    SignInLacksScope(Endpoint, Option<&'static str>),
-    /// The app's registration lacks a scope. None: Kroger did not say which.
-    AppLacksScope(Endpoint, Option<&'static str>),
-
+    /// Kroger rejected the access token, and the refreshed one too.
+    AccessTokenRejected,
+    /// A refresh was asked for, and there is no refresh token.
+    NoRefreshToken,
     /// Another caller refreshes the grant and has not ended.
     RefreshUnderWay,
     RefreshFailed {
-        /// How often this call, or others before it, tried.
+        /// The number of tries of this call and of those before it.
         tries: u64,
     },
     /// The refresh left no time for the call itself.
     RefreshTookTooLong,
-    AppTokenUnavailable,
-    NotReached(Endpoint),
-    NoAnswer(Endpoint),
-    /// The answer had a status that says nothing of the call.
-    Unavailable(Endpoint, u16),
-    /// Kroger did not exchange the code of a sign-in.
-    ExchangeFailed,
-    /// The answer to the exchange of a code was lost.
-    ExchangeAnswerLost,
+}
 
+/// Why a call to Kroger's API failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CallTrouble {
+    /// Kroger rejected the app's own access token, and the one fetched after it.
+    AppTokenRejected,
+    /// The user's sign-in lacks a scope. None: Kroger did not say which.
+    SignInLacksScope(Option<&'static str>),
+    /// The app's registration lacks a scope. None: Kroger did not say which.
+    AppLacksScope(Option<&'static str>),
+    NotReached,
+    NoAnswer,
+    /// The answer had a status that says nothing about the call.
+    Unavailable(u16),
+    /// Kroger refused the call, with its own code and reason.
+    Rejected(Box<ApiError>),
+    /// Something other than Kroger's API answered.
+    Foreign,
+    /// The answer has no data in it.
+    WithoutData,
+}
+
+/// Why an endpoint's quota allows no call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuotaTrouble {
     /// Kroger accepts no more calls for now. None: it did not say until when.
-    OverQuota(Endpoint, Option<Duration>),
-    QuotaUsedUp {
-        endpoint: Endpoint,
+    Exceeded(Option<Duration>),
+    UsedUp {
         limit: u64,
         until: Timestamp,
     },
-    /// What is left of the quota is kept for adding to the cart.
+    /// The rest of the quota is reserved for adding to the cart.
     OnlyReserveLeft {
-        endpoint: Endpoint,
         limit: u64,
         reserve: u64,
         until: Timestamp,
     },
     /// Kroger asked for no calls before this time.
     Blocked {
-        endpoint: Endpoint,
         until: Timestamp,
     },
+}
 
-    /// Kroger refused the call, with its own code and reason.
-    Rejected(Endpoint, ApiError),
-    /// Kroger refused the exchange of a code, with its own code and reason.
-    ExchangeRejected(ApiError),
-    /// Something other than Kroger's API answered.
-    Foreign(Endpoint),
-    /// The answer has no data in it.
-    WithoutData(Endpoint),
-
-    /// The grant was made with another client id or another server.
-    OfAnotherApp {
-        theirs: App,
-        ours: App,
-    },
+/// Why the app's own credentials do not serve the call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AppTrouble {
+    /// No client id is configured.
     ClientMissing,
     ClientRejected,
-
-    /// A cart add was sent and its outcome is not known.
-    AddUnknown(Unknown),
-
-    Argument {
-        field: String,
-        /// What is allowed, as the end of a sentence.
-        allowed: String,
+    /// Kroger did not give the app an access token.
+    TokenUnavailable,
+    /// The grant was made with another client id or another server.
+    NotTheGrants {
+        theirs: Box<App>,
+        ours: Box<App>,
     },
-    /// The idempotency key is older than a key is remembered.
-    KeyExpired,
-    /// The idempotency key had more tries than a key may have.
-    KeyTriedTooOften,
-    KeyConflict,
-    KeyInFlight,
-    /// A refresh was asked for, and there is no refresh token.
-    NoRefreshToken,
-    SignIn(SignInTrouble),
+}
 
-    StoreFailed,
+/// Why an idempotency key cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeyTrouble {
+    /// It is older than a key is remembered.
+    Expired,
+    /// It had more tries than a key may have.
+    TriedTooOften,
+    /// It was used with other items.
+    Conflict,
+    /// A call with it is still running.
+    InFlight,
+}
+
+/// Why Kroger did not exchange the code of a sign-in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ExchangeTrouble {
+    Failed,
+    AnswerLost,
+    /// Kroger refused, with its own code and reason.
+    Rejected(Box<ApiError>),
+}
+
+/// The failure of the store.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StoreTrouble {
+    /// It cannot be read or written.
+    Failed,
     /// A write that the store acknowledged is not there.
-    StoreForgets(Undone),
-    /// The store failed after the `state` of a sign-in was used up.
+    Forgets(Undone),
+    /// It failed after the `state` of a sign-in was used up.
     SignInSpent,
     /// The sign-in succeeded and nothing could keep it.
     SignInLost,
-    /// So many refreshed pairs wait in memory for the store.
+    /// This many refreshed pairs wait in memory for the store.
     Unsaved(usize),
-
-    UnknownUser,
-    NoSuchProduct(Upc, Option<MistakenBarcode>),
-    /// Kroger has no location of this id.
-    NoSuchLocation(String),
-    /// Kroger does not have what the call names.
-    NotThere(Endpoint),
 }
 
-/// What was left undone because the store forgets.
+/// The thing that was not found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Missing {
+    /// The store has no grant of the user.
+    User,
+    Product(Upc, Option<Box<MistakenBarcode>>),
+    /// The location of this id.
+    Location(String),
+    /// The thing that the call to this endpoint names.
+    Named(Endpoint),
+}
+
+/// The deed that was not done because the store forgets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Undone {
     /// The refresh token was not spent.
@@ -188,20 +237,20 @@ pub enum Undone {
     Nothing,
 }
 
-/// Why a sign-in came to nothing.
+/// Why a sign-in failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignInTrouble {
-    /// Nobody started it, or it was overtaken or ended since.
+    /// It was never begun, or a newer one replaced it, or it has ended.
     Unknown,
     /// It was begun for another user.
     OtherUser,
     /// It was begun in another browser.
     OtherBrowser,
-    /// It took longer than a person may take.
+    /// It took longer than 10 minutes.
     Expired,
     /// It was completed or declined before.
     Used,
-    /// The caller who began it must be given the address of the page.
+    /// The person must give the address of the page to the caller who began it.
     Pasted,
     /// Kroger refused the code.
     CodeRefused,
@@ -226,63 +275,8 @@ pub enum Declined {
     Other,
 }
 
-/// What a caller does next.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NextStep {
-    /// A person signs `user` in for `scope`; then the same call again.
-    SignIn {
-        user: UserId,
-        scope: Scope,
-    },
-    /// A person signs the user in.
-    StartSignIn,
-    /// The sign-in is over; a new one is needed.
-    StartAgain,
-    /// The person gives the whole address to the caller who began the sign-in.
-    PasteAddress,
-    /// Not to ask again unless the person wants it.
-    LeaveIt,
-    /// The same call again, after the wait.
-    Wait,
-    /// The same call again, after the wait; the sign-in is kept.
-    WaitSignInKept,
-    /// The same call again, after the wait; the quotas can be looked at.
-    WaitForQuota,
-    /// The same call again.
-    Repeat,
-    /// The same call with the same idempotency key, after the wait.
-    RepeatWithKey,
-    UseNewKey,
-    LookAtCart,
-    CheckNetwork,
-    CheckStore,
-    CheckStoreAndStartAgain,
-    /// The server must not stop before the store works again.
-    CheckStoreBeforeStopping,
-    UseDurableStore,
-    UseDurableStoreOrNoKey,
-    SetCredentials,
-    CorrectCredentials,
-    /// The settings that the grant was made with, another store, or forgetting.
-    UseItsSettings,
-    /// Client id and server must belong to one environment of Kroger's.
-    MatchEnvironment,
-    /// The app must be registered for what the call needs.
-    RegisterApp,
-    /// Redirect URI and scopes must be those that are registered.
-    CheckRegistration,
-    /// The API's address, or what stands between.
-    CheckUpstreamAddress,
-    /// The same, and whether the items are in the cart.
-    CheckUpstreamAddressAndCart,
-    CorrectArgument(String),
-    CorrectCall,
-    /// A person says which of several things is meant.
-    AskWhich,
-    CheckUpc,
-    CheckId,
-    SearchLocations,
-}
+// A larger one would be copied through every `?`.
+const _: () = assert!(size_of::<Failure>() < 128);
 
 impl Failure {
     fn new(cause: Cause, next: NextStep) -> Self {
@@ -294,40 +288,40 @@ impl Failure {
         Self::new(cause, NextStep::SignIn { user: user.clone(), scope: scope.clone() })
     }
 
-    /// The next step after a wait.
+    /// The same failure, with the wait before a retry.
     pub(crate) fn retry_after(mut self, wait: Duration) -> Self {
         self.retry_after = Some(wait);
         self
     }
 
-    /// The same call, had it been the first with its idempotency key.
+    /// The same failure, as the replay of an earlier call.
     #[must_use]
     pub(crate) fn replayed(mut self) -> Self {
         self.is_replay = true;
         self
     }
 
-    /// `field` is not valid; `allowed` ends the sentence that says what is.
+    /// `field` is not valid. `allowed` ends the sentence that says what is valid.
     pub fn invalid_argument(field: &str, allowed: &str) -> Self {
         Cause::Argument { field: field.to_owned(), allowed: allowed.to_owned() }.into()
     }
 
-    /// A sign-in came to nothing.
+    /// A sign-in failed.
     pub fn sign_in(trouble: SignInTrouble) -> Self {
         Cause::SignIn(trouble).into()
     }
 
-    /// The same failure where the sign-in is used up, so that no wait helps.
+    /// The same failure, but the sign-in is used up, so a wait does not help.
     pub(crate) fn ending_the_sign_in(self) -> Self {
         Self { next: NextStep::StartAgain, retry_after: None, ..self }
     }
 
     /// The store failed before anything was sent.
     pub fn store_unavailable() -> Self {
-        Self::from(Cause::StoreFailed).retry_after(Duration::from_secs(5))
+        Self::from(Cause::Store(StoreTrouble::Failed)).retry_after(Duration::from_secs(5))
     }
 
-    /// The scope that a sign-in must have to mend this failure, and the user.
+    /// The user and the scope of a sign-in that solves this failure.
     pub fn mended_by_sign_in(&self) -> Option<(&UserId, &Scope)> {
         match &self.next {
             NextStep::SignIn { user, scope } => Some((user, scope)),
@@ -341,107 +335,6 @@ impl From<Cause> for Failure {
     fn from(cause: Cause) -> Self {
         let next = cause.usual_step();
         Self::new(cause, next)
-    }
-}
-
-impl Cause {
-    /// The class of the cause.
-    fn code(&self) -> Code {
-        match self {
-            Self::NotSignedIn
-            | Self::NothingToRenewWith
-            | Self::RefreshTokenRefused { .. }
-            | Self::NewTokensLost
-            | Self::ForgottenMeanwhile => Code::Reauthorize,
-            Self::UserTokenRejected | Self::AppTokenRejected(_) => Code::TokenRejected,
-            Self::SignInLacksScope(..) | Self::AppLacksScope(..) => Code::ScopeMissing,
-            Self::RefreshUnderWay
-            | Self::RefreshFailed { .. }
-            | Self::RefreshTookTooLong
-            | Self::AppTokenUnavailable
-            | Self::NotReached(_)
-            | Self::NoAnswer(_)
-            | Self::Unavailable(..)
-            | Self::ExchangeFailed
-            | Self::ExchangeAnswerLost => Code::UpstreamUnavailable,
-            Self::OverQuota(..) | Self::QuotaUsedUp { .. } | Self::OnlyReserveLeft { .. } | Self::Blocked { .. } => {
-                Code::QuotaExhausted
-            }
-            Self::Rejected(..) | Self::ExchangeRejected(_) => Code::UpstreamRejected,
-            Self::Foreign(_) | Self::WithoutData(_) => Code::UpstreamNonsense,
-            Self::OfAnotherApp { .. } | Self::ClientMissing | Self::ClientRejected => Code::ClientCredentialsRejected,
-            Self::AddUnknown(_) => Code::OutcomeUnknown,
-            Self::Argument { .. } | Self::KeyExpired | Self::KeyTriedTooOften => Code::InvalidArgument,
-            Self::KeyConflict => Code::IdempotencyConflict,
-            Self::KeyInFlight => Code::IdempotencyInFlight,
-            Self::NoRefreshToken => Code::NoRefreshToken,
-            Self::SignIn(SignInTrouble::Declined(_) | SignInTrouble::NotWanted) => Code::SignInDeclined,
-            Self::SignIn(_) => Code::SignInFailed,
-            Self::StoreFailed | Self::StoreForgets(_) | Self::SignInSpent | Self::SignInLost | Self::Unsaved(_) => {
-                Code::StoreUnavailable
-            }
-            Self::UnknownUser | Self::NoSuchProduct(..) | Self::NoSuchLocation(_) | Self::NotThere(_) => Code::NotFound,
-        }
-    }
-
-    /// The next step, where the cause alone says it.
-    fn usual_step(&self) -> NextStep {
-        match self {
-            Self::NotSignedIn
-            | Self::NothingToRenewWith
-            | Self::RefreshTokenRefused { .. }
-            | Self::NewTokensLost
-            | Self::UserTokenRejected
-            | Self::SignInLacksScope(..)
-            | Self::NoRefreshToken
-            | Self::UnknownUser => NextStep::StartSignIn,
-            Self::ForgottenMeanwhile | Self::ExchangeFailed | Self::ExchangeAnswerLost => NextStep::StartAgain,
-            Self::AppTokenRejected(_) => NextStep::MatchEnvironment,
-            Self::AppLacksScope(..) => NextStep::RegisterApp,
-            Self::RefreshUnderWay | Self::RefreshFailed { .. } => NextStep::WaitSignInKept,
-            Self::RefreshTookTooLong => NextStep::Repeat,
-            Self::AppTokenUnavailable => NextStep::CheckNetwork,
-            Self::NotReached(_) | Self::NoAnswer(_) | Self::Unavailable(..) | Self::OverQuota(..) => NextStep::Wait,
-            Self::QuotaUsedUp { .. } | Self::OnlyReserveLeft { .. } | Self::Blocked { .. } => NextStep::WaitForQuota,
-            Self::Rejected(..) => NextStep::CorrectCall,
-            Self::ExchangeRejected(_) => NextStep::CheckRegistration,
-            Self::Foreign(Endpoint::Cart) => NextStep::CheckUpstreamAddressAndCart,
-            Self::Foreign(_) | Self::WithoutData(_) => NextStep::CheckUpstreamAddress,
-            Self::OfAnotherApp { .. } => NextStep::UseItsSettings,
-            Self::ClientMissing => NextStep::SetCredentials,
-            Self::ClientRejected => NextStep::CorrectCredentials,
-            Self::AddUnknown(_) => NextStep::LookAtCart,
-            Self::Argument { field, .. } => NextStep::CorrectArgument(field.clone()),
-            Self::KeyExpired | Self::KeyTriedTooOften | Self::KeyConflict => NextStep::UseNewKey,
-            Self::KeyInFlight => NextStep::RepeatWithKey,
-            Self::SignIn(trouble) => trouble.usual_step(),
-            Self::StoreFailed => NextStep::CheckStore,
-            Self::StoreForgets(Undone::CartAdd) => NextStep::UseDurableStoreOrNoKey,
-            Self::StoreForgets(Undone::Refresh | Undone::Nothing) => NextStep::UseDurableStore,
-            Self::SignInSpent | Self::SignInLost => NextStep::CheckStoreAndStartAgain,
-            Self::Unsaved(_) => NextStep::CheckStoreBeforeStopping,
-            Self::NoSuchProduct(..) => NextStep::CheckUpc,
-            Self::NoSuchLocation(_) => NextStep::SearchLocations,
-            Self::NotThere(_) => NextStep::CheckId,
-        }
-    }
-}
-
-impl SignInTrouble {
-    fn usual_step(self) -> NextStep {
-        match self {
-            Self::Pasted => NextStep::PasteAddress,
-            Self::NotWanted => NextStep::LeaveIt,
-            Self::Unknown
-            | Self::OtherUser
-            | Self::OtherBrowser
-            | Self::Expired
-            | Self::Used
-            | Self::CodeRefused
-            | Self::InvitationUnknown
-            | Self::InvitationExpired
-            | Self::Declined(_) => NextStep::StartAgain,
-        }
     }
 }
 

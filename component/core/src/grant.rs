@@ -1,6 +1,7 @@
 //! The record of a sign-in: which one counts, how it is refreshed, when it is due.
 
 pub mod attempts;
+pub(crate) mod busy;
 pub(crate) mod due;
 pub(crate) mod folded;
 pub mod lineage;

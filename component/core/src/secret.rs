@@ -42,12 +42,6 @@ impl fmt::Debug for Secret {
 #[serde(transparent)]
 pub struct Fingerprint(String);
 
-impl Fingerprint {
-    pub(crate) fn as_str(&self) -> &str {
-        &self.0
-    }
-}
-
 /// SHA-256 of `text` as 52 characters of lower-case base32 (RFC 4648 § 6,
 /// unpadded): safe in a key of any key-value store.
 pub fn base32_sha256(text: &str) -> String {

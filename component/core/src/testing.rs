@@ -1,6 +1,8 @@
 //! Ports for tests: a store in memory, a clock set by hand, scripted answers of
 //! Kroger's, and a record of what was sent and logged. Never sleeps or sends.
 
+pub mod facts;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
 use std::time::Duration;
@@ -182,6 +184,11 @@ impl TestWorld {
     /// The number of key-value operations so far.
     pub fn operations(&self) -> u64 {
         self.state().operations
+    }
+
+    /// The keys of the durable store, of records and counters.
+    pub fn keys(&self) -> Vec<String> {
+        self.list_keys(Bucket::Store, None).expect("the store is good").keys
     }
 
     /// All values of `bucket`.

@@ -1,7 +1,6 @@
 //! Calls to Kroger: the quota, the app's own token, repeats.
 
 pub mod app_token;
-pub(crate) mod busy;
 pub(crate) mod call;
 pub mod quota;
 pub(crate) mod reading;

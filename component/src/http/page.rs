@@ -13,7 +13,7 @@ use kroger_core::sign_in::pending::Subject;
 const FRAME: &str = include_str!("page.html");
 const POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
-/// With a form that this server answers.
+/// Allows a form that this server answers.
 const FORM_POLICY: &str =
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'";
 
@@ -30,8 +30,10 @@ pub(super) fn invitation(user_id: &str, number: &str) -> Response {
     with_policy(StatusCode::OK, FORM_POLICY, "Connect your Kroger account", &text)
 }
 
-/// Sends the browser on. A redirect would do if it did not follow a form: some
-/// browsers hold the policy for forms against where it leads.
+/// Sends the browser on to Kroger.
+///
+/// Not a redirect: it would follow a form, and some browsers apply the policy for
+/// forms to the redirect's target too.
 pub(super) fn leaving(authorization_url: &str) -> Response {
     let text = format!(
         "<meta http-equiv=\"refresh\" content=\"0;url={0}\">\n<p><a href=\"{0}\">Go on to Kroger</a>, if it does not \
@@ -61,7 +63,7 @@ pub(super) fn signed_in(user_id: &str, is_stored: bool) -> Response {
     page(StatusCode::OK, "You are signed in", &text)
 }
 
-/// The person agreed, and the assistant that asked has to be told.
+/// The person agreed, and must now give this page's address to the assistant.
 pub(super) fn pasted(problem: &Problem) -> Response {
     let text = "<p>Copy the address of this page, all of it, from your browser's address bar.</p>\n\
                 <p>Paste it into the chat in which you asked to connect your account, and nowhere else: whoever gets it \
@@ -69,8 +71,10 @@ pub(super) fn pasted(problem: &Problem) -> Response {
     page(problem.status(), "One more step", text)
 }
 
-/// `subject`: for whom the sign-in was, where that is known. Without it there is
-/// no link: it would sign the person in as another user.
+/// The sign-in failed. `subject` is the user of the sign-in, if known.
+///
+/// Without a subject the page has no link: it would sign the person in as another
+/// user.
 pub(super) fn failed(problem: &Problem, subject: Option<&Subject>) -> Response {
     let again = match subject {
         Some(subject) => format!("<a href=\"{}\">Sign in again</a>", escaped(&start_again(subject))),
@@ -87,7 +91,7 @@ fn start_again(subject: &Subject) -> String {
     format!("/auth/authorize?{}", query.finish())
 }
 
-/// In words for the person who signs in, not for the program that asked them to.
+/// Tells the person, not the program, why the sign-in failed.
 fn why(problem: &Problem) -> &str {
     match (problem.cause(), problem.code()) {
         (Some(Cause::SignIn(SignInTrouble::Expired)), _) => "This sign-in took too long: a link works for 10 minutes.",
@@ -101,7 +105,7 @@ fn why(problem: &Problem) -> &str {
         (_, Some(Code::Reauthorize)) => "The account was disconnected here while you were signing in.",
         (_, Some(Code::UpstreamUnavailable)) => "Kroger could not complete the sign-in just now. Nothing was saved.",
         (_, Some(Code::UpstreamRejected | Code::ClientCredentialsRejected)) => {
-            "Kroger does not accept the settings of this server. Whoever runs it must correct them."
+            "Kroger does not accept the settings of this server. Its operator must correct them."
         }
         (_, Some(Code::StoreUnavailable)) => "This server could not save the sign-in, so you are not signed in.",
         _ => "This sign-in is not known here: the link is incomplete, or a newer one took its place.",

@@ -1,4 +1,4 @@
-//! What a caller is told when a call fails: a problem document (RFC 9457).
+//! The answer to a failed call: a problem document (RFC 9457).
 //!
 //! Its `type` is `urn:kroger-mcp:` and the `code`. No problem carries a token,
 //! a secret, a path of the machine or a library's own words.
@@ -18,7 +18,7 @@ use kroger_core::user::UserId;
 
 use super::told;
 
-/// Of an answer that an earlier call with the same idempotency key had.
+/// Marks the answer of an earlier call with the same idempotency key.
 pub(super) const IDEMPOTENT_REPLAYED: HeaderName = HeaderName::from_static("idempotent-replayed");
 
 /// A failed call, as HTTP tells it.
@@ -40,12 +40,12 @@ pub(super) struct Document {
     status: StatusCode,
     detail: String,
     code: &'static str,
-    /// Whether the same call may succeed later, with nothing done about it.
+    /// True if the same call may succeed later without any change.
     retryable: bool,
     /// Whole seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
-    /// What to do next, one sentence.
+    /// The next step of the caller, in one or two sentences.
     #[serde(skip_serializing_if = "Option::is_none")]
     action: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -55,7 +55,7 @@ pub(super) struct Document {
     class: Option<Code>,
     #[serde(skip)]
     cause: Option<Cause>,
-    /// The user and the scope of the link that mends it.
+    /// The user and the scope of a sign-in link that solves the problem.
     #[serde(skip)]
     mended_by: Option<(UserId, Scope)>,
     #[serde(skip)]
@@ -100,8 +100,8 @@ impl Problem {
         self.0.status
     }
 
-    /// Adds the sign-in link that mends it. Calls that fail within minutes share
-    /// one link.
+    /// Adds the sign-in link that solves it. Calls that fail within minutes share one
+    /// link.
     fn with_link(mut self, cx: Context<'_>) -> Self {
         if let Some((user, scope)) = self.0.mended_by.take() {
             self.0.authorization_url = links::shared_link(cx, &user, &scope);
@@ -109,12 +109,12 @@ impl Problem {
         self
     }
 
-    /// What happened.
+    /// Tells what happened.
     pub(super) fn detail(&self) -> &str {
         &self.0.detail
     }
 
-    /// The class of the failure that it tells of.
+    /// The class of the failure. None: no rule of the core failed.
     pub(super) fn code(&self) -> Option<Code> {
         self.0.class
     }
@@ -171,11 +171,11 @@ impl From<Failure> for Problem {
     }
 }
 
-/// A problem that waits in its response for the link that mends it.
+/// A problem in a response to which [`linked`] adds a sign-in link.
 #[derive(Clone)]
 struct Unlinked(Problem);
 
-/// Adds the sign-in link to the answer, where it is a problem that one mends.
+/// Adds the sign-in link to the answer, if it is a problem that a sign-in solves.
 pub(super) fn linked(mut response: Response, cx: Context<'_>) -> Response {
     match response.extensions_mut().remove::<Unlinked>() {
         Some(Unlinked(problem)) => problem.with_link(cx).into_response(),
@@ -183,7 +183,7 @@ pub(super) fn linked(mut response: Response, cx: Context<'_>) -> Response {
     }
 }
 
-/// Rounded up: one second early is one refusal more.
+/// Rounds up: a retry one second early would be refused.
 fn whole_seconds(wait: Duration) -> u64 {
     wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
 }
@@ -225,7 +225,7 @@ impl IntoResponse for Problem {
             headers.insert(IDEMPOTENT_REPLAYED, HeaderValue::from_static("true"));
         }
         if status == StatusCode::UNAUTHORIZED {
-            // RFC 9110 § 15.5.2 wants a challenge; a person answers this one.
+            // RFC 9110 § 15.5.2 requires a challenge. A person answers this one.
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Kroger-Sign-In realm=\"/auth/authorize\""));
         }
         if waits_for_link {

@@ -10,8 +10,10 @@ mod failures;
 mod keyed_adds;
 mod openapi;
 mod sign_in;
+mod signed_out;
 mod status;
 mod validation;
+mod words;
 
 use std::fmt::Write as _;
 use std::time::Duration;

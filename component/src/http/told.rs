@@ -1,11 +1,11 @@
 //! A failure in the words of the HTTP routes. The first system's texts stay word
 //! for word, since its callers look for them.
 
-use kroger_core::failure::{Cause, Code, Failure};
+use kroger_core::failure::{Cause, Code, Failure, GrantTrouble};
 
 use crate::words::{self, Ways};
 
-/// What a caller of the routes can do.
+/// The routes that a caller can use.
 pub(super) const WAYS: Ways = Ways {
     open_link: "Open the authorization URL and let the user sign in and agree; then repeat the call",
     start_sign_in: "Sign the user in at /auth/authorize",
@@ -28,16 +28,20 @@ const AGENT_STEPS: &str = "Action required for LLM agent:\n\
     3. New tokens will be automatically saved\n\
     4. Cart operations will resume working";
 
-/// What happened; keeps the first system's words where it had some.
+/// Tells what happened, in the first system's words where it had some.
 pub(super) fn detail(failure: &Failure) -> String {
     let what = words::what(&failure.cause, &WAYS);
     match (failure.code, &failure.cause) {
-        (_, Cause::ForgottenMeanwhile) => what,
+        (_, Cause::Grant(GrantTrouble::ForgottenMeanwhile)) => what,
         // Without a full stop, as the first system had it.
-        (_, Cause::RefreshTokenRefused { probably_spent: false }) => with_steps(what.trim_end_matches('.')),
+        (_, Cause::Grant(GrantTrouble::RefreshTokenRefused { probably_spent: false })) => {
+            with_steps(what.trim_end_matches('.'))
+        }
         (Code::Reauthorize, _) => with_steps(&what),
-        (_, Cause::UserTokenRejected) => format!("{what}\n\nRecovery: Use /auth/authorize to re-authenticate"),
-        (_, Cause::RefreshFailed { .. }) => format!(
+        (_, Cause::Grant(GrantTrouble::AccessTokenRejected)) => {
+            format!("{what}\n\nRecovery: Use /auth/authorize to re-authenticate")
+        }
+        (_, Cause::Grant(GrantTrouble::RefreshFailed { .. })) => format!(
             "{what}\n\nAction required:\n1. Check network connectivity\n2. If network is OK, user needs to re-authenticate"
         ),
         _ => what,
@@ -48,7 +52,7 @@ fn with_steps(what: &str) -> String {
     format!("{what}\n\n{AGENT_STEPS}\n\nThe user must re-authenticate.")
 }
 
-/// What to do next, one sentence.
+/// Tells what to do next.
 pub(super) fn action(failure: &Failure) -> String {
     words::next_step(&failure.next, &WAYS)
 }

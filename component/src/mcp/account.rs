@@ -10,7 +10,7 @@ use super::tool::{Effect, Reply, Tool};
 use crate::fields::values::{Flag, Text, choices};
 use crate::fields::{Nothing, arguments};
 use kroger_core::catalog::profile;
-use kroger_core::failure::{Cause, Declined, Failure, SignInTrouble};
+use kroger_core::failure::{Cause, Declined, Failure, GrantTrouble, SignInTrouble};
 use kroger_core::grant::status::{self, TokenState};
 use kroger_core::ports::Timestamp;
 use kroger_core::secret::Secret;
@@ -77,11 +77,13 @@ impl Tool for SignIn {
         match (input.browser, call.means) {
             (Some(Browser::Elsewhere), _) => elsewhere(call),
             (_, Means::Words) => here(call),
-            // By other means the repeated call would ask again.
+            // The other means repeat the call, and the repeat would ask again.
             _ if is_anew => here(call),
-            (_, Means::InputRequired | Means::UrlError) => {
-                Err(Failure::sign_in_needed(Cause::NotSignedIn, call.user, &call.cx.settings.scope))
-            }
+            (_, Means::InputRequired | Means::UrlError) => Err(Failure::sign_in_needed(
+                Cause::Grant(GrantTrouble::NotSignedIn),
+                call.user,
+                &call.cx.settings.scope,
+            )),
         }
     }
 }

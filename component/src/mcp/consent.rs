@@ -1,11 +1,11 @@
-//! Asking the person to sign in, by the best means that the client has, and
-//! going on with the call afterwards.
+//! Asks the person to sign in, by the best means that the client has, and then
+//! continues the call.
 //!
 //! Clients of 2026-07-28 that open links are answered `input_required`: they open
-//! the link, then repeat the call with the sealed `requestState`. Those of
-//! 2025-11-25 get that revision's error, which carries the link. All others get
-//! an error in words with the link and the steps. Whichever way, the link is an
-//! invitation: its page makes sure that who signs in is the one who asked.
+//! the link, then repeat the call with the sealed `requestState`. Clients
+//! of 2025-11-25 get that revision's error, which carries the link. All others get
+//! an error in words with the link and the steps. The link is always an invitation:
+//! its page checks that the person who signs in is the person who asked.
 
 use std::time::Duration;
 
@@ -33,14 +33,14 @@ use kroger_core::store::ticket::Root;
 
 /// `URLElicitationRequiredError` of 2025-11-25.
 const URL_ELICITATION_REQUIRED: ErrorCode = ErrorCode(-32042);
-/// What the one question is called.
+/// The name of the one question.
 const QUESTION: &str = "sign_in";
 
-/// How long a repeated call waits for the person, and how often it looks.
+/// The longest wait of a repeated call for the person, and the pause between looks.
 const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Which call it is: a sealed state goes on with no other.
+/// The identity of a call. A sealed state continues only the call that it was made for.
 pub(super) struct Deed(String);
 
 impl Deed {
@@ -54,16 +54,16 @@ impl Deed {
     }
 }
 
-/// What the client carries from one call to the next.
+/// The state that the client carries from one call to the next.
 #[derive(Serialize, Deserialize)]
 struct Asked {
     at: Timestamp,
-    /// The newest sign-in there was.
+    /// The newest sign-in at that time.
     root: Option<Root>,
 }
 
-/// Opens what a repeated call carries, and waits for the person who went to sign
-/// in. A failure: the person does not want to.
+/// Opens the state of a repeated call and waits for the person to sign in. Returns a
+/// failure if the person declined.
 pub(super) fn resume(
     call: &Call<'_>,
     deed: &Deed,
@@ -78,7 +78,7 @@ pub(super) fn resume(
         Some(ElicitationAction::Decline | ElicitationAction::Cancel) => {
             return Ok(Some(Failure::sign_in(SignInTrouble::NotWanted)));
         }
-        // Without an answer the call is as good as a first one.
+        // Without an answer the call counts as a first one.
         _ => {}
     }
     Ok(None)
@@ -95,8 +95,7 @@ fn wait(call: &Call<'_>, asked: &Asked) {
     }
 }
 
-/// The answer to a call that failed. Where a sign-in mends it, the person is
-/// asked.
+/// Answers a call that failed. If a sign-in solves it, asks the person to sign in.
 pub(super) fn answer(call: &Call<'_>, deed: &Deed, failure: &Failure) -> Result<CallToolResponse, ErrorData> {
     let Some((user, scope)) = failure.mended_by_sign_in() else { return Ok(failed(&failure.into()).into()) };
     let invited = match invitation::invite(call.cx, user, scope) {
@@ -142,7 +141,7 @@ fn url_error(invited: &Invited) -> ErrorData {
 }
 
 fn in_words(failure: &Failure, invited: &Invited) -> Told {
-    // After another rejection `token_status` still takes the grant for a sign-in.
+    // After any other rejection `token_status` still reports the user as signed in.
     let (then, otherwise) = match failure.code {
         Code::Reauthorize => ("Call token_status until it says signed_in", "browser elsewhere"),
         _ => ("Wait until the user says that it is done", "anew true and browser elsewhere"),

@@ -9,7 +9,7 @@ use kroger_core::cart::order::{self, Given, Order};
 use kroger_core::catalog::lookup;
 use kroger_core::catalog::search;
 use kroger_core::catalog::search::query::ProductQuery;
-use kroger_core::failure::{Failure, NextStep};
+use kroger_core::failure::{Correction, Failure, NextStep};
 use kroger_core::item::{MistakenBarcode, Modality, Upc};
 
 /// The most products listed for words in place of a UPC. More would not help to choose.
@@ -68,7 +68,7 @@ fn not_upcs(call: &Call<'_>, words: &[(usize, &str)]) -> Failure {
         let places: Vec<String> = others.iter().map(|(index, _)| format!("`items[{index}].upc`")).collect();
         told.push(format!("{} are no UPCs either; search_products finds products by words.", places.join(", ")));
     }
-    which_one(told.join("\n"))
+    which_one(&told.join("\n"))
 }
 
 fn candidates(call: &Call<'_>, index: usize, words: &str) -> String {
@@ -90,10 +90,10 @@ pub(super) fn refuse_barcodes(call: &Call<'_>, order: &Order) -> Result<(), Fail
     }
     let questions: Vec<String> = mistaken.iter().map(MistakenBarcode::question).collect();
     let detail = format!("Kroger knows no such UPCs. {}", questions.join("\n"));
-    Err(which_one(detail))
+    Err(which_one(&detail))
 }
 
 /// Only the person can say which product is meant.
-fn which_one(question: String) -> Failure {
-    Failure { next: NextStep::AskWhich, ..Failure::invalid_argument("items", &question) }
+fn which_one(question: &str) -> Failure {
+    Failure { next: NextStep::Correct(Correction::AskWhich), ..Failure::invalid_argument("items", question) }
 }

@@ -51,6 +51,12 @@ static TOOLS: [Entry; 15] = [
 /// The tools that are listed only if the operator turned the log on.
 static TOOLS_OF_LOG: [Entry; 2] = [entry::<recent::ViewRecentAdds>(), entry::<recent::ForgetRecentAdds>()];
 
+/// The names of all tools, of the log's too.
+#[cfg(test)]
+pub(crate) fn tool_names() -> Vec<&'static str> {
+    TOOLS.iter().chain(&TOOLS_OF_LOG).map(|tool| tool.name).collect()
+}
+
 #[derive(Clone)]
 pub(crate) struct Server {
     settings: Arc<Settings>,

@@ -11,7 +11,7 @@ use crate::fields::{Nothing, arguments};
 use kroger_core::catalog::location::{Day, Hours, Location, LocationId, WEEK};
 use kroger_core::catalog::locations::{self, LARGEST_RADIUS, LocationQuery, LocationsFound, Near};
 use kroger_core::catalog::preferred_location;
-use kroger_core::failure::{Failure, NextStep};
+use kroger_core::failure::{Correction, Failure, NextStep};
 
 /// A location as a model names it: by its id.
 pub(super) type LocationArgument = Text;
@@ -40,13 +40,16 @@ fn location_id(call: &Call<'_>, text: &str) -> Result<LocationId, Failure> {
         Err(allowed) => allowed,
     };
     let Ok(near) = Near::zip_code(text) else {
-        return Err(Failure { next: NextStep::SearchLocations, ..Failure::invalid_argument("store_id", allowed) });
+        return Err(Failure {
+            next: NextStep::Correct(Correction::SearchLocations),
+            ..Failure::invalid_argument("store_id", allowed)
+        });
     };
     let query = LocationQuery { near: Some(near), limit: Some(CANDIDATES), ..LocationQuery::default() };
     let found = locations::find_locations(call.cx, call.user, &query)?;
     let listed: Vec<String> = found.locations.iter().map(|store| format!("\n- {}", line(store))).collect();
     let question = format!("it is a zip code, not a store. Stores near it: {}", listed.concat());
-    Err(Failure { next: NextStep::AskWhich, ..Failure::invalid_argument("store_id", &question) })
+    Err(Failure { next: NextStep::Correct(Correction::AskWhich), ..Failure::invalid_argument("store_id", &question) })
 }
 
 arguments! {

@@ -17,7 +17,9 @@ mod consent;
 mod products;
 mod protocol;
 mod recent;
+mod signed_out;
 mod stores;
+mod words;
 
 const UPC: &str = "0001111041700";
 const STORE: &str = "01400376";

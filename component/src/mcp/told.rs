@@ -1,4 +1,4 @@
-//! A failure in the words of MCP: what a model reads, and what it calls next.
+//! A failure in the words of MCP: a text for a model, with the next tool to call.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use kroger_core::failure::{Code, Failure};
 
 use crate::words::{self, Ways};
 
-/// What a model can do.
+/// The tools that a model can call.
 pub(super) const WAYS: Ways = Ways {
     open_link: "Give the user the link to open; then repeat this call",
     start_sign_in: "Call `sign_in` for a link",
@@ -22,7 +22,7 @@ pub(super) const WAYS: Ways = Ways {
     key: "idempotency_key",
 };
 
-/// A failed call, as a model is told it.
+/// A failed call, as a model reads it.
 #[derive(Clone, Debug)]
 pub(super) struct Told {
     pub(super) code: &'static str,
@@ -45,8 +45,10 @@ impl From<&Failure> for Told {
     }
 }
 
-/// The word of the code. A person who declined is no wrong argument, which a
-/// model would correct and send again.
+/// The word of the code.
+///
+/// A declined sign-in has a word of its own: `invalid_argument` would make a model
+/// correct the call and send it again.
 fn word(code: Code) -> &'static str {
     match code {
         Code::SignInDeclined => "sign_in_declined",

@@ -1,5 +1,5 @@
-//! What a tool is: a name, schemas, hints, and one function over the core. Here
-//! its result becomes an MCP result; what it does is its own file's business.
+//! A tool has a name, schemas, hints, and one function over the core. This file
+//! makes its result an MCP result. Each tool has a file of its own.
 
 use std::fmt::Write as _;
 
@@ -14,21 +14,21 @@ use super::told::Told;
 use crate::fields::{Field, Place};
 use kroger_core::failure::Failure;
 
-/// Where the same facts as in the text of an error are, for programs.
+/// The key in `_meta` under which a program finds the facts of an error's text.
 pub(super) const PROBLEM: &str = "kroger-mcp/problem";
 
-/// What a call changes: the hints by which a client decides whether to ask.
+/// The effect of a call. A client decides by it whether to ask the user first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// Nothing.
+    /// Changes nothing.
     Looks,
-    /// Something that the same call again changes no further.
+    /// Changes something. A repeat changes nothing more.
     Sets,
-    /// Something, once more each time.
+    /// Changes something. A repeat changes it again.
     Adds,
-    /// Something once: the same call again is refused.
+    /// Changes something once. A repeat is refused.
     Spends,
-    /// It takes something away.
+    /// Removes something.
     Removes,
 }
 
@@ -43,7 +43,7 @@ pub(super) trait Tool {
     const TITLE: &'static str;
     const DESCRIPTION: &'static str;
     const EFFECT: Effect;
-    /// Whether it asks Kroger, and not only our own store.
+    /// True if it calls Kroger. False: it uses our own store only.
     const ASKS_KROGER: bool;
     type Input: Field + JsonSchema;
     type Output: Serialize + JsonSchema;
@@ -76,8 +76,8 @@ fn definition<T: Tool>() -> Definition {
         .with_annotations(hints)
 }
 
-/// Without references, titles, dialect, and what JSON itself cannot say: a model
-/// reads it.
+/// The schema of `T`, as short as a model needs it: no references, no titles, no
+/// dialect, no formats that JSON does not have.
 fn schema<T: JsonSchema>(settings: SchemaSettings) -> JsonObject {
     let settings = settings.with(|settings| {
         settings.inline_subschemas = true;
@@ -92,8 +92,8 @@ fn schema<T: JsonSchema>(settings: SchemaSettings) -> JsonObject {
     schema
 }
 
-/// An argument that is null is as good as absent, and a result has no null: that
-/// need not be said at each.
+/// Removes titles, formats and `null`. An argument that is null counts as absent, and
+/// no result has a null, so the schema does not repeat it for each field.
 fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(fields) => {
@@ -129,8 +129,10 @@ fn run<T: Tool>(call: &Call<'_>, arguments: Option<JsonObject>) -> Result<CallTo
     Ok(result)
 }
 
-/// The failure as the model reads it. Its structure is in `_meta`: what is in
-/// `structuredContent` some clients hold against the output schema.
+/// The failure as the model reads it.
+///
+/// Its structure is in `_meta`: some clients validate `structuredContent` against the
+/// output schema, even of an error.
 pub(super) fn failed(told: &Told) -> CallToolResult {
     let Told { code, detail, next_step, retry_after, link } = told;
     let mut text = format!("{code}: {detail}\n\nNext: {next_step}");

@@ -1,34 +1,20 @@
-//! A failure as the typed exports tell it: a code, words, and the next action as
-//! an enum. Makes the sign-in link that it shows.
+//! Translates a failure for the typed exports: a code, words, and the next action as
+//! an enum. Creates the sign-in link that it shows.
 
 use std::time::Duration;
 
 use kroger_core::Context;
-use kroger_core::failure::{Code, Failure, NextStep};
+use kroger_core::failure::{Code, Correction, Failure, NextStep, Repeat, SettingsStep, StoreStep};
 use kroger_core::settings::SettingError;
 use kroger_core::sign_in::links;
 
 use super::bindings::kroger::connector::types::{Failure as WitFailure, FailureCode, NextAction};
-use crate::words::{self, Ways};
+use crate::words::{self, typed::WAYS};
 
-/// What an embedder can do.
-pub(super) const WAYS: Ways = Ways {
-    open_link: "Let the person open `authorization-url` and sign in; then repeat the call",
-    start_sign_in: "Sign the user in with `authorization.authorize`",
-    start_again: "Start again with `authorization.authorize`",
-    paste_address: "Hand the code and the state of the address to `authorization.complete`",
-    wait: "Repeat the call after `retry-after-seconds`",
-    see_quotas: "`quotas.rate-limits` shows each quota",
-    search_locations: "Search with `catalog.find-stores` near a zip code; each store has its id",
-    forget: "forget it (`tokens.forget`)",
-    refresh: "refresh it with `tokens.refresh`",
-    sign_in: "sign in again",
-    run_passes: "call `maintenance.refresh-due` from a timer",
-    key: "idempotency-key",
-};
-
-/// A setting that cannot be used is the operator's to correct, as wrong
-/// credentials are; no code of the closed set is nearer.
+/// The failure for settings that cannot be used.
+///
+/// The closed set has no code for it. The operator must correct the settings, as with
+/// wrong credentials, so it has that code.
 pub(super) fn misconfigured(errors: &[SettingError]) -> WitFailure {
     WitFailure {
         code: FailureCode::ClientCredentialsRejected,
@@ -40,15 +26,15 @@ pub(super) fn misconfigured(errors: &[SettingError]) -> WitFailure {
     }
 }
 
-/// The failure, with a link where a sign-in mends it.
+/// The failure, with a link if a sign-in solves it.
 pub(super) fn told(cx: Context<'_>, failure: &Failure) -> WitFailure {
     let link = failure.mended_by_sign_in().and_then(|(user, scope)| links::shared_link(cx, user, scope));
     WitFailure { authorization_url: link, ..unlinked(failure) }
 }
 
-/// The failure without a link, as one part of an answer tells it.
+/// The failure without a link, for one part of an answer.
 pub(super) fn unlinked(failure: &Failure) -> WitFailure {
-    // Rounded up: one second early is one refusal more.
+    // Rounds up: a retry one second early would be refused.
     let seconds = |wait: Duration| u32::try_from(wait.as_millis().div_ceil(1_000)).unwrap_or(u32::MAX);
     WitFailure {
         code: code(failure.code),
@@ -83,28 +69,46 @@ fn code(code: Code) -> FailureCode {
 fn action(next: &NextStep) -> NextAction {
     match next {
         NextStep::SignIn { .. } | NextStep::StartSignIn => NextAction::SignIn,
-        NextStep::StartAgain | NextStep::CheckStoreAndStartAgain => NextAction::SignInAgain,
+        NextStep::StartAgain => NextAction::SignInAgain,
         NextStep::PasteAddress => NextAction::PasteAddress,
         NextStep::LeaveIt => NextAction::LeaveIt,
-        NextStep::Wait | NextStep::WaitSignInKept | NextStep::WaitForQuota | NextStep::CheckNetwork => NextAction::Wait,
-        NextStep::Repeat => NextAction::Repeat,
-        NextStep::RepeatWithKey => NextAction::RepeatWithKey,
+        NextStep::Repeat(repeat) => repeated(*repeat),
         NextStep::UseNewKey => NextAction::UseNewKey,
-        NextStep::LookAtCart | NextStep::CheckUpstreamAddressAndCart => NextAction::LookAtCart,
-        NextStep::CheckStore | NextStep::CheckStoreBeforeStopping => NextAction::MendStore,
-        NextStep::UseDurableStore | NextStep::UseDurableStoreOrNoKey => NextAction::UseDurableStore,
-        NextStep::SetCredentials
-        | NextStep::CorrectCredentials
-        | NextStep::MatchEnvironment
-        | NextStep::RegisterApp
-        | NextStep::CheckRegistration
-        | NextStep::CheckUpstreamAddress => NextAction::CorrectSettings,
-        NextStep::UseItsSettings => NextAction::UseItsSettings,
-        NextStep::CorrectArgument(_)
-        | NextStep::CorrectCall
-        | NextStep::CheckUpc
-        | NextStep::CheckId
-        | NextStep::SearchLocations => NextAction::CorrectArgument,
-        NextStep::AskWhich => NextAction::AskWhich,
+        NextStep::LookAtCart => NextAction::LookAtCart,
+        NextStep::Store(step) => store(*step),
+        NextStep::Settings(step) => settings(*step),
+        NextStep::Correct(Correction::AskWhich) => NextAction::AskWhich,
+        NextStep::Correct(_) => NextAction::CorrectArgument,
+    }
+}
+
+fn repeated(repeat: Repeat) -> NextAction {
+    match repeat {
+        Repeat::Now => NextAction::Repeat,
+        Repeat::WithKey => NextAction::RepeatWithKey,
+        Repeat::AfterWait | Repeat::AfterWaitSignInKept | Repeat::AfterWaitForQuota | Repeat::AfterNetworkCheck => {
+            NextAction::Wait
+        }
+    }
+}
+
+fn store(step: StoreStep) -> NextAction {
+    match step {
+        StoreStep::Check | StoreStep::CheckBeforeStopping => NextAction::MendStore,
+        StoreStep::CheckAndStartAgain => NextAction::SignInAgain,
+        StoreStep::UseDurable | StoreStep::UseDurableOrNoKey => NextAction::UseDurableStore,
+    }
+}
+
+fn settings(step: SettingsStep) -> NextAction {
+    match step {
+        SettingsStep::UseTheGrants => NextAction::UseItsSettings,
+        SettingsStep::CheckUpstreamAddressAndCart => NextAction::LookAtCart,
+        SettingsStep::SetCredentials
+        | SettingsStep::CorrectCredentials
+        | SettingsStep::MatchEnvironment
+        | SettingsStep::RegisterApp
+        | SettingsStep::CheckRegistration
+        | SettingsStep::CheckUpstreamAddress => NextAction::CorrectSettings,
     }
 }

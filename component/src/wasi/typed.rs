@@ -11,8 +11,9 @@ use super::bindings::exports::kroger::connector::{
 use super::bindings::kroger::connector::types::Failure as WitFailure;
 use super::component::Component;
 use super::ports::with_context;
-use super::told::{WAYS, misconfigured, told};
+use super::told::{misconfigured, told};
 use crate::words;
+use crate::words::typed::WAYS;
 use kroger_core::Context;
 use kroger_core::cart::ledger::IdempotencyKey;
 use kroger_core::cart::order::{self, Given};

@@ -35,7 +35,7 @@ pub(super) struct ImportOptions {
     /// or kroger-api's `.kroger_token_user.json`
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
-    /// Whose tokens they are, where a file does not say [default: `KROGER_HARDCODED_USER_ID`, else `user_default`]
+    /// The user whose tokens they are, if a file does not say it [default: `KROGER_HARDCODED_USER_ID`, else `user_default`]
     #[arg(long, value_name = "ID", value_parser = user_id)]
     user: Option<String>,
     /// Replace older sign-ins without asking.

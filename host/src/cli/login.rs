@@ -42,7 +42,7 @@ const POLL: Duration = Duration::from_millis(300);
 
 #[derive(Debug, Args)]
 pub(super) struct LoginOptions {
-    /// Who signs in [default: `KROGER_HARDCODED_USER_ID`, else `user_default`]
+    /// The user who signs in [default: `KROGER_HARDCODED_USER_ID`, else `user_default`]
     #[arg(long, value_name = "ID", value_parser = user_id)]
     user: Option<String>,
     /// Space-separated scopes to ask for [default: `KROGER_SCOPE`]

@@ -16,7 +16,7 @@ Examples:
 
 #[derive(Debug, Args)]
 pub(super) struct LogoutOptions {
-    /// Who is to be forgotten [default: `KROGER_HARDCODED_USER_ID`, else `user_default`]
+    /// The user to forget [default: `KROGER_HARDCODED_USER_ID`, else `user_default`]
     #[arg(long, value_name = "ID", value_parser = user_id)]
     user: Option<String>,
     #[command(flatten)]

@@ -51,7 +51,6 @@ pub(super) struct Looked {
     pub(super) is_there: bool,
     /// How long before their end tokens are refreshed.
     pub(super) refresh_buffer: Duration,
-    pub(super) check_interval: Duration,
     /// Stands in for a store that is not there.
     _stand_in: Option<tempfile::TempDir>,
 }
@@ -71,8 +70,8 @@ pub(super) fn look(options: &StoreOptions, given: &Given) -> Result<Looked> {
         looked_at.directory = stand_in.path().into();
     }
     let settings = Settings::to_look(given, looked_at)?;
-    let (refresh_buffer, check_interval) = (settings.component.refresh_buffer, settings.component.check_interval);
-    Ok(Looked { host: open(settings)?, store, is_there, refresh_buffer, check_interval, _stand_in: stand_in })
+    let refresh_buffer = settings.component.refresh_buffer;
+    Ok(Looked { host: open(settings)?, store, is_there, refresh_buffer, _stand_in: stand_in })
 }
 
 /// A directory for an empty store, which is removed afterwards.

@@ -1,15 +1,15 @@
 //! `status`: who is signed in, until when, and what happens next.
 
-use std::collections::BTreeMap;
-
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::Args;
-use serde::Serialize;
+use http::{Request, StatusCode, header};
+use http_body_util::{BodyExt as _, Full};
+use serde_json::Value;
 
 use super::opening::{Looked, StoreOptions, look};
 use super::print::{Cell, Palette, Tone, bar, now, print, printable, short, span, table};
 use super::words;
-use crate::{Given, Purpose, RefreshError, StoreLocation, Timer, TokenSource, TokenState, TokenStatus};
+use crate::{Given, Purpose, StoreLocation, Timer, TokenState, TokenStatus};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -24,7 +24,7 @@ const MAX_USERS: u32 = 1_000;
 
 #[derive(Debug, Args)]
 pub(super) struct StatusOptions {
-    /// Print the status as JSON.
+    /// Print what GET /admin/tokens answers.
     #[arg(long)]
     json: bool,
     #[command(flatten)]
@@ -36,7 +36,7 @@ pub(super) async fn status(options: &StatusOptions, given: &Given) -> Result<()>
     let users = looked.host.list_tokens(MAX_USERS).await.map_err(words::error)?;
     let timer = looked.host.timer_status().await.map_err(words::error)?;
     if options.json {
-        let pretty = serde_json::to_string_pretty(&Report::of(&looked, &users, &timer))?;
+        let pretty = serde_json::to_string_pretty(&answer_of_the_route(&looked).await?)?;
         return print(&format!("{pretty}\n"));
     }
     let view = View { now: now(), buffer: looked.refresh_buffer.as_secs(), timer: &timer };
@@ -48,92 +48,20 @@ pub(super) async fn status(options: &StatusOptions, given: &Given) -> Result<()>
     print(&format!("The sandbox's:  kroger-mcp status --store {}\n", of_sandbox.directory.display()))
 }
 
-/// What `--json` prints. Never a token.
-#[derive(Serialize)]
-struct Report<'a> {
-    user_tokens: BTreeMap<&'a str, UserToken<'a>>,
-    token_storage: TokenStorage<'a>,
-    settings: ReportedSettings<'a>,
-}
-
-#[derive(Serialize)]
-struct UserToken<'a> {
-    status: &'static str,
-    expires_at: u64,
-    expires_in: u64,
-    has_refresh_token: bool,
-    scope: &'a str,
-    source: &'static str,
-    refreshed_at: Option<u64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    last_error: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-struct TokenStorage<'a> {
-    file_exists: bool,
-    file_path: &'a str,
-    auto_refresh_enabled: bool,
-}
-
-#[derive(Serialize)]
-struct ReportedSettings<'a> {
-    refresh_buffer_seconds: u64,
-    check_interval_seconds: u64,
-    success_rate: Option<&'a str>,
-}
-
-impl<'a> Report<'a> {
-    fn of(looked: &'a Looked, users: &'a [TokenStatus], timer: &'a Timer) -> Self {
-        Self {
-            user_tokens: users.iter().map(|status| (status.user_id.as_str(), UserToken::of(status))).collect(),
-            token_storage: TokenStorage {
-                file_exists: looked.is_there,
-                file_path: &looked.store.name,
-                auto_refresh_enabled: timer.running,
-            },
-            settings: ReportedSettings {
-                refresh_buffer_seconds: looked.refresh_buffer.as_secs(),
-                check_interval_seconds: looked.check_interval.as_secs(),
-                success_rate: timer.success_rate.as_deref(),
-            },
-        }
+/// The answer of `GET /admin/tokens`, as programs know it. Never a token.
+async fn answer_of_the_route(looked: &Looked) -> Result<Value> {
+    let request = Request::get("/admin/tokens")
+        .header(header::HOST, "localhost")
+        .header(header::ACCEPT, "application/json")
+        .body(Full::default())?;
+    let response = looked.host.handle(request).await;
+    ensure!(response.status() == StatusCode::OK, "the token store cannot be read");
+    let body = response.into_body().collect().await?.to_bytes();
+    let mut answer: Value = serde_json::from_slice(&body)?;
+    if !looked.is_there {
+        answer["token_storage"]["file_exists"] = false.into();
     }
-}
-
-impl<'a> UserToken<'a> {
-    fn of(status: &'a TokenStatus) -> Self {
-        Self {
-            status: words::state_name(status.state),
-            expires_at: status.expires_at,
-            expires_in: status.expires_in,
-            has_refresh_token: status.has_refresh_token,
-            scope: &status.scope,
-            source: source_name(status.source),
-            refreshed_at: status.refreshed_at,
-            last_error: status.last_error.map(refresh_error_name),
-        }
-    }
-}
-
-fn source_name(source: TokenSource) -> &'static str {
-    match source {
-        TokenSource::Oauth => "oauth",
-        TokenSource::EnvFile => "env_file",
-        TokenSource::Import => "import",
-    }
-}
-
-fn refresh_error_name(error: RefreshError) -> &'static str {
-    match error {
-        RefreshError::Refused => "refused",
-        RefreshError::ClientRefused => "client_refused",
-        RefreshError::RequestRefused => "request_refused",
-        RefreshError::NotSent => "not_sent",
-        RefreshError::Busy => "busy",
-        RefreshError::Failed => "failed",
-        RefreshError::Unknown => "unknown",
-    }
+    Ok(answer)
 }
 
 /// What all rows have in common.
@@ -168,7 +96,7 @@ impl View<'_> {
         };
         [
             short(&status.user_id).as_ref().into(),
-            Cell::new(tone, words::state_name(status.state).replace('_', " ")),
+            Cell::new(tone, words::state(status.state)),
             Cell::new(tone, self.time_left(status)),
             self.next(status).into(),
             Cell::new(Tone::Faint, &status.scope),
@@ -206,6 +134,8 @@ impl View<'_> {
 
 #[cfg(test)]
 mod tests {
+    use crate::{RefreshError, TokenSource};
+
     use super::*;
 
     fn timer(running: bool) -> Timer {

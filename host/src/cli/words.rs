@@ -1,8 +1,7 @@
 //! What the component's failures and states mean, in the words of the command line.
 //!
-//! The component's own messages are for every caller: they may name routes, which mean nothing at a
-//! terminal. Here each code and each next step has its words; a code without words keeps the component's message. This
-//! is the only place that turns a failure into words for a person.
+//! The component's message says what happened and names no route, no tool and no command. The next step is a fact,
+//! and here it gets the words of a terminal. This is the only place that turns a failure into words for a person.
 
 use anyhow::{Error, anyhow};
 
@@ -39,39 +38,41 @@ fn failure(failure: &Failure) -> String {
         FailureCode::NotFound => "No such user is signed in.".to_owned(),
         _ => first_line(&failure.message),
     };
-    match next(failure.next) {
-        Some(next) => format!("{what} {next}"),
-        None => what,
-    }
+    format!("{what} {}", next(failure.next))
 }
 
-/// What to do next. `None` if the message says it.
-fn next(action: NextAction) -> Option<&'static str> {
-    Some(match action {
+/// What to do next.
+fn next(action: NextAction) -> &'static str {
+    match action {
         NextAction::SignIn | NextAction::SignInAgain => "Sign in: kroger-mcp login",
+        NextAction::PasteAddress => "Paste the whole address of the last page: kroger-mcp login --paste",
+        NextAction::LeaveIt => "Nothing is to be done.",
         NextAction::Wait | NextAction::Repeat => "Check the network, then try again.",
+        NextAction::RepeatWithKey | NextAction::UseNewKey => "Try again.",
+        NextAction::LookAtCart => "Look at the cart in the Kroger app before you add again.",
         NextAction::MendStore => "Check the store's disk space and permissions, then try again.",
+        NextAction::UseDurableStore => "Name a store that keeps what it is given, with --store.",
         NextAction::CorrectSettings => "Correct the settings, then try again.",
         NextAction::UseItsSettings => {
             "Use the settings that the sign-in was made with, name another store with --store, or forget the sign-in: \
              kroger-mcp logout"
         }
-        _ => return None,
-    })
+        NextAction::CorrectArgument | NextAction::AskWhich => "Correct the call, then try again.",
+    }
 }
 
 fn first_line(message: &str) -> String {
     printable(message.lines().next().unwrap_or_default())
 }
 
-/// The name of a state in JSON.
-pub(super) fn state_name(state: TokenState) -> &'static str {
+/// A state in a table.
+pub(super) fn state(state: TokenState) -> &'static str {
     match state {
         TokenState::Valid => "valid",
-        TokenState::ExpiringSoon => "expiring_soon",
+        TokenState::ExpiringSoon => "expiring soon",
         TokenState::Expired => "expired",
         TokenState::Reauthorize => "reauthorize",
-        TokenState::OfAnotherApp => "of_another_app",
+        TokenState::OfAnotherApp => "of another app",
     }
 }
 

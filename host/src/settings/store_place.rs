@@ -107,7 +107,7 @@ impl StoreLocation {
 /// The end of the name of a sandbox's store.
 const OF_SANDBOX: &str = "-sandbox";
 
-/// Whose sign-ins a store has.
+/// The kind of sign-ins that a store has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
     /// The sign-ins of people at Kroger.

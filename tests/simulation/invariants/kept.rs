@@ -4,7 +4,7 @@
 //! It also checks the part of invariant 6 by which a caller is told of a loss. A loss that
 //! the protocol cannot prevent is counted, and is no violation.
 
-use kroger_core::failure::Cause;
+use kroger_core::failure::{Cause, GrantTrouble, StoreTrouble};
 
 use crate::kroger::SimulatedKroger;
 use crate::network::Fate;
@@ -19,7 +19,8 @@ impl Simulation {
     /// that it is lost.
     pub(crate) fn check_saved(&mut self, call: CallId, done: &CallAnswer) {
         for token in self.witness.unsaved(call) {
-            if matches!(done, CallAnswer::Complete(Err(failure)) if failure.cause == Cause::ForgottenMeanwhile) {
+            if matches!(done, CallAnswer::Complete(Err(failure)) if failure.cause == Cause::Grant(GrantTrouble::ForgottenMeanwhile))
+            {
                 self.witness.mints.get_mut(&token).expect("minted").lost = Some("the user was deleted meanwhile");
                 continue;
             }
@@ -36,8 +37,8 @@ impl Simulation {
             }
             let is_told = match done {
                 CallAnswer::Grant(result) => matches!(result, Err(kroger_core::grant::trouble::Trouble::Lost)),
-                CallAnswer::Answered(Err(failure)) => failure.cause == Cause::NewTokensLost,
-                CallAnswer::Complete(Err(failure)) => failure.cause == Cause::SignInLost,
+                CallAnswer::Answered(Err(failure)) => failure.cause == Cause::Grant(GrantTrouble::NewTokensLost),
+                CallAnswer::Complete(Err(failure)) => failure.cause == Cause::Store(StoreTrouble::SignInLost),
                 CallAnswer::Kept(_) | CallAnswer::Pass(_) => true,
                 _ => false,
             };

@@ -1,7 +1,7 @@
 //! The ledger of cart adds that carry an idempotency key. A caller that does not
 //! know what became of a call repeats it with its key, and nothing is added twice.
 //!
-//! An add follows [`crate::store::claim`], with one more check before it is sent: the
+//! An add follows `store::claim`, with one more check before it is sent: the
 //! owner looks whether another owner is at the same entry. If an add was sent and has
 //! no outcome, the outcome is unknown for good. It is told as unknown and never sent
 //! again. If a try certainly did nothing, the next try may use the key.
@@ -20,8 +20,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
-use crate::cart::unknown::Unknown;
-use crate::failure::{Cause, Failure, Undone};
+use crate::failure::{Cause, Failure, KeyTrouble, StoreTrouble, Undone};
 use crate::grant::records;
 use crate::item::Item;
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
@@ -31,6 +30,7 @@ use crate::store::claim::{
 };
 use crate::store::codec::Stored;
 use crate::store::keys::{Key, Kind};
+use crate::unknown_add::Unknown;
 use crate::user::UserId;
 
 /// The least time for which a key is remembered.
@@ -374,11 +374,13 @@ fn refusal(state: &EntryState) -> Failure {
     const MOST: Duration = Duration::from_secs(2);
 
     match state {
-        EntryState::InFlight { left } => Failure::from(Cause::KeyInFlight).retry_after((*left).clamp(LEAST, MOST)),
-        EntryState::Expired => Cause::KeyExpired.into(),
-        EntryState::TriedTooOften => Cause::KeyTriedTooOften.into(),
+        EntryState::InFlight { left } => {
+            Failure::from(Cause::Key(KeyTrouble::InFlight)).retry_after((*left).clamp(LEAST, MOST))
+        }
+        EntryState::Expired => Cause::Key(KeyTrouble::Expired).into(),
+        EntryState::TriedTooOften => Cause::Key(KeyTrouble::TriedTooOften).into(),
         EntryState::Conflict | EntryState::Free { .. } | EntryState::Claimed { .. } | EntryState::Ended(_) => {
-            Cause::KeyConflict.into()
+            Cause::Key(KeyTrouble::Conflict).into()
         }
     }
 }
@@ -386,7 +388,7 @@ fn refusal(state: &EntryState) -> Failure {
 fn obstructed(obstacle: Obstacle) -> Failure {
     match obstacle {
         Obstacle::StoreFailed => Failure::store_unavailable(),
-        Obstacle::StoreForgets => Cause::StoreForgets(Undone::CartAdd).into(),
+        Obstacle::StoreForgets => Cause::Store(StoreTrouble::Forgets(Undone::CartAdd)).into(),
     }
 }
 

@@ -39,7 +39,7 @@ pub fn many(given: &[Given], default: Modality) -> Result<Order, Failure> {
     Ok(order)
 }
 
-/// Refuses a call with no items, or with more than [`MOST_ITEMS`].
+/// Refuses a call with no items, or with more than `MOST_ITEMS`.
 pub fn check_count(count: usize) -> Result<(), Failure> {
     if (1..=MOST_ITEMS).contains(&count) {
         return Ok(());

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 
 use super::*;
+use crate::cart::ledger::IdempotencyKey;
+use crate::catalog::profile;
 use crate::failure::Code;
 use crate::grant::on_demand;
 use crate::item::{Modality, Quantity, Upc};
-use crate::ports::SendError;
+use crate::ports::{Bucket, SendError};
 use crate::secret::Secret;
 use crate::settings::Settings;
 use crate::sign_in::{authorization, exchange};
@@ -158,4 +160,25 @@ fn rejected_credentials_are_logged_once() {
 
     let told = app.world.logged().into_iter().filter(|event| *event == Event::CredentialsRejected);
     assert_eq!(told.count(), 1);
+}
+
+#[test]
+fn a_call_of_a_user_who_is_not_signed_in_writes_no_record() {
+    let app = App::signed_in();
+    let cx = app.cx();
+    let before = (app.world.keys(), app.world.stored(Bucket::Store));
+    let bob = UserId::parse("bob").unwrap();
+    let upc = Upc::parse("0001111041700").unwrap().upc;
+    let milk = Item { upc, quantity: Quantity::new(1).unwrap(), modality: Modality::Pickup };
+
+    for number in 0..3 {
+        let key = IdempotencyKey::parse(&format!("order-{number}")).unwrap();
+        for key in [None, Some(&key)] {
+            assert_eq!(add(cx, &bob, std::slice::from_ref(&milk), key).unwrap_err().code, Code::Reauthorize);
+        }
+    }
+    assert_eq!(profile::profile(cx, &bob).unwrap_err().code, Code::Reauthorize);
+    assert_eq!(on_demand::refresh(cx, &bob).unwrap_err().code, Code::NotFound);
+
+    assert_eq!((app.world.keys(), app.world.stored(Bucket::Store)), before);
 }

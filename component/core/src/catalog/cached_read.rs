@@ -1,6 +1,6 @@
 //! Reads of the catalog: from the cache, else from Kroger. Never keeps a failure.
 
-use crate::failure::Cause;
+use crate::failure::{CallTrouble, Cause};
 use serde_json::Value;
 
 use crate::Context;
@@ -44,5 +44,5 @@ impl CachedRead {
 }
 
 pub(super) fn without_data(endpoint: Endpoint) -> Failure {
-    Cause::WithoutData(endpoint).into()
+    Cause::Call(endpoint, CallTrouble::WithoutData).into()
 }

@@ -1,7 +1,7 @@
 //! Finds locations near a place, one location by its id, and all chains and
 //! departments. The cache may answer.
 
-use crate::failure::Cause;
+use crate::failure::{Cause, Missing};
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
 
@@ -217,7 +217,7 @@ pub fn location_value(cx: Context<'_>, user: &UserId, id: &LocationId) -> Result
 }
 
 fn no_such_location(id: &LocationId) -> Failure {
-    Cause::NoSuchLocation(id.as_str().to_owned()).into()
+    Cause::NotFound(Missing::Location(id.as_str().to_owned())).into()
 }
 
 /// Reads all chains that Kroger owns.

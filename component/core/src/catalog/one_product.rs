@@ -5,7 +5,7 @@ use crate::catalog::location::LocationId;
 use crate::catalog::product::Product;
 use crate::catalog::products::{no_such_product, product_value};
 use crate::catalog::{locations, lookup, preferred_location};
-use crate::failure::{Cause, Code, Failure};
+use crate::failure::{Cause, Code, Failure, Missing};
 use crate::item::Upc;
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
@@ -35,5 +35,5 @@ pub fn product(
 /// instead.
 fn unknown(cx: Context<'_>, user: &UserId, upc: &Upc) -> Failure {
     let mistaken = lookup::mistaken_barcodes(cx, user, std::slice::from_ref(upc)).into_iter().next();
-    Cause::NoSuchProduct(upc.clone(), mistaken).into()
+    Cause::NotFound(Missing::Product(upc.clone(), mistaken.map(Box::new))).into()
 }

@@ -1,6 +1,6 @@
 //! Products in Kroger's own form: a page of them, or one. The cache may answer.
 
-use crate::failure::Cause;
+use crate::failure::{Cause, Missing};
 use serde_json::Value;
 
 use crate::Context;
@@ -53,5 +53,5 @@ pub fn product_value(
 }
 
 pub(super) fn no_such_product(upc: &Upc) -> Failure {
-    Cause::NoSuchProduct(upc.clone(), None).into()
+    Cause::NotFound(Missing::Product(upc.clone(), None)).into()
 }

@@ -1,7 +1,7 @@
 //! The tries at refreshing one grant, and what to do next. Pure.
 //!
-//! The tries follow [`crate::store::claim`]. An owner stores an [`Intent`] before it
-//! sends, and an [`Attempt`] after it failed. A success is the child grant itself.
+//! The tries follow `store::claim`. An owner stores an `Intent` before it
+//! sends, and an `Attempt` after it failed. A success is the child grant itself.
 //!
 //! Nothing here reads a clock or a store, and nothing here sends.
 

@@ -1,5 +1,5 @@
-//! Whose token is due: an index by minute, so that finding them costs as much
-//! as there are, however many users there be.
+//! An index of due tokens by minute. Finding those that are due costs as much as
+//! there are, however many users the store has.
 //!
 //! An entry is a hint. It stays until its user is no longer due by it, so a
 //! refresh that failed, or a crash, needs no new one; and what a crash left out
@@ -66,7 +66,7 @@ pub(crate) fn enter(cx: Context<'_>, grant: &Grant) {
 
 /// The minutes from `from` until now. Of more than two days only the first and the
 /// last: the timer was off, or a clock leapt, and has entered nobody in between.
-/// Who should be there all the same is found by the sweep.
+/// The sweep enters again each user that the index lacks.
 fn minutes(from: Minute, now: Minute) -> impl Iterator<Item = Minute> {
     let first_end = now.min(from.saturating_add(DAY));
     let last_begin = now.saturating_sub(DAY).max(first_end + 1);

@@ -1,7 +1,7 @@
 //! Refreshes a grant because a caller asks for it, not because it is due.
 
 use crate::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, GrantTrouble, Missing};
 use crate::grant::lineage::{Current, Grant};
 use crate::grant::refresh::{self, Need};
 use crate::grant::trouble::failure;
@@ -15,10 +15,10 @@ pub fn refresh(cx: Context<'_>, user: &UserId) -> Result<Grant, Failure> {
         Current::Grant(grant) => grant,
         other => outside_pair::adopt(cx, user, &other)
             .map_err(|_| Failure::store_unavailable())?
-            .ok_or(Cause::UnknownUser)?,
+            .ok_or(Cause::NotFound(Missing::User))?,
     };
     if grant.tokens.refresh_token.is_none() {
-        return Err(Cause::NoRefreshToken.into());
+        return Err(Cause::Grant(GrantTrouble::NoRefreshToken).into());
     }
     refresh::grant(cx, user, Need::NewerThan(grant.ticket)).map_err(|trouble| failure(cx, user, &trouble))
 }

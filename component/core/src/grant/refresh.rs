@@ -4,7 +4,7 @@
 //! that is not saved, costs the person their sign-in. So:
 //! claim → ticket → read again → store the intent → read it back → check both
 //! clocks → send once → save → use. The claim, the intent and the clocks are
-//! [`crate::store::claim`]'s. Safety rests on records that are written once by one
+//! `store::claim`'s. Safety rests on records that are written once by one
 //! writer ([`crate::grant::lineage`]); claims and leases only save work.
 //!
 //! Nothing here ever repeats an `increment` whose answer was lost, sends a token
@@ -18,11 +18,10 @@ use crate::Context;
 use crate::backoff::random;
 use crate::grant::attempts::{self, AttemptOutcome, Step, Try};
 use crate::grant::lineage::{Current, Grant};
-use crate::grant::{due, outside_pair, records};
+use crate::grant::{busy, due, outside_pair, records};
 use crate::ports::Timestamp;
 use crate::store::claim::{self, Admission, LEASE, Watch};
 use crate::store::ticket::Ticket;
-use crate::upstream::busy;
 use crate::user::{UserId, UserKey};
 use owner::Owner;
 

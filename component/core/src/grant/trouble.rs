@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::Context;
 use crate::app::App;
-use crate::failure::{Cause, Failure, Undone};
+use crate::failure::{AppTrouble, Cause, Failure, GrantTrouble, StoreTrouble, Undone};
 use crate::ports::{StoreError, Timestamp};
 use crate::store::claim::Obstacle;
 use crate::user::UserId;
@@ -56,27 +56,31 @@ impl From<Obstacle> for Trouble {
 pub(crate) fn failure(cx: Context<'_>, user: &UserId, trouble: &Trouble) -> Failure {
     let sign_in = |cause| Failure::sign_in_needed(cause, user, &cx.settings.scope);
     match trouble {
-        Trouble::NotSignedIn => sign_in(Cause::NotSignedIn),
-        Trouble::NoRefreshToken => sign_in(Cause::NothingToRenewWith),
-        Trouble::Refused { probably_spent } => sign_in(Cause::RefreshTokenRefused { probably_spent: *probably_spent }),
-        Trouble::Lost => sign_in(Cause::NewTokensLost),
+        Trouble::NotSignedIn => sign_in(Cause::Grant(GrantTrouble::NotSignedIn)),
+        Trouble::NoRefreshToken => sign_in(Cause::Grant(GrantTrouble::NothingToRenewWith)),
+        Trouble::Refused { probably_spent } => {
+            sign_in(Cause::Grant(GrantTrouble::RefreshTokenRefused { probably_spent: *probably_spent }))
+        }
+        Trouble::Lost => sign_in(Cause::Grant(GrantTrouble::NewTokensLost)),
         Trouble::Unavailable { tries, until } => {
             let wait = until.since(cx.ports.wall_now()).max(Duration::from_secs(1));
             unavailable(*tries).retry_after(wait)
         }
-        Trouble::OfAnotherApp(theirs) => {
-            Cause::OfAnotherApp { theirs: theirs.clone(), ours: cx.settings.app.clone() }.into()
-        }
-        Trouble::ClientMissing => Cause::ClientMissing.into(),
-        Trouble::ClientRefused => Cause::ClientRejected.into(),
+        Trouble::OfAnotherApp(theirs) => Cause::App(AppTrouble::NotTheGrants {
+            theirs: Box::new(theirs.clone()),
+            ours: Box::new(cx.settings.app.clone()),
+        })
+        .into(),
+        Trouble::ClientMissing => Cause::App(AppTrouble::ClientMissing).into(),
+        Trouble::ClientRefused => Cause::App(AppTrouble::ClientRejected).into(),
         Trouble::Store => Failure::store_unavailable(),
-        Trouble::StoreForgets => Cause::StoreForgets(Undone::Refresh).into(),
+        Trouble::StoreForgets => Cause::Store(StoreTrouble::Forgets(Undone::Refresh)).into(),
     }
 }
 
 fn unavailable(tries: u64) -> Failure {
     match tries {
-        0 => Cause::RefreshUnderWay.into(),
-        tries => Cause::RefreshFailed { tries }.into(),
+        0 => Cause::Grant(GrantTrouble::RefreshUnderWay).into(),
+        tries => Cause::Grant(GrantTrouble::RefreshFailed { tries }).into(),
     }
 }

@@ -1,7 +1,7 @@
 //! The daily limits of Kroger's endpoints. Counts no call.
 
 /// An endpoint whose calls Kroger counts separately.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Endpoint {
     Products,
     Cart,
@@ -28,6 +28,11 @@ pub(crate) struct Limits {
 impl Endpoint {
     pub(crate) const ALL: [Self; 6] =
         [Self::Products, Self::Cart, Self::Identity, Self::Locations, Self::Chains, Self::Departments];
+
+    /// Reads what [`Endpoint::as_str`] wrote.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|endpoint| endpoint.as_str() == name)
+    }
 
     pub fn as_str(self) -> &'static str {
         match self {

@@ -10,7 +10,7 @@ use crate::kroger::wire;
 
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// What Kroger says of the app's client id and secret.
+/// Kroger's verdict on the app's client id and secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Credentials {
     Accepted,

@@ -1,4 +1,4 @@
-//! What the timer, or a cron, has done: refreshing what is due and tidying up.
+//! The work of the timer, or of a cron job: refreshes due tokens and tidies up.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ pub(crate) struct Tick {
     pub(crate) at: Timestamp,
     /// The first minute of the index that may still have entries.
     due_from: Minute,
-    /// Where the next sweep starts.
+    /// The start of the next sweep.
     sweep_from: Option<u64>,
 }
 
@@ -37,7 +37,7 @@ impl Stored for Tick {
     const VERSION: u32 = 1;
 }
 
-/// What became of one user's periodic refresh.
+/// The outcome of one user's periodic refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RefreshOutcome {
     Refreshed,
@@ -47,7 +47,7 @@ pub enum RefreshOutcome {
     NothingToRefresh,
 }
 
-/// What one whole pass did.
+/// The counts of one whole pass.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pass {
     pub looked_at: u32,
@@ -63,7 +63,7 @@ pub(crate) fn last_tick(cx: Context<'_>) -> Result<Option<Tick>, StoreError> {
     codec::read(cx, Bucket::Store, &Key::Tick.to_string())
 }
 
-/// Whether somebody makes the passes: the last is younger than two intervals.
+/// True if passes are being made: the last one is younger than two intervals.
 pub fn is_running(cx: Context<'_>) -> Result<bool, StoreError> {
     let now = cx.ports.wall_now();
     Ok(last_tick(cx)?.is_some_and(|tick| now < tick.at + cx.settings.check_interval * 2))
@@ -130,8 +130,8 @@ fn save_rescued(cx: Context<'_>) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What was left undone while the store refused writes: the hint, without which
-/// nobody finds the user, the entry for when the token is due, and the mirror.
+/// Writes what the store refused before: the hint, without which no list has the
+/// user, the entry for the time when the token is due, and the mirror.
 fn note_saved(cx: Context<'_>, key: &str) -> Result<(), StoreError> {
     let Some(Key::Grant { user, ticket }) = Key::parse(key) else { return Ok(()) };
     if let Current::Grant(grant) = records::current(cx, &user)?

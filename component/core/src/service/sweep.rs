@@ -19,11 +19,11 @@ use crate::store::ticket::Ticket;
 use crate::upstream::quota;
 use crate::user::UserKey;
 
-/// What a page gave.
+/// The result of sweeping one page.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Swept {
     pub(crate) deleted: u32,
-    /// Where the next page starts; none: from the beginning again.
+    /// The start of the next page. None: the next sweep starts from the beginning.
     pub(crate) cursor: Option<u64>,
 }
 
@@ -36,7 +36,7 @@ pub(crate) fn page(cx: Context<'_>, cursor: Option<u64>, due_from: Minute) -> Re
     let mut swept = Swept { deleted: 0, cursor: page.cursor };
     let mut is_troubled = false;
     for key in &page.keys {
-        // What one key's records say must not keep the others waiting.
+        // An error of one key must not stop the sweep of the others.
         let seen = look(cx, key, due_from, &mut entries);
         is_troubled |= seen.is_err();
         let (deleted, forgotten) = seen.unwrap_or_default();
@@ -86,7 +86,7 @@ fn has_served(cx: Context<'_>, key: &Key, due_from: Minute) -> Result<bool, Stor
         Key::Seq { user, root } => served::is_superseded(cx, user, root.ticket()),
         Key::DueCount { minute } | Key::DueEntry { minute, .. } => Ok(due::is_over(*minute, due_from)),
         Key::KeptLifetimes { hour } | Key::LostLifetimes { hour } => Ok(success_rate::is_over(cx, *hour)),
-        Key::QuotaCount { endpoint, window } => quota::is_over(cx, endpoint, *window),
+        Key::QuotaCount { endpoint, window } => quota::is_over(cx, *endpoint, *window),
         Key::SignIn { place } => pending::is_over(cx, *place),
         Key::SignInLink { user } => links::is_over(cx, user),
         Key::UsedSignIn { place, state_hash } => Ok(!pending::is_pending(cx, *place, state_hash)?),
@@ -95,7 +95,7 @@ fn has_served(cx: Context<'_>, key: &Key, due_from: Minute) -> Result<bool, Stor
         Key::RecentAdd { user, place } => recent_adds::is_over(cx, user, *place),
         Key::AddClaim { .. } | Key::AddIntent { .. } | Key::AddOutcome { .. } => Ok(false),
         Key::Roots { .. } | Key::Head { .. } | Key::PreferredStore { .. } | Key::RecentAddPlaces { .. } => Ok(false),
-        Key::SignInPlaces | Key::InvitationPlaces | Key::RequestStateKey | Key::QuotaWindow { .. } => Ok(false),
+        Key::SignInPlaces | Key::InvitationPlaces | Key::RequestStateSeal | Key::QuotaWindow { .. } => Ok(false),
         Key::ClientToken | Key::RefreshesNotBefore | Key::Tick | Key::Health => Ok(false),
         // Not in this bucket.
         Key::Catalog { .. } | Key::Mirror => Ok(false),

@@ -1,15 +1,12 @@
-//! Whether all that keeps people signed in is as it should be: each token, the
-//! periodic refresh and the store, check by check.
+//! Checks everything that keeps people signed in: each token, the periodic refresh
+//! and the store.
 //!
-//! It refreshes nothing, takes no pair from outside, and shows no token. Where
-//! it is told to, it asks Kroger once with each access token, by a call that
-//! changes nothing.
+//! It refreshes nothing, takes no pair from outside, and shows no token. Online, it
+//! asks Kroger once with each access token, by a call that changes nothing.
 
 use std::time::Duration;
 
 use crate::Context;
-use crate::failure::Cause;
-use crate::grant::attempts::AttemptOutcome;
 use crate::grant::lineage::Grant;
 use crate::grant::records;
 use crate::grant::status::{self, Status, TokenState};
@@ -18,29 +15,32 @@ use crate::kroger::limits::Endpoint;
 use crate::kroger::wire;
 use crate::ports::{SendError, Timestamp};
 use crate::secret::Secret;
+use crate::service::finding::{
+    AccessTokenFinding, AfterExpiry, CredentialsFinding, Finding, LineageFinding, NotAsked, OnlineFinding, PassFinding,
+    RefreshTokenFinding, ScopeFinding, StoreFinding,
+};
 use crate::service::maintenance;
 use crate::settings::EnvironmentPair;
 use crate::store::health::{self, Persistence};
 use crate::store::rescue;
-use crate::store::ticket::Ticket;
 use crate::upstream::app_token::{self, Stored};
 use crate::upstream::quota::{self, Purpose};
 use crate::user::UserId;
 
-/// More users than a person would read.
+/// The most users in one validation. A person reads no more.
 pub const MOST_USERS: usize = 1_000;
 
 const SEND_TIMEOUT: Duration = Duration::from_secs(5);
-/// How long Kroger is asked, all tokens together.
+/// The longest time for all questions to Kroger together.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// Needs a scope that only a customer's token has.
+/// The question needs a scope that only a customer's token has.
 const USERS_QUESTION: Question = Question { path: "/v1/identity/profile", endpoint: Endpoint::Identity };
-/// Needs the scope that the app's own token has.
+/// The question needs the scope that the app's own token has.
 const CLIENTS_QUESTION: Question =
     Question { path: "/v1/products?filter.term=milk&filter.limit=1", endpoint: Endpoint::Products };
 const CART_SCOPE: &str = "cart.basic:write";
 
-/// How far a validation goes.
+/// The extent of a validation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reach {
     /// The store only.
@@ -49,7 +49,7 @@ pub enum Reach {
     Online,
 }
 
-/// One thing that was looked at.
+/// One check of a validation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
     /// A stable name, for a program.
@@ -58,109 +58,18 @@ pub struct Check {
     pub finding: Finding,
 }
 
-/// What a check found.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Finding {
-    StoreReadable,
-    StoreUnreadable,
-    StoreKeeps,
-    StoreForgets,
-    StoreUnwritable,
-    NothingUnsaved,
-    /// So many refreshed pairs wait in memory for the store.
-    Unsaved(usize),
-    /// Time since the last periodic refresh.
-    LastPass {
-        age: Duration,
-        is_running: bool,
-    },
-    NoPass,
-
-    ClientIdMissing,
-    /// An app without a secret has no token of its own.
-    PublicClient,
-    CredentialsNotTried,
-    CredentialsUnknown,
-    CredentialsRejected,
-    CredentialsUnanswered,
-    CredentialsAccepted,
-
-    WellFormed,
-    Malformed,
-    ExpiresIn(Duration),
-    Expired {
-        ago: Duration,
-        then: AfterExpiry,
-    },
-    /// Kroger did not say which scope it granted.
-    ScopeUnknown,
-    /// The granted scope, space-separated.
-    Scope(String),
-    /// The granted scope, which lacks `cart.basic:write`.
-    CartScopeMissing(String),
-
-    RefreshToken,
-    RefreshTokenMissing,
-    /// The pair outside of the store has none.
-    RefreshTokenMissingOutside,
-    RefreshTokenSpent,
-    RefreshTokenRefused,
-    OfAnotherApp,
-    LastRefreshFailed(AttemptOutcome),
-
-    Lineage {
-        ticket: Ticket,
-        parent: Option<Ticket>,
-        is_stored: bool,
-    },
-    /// The pair is in the environment or in `.env`; the next call takes it.
-    Outside,
-
-    /// Kroger was not asked.
-    NotAsked(NotAsked),
-    TokenAccepted,
-    TokenRejected,
-    /// Kroger knows the token, which lacks the scope of the question.
-    TokenLacksScope,
-    NotReached,
-    NoAnswer,
-    /// The answer's status says nothing of the token.
-    Answered(u16),
-}
-
-/// What happens to a token that expired.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AfterExpiry {
-    /// The app's own token is fetched anew on next use.
-    Renewed,
-    Refreshed,
-    /// It lies outside of the store and is taken on first use.
-    RefreshedOnFirstUse,
-    SignInNeeded,
-    OfAnotherApp,
-}
-
-/// Why Kroger was not asked about a token.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotAsked {
-    /// A validation refreshes no token.
-    NoValidToken,
-    NoTimeLeft,
-    Quota(Cause),
-}
-
-/// What was found of everything.
+/// The checks of a validation, by subject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Validation {
-    /// Of the app's credentials and its own token.
+    /// The checks of the app's credentials and its own token.
     pub client: Vec<Check>,
-    /// Of each user, in the order of ids.
+    /// The checks of each user, in the order of ids.
     pub users: Vec<(UserId, Vec<Check>)>,
-    /// Of the store and the periodic refresh.
+    /// The checks of the store and the periodic refresh.
     pub server: Vec<Check>,
 }
 
-/// What a check is about.
+/// The subject of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject<'a> {
     Server,
@@ -195,9 +104,14 @@ fn check(name: &'static str, ok: bool, finding: Finding) -> Check {
 
 fn server(cx: Context<'_>) -> Vec<Check> {
     let is_readable = health::is_readable(cx);
-    let readable = if is_readable { Finding::StoreReadable } else { Finding::StoreUnreadable };
+    let readable =
+        if is_readable { Finding::Store(StoreFinding::Readable) } else { Finding::Store(StoreFinding::Unreadable) };
     let waiting = rescue::waiting(cx).map_or(0, |keys| keys.len());
-    let rescue = if waiting == 0 { Finding::NothingUnsaved } else { Finding::Unsaved(waiting) };
+    let rescue = if waiting == 0 {
+        Finding::Store(StoreFinding::NothingUnsaved)
+    } else {
+        Finding::Store(StoreFinding::Unsaved(waiting))
+    };
     vec![
         check("store_readable", is_readable, readable),
         store_writable(cx),
@@ -208,20 +122,21 @@ fn server(cx: Context<'_>) -> Vec<Check> {
 
 fn store_writable(cx: Context<'_>) -> Check {
     let (ok, finding) = match health::persistence(cx) {
-        Persistence::Kept => (true, Finding::StoreKeeps),
-        Persistence::Forgets => (false, Finding::StoreForgets),
-        Persistence::Failed => (false, Finding::StoreUnwritable),
+        Persistence::Kept => (true, Finding::Store(StoreFinding::Keeps)),
+        Persistence::Forgets => (false, Finding::Store(StoreFinding::Forgets)),
+        Persistence::Failed => (false, Finding::Store(StoreFinding::Unwritable)),
     };
     check("store_writable", ok, finding)
 }
 
 fn last_tick(cx: Context<'_>) -> Check {
     let is_running = maintenance::is_running(cx).unwrap_or(false);
-    let finding = last_tick_age(cx).map_or(Finding::NoPass, |age| Finding::LastPass { age, is_running });
+    let finding = last_tick_age(cx)
+        .map_or(Finding::Pass(PassFinding::Never), |age| Finding::Pass(PassFinding::Last { age, is_running }));
     check("last_tick", is_running, finding)
 }
 
-/// Time since the last periodic refresh on this store; none: there was none.
+/// Time since the last periodic refresh on this store. None: there was none.
 pub fn last_tick_age(cx: Context<'_>) -> Option<Duration> {
     let tick = maintenance::last_tick(cx).ok().flatten()?;
     Some(cx.ports.wall_now().since(tick.at))
@@ -230,11 +145,11 @@ pub fn last_tick_age(cx: Context<'_>) -> Option<Duration> {
 fn client(asking: &Asking<'_>) -> Vec<Check> {
     let cx = asking.cx;
     let (ok, finding) = match (&cx.settings.client, app_token::stored(cx)) {
-        (None, _) => (false, Finding::ClientIdMissing),
-        (Some(client), _) if client.secret.is_none() => (true, Finding::PublicClient),
+        (None, _) => (false, Finding::Credentials(CredentialsFinding::ClientIdMissing)),
+        (Some(client), _) if client.secret.is_none() => (true, Finding::Credentials(CredentialsFinding::PublicClient)),
         (Some(_), Ok(Some(stored))) => return client_token(asking, &stored),
-        (Some(_), Ok(None)) => (false, Finding::CredentialsNotTried),
-        (Some(_), Err(_)) => (false, Finding::CredentialsUnknown),
+        (Some(_), Ok(None)) => (false, Finding::Credentials(CredentialsFinding::NotTried)),
+        (Some(_), Err(_)) => (false, Finding::Credentials(CredentialsFinding::Unknown)),
     };
     vec![check("credentials", ok, finding)]
 }
@@ -244,13 +159,15 @@ fn client_token(asking: &Asking<'_>, stored: &Stored) -> Vec<Check> {
     let (access_token, expires_at) = match &stored.state {
         app_token::State::Token { access_token, expires_at } => (access_token, *expires_at),
         app_token::State::CredentialsRejected => {
-            return vec![check("credentials", false, Finding::CredentialsRejected)];
+            return vec![check("credentials", false, Finding::Credentials(CredentialsFinding::Rejected))];
         }
-        app_token::State::Unavailable => return vec![check("credentials", false, Finding::CredentialsUnanswered)],
+        app_token::State::Unavailable => {
+            return vec![check("credentials", false, Finding::Credentials(CredentialsFinding::Unanswered))];
+        }
     };
     let is_valid = now < expires_at;
     let mut checks = vec![
-        check("credentials", true, Finding::CredentialsAccepted),
+        check("credentials", true, Finding::Credentials(CredentialsFinding::Accepted)),
         shape(&[Some(access_token)]),
         expiry(expires_at, now, AfterExpiry::Renewed),
     ];
@@ -258,7 +175,7 @@ fn client_token(asking: &Asking<'_>, stored: &Stored) -> Vec<Check> {
     checks
 }
 
-/// None where the store cannot be read, which the server's checks tell.
+/// Empty if the store cannot be read; the server's checks report that.
 fn users(asking: &Asking<'_>) -> Vec<(UserId, Vec<Check>)> {
     let cx = asking.cx;
     let mut found: Vec<_> = status::all(cx, MOST_USERS).unwrap_or_default();
@@ -292,65 +209,86 @@ fn user(asking: &Asking<'_>, status: &Status) -> Vec<Check> {
     checks
 }
 
-/// A pair that the next call would take, and that is not taken yet.
+/// Checks a pair outside the store that the next call would take.
 fn outside_pair(asking: &Asking<'_>, pair: &EnvironmentPair) -> Vec<Check> {
     let now = asking.cx.ports.wall_now();
     let is_valid = status::outside_left(pair, now).is_some();
     let has_refresh_token = pair.refresh_token.is_some();
-    let refresh_token = if has_refresh_token { Finding::RefreshToken } else { Finding::RefreshTokenMissingOutside };
+    let refresh_token = if has_refresh_token {
+        Finding::RefreshToken(RefreshTokenFinding::Present)
+    } else {
+        Finding::RefreshToken(RefreshTokenFinding::MissingOutside)
+    };
     let mut checks = vec![
         shape(&[pair.access_token.as_ref(), pair.refresh_token.as_ref()]),
         expiry(Timestamp::from_secs(pair.expires_at), now, AfterExpiry::RefreshedOnFirstUse),
         scope(None),
         check("refresh_token", has_refresh_token, refresh_token),
-        check("lineage", true, Finding::Outside),
+        check("lineage", true, Finding::Lineage(LineageFinding::Outside)),
     ];
     checks.extend(asking.ask(USERS_QUESTION, pair.access_token.as_ref().filter(|_| is_valid)));
     checks
 }
 
-/// A token goes into a header or a form (RFC 6750 § 2.1, RFC 6749 § A.12, A.17).
+/// Checks the characters of tokens: a token goes into a header or a form (RFC 6750
+/// § 2.1, RFC 6749 § A.12, A.17).
 fn shape(tokens: &[Option<&Secret>]) -> Check {
     let is_token = |token: &Secret| {
         let text = token.expose();
         !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())
     };
     let ok = tokens.iter().flatten().all(|token| is_token(token));
-    check("shape", ok, if ok { Finding::WellFormed } else { Finding::Malformed })
+    check(
+        "shape",
+        ok,
+        if ok {
+            Finding::AccessToken(AccessTokenFinding::WellFormed)
+        } else {
+            Finding::AccessToken(AccessTokenFinding::Malformed)
+        },
+    )
 }
 
 fn expiry(expires_at: Timestamp, now: Timestamp, then: AfterExpiry) -> Check {
     if now < expires_at {
-        return check("expiry", true, Finding::ExpiresIn(expires_at.since(now)));
+        return check("expiry", true, Finding::AccessToken(AccessTokenFinding::ExpiresIn(expires_at.since(now))));
     }
-    check("expiry", false, Finding::Expired { ago: now.since(expires_at), then })
+    check("expiry", false, Finding::AccessToken(AccessTokenFinding::Expired { ago: now.since(expires_at), then }))
 }
 
 fn scope(scope: Option<&str>) -> Check {
-    let Some(scope) = scope else { return check("scope", true, Finding::ScopeUnknown) };
+    let Some(scope) = scope else { return check("scope", true, Finding::Scope(ScopeFinding::Unknown)) };
     if scope.split(' ').any(|token| token == CART_SCOPE) {
-        return check("scope", true, Finding::Scope(scope.to_owned()));
+        return check("scope", true, Finding::Scope(ScopeFinding::Granted(scope.to_owned())));
     }
-    check("scope", false, Finding::CartScopeMissing(scope.to_owned()))
+    check("scope", false, Finding::Scope(ScopeFinding::CartMissing(scope.to_owned())))
 }
 
 fn refresh_token(status: &Status) -> Check {
     let has_one = status.grant.tokens.refresh_token.is_some();
     let finding = match (has_one, status.state, status.last_error) {
-        (false, ..) => Finding::RefreshTokenMissing,
-        (true, TokenState::Reauthorize { probably_spent: true }, _) => Finding::RefreshTokenSpent,
-        (true, TokenState::Reauthorize { probably_spent: false }, _) => Finding::RefreshTokenRefused,
-        (true, TokenState::OfAnotherApp, _) => Finding::OfAnotherApp,
-        (true, _, Some(outcome)) => Finding::LastRefreshFailed(outcome),
-        (true, _, None) => Finding::RefreshToken,
+        (false, ..) => Finding::RefreshToken(RefreshTokenFinding::Missing),
+        (true, TokenState::Reauthorize { probably_spent: true }, _) => {
+            Finding::RefreshToken(RefreshTokenFinding::Spent)
+        }
+        (true, TokenState::Reauthorize { probably_spent: false }, _) => {
+            Finding::RefreshToken(RefreshTokenFinding::Refused)
+        }
+        (true, TokenState::OfAnotherApp, _) => Finding::RefreshToken(RefreshTokenFinding::OfAnotherApp),
+        (true, _, Some(outcome)) => Finding::RefreshToken(RefreshTokenFinding::LastRefreshFailed(outcome)),
+        (true, _, None) => Finding::RefreshToken(RefreshTokenFinding::Present),
     };
-    check("refresh_token", finding == Finding::RefreshToken, finding)
+    check("refresh_token", finding == Finding::RefreshToken(RefreshTokenFinding::Present), finding)
 }
 
-/// Whether the current grant's record is in the durable store.
+/// Checks that the current grant's record is in the durable store.
 fn lineage(cx: Context<'_>, grant: &Grant) -> Check {
     let is_stored = records::is_stored(cx, &grant.user_id.key(), grant.ticket);
-    check("lineage", is_stored, Finding::Lineage { ticket: grant.ticket, parent: grant.parent, is_stored })
+    check(
+        "lineage",
+        is_stored,
+        Finding::Lineage(LineageFinding::InStore { ticket: grant.ticket, parent: grant.parent, is_stored }),
+    )
 }
 
 /// A call that changes nothing, to learn whether a token is accepted.
@@ -367,14 +305,16 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    /// What Kroger says of `access_token`; nothing where it is not to be asked.
+    /// Asks Kroger about `access_token`. None: this validation is offline.
     fn ask(&self, question: Question, access_token: Option<&Secret>) -> Option<Check> {
         if self.reach == Reach::Offline {
             return None;
         }
         let (ok, finding) = match access_token {
-            None => (false, Finding::NotAsked(NotAsked::NoValidToken)),
-            Some(_) if self.cx.ports.monotonic_now() >= self.until => (false, Finding::NotAsked(NotAsked::NoTimeLeft)),
+            None => (false, Finding::Online(OnlineFinding::NotAsked(NotAsked::NoValidToken))),
+            Some(_) if self.cx.ports.monotonic_now() >= self.until => {
+                (false, Finding::Online(OnlineFinding::NotAsked(NotAsked::NoTimeLeft)))
+            }
             Some(access_token) => self.kroger(question, access_token),
         };
         Some(check("online", ok, finding))
@@ -382,20 +322,20 @@ impl Asking<'_> {
 
     fn kroger(&self, question: Question, access_token: &Secret) -> (bool, Finding) {
         if let Err(refusal) = quota::spend(self.cx, question.endpoint, Purpose::Browse) {
-            return (false, Finding::NotAsked(NotAsked::Quota(refusal.cause)));
+            return (false, Finding::Online(OnlineFinding::NotAsked(NotAsked::Quota(refusal.cause))));
         }
         let answer = self.cx.ports.send(&wire::read_request(question.path, access_token), SEND_TIMEOUT);
         let response = match answer {
             Ok(response) => response,
-            Err(SendError::NotSent) => return (false, Finding::NotReached),
-            Err(SendError::Unknown) => return (false, Finding::NoAnswer),
+            Err(SendError::NotSent) => return (false, Finding::Online(OnlineFinding::NotReached)),
+            Err(SendError::Unknown) => return (false, Finding::Online(OnlineFinding::NoAnswer)),
         };
         quota::observe(self.cx, question.endpoint, &response);
         match (response.status, ApiError::parse(&response.body)) {
-            (200..=299, _) => (true, Finding::TokenAccepted),
-            (401, _) => (false, Finding::TokenRejected),
-            (403, Some(_)) => (true, Finding::TokenLacksScope),
-            (status, _) => (false, Finding::Answered(status)),
+            (200..=299, _) => (true, Finding::Online(OnlineFinding::TokenAccepted)),
+            (401, _) => (false, Finding::Online(OnlineFinding::TokenRejected)),
+            (403, Some(_)) => (true, Finding::Online(OnlineFinding::TokenLacksScope)),
+            (status, _) => (false, Finding::Online(OnlineFinding::Answered(status))),
         }
     }
 }
@@ -403,6 +343,7 @@ impl Asking<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::{Cause, QuotaTrouble};
     use crate::grant::lineage::{Current, Record, Source, Tokens};
     use crate::grant::on_demand;
     use crate::ports::Ports as _;
@@ -455,8 +396,15 @@ mod tests {
         assert_eq!(names(&found.server), ["store_readable", "store_writable", "rescue", "last_tick"]);
         assert_eq!(names(&found.client), ["credentials", "shape", "expiry"]);
         assert_eq!(names(&found.users[0].1), ["shape", "expiry", "scope", "refresh_token", "lineage"]);
-        assert_eq!(of(&found.users[0].1, "expiry").finding, Finding::ExpiresIn(Duration::from_secs(1_800)));
-        let lineage = Finding::Lineage { ticket: Root::numbered(1).ticket(), parent: None, is_stored: true };
+        assert_eq!(
+            of(&found.users[0].1, "expiry").finding,
+            Finding::AccessToken(AccessTokenFinding::ExpiresIn(Duration::from_secs(1_800)))
+        );
+        let lineage = Finding::Lineage(LineageFinding::InStore {
+            ticket: Root::numbered(1).ticket(),
+            parent: None,
+            is_stored: true,
+        });
         assert_eq!(of(&found.users[0].1, "lineage").finding, lineage);
         assert_eq!(world.sent().len(), sent);
     }
@@ -471,14 +419,17 @@ mod tests {
         let found = validate(cx, Reach::Offline);
 
         let ann = &found.users[0].1;
-        let expired = Finding::Expired { ago: Duration::from_secs(12), then: AfterExpiry::SignInNeeded };
+        let expired = Finding::AccessToken(AccessTokenFinding::Expired {
+            ago: Duration::from_secs(12),
+            then: AfterExpiry::SignInNeeded,
+        });
         assert_eq!(of(ann, "expiry").finding, expired);
-        assert_eq!(of(ann, "scope").finding, Finding::CartScopeMissing("profile.compact".to_owned()));
+        assert_eq!(of(ann, "scope").finding, Finding::Scope(ScopeFinding::CartMissing("profile.compact".to_owned())));
         assert!(!of(ann, "refresh_token").ok);
         assert!(!of(&found.server, "last_tick").ok);
         let issues = found.issues();
         let age = Duration::from_secs(1_812);
-        let last_pass = check("last_tick", false, Finding::LastPass { age, is_running: false });
+        let last_pass = check("last_tick", false, Finding::Pass(PassFinding::Last { age, is_running: false }));
         assert!(issues.contains(&(Subject::User(&found.users[0].0), of(ann, "expiry"))), "{issues:?}");
         assert!(issues.contains(&(Subject::Server, &last_pass)), "{issues:?}");
     }
@@ -495,7 +446,7 @@ mod tests {
         let found = validate(cx, Reach::Offline);
 
         let refresh_token = of(&found.users[0].1, "refresh_token");
-        assert_eq!(*refresh_token, check("refresh_token", false, Finding::RefreshTokenRefused));
+        assert_eq!(*refresh_token, check("refresh_token", false, Finding::RefreshToken(RefreshTokenFinding::Refused)));
     }
 
     #[test]
@@ -504,15 +455,15 @@ mod tests {
         let cx = Context { settings: &settings, ports: &world };
         sign_in(cx, &world, "cart.basic:write", Some("canary-refresh"));
         let cases = [
-            (200, "{}", true, Finding::TokenAccepted),
-            (401, r#"{"error":"invalid_token"}"#, false, Finding::TokenRejected),
+            (200, "{}", true, Finding::Online(OnlineFinding::TokenAccepted)),
+            (401, r#"{"error":"invalid_token"}"#, false, Finding::Online(OnlineFinding::TokenRejected)),
             (
                 403,
                 r#"{"errors":{"code":"Forbidden","reason":"missing required scopes"}}"#,
                 true,
-                Finding::TokenLacksScope,
+                Finding::Online(OnlineFinding::TokenLacksScope),
             ),
-            (500, "", false, Finding::Answered(500)),
+            (500, "", false, Finding::Online(OnlineFinding::Answered(500))),
         ];
         for (status, body, ok, finding) in cases {
             let before = world.sent().len();
@@ -538,7 +489,10 @@ mod tests {
 
         let found = validate(cx, Reach::Online);
 
-        assert_eq!(of(&found.users[0].1, "online").finding, Finding::NotAsked(NotAsked::NoValidToken));
+        assert_eq!(
+            of(&found.users[0].1, "online").finding,
+            Finding::Online(OnlineFinding::NotAsked(NotAsked::NoValidToken))
+        );
         assert_eq!(world.sent().len(), sent);
     }
 
@@ -557,7 +511,13 @@ mod tests {
         let again = validate(cx, Reach::Online);
 
         let online = of(&again.users[0].1, "online");
-        assert!(matches!(online.finding, Finding::NotAsked(NotAsked::Quota(Cause::QuotaUsedUp { .. }))), "{online:?}");
+        assert!(
+            matches!(
+                online.finding,
+                Finding::Online(OnlineFinding::NotAsked(NotAsked::Quota(Cause::Quota(_, QuotaTrouble::UsedUp { .. }))))
+            ),
+            "{online:?}"
+        );
     }
 
     #[test]

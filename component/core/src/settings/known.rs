@@ -17,6 +17,7 @@ pub(crate) struct Setting {
     pub(crate) allowed: Allowed,
     /// True if no message may show the value.
     pub(crate) is_secret: bool,
+    #[cfg_attr(not(test), expect(dead_code, reason = "the test of docs/settings.md knows the host's settings by it"))]
     pub(crate) read_by: ReadBy,
 }
 

@@ -8,7 +8,7 @@ use url::Url;
 
 use crate::Context;
 use crate::client::Client;
-use crate::failure::{Cause, Failure};
+use crate::failure::{AppTrouble, Cause, Failure};
 use crate::grant::lineage::Current;
 use crate::grant::{due, records};
 use crate::kroger::wire;
@@ -56,12 +56,16 @@ pub(super) fn refuse_over_anothers(cx: Context<'_>, current: &Current) -> Result
     if is_dead {
         Ok(())
     } else {
-        Err(Cause::OfAnotherApp { theirs: other.clone(), ours: cx.settings.app.clone() }.into())
+        Err(Cause::App(AppTrouble::NotTheGrants {
+            theirs: Box::new(other.clone()),
+            ours: Box::new(cx.settings.app.clone()),
+        })
+        .into())
     }
 }
 
 pub(super) fn client(cx: Context<'_>) -> Result<&Client, Failure> {
-    cx.settings.client.as_ref().ok_or_else(|| Cause::ClientMissing.into())
+    cx.settings.client.as_ref().ok_or_else(|| Cause::App(AppTrouble::ClientMissing).into())
 }
 
 fn start(

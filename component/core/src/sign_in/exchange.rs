@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use crate::Context;
-use crate::failure::{Cause, Failure, SignInTrouble};
+use crate::failure::{AppTrouble, Cause, ExchangeTrouble, Failure, GrantTrouble, SignInTrouble, StoreTrouble};
 use crate::grant::due;
 use crate::grant::lineage::{Current, Grant, Record, Source, Tokens};
 use crate::grant::outside_pair::{self, Exported};
@@ -86,7 +86,7 @@ fn take(cx: Context<'_>, state: &str) -> Result<Pending, Failure> {
 
 /// The store failed after the `state` was used, so the same call cannot succeed.
 fn spent_for_nothing() -> Failure {
-    Cause::SignInSpent.into()
+    Cause::Store(StoreTrouble::SignInSpent).into()
 }
 
 /// Refuses if the user was deleted since the sign-in began. A deletion ends the
@@ -95,20 +95,20 @@ fn refuse_if_deleted_since(pending: &Pending, current: &Current) -> Result<(), F
     if current.buried() <= pending.root {
         return Ok(());
     }
-    Err(Cause::ForgottenMeanwhile.into())
+    Err(Cause::Grant(GrantTrouble::ForgottenMeanwhile).into())
 }
 
 fn granted(answer: Result<Verdict, SendError>) -> Result<TokenResponse, Failure> {
     match answer {
         Ok(Verdict::Granted(response)) => Ok(response),
         Ok(Verdict::Refused) => Err(Failure::sign_in(SignInTrouble::CodeRefused)),
-        Ok(Verdict::ClientRefused) => Err(Cause::ClientRejected.into()),
-        Ok(Verdict::RequestRefused(error)) => Err(Cause::ExchangeRejected(error).into()),
+        Ok(Verdict::ClientRefused) => Err(Cause::App(AppTrouble::ClientRejected).into()),
+        Ok(Verdict::RequestRefused(error)) => Err(Cause::Exchange(ExchangeTrouble::Rejected(Box::new(error))).into()),
         // Never with a time to wait: the `state` is used, so the same call is of no use.
         Ok(Verdict::Busy { .. } | Verdict::Failed { .. } | Verdict::Unintelligible) | Err(SendError::NotSent) => {
-            Err(Cause::ExchangeFailed.into())
+            Err(Cause::Exchange(ExchangeTrouble::Failed).into())
         }
-        Err(SendError::Unknown) => Err(Cause::ExchangeAnswerLost.into()),
+        Err(SendError::Unknown) => Err(Cause::Exchange(ExchangeTrouble::AnswerLost).into()),
     }
 }
 
@@ -129,5 +129,5 @@ fn store(cx: Context<'_>, pending: &Pending, root: Root, record: Record) -> Resu
 }
 
 fn unsaved() -> Failure {
-    Cause::SignInLost.into()
+    Cause::Store(StoreTrouble::SignInLost).into()
 }

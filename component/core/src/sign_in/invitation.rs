@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::Context;
-use crate::failure::{Cause, Failure, SignInTrouble};
+use crate::failure::{AppTrouble, Cause, Failure, SignInTrouble};
 use crate::ports::{Bucket, StoreError, Timestamp};
 use crate::scope::Scope;
 use crate::secret::{Secret, base32_sha256};
@@ -88,7 +88,7 @@ fn shared_key(user: &UserKey) -> String {
 /// Returns the user's open invitation for `scope`, else a new one.
 pub fn invite(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Invited, Failure> {
     if cx.settings.client.is_none() {
-        return Err(Cause::ClientMissing.into());
+        return Err(Cause::App(AppTrouble::ClientMissing).into());
     }
     let unavailable = |_| Failure::store_unavailable();
     let shared: Option<Shared> = codec::read(cx, Bucket::Store, &shared_key(&user.key())).map_err(unavailable)?;

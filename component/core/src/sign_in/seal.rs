@@ -20,13 +20,13 @@ pub(crate) struct SealKey {
 }
 
 impl Stored for SealKey {
-    const KIND: Kind = Kind::RequestStateKey;
+    const KIND: Kind = Kind::RequestStateSeal;
     const VERSION: u32 = 1;
 }
 
 /// The key: 256 random bits in base64. The caller uses the text's bytes as they are.
 pub fn key(cx: Context<'_>) -> Result<Secret, StoreError> {
-    let name = Key::RequestStateKey.to_string();
+    let name = Key::RequestStateSeal.to_string();
     let kept: Option<SealKey> = codec::read(cx, Bucket::Store, &name)?;
     if let Some(SealKey { key }) = kept {
         return Ok(key);

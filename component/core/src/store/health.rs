@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
 use crate::Context;
-use crate::failure::{Cause, Failure, Undone};
+use crate::failure::{Cause, Failure, StoreTrouble, Undone};
 use crate::ports::{Bucket, StoreError, Timestamp};
 use crate::store::codec::{self, Stored};
 use crate::store::keys::{Key, Kind};
@@ -75,9 +75,9 @@ pub fn readiness(cx: Context<'_>) -> Result<(), Failure> {
 }
 
 fn forgets() -> Failure {
-    Cause::StoreForgets(Undone::Nothing).into()
+    Cause::Store(StoreTrouble::Forgets(Undone::Nothing)).into()
 }
 
 fn waiting(count: usize) -> Failure {
-    Failure::from(Cause::Unsaved(count)).retry_after(Duration::from_secs(60))
+    Failure::from(Cause::Store(StoreTrouble::Unsaved(count))).retry_after(Duration::from_secs(60))
 }

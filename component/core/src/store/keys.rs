@@ -9,6 +9,7 @@
 
 use std::fmt;
 
+use crate::kroger::limits::Endpoint;
 use crate::store::ticket::{Root, Ticket};
 use crate::user::UserKey;
 
@@ -19,6 +20,7 @@ macro_rules! kinds {
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub(crate) enum Kind { $($kind),+ }
 
+        #[cfg(test)]
         impl Kind {
             pub(crate) const ALL: &[Self] = &[$(Self::$kind),+];
         }
@@ -45,7 +47,7 @@ kinds! {
     InvitationPlaces,
     Invitation,
     InvitationOf,
-    RequestStateKey,
+    RequestStateSeal,
     AddClaim,
     AddIntent,
     AddOutcome,
@@ -85,7 +87,7 @@ pub(crate) enum Key {
     InvitationPlaces,
     Invitation { place: u64 },
     InvitationOf { user: UserKey },
-    RequestStateKey,
+    RequestStateSeal,
     AddClaim { entry: String, number: u64 },
     AddIntent { entry: String, number: u64 },
     AddOutcome { entry: String, number: u64 },
@@ -93,8 +95,8 @@ pub(crate) enum Key {
     RecentAdd { user: UserKey, place: u64 },
     PreferredStore { user: UserKey },
     Catalog { path_hash: String },
-    QuotaWindow { endpoint: String },
-    QuotaCount { endpoint: String, window: u64 },
+    QuotaWindow { endpoint: Endpoint },
+    QuotaCount { endpoint: Endpoint, window: u64 },
     ClientToken,
     RefreshesNotBefore,
     Tick,
@@ -131,7 +133,7 @@ impl Key {
             Self::InvitationPlaces => Kind::InvitationPlaces,
             Self::Invitation { .. } => Kind::Invitation,
             Self::InvitationOf { .. } => Kind::InvitationOf,
-            Self::RequestStateKey => Kind::RequestStateKey,
+            Self::RequestStateSeal => Kind::RequestStateSeal,
             Self::AddClaim { .. } => Kind::AddClaim,
             Self::AddIntent { .. } => Kind::AddIntent,
             Self::AddOutcome { .. } => Kind::AddOutcome,
@@ -172,7 +174,7 @@ impl fmt::Display for Key {
             Self::InvitationPlaces => f.write_str("invitation.places"),
             Self::Invitation { place } => write!(f, "invitation.{place}"),
             Self::InvitationOf { user } => write!(f, "invitation_of.{user}"),
-            Self::RequestStateKey => f.write_str("request_state_key"),
+            Self::RequestStateSeal => f.write_str("request_state_key"),
             Self::AddClaim { entry, number } => write!(f, "add_claim.{entry}.{number}"),
             Self::AddIntent { entry, number } => write!(f, "add_intent.{entry}.{number}"),
             Self::AddOutcome { entry, number } => write!(f, "add_outcome.{entry}.{number}"),
@@ -180,8 +182,8 @@ impl fmt::Display for Key {
             Self::RecentAdd { user, place } => write!(f, "recent_add.{user}.{place}"),
             Self::PreferredStore { user } => write!(f, "preferred_store.{user}"),
             Self::Catalog { path_hash } => write!(f, "catalog.{path_hash}"),
-            Self::QuotaWindow { endpoint } => write!(f, "quota.{endpoint}"),
-            Self::QuotaCount { endpoint, window } => write!(f, "quota.{endpoint}.{window}"),
+            Self::QuotaWindow { endpoint } => write!(f, "quota.{}", endpoint.as_str()),
+            Self::QuotaCount { endpoint, window } => write!(f, "quota.{}.{window}", endpoint.as_str()),
             Self::ClientToken => f.write_str("client_token"),
             Self::RefreshesNotBefore => f.write_str("refreshes_not_before"),
             Self::Tick => f.write_str("tick"),
@@ -213,7 +215,7 @@ fn parse(parts: &[&str]) -> Option<Key> {
         ["invitation", "places"] => Key::InvitationPlaces,
         ["invitation", place] => Key::Invitation { place: number_of(place)? },
         ["invitation_of", user] => Key::InvitationOf { user: UserKey::from_stored(user) },
-        ["request_state_key"] => Key::RequestStateKey,
+        ["request_state_key"] => Key::RequestStateSeal,
         ["add_claim", entry, number] => Key::AddClaim { entry: entry.to_owned(), number: number_of(number)? },
         ["add_intent", entry, number] => Key::AddIntent { entry: entry.to_owned(), number: number_of(number)? },
         ["add_outcome", entry, number] => Key::AddOutcome { entry: entry.to_owned(), number: number_of(number)? },
@@ -221,8 +223,10 @@ fn parse(parts: &[&str]) -> Option<Key> {
         ["recent_add", user, place] => Key::RecentAdd { user: UserKey::from_stored(user), place: number_of(place)? },
         ["preferred_store", user] => Key::PreferredStore { user: UserKey::from_stored(user) },
         ["catalog", hash] => Key::Catalog { path_hash: hash.to_owned() },
-        ["quota", endpoint] => Key::QuotaWindow { endpoint: endpoint.to_owned() },
-        ["quota", endpoint, window] => Key::QuotaCount { endpoint: endpoint.to_owned(), window: number_of(window)? },
+        ["quota", endpoint] => Key::QuotaWindow { endpoint: Endpoint::parse(endpoint)? },
+        ["quota", endpoint, window] => {
+            Key::QuotaCount { endpoint: Endpoint::parse(endpoint)?, window: number_of(window)? }
+        }
         ["client_token"] => Key::ClientToken,
         ["refreshes_not_before"] => Key::RefreshesNotBefore,
         ["tick"] => Key::Tick,

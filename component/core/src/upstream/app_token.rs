@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::Context;
 use crate::client::Client;
-use crate::failure::{Cause, Failure};
+use crate::failure::{AppTrouble, Cause, Failure};
 use crate::kroger::token_response::{TokenResponse, Verdict, verdict};
 use crate::kroger::wire;
 use crate::ports::{Bucket, Event, SendError, StoreError, Timestamp};
@@ -60,7 +60,7 @@ impl Stored {
 
 /// A valid token of the app's own, from the store or from Kroger.
 pub(crate) fn access_token(cx: Context<'_>) -> Result<Secret, Failure> {
-    let Some(client) = &cx.settings.client else { return Err(Cause::ClientMissing.into()) };
+    let Some(client) = &cx.settings.client else { return Err(Cause::App(AppTrouble::ClientMissing).into()) };
     let now = cx.ports.wall_now();
     let stored = stored(cx).map_err(|_| Failure::store_unavailable())?;
     if let Some(stored) = stored.filter(|stored| stored.is_valid(now))
@@ -74,7 +74,7 @@ pub(crate) fn access_token(cx: Context<'_>) -> Result<Secret, Failure> {
 /// A token of the app's own other than the `rejected` one: the token that another call
 /// fetched since, or a new one.
 pub(crate) fn other_than(cx: Context<'_>, rejected: &Secret) -> Result<Secret, Failure> {
-    let Some(client) = &cx.settings.client else { return Err(Cause::ClientMissing.into()) };
+    let Some(client) = &cx.settings.client else { return Err(Cause::App(AppTrouble::ClientMissing).into()) };
     let current = access_token(cx)?;
     if current == *rejected { fetch(cx, client) } else { Ok(current) }
 }
@@ -117,12 +117,12 @@ fn fetch(cx: Context<'_>, client: &Client) -> Result<Secret, Failure> {
                 cx.ports.log(&Event::CredentialsRejected);
             }
             note(cx, State::CredentialsRejected);
-            Err(Cause::ClientRejected.into())
+            Err(Cause::App(AppTrouble::ClientRejected).into())
         }
         Ok(Verdict::Busy { .. } | Verdict::Failed { .. } | Verdict::Unintelligible)
         | Err(SendError::NotSent | SendError::Unknown) => {
             note(cx, State::Unavailable);
-            Err(Failure::from(Cause::AppTokenUnavailable).retry_after(Duration::from_secs(5)))
+            Err(Failure::from(Cause::App(AppTrouble::TokenUnavailable)).retry_after(Duration::from_secs(5)))
         }
     }
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use crate::Context;
 use crate::backoff;
-use crate::failure::{Cause, Failure};
+use crate::failure::{CallTrouble, Cause, Failure, GrantTrouble};
 use crate::grant::lineage::Grant;
 use crate::grant::refresh::{self, Need};
 use crate::grant::{records, trouble};
@@ -292,7 +292,7 @@ impl Bearer for Grant {
     }
 
     fn rejected(&self, cx: Context<'_>, _endpoint: Endpoint) -> Failure {
-        Failure::sign_in_needed(Cause::UserTokenRejected, &self.user_id, &cx.settings.scope)
+        Failure::sign_in_needed(Cause::Grant(GrantTrouble::AccessTokenRejected), &self.user_id, &cx.settings.scope)
     }
 }
 
@@ -337,7 +337,7 @@ impl Bearer for ReadingToken {
     fn rejected(&self, cx: Context<'_>, endpoint: Endpoint) -> Failure {
         match self {
             Self::User(grant) => grant.rejected(cx, endpoint),
-            Self::App(_) => Cause::AppTokenRejected(endpoint).into(),
+            Self::App(_) => Cause::Call(endpoint, CallTrouble::AppTokenRejected).into(),
         }
     }
 }

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Cause, Failure};
+use crate::failure::{Cause, Failure, QuotaTrouble};
 use crate::kroger::limits::{Endpoint, Limits};
 use crate::kroger::retry_after::{LONGEST_RETRY_AFTER, retry_after};
 use crate::ports::{Bucket, Event, Response, StoreError, Timestamp};
@@ -139,11 +139,11 @@ impl QuotaStatus {
 }
 
 fn window_key(endpoint: Endpoint) -> String {
-    Key::QuotaWindow { endpoint: endpoint.as_str().to_owned() }.to_string()
+    Key::QuotaWindow { endpoint }.to_string()
 }
 
 fn counter_key(endpoint: Endpoint, window: u64) -> String {
-    Key::QuotaCount { endpoint: endpoint.as_str().to_owned(), window }.to_string()
+    Key::QuotaCount { endpoint, window }.to_string()
 }
 
 fn window(cx: Context<'_>, endpoint: Endpoint) -> Result<Option<Window>, StoreError> {
@@ -192,9 +192,8 @@ fn block(cx: Context<'_>, endpoint: Endpoint, now: Timestamp, until: Timestamp) 
     cx.ports.set(Bucket::Store, &window_key(endpoint), &codec::encode(&blocked))
 }
 
-/// Whether nobody counts in window `number` of `endpoint` any more.
-pub(crate) fn is_over(cx: Context<'_>, endpoint: &str, number: u64) -> Result<bool, StoreError> {
-    let Some(endpoint) = Endpoint::ALL.into_iter().find(|known| known.as_str() == endpoint) else { return Ok(false) };
+/// True if no call counts in window `number` of `endpoint` any more.
+pub(crate) fn is_over(cx: Context<'_>, endpoint: Endpoint, number: u64) -> Result<bool, StoreError> {
     Ok(window(cx, endpoint)?.is_some_and(|window| number < window.number))
 }
 
@@ -215,11 +214,15 @@ impl Refusal {
         let limits = &cx.settings.quotas;
         let limit = limits.of(endpoint);
         let (cause, until) = match *self {
-            Self::UsedUp { resets_at: until } => (Cause::QuotaUsedUp { endpoint, limit, until }, until),
-            Self::OnlyReserveLeft { resets_at: until } => {
-                (Cause::OnlyReserveLeft { endpoint, limit, reserve: limits.reserve(endpoint), until }, until)
-            }
-            Self::Blocked { until } => (Cause::Blocked { endpoint, until }, until),
+            Self::UsedUp { resets_at: until } => (Cause::Quota(endpoint, QuotaTrouble::UsedUp { limit, until }), until),
+            Self::OnlyReserveLeft { resets_at: until } => (
+                Cause::Quota(
+                    endpoint,
+                    QuotaTrouble::OnlyReserveLeft { limit, reserve: limits.reserve(endpoint), until },
+                ),
+                until,
+            ),
+            Self::Blocked { until } => (Cause::Quota(endpoint, QuotaTrouble::Blocked { until }), until),
         };
         Failure::from(cause).retry_after(until.since(cx.ports.wall_now()).max(Duration::from_secs(1)))
     }
@@ -278,7 +281,7 @@ mod tests {
         assert_eq!(refused.code, Code::QuotaExhausted);
         assert_eq!(refused.retry_after, Some(Duration::from_secs(23 * 3_600)));
         let until = BEGINNING + Duration::from_secs(24 * 3_600);
-        assert_eq!(refused.cause, Cause::QuotaUsedUp { endpoint: Endpoint::Cart, limit: 10, until });
+        assert_eq!(refused.cause, Cause::Quota(Endpoint::Cart, QuotaTrouble::UsedUp { limit: 10, until }));
         assert_eq!(status(cx, Endpoint::Cart).unwrap().used, 10);
     }
 
@@ -301,7 +304,7 @@ mod tests {
         assert_eq!((unused.used, unused.window_started_at), (0, None));
         assert!(next_day.is_ok());
         assert_eq!(status(cx, Endpoint::Cart).unwrap().used, 1);
-        assert!(is_over(cx, "cart", 1).unwrap() && !is_over(cx, "cart", 2).unwrap());
+        assert!(is_over(cx, Endpoint::Cart, 1).unwrap() && !is_over(cx, Endpoint::Cart, 2).unwrap());
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::Context;
-use crate::failure::{Cause, Failure};
+use crate::failure::{CallTrouble, Cause, Failure, Missing, QuotaTrouble};
 use crate::kroger::limits::Endpoint;
 use crate::kroger::wire;
 use crate::ports::Request;
@@ -36,7 +36,7 @@ pub(crate) struct Reading<'a> {
     pub(crate) scope: Option<&'static str>,
 }
 
-/// Whose token a reading is sent with.
+/// The owner of the token that a reading is sent with.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum TokenOf<'a> {
     /// The app's own, or the user's where the app has none.
@@ -103,11 +103,13 @@ impl Call for Read<'_> {
     fn end(&self, cx: Context<'_>, bearer: ReadingToken, answer: FinalAnswer) -> Result<Value, Failure> {
         let endpoint = self.reading.endpoint;
         match answer {
-            FinalAnswer::Success(body) => object(&body).ok_or_else(|| Cause::Foreign(endpoint).into()),
+            FinalAnswer::Success(body) => {
+                object(&body).ok_or_else(|| Cause::Call(endpoint, CallTrouble::Foreign).into())
+            }
             FinalAnswer::ScopeMissing => Err(scope_missing(cx, &bearer, self.reading)),
-            FinalAnswer::NotFound(_) => Err(Cause::NotThere(endpoint).into()),
-            FinalAnswer::Rejected(error) => Err(Cause::Rejected(endpoint, error).into()),
-            FinalAnswer::Foreign => Err(Cause::Foreign(endpoint).into()),
+            FinalAnswer::NotFound(_) => Err(Cause::NotFound(Missing::Named(endpoint)).into()),
+            FinalAnswer::Rejected(error) => Err(Cause::Call(endpoint, CallTrouble::Rejected(Box::new(error))).into()),
+            FinalAnswer::Foreign => Err(Cause::Call(endpoint, CallTrouble::Foreign).into()),
         }
     }
 
@@ -140,10 +142,14 @@ fn object(body: &[u8]) -> Option<Value> {
 fn scope_missing(cx: Context<'_>, bearer: &ReadingToken, reading: Reading<'_>) -> Failure {
     let Reading { endpoint, scope, .. } = reading;
     match bearer {
-        ReadingToken::App(_) => Cause::AppLacksScope(endpoint, scope).into(),
+        ReadingToken::App(_) => Cause::Call(endpoint, CallTrouble::AppLacksScope(scope)).into(),
         ReadingToken::User(grant) => {
             let wanted = scope.map_or(cx.settings.scope.clone(), |scope| cx.settings.scope.with(scope));
-            Failure::sign_in_needed(Cause::SignInLacksScope(endpoint, scope), &grant.user_id, &wanted)
+            Failure::sign_in_needed(
+                Cause::Call(endpoint, CallTrouble::SignInLacksScope(scope)),
+                &grant.user_id,
+                &wanted,
+            )
         }
     }
 }
@@ -162,9 +168,13 @@ fn later(endpoint: Endpoint, why: Later, pause: Duration) -> Failure {
 
     let pause = pause.max(Duration::from_secs(1));
     match why {
-        Later::NotReached => Failure::from(Cause::NotReached(endpoint)).retry_after(pause),
-        Later::NoAnswer => Failure::from(Cause::NoAnswer(endpoint)).retry_after(pause),
-        Later::Status(status) => Failure::from(Cause::Unavailable(endpoint, status)).retry_after(pause),
-        Later::OverQuota => Failure::from(Cause::OverQuota(endpoint, None)).retry_after(pause.max(A_MINUTE)),
+        Later::NotReached => Failure::from(Cause::Call(endpoint, CallTrouble::NotReached)).retry_after(pause),
+        Later::NoAnswer => Failure::from(Cause::Call(endpoint, CallTrouble::NoAnswer)).retry_after(pause),
+        Later::Status(status) => {
+            Failure::from(Cause::Call(endpoint, CallTrouble::Unavailable(status))).retry_after(pause)
+        }
+        Later::OverQuota => {
+            Failure::from(Cause::Quota(endpoint, QuotaTrouble::Exceeded(None))).retry_after(pause.max(A_MINUTE))
+        }
     }
 }

@@ -204,7 +204,7 @@ fn operators_fault_asks_nobody_to_sign_in() {
 
         assert_eq!(refused.error(), code);
         assert!(refused.0["_meta"]["kroger-mcp/problem"]["authorization_url"].is_null(), "{}", refused.text());
-        assert!(refused.text().contains("Whoever runs this server"), "{}", refused.text());
+        assert!(refused.text().contains("The operator of this server"), "{}", refused.text());
         for never in ["re-authenticate", "Link", "of that call"] {
             assert!(!refused.text().contains(never), "{never}: {}", refused.text());
         }

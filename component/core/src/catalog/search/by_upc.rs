@@ -62,7 +62,9 @@ impl ByUpc {
         notes.extend(mistaken.iter().map(MistakenBarcode::question));
         let untold = products.iter().filter(|product| !product.knows_location()).count();
         if location.is_some() && untold > 0 {
-            notes.push(format!("Price and stock of {untold} are not told in a list: get_product tells them."));
+            notes.push(format!(
+                "The list lacks price and stock of {untold} of the products: look up each of them alone."
+            ));
         }
         let left_out = leave_out(&mut products, |product| is_wanted(product, query));
         if !left_out.is_empty() {

@@ -10,7 +10,7 @@ pub(crate) const MOST_TERMS: usize = 10;
 /// A search for products.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ProductQuery {
-    /// Up to [`MOST_TERMS`] terms, each a search of its own.
+    /// Up to `MOST_TERMS` terms, each a search of its own.
     pub terms: Vec<String>,
     /// One brand, or several separated by `|`. Kroger compares upper and lower
     /// case.

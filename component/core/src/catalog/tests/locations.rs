@@ -1,6 +1,6 @@
 //! Locations, and the preferred one.
 
-use crate::failure::NextStep;
+use crate::failure::{Correction, NextStep};
 use serde_json::json;
 
 use super::{LANDEN, Shop};
@@ -51,7 +51,7 @@ fn a_search_for_locations_needs_a_place_and_valid_bounds() {
         (LocationQuery { near, departments: vec!["pharmacy".to_owned()], ..LocationQuery::default() }, "department"),
     ] {
         let failure = find_locations(shop.cx(), &shop.user, &wrong).unwrap_err();
-        assert_eq!(failure.next, NextStep::CorrectArgument(field.to_owned()));
+        assert_eq!(failure.next, NextStep::Correct(Correction::Argument(field.to_owned())));
     }
     assert!(Near::zip_code("4520").is_err() && Near::place(91.0, 0.0).is_err());
 }

@@ -4,8 +4,8 @@ use super::{EGGS, LANDEN, MILK, Shop, product_json};
 use crate::catalog::one_product::product;
 use crate::catalog::page_request::Fulfillment;
 use crate::catalog::product::Stock;
-use crate::failure::Cause;
 use crate::failure::Code;
+use crate::failure::{Cause, Missing};
 use crate::item::Upc;
 
 #[test]
@@ -21,7 +21,7 @@ fn a_product_is_read_at_the_location_or_not_found() {
     assert_eq!((found.stock, location.unwrap().as_str()), (Stock::High, LANDEN));
     assert_eq!(shop.asked()[0], format!("/v1/products/{MILK}?filter.locationId={LANDEN}"));
     assert_eq!(unknown.code, Code::NotFound);
-    assert_eq!(unknown.cause, Cause::NoSuchProduct(Upc::parse(EGGS).unwrap().upc, None));
+    assert_eq!(unknown.cause, Cause::NotFound(Missing::Product(Upc::parse(EGGS).unwrap().upc, None)));
 }
 
 #[test]

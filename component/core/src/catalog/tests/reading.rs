@@ -1,6 +1,6 @@
 //! Kroger's failures, the tokens that read, and the quota.
 
-use crate::failure::Cause;
+use crate::failure::{CallTrouble, Cause};
 use serde_json::json;
 
 use super::{Shop, query};
@@ -28,7 +28,7 @@ fn a_lost_answer_is_asked_for_again_up_to_the_configured_tries() {
     }
     let failure = chains(shop.cx(), &shop.user).unwrap_err();
     assert_eq!(failure.code, Code::UpstreamUnavailable);
-    assert_eq!(failure.cause, Cause::Unavailable(Endpoint::Chains, 500));
+    assert_eq!(failure.cause, Cause::Call(Endpoint::Chains, CallTrouble::Unavailable(500)));
     assert!(failure.retry_after.is_some());
     assert_eq!(shop.asked().len(), 6);
 }

@@ -1,6 +1,6 @@
 //! Searches: terms, brands, UPCs, the order, and where a search goes on.
 
-use crate::failure::{Cause, NextStep};
+use crate::failure::{CallTrouble, Cause, Correction, NextStep};
 use serde_json::{Value, json};
 
 use super::{EGGS, LANDEN, MILK, Shop, product_json, query, upcs};
@@ -40,7 +40,10 @@ fn a_failed_term_leaves_the_others_alone() {
 
     shop.world.answer(400, r#"{"code":"API-4101-400","reason":"Invalid parameters"}"#);
     let failure = shop.search(&query(&["bad"])).unwrap_err();
-    assert!(matches!(&failure.cause, Cause::Rejected(_, error) if error.code == "API-4101-400"), "{failure:?}");
+    assert!(
+        matches!(&failure.cause, Cause::Call(_, CallTrouble::Rejected(error)) if error.code == "API-4101-400"),
+        "{failure:?}"
+    );
 }
 
 #[test]
@@ -145,7 +148,7 @@ fn an_invalid_search_is_refused_and_sends_nothing() {
     ] {
         let failure = shop.search(&wrong).unwrap_err();
         assert_eq!(failure.code, Code::InvalidArgument);
-        assert_eq!(failure.next, NextStep::CorrectArgument(field.to_owned()));
+        assert_eq!(failure.next, NextStep::Correct(Correction::Argument(field.to_owned())));
     }
     assert!(shop.world.sent().is_empty());
 }

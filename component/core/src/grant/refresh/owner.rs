@@ -14,14 +14,13 @@ use crate::grant::records::{self, SAVE_TIME};
 use crate::grant::success_rate::{self, Lifetime};
 use crate::grant::tries::TriesAt;
 use crate::grant::trouble::Trouble;
-use crate::grant::{folded, refreshed};
+use crate::grant::{busy, folded, refreshed};
 use crate::kroger::token_response::{TokenResponse, Verdict, verdict};
 use crate::kroger::wire;
 use crate::ports::{Event, SendError, StoreError};
 use crate::stopwatch::Stopwatch;
 use crate::store::claim::{self, Deed, LEASE, Withdrawal};
 use crate::store::ticket::Ticket;
-use crate::upstream::busy;
 use crate::user::UserKey;
 
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::failure::{Failure, NextStep};
+use crate::failure::{Failure, NextStep, SettingsStep};
 use crate::grant::attempts::Intent;
 use crate::grant::lineage::{Record, Tokens};
 use crate::ports::{Bucket, Ports as _};
@@ -415,7 +415,7 @@ fn a_grant_of_another_app_or_server_is_never_sent() {
 
         assert_eq!(refused, Ok(RefreshOutcome::NothingToRefresh), "{other:?}");
         assert_eq!(used, Err(Trouble::OfAnotherApp(app.settings.app.clone())), "{other:?}");
-        assert_eq!(begun.next, NextStep::UseItsSettings, "{other:?}");
+        assert_eq!(begun.next, NextStep::Settings(SettingsStep::UseTheGrants), "{other:?}");
         assert_eq!((app.world.sent().len(), app.world.stored(Bucket::Store)), (sent, stored), "{other:?}");
         app.world.answer_with_tokens("A2", "alice-R2");
         assert_eq!(app.keep("alice").0, Ok(RefreshOutcome::Refreshed), "{other:?}");

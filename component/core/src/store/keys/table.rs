@@ -1,6 +1,7 @@
 //! What each kind of key is for: the rows of `docs/keys.md`.
 
 use super::{Key, Kind};
+use crate::kroger::limits::Endpoint;
 use crate::store::ticket::{Root, Ticket};
 use crate::user::UserKey;
 
@@ -184,7 +185,7 @@ impl Kind {
                 "sign_in::invitation::invite",
                 AFTER_20_MINUTES,
             ),
-            Self::RequestStateKey => row(
+            Self::RequestStateSeal => row(
                 "request_state_key",
                 Record("sign_in::seal::SealKey"),
                 "the key that seals what MCP clients carry",
@@ -266,9 +267,9 @@ impl Kind {
             ),
             Self::RefreshesNotBefore => row(
                 "refreshes_not_before",
-                Record("upstream::busy::Note"),
+                Record("grant::busy::Note"),
                 "until when a 429 asks all timers to wait; a hint",
-                "upstream::busy::note",
+                "grant::busy::note",
                 NEVER,
             ),
             Self::Tick => row(
@@ -324,7 +325,7 @@ impl Kind {
             Self::InvitationPlaces => Key::InvitationPlaces,
             Self::Invitation => Key::Invitation { place: n },
             Self::InvitationOf => Key::InvitationOf { user: user() },
-            Self::RequestStateKey => Key::RequestStateKey,
+            Self::RequestStateSeal => Key::RequestStateSeal,
             Self::AddClaim => Key::AddClaim { entry: hash(), number: n },
             Self::AddIntent => Key::AddIntent { entry: hash(), number: n },
             Self::AddOutcome => Key::AddOutcome { entry: hash(), number: n },
@@ -332,8 +333,8 @@ impl Kind {
             Self::RecentAdd => Key::RecentAdd { user: user(), place: n },
             Self::PreferredStore => Key::PreferredStore { user: user() },
             Self::Catalog => Key::Catalog { path_hash: hash() },
-            Self::QuotaWindow => Key::QuotaWindow { endpoint: "cart".to_owned() },
-            Self::QuotaCount => Key::QuotaCount { endpoint: "cart".to_owned(), window: n },
+            Self::QuotaWindow => Key::QuotaWindow { endpoint: Endpoint::Cart },
+            Self::QuotaCount => Key::QuotaCount { endpoint: Endpoint::Cart, window: n },
             Self::ClientToken => Key::ClientToken,
             Self::RefreshesNotBefore => Key::RefreshesNotBefore,
             Self::Tick => Key::Tick,

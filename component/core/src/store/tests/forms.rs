@@ -4,7 +4,7 @@
 use crate::Context;
 use crate::cart::{ledger, recent_adds};
 use crate::catalog::{cache, preferred_location};
-use crate::grant::{self, attempts, folded, lineage};
+use crate::grant::{self, attempts, busy, folded, lineage};
 use crate::ports::{Bucket, Ports as _};
 use crate::service::maintenance;
 use crate::settings::Settings;
@@ -13,7 +13,7 @@ use crate::store::codec::{Stored, decode, encode};
 use crate::store::health;
 use crate::store::keys::{Key, Kind};
 use crate::testing::{BEGINNING, TestWorld};
-use crate::upstream::{app_token, busy, quota};
+use crate::upstream::{app_token, quota};
 use crate::user::UserId;
 
 /// A stored type: its kind, its version, and how a value comes back from its bytes.
@@ -115,7 +115,7 @@ const WRITTEN: &[(Kind, &str)] = &[
         Kind::InvitationOf,
         r#"{"schema_version":1,"id":"1.FBqaZmKPFFt7cqJdDBjpMoP5Nmmuv94w","started_at":1737201600000}"#,
     ),
-    (Kind::RequestStateKey, r#"{"schema_version":1,"key":"8jKp+OMkdfOU6ngnL/PLH0gyvhtqikVxCQzynPZt2Go="}"#),
+    (Kind::RequestStateSeal, r#"{"schema_version":1,"key":"8jKp+OMkdfOU6ngnL/PLH0gyvhtqikVxCQzynPZt2Go="}"#),
     (
         Kind::AddIntent,
         r#"{"schema_version":1,"items":"qwrtjgs2jexhfxuvrqe3qypee7","at":1737201600000,"lease_until":1737201620000}"#,

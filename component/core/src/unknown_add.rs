@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 pub enum Unknown {
     NoAnswer,
     Status(u16),
-    /// Something that is not Kroger's cart told of success.
+    /// A success that did not come from Kroger's cart.
     Foreign,
-    /// The process that sent it ended before it told of an answer.
+    /// The process that sent it ended before it recorded an answer.
     Abandoned,
 }
