@@ -5,7 +5,7 @@ use tempfile::TempDir;
 
 use crate::support::{Kroger, Sandbox, Server, UPC, folder};
 
-const STORE: &str = "01400376";
+const LOCATION: &str = "01400376";
 
 fn started() -> (Sandbox, TempDir, Server) {
     let (sandbox, folder) = (Sandbox::start(), folder());
@@ -21,8 +21,9 @@ fn calls(sandbox: &Sandbox, call: &str) -> Value {
 fn products_are_found_without_a_sign_in() {
     let (_sandbox, _folder, server) = started();
 
-    let found = server.get(&format!("/products/search?term=reduced+fat+milk&locationId={STORE}&limit=3")).expect(200);
-    let milk = server.get(&format!("/products/{UPC}?locationId={STORE}")).expect(200).json();
+    let found =
+        server.get(&format!("/products/search?term=reduced+fat+milk&locationId={LOCATION}&limit=3")).expect(200);
+    let milk = server.get(&format!("/products/{UPC}?locationId={LOCATION}")).expect(200).json();
     let nowhere = server.get(&format!("/products/{UPC}")).expect(200).json();
 
     let found = found.json();
@@ -38,13 +39,13 @@ fn products_are_found_without_a_sign_in() {
 fn prices_are_those_of_the_configured_location() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let command = Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0"]).at(&sandbox);
-    let server = command.env("KROGER_DEFAULT_STORE_ID", STORE).env("KROGER_DEFAULT_ZIP_CODE", "45039").serve();
+    let server = command.env("KROGER_DEFAULT_STORE_ID", LOCATION).env("KROGER_DEFAULT_ZIP_CODE", "45039").serve();
 
     let milk = server.get(&format!("/products/{UPC}")).expect(200).json();
-    let stores = server.get("/locations/search").expect(200).json();
+    let locations = server.get("/locations/search").expect(200).json();
 
-    assert_eq!((&milk["locationId"], &milk["data"]["items"][0]["price"]["regular"]), (&json!(STORE), &json!(1.99)));
-    assert_eq!(stores["data"][0]["locationId"], STORE);
+    assert_eq!((&milk["locationId"], &milk["data"]["items"][0]["price"]["regular"]), (&json!(LOCATION), &json!(1.99)));
+    assert_eq!(locations["data"][0]["locationId"], LOCATION);
 }
 
 #[test]
@@ -52,10 +53,10 @@ fn locations_are_found_and_shown() {
     let (_sandbox, _folder, server) = started();
 
     let near = server.get("/locations/search?zipCode=45202&radiusInMiles=5").expect(200).json();
-    let store = server.get(&format!("/locations/{STORE}")).expect(200).json();
+    let location = server.get(&format!("/locations/{LOCATION}")).expect(200).json();
 
     assert_eq!(near["data"].as_array().unwrap().len(), 2);
-    assert_eq!(store["data"]["name"], "Kroger Landen");
+    assert_eq!(location["data"]["name"], "Kroger Landen");
     server.get("/locations/09999999").expect(404);
 }
 
@@ -73,7 +74,7 @@ fn the_profile_is_read_after_a_sign_in() {
 #[test]
 fn a_repeated_question_costs_one_call_across_all_instances() {
     let (sandbox, _folder, server) = started();
-    let question = format!("/products/search?term=milk&locationId={STORE}");
+    let question = format!("/products/search?term=milk&locationId={LOCATION}");
 
     let first = server.get(&question).expect(200).json();
     let answers: Vec<Value> = std::thread::scope(|scope| {
@@ -91,19 +92,19 @@ fn a_repeated_question_costs_one_call_across_all_instances() {
 #[test]
 fn a_transient_fault_is_tried_again_and_a_lasting_one_is_reported() {
     let (sandbox, _folder, server) = started();
-    let ask = |store: &str, times: Option<u32>, action: &Value| {
-        let path = json!({ "path": format!("/v1/locations/{store}") });
+    let ask = |location: &str, times: Option<u32>, action: &Value| {
+        let path = json!({ "path": format!("/v1/locations/{location}") });
         sandbox.clear_faults();
         sandbox.faults(&json!([{ "match": path, "times": times, "action": action }]));
-        server.get(&format!("/locations/{store}"))
+        server.get(&format!("/locations/{location}"))
     };
-    for (store, action) in [
+    for (location, action) in [
         ("01400376", json!({ "status": 503 })),
         ("01400943", json!("drop_before")),
         ("01400413", json!("drop_after")),
         ("01400441", json!("truncate")),
     ] {
-        let answer = ask(store, Some(2), &action);
+        let answer = ask(location, Some(2), &action);
         assert_eq!((answer.status, sandbox.fired()), (200, 2), "{action}: {}", answer.text);
     }
     for (action, status, code) in [

@@ -18,7 +18,7 @@ const STARTS: usize = 5;
 const TIME: Duration = Duration::from_secs(5);
 const CLIENTS: [usize; 3] = [1, 8, 64];
 /// A location of the sandbox.
-const STORE: &str = "01400376";
+const LOCATION: &str = "01400376";
 
 /// Runs the rival against the sandbox. Its base URL is a constant of a class, so this replaces it.
 const LAUNCH: &str = "\
@@ -53,8 +53,8 @@ impl Who {
 
     fn search_products(self) -> (&'static str, Value) {
         match self {
-            Self::Ours => ("search_products", json!({"terms": ["milk"], "store_id": STORE, "limit": 10})),
-            Self::Rival => ("search_products", json!({"search_term": "milk", "location_id": STORE, "limit": 10})),
+            Self::Ours => ("search_products", json!({"terms": ["milk"], "store_id": LOCATION, "limit": 10})),
+            Self::Rival => ("search_products", json!({"search_term": "milk", "location_id": LOCATION, "limit": 10})),
         }
     }
 }

@@ -73,8 +73,8 @@ async def trip(client, person):
     print(f"  {len(listed.tools)} tools, revision {client.protocol_version}")
     status = await call(client, "token_status")
     assert not status["signed_in"], status
-    store = (await call(client, "find_stores", zip_code="45202", radius_miles=50))["stores"][0]
-    await call(client, "set_preferred_store", store_id=store["store_id"])
+    location = (await call(client, "find_stores", zip_code="45202", radius_miles=50))["stores"][0]
+    await call(client, "set_preferred_store", store_id=location["store_id"])
     found = await call(client, "search_products", terms=["milk", "eggs"], in_stock_only=True)
     items = [{"upc": one["products"][0]["upc"], "quantity": 2} for one in found["results"]]
     checked = await call(client, "check_cart_items", items=items)

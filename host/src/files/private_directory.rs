@@ -1,4 +1,4 @@
-//! Directories that only their owner can read.
+//! Makes directories that only their owner can read.
 
 use std::fs::DirBuilder;
 use std::io;

@@ -1,7 +1,7 @@
-//! Reads the token files of other programs: whose sign-ins they hold, and the pairs of tokens.
+//! Reads the token files of other programs: the users in them, and their pairs of tokens.
 //!
-//! The component decides whether a pair is taken. Nothing in a file is ever run, and no error carries
-//! a word of a file.
+//! The component decides whether a pair is taken. Nothing in a file is ever run, and no error contains
+//! text of a file.
 
 use std::fmt;
 use std::fs::File;
@@ -22,13 +22,13 @@ use super::pickle::{self, Node, PickleError};
 /// The longest file that is read: enough for a thousand users with long tokens.
 const MAX_FILE: u64 = 2 << 20;
 
-/// Some editors write it before UTF-8.
+/// The mark that some editors write at the beginning of a file.
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// The last second of the year 9999.
 const LAST_SECOND: f64 = 253_402_300_799.0;
 
-/// Which program's file it is.
+/// The kind of a file, which tells the program that wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The first system's `.tokens`.
@@ -56,11 +56,11 @@ impl fmt::Display for Kind {
 #[derive(Debug)]
 pub(crate) struct TokenFile {
     pub sign_ins: Vec<SignIn>,
-    /// Entries that cannot be used. They do not prevent the others from being used.
+    /// Entries that cannot be used. The other entries can be used nevertheless.
     pub unusable: Vec<Unusable>,
 }
 
-/// An entry that has a token and cannot be used. Carries no token.
+/// An entry that has a token and cannot be used. Contains no token.
 #[derive(Debug)]
 pub(crate) struct Unusable {
     pub user_id: Option<String>,
@@ -70,13 +70,13 @@ pub(crate) struct Unusable {
 /// The tokens of one user. `Debug` shows none of them.
 #[derive(Debug)]
 pub(crate) struct SignIn {
-    /// `None` if the file does not say whose they are.
+    /// None: the file does not name the user.
     pub user_id: Option<String>,
     pub found: Found,
 }
 
 impl SignIn {
-    /// Why the component would refuse it, whatever is in the store.
+    /// The reason why the component would always refuse this sign-in.
     fn flaw(&self) -> Option<String> {
         let user_id = self.user_id.as_deref().map_or(Ok(()), |id| UserId::parse(id).map(drop));
         let of_user = user_id.err().map(|allowed| format!("its user id is not {allowed}"));
@@ -89,18 +89,18 @@ impl SignIn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum TokenFileError {
     Unreadable(io::ErrorKind),
-    /// A directory, a pipe, a device.
+    /// It is a directory, a pipe or a device.
     NotAFile,
     TooLarge,
     Pickle(PickleError),
-    /// It begins as JSON, and is damaged here.
+    /// It begins as JSON, and is damaged at this place.
     Json {
         line: usize,
         column: usize,
     },
-    /// None of the four kinds.
+    /// It has none of the four kinds.
     Unknown,
-    /// It is of a known kind, and has no token of a user.
+    /// It has a known kind, but no token of a user.
     Empty(Kind),
 }
 
@@ -128,10 +128,10 @@ impl fmt::Display for TokenFileError {
 
 impl std::error::Error for TokenFileError {}
 
-/// Reads the file at `path`, of whichever kind it is.
+/// Reads the file at `path`, of any kind.
 ///
 /// # Errors
-/// [`TokenFileError`]; then nothing of the file is used.
+/// [`TokenFileError`]. Nothing of the file is used then.
 pub(crate) fn read(path: &Path) -> Result<TokenFile, TokenFileError> {
     let (bytes, written_at) = contents(path)?;
     let text = bytes.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&bytes);
@@ -142,8 +142,7 @@ pub(crate) fn read(path: &Path) -> Result<TokenFile, TokenFileError> {
     }
 }
 
-/// Reads the file at `path`, which is the first system's pickle if it is
-/// anything.
+/// Reads the file at `path` as the first system's pickle, and as no other kind.
 ///
 /// # Errors
 /// As [`read`].
@@ -151,12 +150,12 @@ pub(crate) fn read_pickle(path: &Path) -> Result<TokenFile, TokenFileError> {
     pickle(&contents(path)?.0)
 }
 
-/// What is in the file, and when it was written.
+/// The file's contents, and the time when it was written.
 fn contents(path: &Path) -> Result<(Vec<u8>, Option<Timestamp>), TokenFileError> {
     const NONBLOCK: i32 = if cfg!(target_os = "linux") { 0o4000 } else { 0x4 };
 
     let unreadable = |error: io::Error| TokenFileError::Unreadable(error.kind());
-    // A pipe would be waited for.
+    // Without this, opening a pipe would block.
     let file = File::options().read(true).custom_flags(NONBLOCK).open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     if !metadata.is_file() {
@@ -171,16 +170,16 @@ fn contents(path: &Path) -> Result<(Vec<u8>, Option<Timestamp>), TokenFileError>
     Ok((bytes, written.map(|since| Timestamp::from_secs(since.as_secs()))))
 }
 
-/// By its first byte, which no `.env` has; or it is called so, and what it is
-/// otherwise is to be said as of a pickle.
+/// Whether to read the file as a pickle: its first byte occurs in no `.env`, or its
+/// name is that of a pickle, so that errors treat it as one.
 fn looks_like_pickle(path: &Path, bytes: &[u8]) -> bool {
     let is_called_so = path.extension().is_some_and(|end| end == "pickle" || end == "pkl" || end == "tokens")
         || path.file_name().is_some_and(|name| name == ".tokens");
     is_called_so || matches!(bytes.first(), Some(b'(' | b'}' | 0x80))
 }
 
-/// Whether it begins as a pickle of protocol 0 that imports something first:
-/// GLOBAL, then a module and a name on lines of their own.
+/// Whether the file begins like a pickle of protocol 0 that first imports something:
+/// GLOBAL, then a module and a name, each on its own line.
 fn begins_with_an_import(bytes: &[u8]) -> bool {
     let is_name =
         |line: &[u8]| !line.is_empty() && line.iter().all(|byte| byte.is_ascii_alphanumeric() || b"._".contains(byte));
@@ -214,9 +213,9 @@ fn json(bytes: &[u8], written_at: Option<Timestamp>) -> Result<TokenFile, TokenF
     holding(Kind::Json, sign_ins)
 }
 
-/// The bare answer of the token endpoint, as it was when the file was written.
-/// The package keeps the app's own token in the same form, without a refresh
-/// token.
+/// Reads a bare answer of the token endpoint, from the time when the file was
+/// written. The package keeps the app's own token in the same form, without a
+/// refresh token.
 fn kroger_api(value: &Value, written_at: Option<Timestamp>) -> Result<TokenFile, TokenFileError> {
     if value.get("access_token").is_none() && value.get("refresh_token").is_none() {
         return Err(TokenFileError::Unknown);
@@ -258,7 +257,7 @@ fn variables(bytes: &[u8]) -> Result<TokenFile, TokenFileError> {
     holding(Kind::Dotenv, [SignIn { user_id: value("KROGER_HARDCODED_USER_ID"), found }])
 }
 
-/// The members of a token dict, by two ways of looking them up.
+/// Reads the members of a token dict, with two functions that look them up.
 fn found(text: impl Fn(&str) -> Option<String>, number: impl Fn(&str) -> Option<f64>) -> Found {
     let secret = |name| text(name).filter(|text| !text.is_empty()).map(Secret::new);
     Found {
@@ -366,7 +365,7 @@ mod tests {
     }
 
     #[test]
-    fn kroger_apis_file_of_the_app_itself_signs_nobody_in() {
+    fn kroger_apis_file_with_the_apps_own_token_signs_nobody_in() {
         let bytes = br#"{"access_token": "a", "expires_in": 1800}"#;
 
         assert_eq!(read_as("c.json", bytes).unwrap_err(), TokenFileError::Empty(Kind::KrogerApi));

@@ -95,7 +95,7 @@ fn increments_of_64_threads_through_two_opens_are_all_counted() {
 }
 
 #[test]
-fn each_of_two_opens_sees_at_once_what_the_other_wrote() {
+fn two_opens_see_each_others_writes_at_once() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let (one, other) = (open(directory.path()), open(directory.path()));
     for n in 0..50 {
