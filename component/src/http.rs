@@ -102,8 +102,11 @@ impl Service {
         } else if request.body().len() > LARGEST_REQUEST {
             Problem::too_large().into_response()
         } else {
+            // A `HEAD` shows no link, so it makes none.
+            let shows_body = request.method() != Method::HEAD;
+            let refused_or_done = routes.ask(request).await;
             let cx = kroger_core::Context { settings: &routes.settings, ports: &*ports };
-            problem::linked(routes.ask(request).await, cx)
+            if shows_body { problem::linked(refused_or_done, cx) } else { refused_or_done }
         };
         admitted.sign(response.headers_mut());
         response

@@ -73,7 +73,7 @@ fn action(next: &NextStep) -> NextAction {
         NextStep::PasteAddress => NextAction::PasteAddress,
         NextStep::LeaveIt => NextAction::LeaveIt,
         NextStep::Repeat(repeat) => repeated(*repeat),
-        NextStep::UseNewKey => NextAction::UseNewKey,
+        NextStep::UseNewKey | NextStep::UseNewKeyForOtherItems => NextAction::UseNewKey,
         NextStep::LookAtCart => NextAction::LookAtCart,
         NextStep::Store(step) => store(*step),
         NextStep::Settings(step) => settings(*step),

@@ -151,6 +151,7 @@ fn list(cx: Context<'_>, limit: usize) -> Result<Vec<wit_tokens::TokenStatus>, S
 fn of_grant(Status { grant, state, last_error }: Status, now: Timestamp) -> wit_tokens::TokenStatus {
     wit_tokens::TokenStatus {
         user_id: grant.user_id.as_str().to_owned(),
+        sign_in: Some(grant.ticket.root.to_string()),
         state: state.into(),
         expires_at: grant.tokens.expires_at.as_secs(),
         expires_in: grant.tokens.expires_at.since(now).as_secs(),
@@ -166,6 +167,7 @@ fn of_outside_pair(user: &UserId, pair: &EnvironmentPair, now: Timestamp) -> wit
     let is_valid = status::outside_left(pair, now).is_some();
     wit_tokens::TokenStatus {
         user_id: user.as_str().to_owned(),
+        sign_in: None,
         state: if is_valid { wit_tokens::TokenState::Valid } else { wit_tokens::TokenState::Expired },
         expires_at: pair.expires_at,
         expires_in: Timestamp::from_secs(pair.expires_at).since(now).as_secs(),

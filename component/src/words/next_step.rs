@@ -12,7 +12,8 @@ pub(super) fn step(next: &NextStep, ways: &Ways) -> String {
         NextStep::PasteAddress => ways.paste_address.to_owned(),
         NextStep::LeaveIt => "Do not ask again unless the user wants it".to_owned(),
         NextStep::Repeat(repeat) => repeated(*repeat, ways),
-        NextStep::UseNewKey => format!(
+        NextStep::UseNewKey => format!("Use a new {}", ways.key),
+        NextStep::UseNewKeyForOtherItems => format!(
             "Use a new {} for other items; this key with the same items gets the answer of the first call",
             ways.key
         ),

@@ -14,8 +14,8 @@ pub(crate) const WAYS: Ways = Ways {
     see_quotas: "`quotas.rate-limits` shows each quota",
     search_locations: "Search with `catalog.find-stores` near a zip code; each store has its id",
     forget: "forget it (`tokens.forget`)",
-    refresh: "refresh it with `tokens.refresh`",
+    refresh: "refresh it",
     sign_in: "sign in again",
-    run_passes: "call `maintenance.refresh-due` from a timer",
+    run_passes: "have the periodic refresh run",
     key: "idempotency-key",
 };

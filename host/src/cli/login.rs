@@ -35,7 +35,10 @@ Examples:
                                          paste the address that it ends at";
 
 /// How long a redirect that came may take to become a sign-in, or an error.
-const EXCHANGE: Duration = Duration::from_secs(15);
+const EXCHANGE: Duration = Duration::from_secs(20);
+
+/// How long a sign-in may take, and a little more.
+const PATIENCE: Duration = Duration::from_secs(11 * 60);
 
 /// How often the store is asked whether the person has signed in.
 const POLL: Duration = Duration::from_millis(300);
@@ -76,7 +79,7 @@ pub(super) async fn login(options: &LoginOptions, given: &Given) -> Result<()> {
     let signed_in = async {
         tokio::select! {
             redirected = redirected(&host, &request.state, &user, before.as_ref()) => redirected,
-            answered = pasted(&host, pastes) => answered,
+            answered = pasted(&host, &request.state, pastes) => answered,
             () = signals::stop() => Err(anyhow!("Interrupted; nobody was signed in.")),
         }
     };
@@ -127,6 +130,7 @@ async fn while_serving(
 /// Resolves when the redirect of `state` has come, to whichever process, and the person is signed in
 /// or not.
 async fn redirected(host: &Host, state: &str, user: &str, before: Option<&TokenStatus>) -> Result<()> {
+    let deadline = Instant::now() + PATIENCE;
     loop {
         sleep(POLL).await;
         // A store that is busy now is asked again.
@@ -135,6 +139,7 @@ async fn redirected(host: &Host, state: &str, user: &str, before: Option<&TokenS
             Ok(SignInProgress::Over) => {
                 bail!("The link is dead: its 10 minutes are over, or the user was forgotten. {START_AGAIN}")
             }
+            Err(error) if Instant::now() >= deadline => return Err(words::error(error)),
             Ok(SignInProgress::Open) | Err(_) => {}
         }
     }
@@ -151,22 +156,25 @@ async fn redirected(host: &Host, state: &str, user: &str, before: Option<&TokenS
 
 const START_AGAIN: &str = "Start again: kroger-mcp login";
 
+/// A refresh of the old grant meanwhile is no new sign-in.
 fn is_new_sign_in(before: Option<&TokenStatus>, now: &TokenStatus) -> bool {
     let is_usable = matches!(now.state, TokenState::Valid | TokenState::ExpiringSoon);
-    let times = |status: &TokenStatus| (status.refreshed_at, status.expires_at);
-    let is_other = before.map(times) != Some(times(now));
+    let is_other = now.sign_in.is_some() && before.and_then(|before| before.sign_in.as_ref()) != now.sign_in.as_ref();
     is_usable && is_other && now.source == TokenSource::Oauth
 }
 
 /// Resolves when a pasted address has signed someone in, or failed to.
-async fn pasted(host: &Host, pastes: bool) -> Result<()> {
+async fn pasted(host: &Host, state: &str, pastes: bool) -> Result<()> {
     if !pastes {
         return pending().await;
     }
     let mut lines = lines();
     while let Some(line) = lines.recv().await {
         match Redirect::read(&line) {
-            Some(redirect) => return finish(host, redirect).await,
+            Some(redirect) if redirect.state == state => return finish(host, redirect).await,
+            Some(_) => {
+                print("That address belongs to another sign-in. Open the link above, and paste where it ends.\n")?
+            }
             None if line.trim().is_empty() => {}
             None => print(
                 "That is not the address that the browser ended at. Copy all of it: `code=` and `state=` are in it.\n",
@@ -278,15 +286,16 @@ fn open_browser(link: &str) {
 mod tests {
     use super::*;
 
-    fn status(source: TokenSource, state: TokenState, refreshed_at: u64) -> TokenStatus {
+    fn status(sign_in: &str, source: TokenSource, state: TokenState) -> TokenStatus {
         TokenStatus {
             user_id: "ann".to_owned(),
+            sign_in: Some(sign_in.to_owned()),
             state,
-            expires_at: refreshed_at + 1_800,
+            expires_at: 1_801,
             expires_in: 1_799,
             has_refresh_token: true,
             scope: "cart.basic:write".to_owned(),
-            refreshed_at: Some(refreshed_at),
+            refreshed_at: Some(1),
             source,
             last_error: None,
         }
@@ -314,11 +323,12 @@ mod tests {
     }
 
     #[test]
-    fn an_old_grant_or_one_from_elsewhere_is_no_new_sign_in() {
-        let before = status(TokenSource::Oauth, TokenState::Valid, 1);
-        let later = |source, state| status(source, state, 2);
+    fn a_refreshed_grant_or_one_from_elsewhere_is_no_new_sign_in() {
+        let before = status("1.0", TokenSource::Oauth, TokenState::Valid);
+        let refreshed = TokenStatus { refreshed_at: Some(2), expires_at: 1_802, ..before.clone() };
+        let later = |source, state| status("2.0", source, state);
 
-        assert!(!is_new_sign_in(Some(&before), &before));
+        assert!(!is_new_sign_in(Some(&before), &refreshed));
         assert!(!is_new_sign_in(Some(&before), &later(TokenSource::Import, TokenState::Valid)));
         assert!(!is_new_sign_in(Some(&before), &later(TokenSource::Oauth, TokenState::Expired)));
         assert!(is_new_sign_in(Some(&before), &later(TokenSource::Oauth, TokenState::Valid)));
@@ -327,7 +337,7 @@ mod tests {
 
     #[test]
     fn the_welcome_names_the_user_and_what_was_granted() {
-        let text = welcome("al\u{1b}ice", Some(&status(TokenSource::Oauth, TokenState::Valid, 1)));
+        let text = welcome("al\u{1b}ice", Some(&status("1.0", TokenSource::Oauth, TokenState::Valid)));
 
         assert!(text.starts_with("Signed in: alice (scope: cart.basic:write). "), "{text}");
         assert!(text.contains("29m 59s"), "{text}");

@@ -149,6 +149,7 @@ mod tests {
     fn user(user_id: &str, state: TokenState, expires_at: u64) -> TokenStatus {
         TokenStatus {
             user_id: user_id.to_owned(),
+            sign_in: Some("1.0".to_owned()),
             state,
             expires_at,
             expires_in: expires_at.saturating_sub(1_000),

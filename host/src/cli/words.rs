@@ -32,9 +32,6 @@ fn failure(failure: &Failure) -> String {
     let what = match failure.code {
         FailureCode::Reauthorize => "The sign-in has ended.".to_owned(),
         FailureCode::UpstreamUnavailable => "Kroger or the network failed. No sign-in is lost.".to_owned(),
-        FailureCode::StoreUnavailable => {
-            "The token store cannot be read or written. Nothing was sent, nothing was lost.".to_owned()
-        }
         FailureCode::NotFound => "No such user is signed in.".to_owned(),
         _ => first_line(&failure.message),
     };

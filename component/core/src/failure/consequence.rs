@@ -134,7 +134,8 @@ impl KeyTrouble {
 
     fn usual_step(self) -> NextStep {
         match self {
-            Self::Expired | Self::TriedTooOften | Self::Conflict => NextStep::UseNewKey,
+            Self::Expired | Self::TriedTooOften => NextStep::UseNewKey,
+            Self::Conflict => NextStep::UseNewKeyForOtherItems,
             Self::InFlight => NextStep::Repeat(Repeat::WithKey),
         }
     }

@@ -21,6 +21,8 @@ pub enum NextStep {
     LeaveIt,
     Repeat(Repeat),
     UseNewKey,
+    /// A new idempotency key; the old key answers for its own items.
+    UseNewKeyForOtherItems,
     LookAtCart,
     Store(StoreStep),
     Settings(SettingsStep),

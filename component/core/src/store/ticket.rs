@@ -41,7 +41,7 @@ impl Root {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Ticket {
-    pub(crate) root: Root,
+    pub root: Root,
     /// A number of the root's counter `seq`, given out once; 0: the root itself.
     pub(crate) step: u64,
 }

@@ -210,6 +210,7 @@ pub fn next_steps() -> Vec<NextStep> {
         LeaveIt,
         Repeat(Repeat::Now),
         UseNewKey,
+        UseNewKeyForOtherItems,
         LookAtCart,
         Store(StoreStep::Check),
         Settings(SettingsStep::SetCredentials),

@@ -158,7 +158,7 @@ pub(crate) trait Bearer {
 /// # Errors
 /// The failure that the call's own words make of the last answer.
 pub(crate) fn make<C: Call>(cx: Context<'_>, call: &mut C) -> Result<C::Done, Failure> {
-    let mut rounds = Rounds { cx, terms: call.terms(), tries: 0, rejections: 0 };
+    let mut rounds = Rounds { cx, terms: call.terms(), tries: 0, sends: 0, rejections: 0 };
     let mut rejected = None;
     loop {
         let bearer = call.bearer(cx, rejected.as_ref())?;
@@ -203,6 +203,7 @@ struct Rounds<'a> {
     cx: Context<'a>,
     terms: Terms,
     tries: u64,
+    sends: u64,
     rejections: u32,
 }
 
@@ -210,9 +211,11 @@ impl Rounds<'_> {
     /// Counts one more try and the send that belongs to it. An error: it must not be
     /// sent.
     fn count(&mut self) -> Result<(), Failure> {
-        let purpose = if self.tries == 0 { self.terms.purpose } else { Purpose::Repeat };
+        let purpose = if self.sends == 0 { self.terms.purpose } else { Purpose::Repeat };
         self.tries += 1;
-        quota::spend(self.cx, self.terms.endpoint, purpose)
+        quota::spend(self.cx, self.terms.endpoint, purpose)?;
+        self.sends += 1;
+        Ok(())
     }
 
     fn wait_for_quota(&self, withheld: Failure) -> Result<(), Failure> {
@@ -226,6 +229,8 @@ impl Rounds<'_> {
     /// longer current.
     fn reject(&mut self, bearer: &impl Bearer) -> Result<(), Failure> {
         self.rejections += 1;
+        // The limit of tries is for Kroger's faults.
+        self.tries -= 1;
         if self.rejections > 1 && (self.rejections > MOST_REJECTIONS || bearer.is_current(self.cx)) {
             return Err(bearer.rejected(self.cx, self.terms.endpoint));
         }

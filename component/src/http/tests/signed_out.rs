@@ -29,6 +29,16 @@ fn thousand_adds_without_a_sign_in_leave_only_links_that_were_shown() {
     assert_eq!(server.world.keys().into_iter().collect::<BTreeSet<_>>(), shown);
 }
 
+#[test]
+fn head_request_without_a_sign_in_leaves_no_record() {
+    let server = server();
+
+    let refused = server.call_with("HEAD", "/identity/profile", &[], "");
+
+    assert_eq!((refused.status, refused.text.as_str()), (401, ""));
+    assert!(server.world.keys().is_empty());
+}
+
 fn place_of(link: &str) -> String {
     let link = Url::parse(link).unwrap();
     let (_, state) = link.query_pairs().find(|(name, _)| name == "state").unwrap();

@@ -140,6 +140,7 @@ mod tests {
     fn status(user_id: &str, state: TokenState) -> TokenStatus {
         TokenStatus {
             user_id: user_id.to_owned(),
+            sign_in: Some("1.0".to_owned()),
             state,
             expires_at: 0,
             expires_in: 0,
