@@ -38,7 +38,7 @@ pub struct Pass {
     pub postponed: usize,
     /// Users who must sign in again.
     pub reauthorize: usize,
-    /// Users without a refresh token, or without a grant.
+    /// Users without a grant, without a refresh token, or with a grant of another app or server.
     pub nothing_to_refresh: usize,
     /// Users for whom the component itself failed.
     pub failed: usize,
