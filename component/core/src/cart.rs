@@ -30,7 +30,7 @@ const SCOPE: &str = "cart.basic:write";
 /// The most items of one request.
 pub(crate) const MOST_ITEMS: usize = 100;
 
-/// That the items were added, and when.
+/// Which call added the items.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Added {
     /// By this call, with this grant.
@@ -41,8 +41,8 @@ pub enum Added {
 
 /// Adds `items` to the user's cart, all or none, in one request.
 ///
-/// With a `key`, repeats of the call add nothing. They answer what the first call
-/// did that came through.
+/// With a `key`, repeats of the call add nothing once one call added the items or may
+/// have added them. They give the result of that call.
 pub fn add(cx: Context<'_>, user: &UserId, items: &[Item], key: Option<&IdempotencyKey>) -> Result<Added, Failure> {
     if items.is_empty() || items.len() > MOST_ITEMS {
         return Err(Failure::invalid_argument("items", "1 to 100 items"));

@@ -323,7 +323,7 @@ fn read_tries(cx: Context<'_>, name: &EntryName) -> Result<Vec<AddTry>, StoreErr
     claim::read_tries(cx, name, |_| Ok(None))
 }
 
-/// Pure.
+/// What the tries call for, given all of them in order. Reads no clock and no store.
 fn state(tries: &[AddTry], items: &Fingerprint, now: Timestamp) -> EntryState {
     if tries.iter().filter_map(|each| each.intent.as_ref()).any(|intent| intent.items != *items) {
         return EntryState::Conflict;

@@ -1,9 +1,8 @@
-//! The tries at refreshing one grant, and what to do next. Pure.
+//! The tries at refreshing one grant, and what to do next. Reads no clock and no store.
 //!
 //! The tries follow `store::claim`. An owner stores an `Intent` before it
 //! sends, and an `Attempt` after it failed. A success is the child grant itself.
-//!
-//! Nothing here reads a clock or a store, and nothing here sends.
+//! Nothing here sends.
 
 use serde::{Deserialize, Serialize};
 

@@ -108,7 +108,8 @@ pub(crate) fn clear(cx: Context<'_>, from: Minute, limit: usize) -> Result<(Minu
                 return Ok((first_left.unwrap_or(minute), deleted));
             }
             match entry(cx, minute, index)? {
-                // The sweep enters again whose record could not be read.
+                // A user whose record cannot be read loses this entry. The sweep enters
+                // the user again.
                 Some(user) if is_due_by(cx, &user, minute).unwrap_or(false) => is_empty = false,
                 Some(_) => {
                     cx.ports.delete(Bucket::Store, &entry_key(minute, index))?;

@@ -1,4 +1,4 @@
-//! Which of a user's records is the current grant. Pure.
+//! Which of a user's records is the current grant. Reads no clock and no store.
 //!
 //! Records are written once, by one writer, under a ticket that no other writer
 //! has; nothing is ever overwritten. So the order of tickets, not the order of
@@ -30,8 +30,8 @@ pub(crate) struct Record {
     /// The refresh tokens that this lineage has had, the newest last: an old
     /// one that comes back by way of a file is known for what it is.
     pub(crate) known: Vec<Fingerprint>,
-    /// The newest deletion before this: it means the sign-ins that were started
-    /// before it, however late they come.
+    /// The newest deletion before this record. Sign-ins begun before that deletion
+    /// are refused, even if they finish later.
     pub(crate) buried: Option<Root>,
     #[serde(flatten)]
     pub(crate) event: Event,

@@ -170,9 +170,10 @@ pub(crate) enum Kept {
     Rescued,
 }
 
-/// Saves a pair that Kroger gave and that is nowhere else: in the store, else in
-/// memory where the instances of this host find it, else in the store after all,
-/// which is asked until `deadline`.
+/// Saves a pair that Kroger gave and that is nowhere else yet:
+/// 1. in the store;
+/// 2. if that fails, in the rescue bucket: in memory, for all instances of this host;
+/// 3. if that fails too, in the store again, which is asked until `deadline`.
 pub(crate) fn keep(
     cx: Context<'_>,
     user: &UserKey,
@@ -218,7 +219,8 @@ pub(crate) fn settle(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> Result<
     cx.ports.set(Bucket::Store, &key, &rescued)
 }
 
-/// The hint may be behind, never needed: its loss costs reads, no grant.
+/// Moves the hint to `ticket`. The hint may be old. Without it the grant is still
+/// found, but the user is missing from lists until the sweep.
 pub(crate) fn move_head(cx: Context<'_>, user: &UserKey, ticket: Ticket) {
     if cx.ports.set(Bucket::Store, &head_key(user), ticket.to_string().as_bytes()).is_err() {
         cx.ports.log(&Event::StoreTrouble { doing: "moving the hint to the current grant" });

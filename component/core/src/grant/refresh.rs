@@ -29,8 +29,8 @@ use crate::grant::trouble::Trouble;
 
 /// A call that waits for a refresh waits this long at most.
 pub(crate) const CALL_DEADLINE: Duration = Duration::from_secs(30);
-/// The timer comes again, and other users are due: it waits through no longer pause
-/// than this.
+/// The longest pause between tries that the timer waits through. Other users are due
+/// too, and the timer comes again.
 const PASS_PATIENCE: Duration = Duration::from_secs(2);
 /// The longest wait between two tries for calls.
 const LONGEST_WAIT: Duration = Duration::from_secs(20);

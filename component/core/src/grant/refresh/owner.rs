@@ -48,9 +48,8 @@ impl<'a> Deed for Owner<'a> {
 
     /// The intent, with the ticket for the child. None: the token must not be sent.
     ///
-    /// The ticket is taken before the second look. What descends from a sibling that
-    /// is stored after that look has a newer ticket. So a late child of ours never
-    /// outranks it.
+    /// We take our ticket first. A caller that begins a refresh after our second look
+    /// takes a later ticket. So our result, however late, cannot replace theirs.
     fn intent(&self, number: u64) -> Result<Option<Intent>, StoreError> {
         let TriesAt { user, parent } = self.tries;
         if folded::covers(self.cx, user, parent, number)? {
