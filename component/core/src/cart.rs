@@ -19,7 +19,7 @@ use crate::kroger::limits::Endpoint;
 use crate::kroger::wire;
 use crate::ports::{Event, Request};
 use crate::secret::Secret;
-use crate::unknown_add::Unknown;
+use crate::unknown_add::UnknownAdd;
 use crate::upstream::call::{self, Answer, Call, FinalAnswer, IfUnknown, IfWithheld, NotProcessed, Terms};
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
@@ -112,7 +112,7 @@ impl Call for CartAdd<'_> {
                 recent_adds::note(cx, self.user, self.items);
                 Ok(Added::Now(Box::new(grant)))
             }
-            FinalAnswer::Success(_) => Err(self.outcome_unknown(cx, Unknown::Foreign)),
+            FinalAnswer::Success(_) => Err(self.outcome_unknown(cx, UnknownAdd::Foreign)),
             FinalAnswer::ScopeMissing => Err(scope_missing(cx, self.user)),
             FinalAnswer::NotFound(None) => {
                 Err(Cause::Call(Endpoint::Cart, CallTrouble::Rejected(Box::new(not_found()))).into())
@@ -138,13 +138,13 @@ impl Call for CartAdd<'_> {
 }
 
 impl CartAdd<'_> {
-    fn outcome_unknown(&self, cx: Context<'_>, why: Unknown) -> Failure {
+    fn outcome_unknown(&self, cx: Context<'_>, why: UnknownAdd) -> Failure {
         cx.ports.log(&Event::AddUnknown { user: self.user.key().short(), items: self.items.len() });
         Cause::AddUnknown(why).into()
     }
 }
 
-impl From<call::Unknown> for Unknown {
+impl From<call::Unknown> for UnknownAdd {
     fn from(why: call::Unknown) -> Self {
         match why {
             call::Unknown::NoAnswer => Self::NoAnswer,
@@ -157,7 +157,7 @@ impl From<call::Unknown> for Unknown {
 fn for_ledger(answer: &Answer) -> AddOutcome {
     match answer {
         Answer::Final(FinalAnswer::Success(body)) if is_confirmation(body) => AddOutcome::Ended(End::Added),
-        Answer::Final(FinalAnswer::Success(_)) => AddOutcome::Ended(End::Unknown(Unknown::Foreign)),
+        Answer::Final(FinalAnswer::Success(_)) => AddOutcome::Ended(End::Unknown(UnknownAdd::Foreign)),
         Answer::Final(FinalAnswer::Foreign) => AddOutcome::Ended(End::Unintelligible),
         Answer::Unknown { why, .. } => AddOutcome::Ended(End::Unknown((*why).into())),
         Answer::TokenRejected

@@ -18,7 +18,7 @@ use crate::kroger::api_error::ApiError;
 use crate::kroger::limits::Endpoint;
 use crate::ports::Timestamp;
 use crate::scope::Scope;
-use crate::unknown_add::Unknown;
+use crate::unknown_add::UnknownAdd;
 use crate::user::UserId;
 
 pub use next_step::{Correction, NextStep, Repeat, SettingsStep, StoreStep};
@@ -78,7 +78,7 @@ pub enum Cause {
     Quota(Endpoint, QuotaTrouble),
     App(AppTrouble),
     /// A cart add was sent and its outcome is not known.
-    AddUnknown(Unknown),
+    AddUnknown(UnknownAdd),
     Argument {
         field: String,
         /// The allowed values, as the end of a sentence.

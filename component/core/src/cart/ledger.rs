@@ -30,7 +30,7 @@ use crate::store::claim::{
 };
 use crate::store::codec::Stored;
 use crate::store::keys::{Key, Kind};
-use crate::unknown_add::Unknown;
+use crate::unknown_add::UnknownAdd;
 use crate::user::UserId;
 
 /// The least time for which a key is remembered.
@@ -96,7 +96,7 @@ pub(crate) enum AddOutcome {
 pub(crate) enum End {
     Added,
     /// It may have been added.
-    Unknown(Unknown),
+    Unknown(UnknownAdd),
     /// Something other than Kroger answered: most likely not added.
     Unintelligible,
 }
@@ -334,7 +334,7 @@ fn state(tries: &[AddTry], items: &Fingerprint, now: Timestamp) -> EntryState {
     if let Some(open) = tries.iter().find(|each| each.is_open()) {
         return match open.lease_left(now) {
             Some(left) => EntryState::InFlight { left },
-            None => EntryState::Ended(End::Unknown(Unknown::Abandoned)),
+            None => EntryState::Ended(End::Unknown(UnknownAdd::Abandoned)),
         };
     }
     if is_older_than(tries, LIFETIME, now) {
