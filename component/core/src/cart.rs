@@ -27,9 +27,6 @@ use crate::user::UserId;
 /// The scope that a sign-in must have.
 const SCOPE: &str = "cart.basic:write";
 
-/// The most items of one request.
-pub(crate) const MOST_ITEMS: usize = 100;
-
 /// Which call added the items.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Added {
@@ -44,10 +41,10 @@ pub enum Added {
 /// With a `key`, repeats of the call add nothing once one call added the items or may
 /// have added them. They give the result of that call.
 pub fn add(cx: Context<'_>, user: &UserId, items: &[Item], key: Option<&IdempotencyKey>) -> Result<Added, Failure> {
-    if items.is_empty() || items.len() > MOST_ITEMS {
-        return Err(Failure::invalid_argument("items", "1 to 100 items"));
-    }
+    order::check_count(items.len())?;
     let entry = key.map(|key| Entry::new(cx, user, key, items)).transpose()?;
+    // A replay needs no token and no quota: a caller learns what became of its add even
+    // if the sign-in has ended since.
     if let Some(entry) = &entry
         && let Some(end) = entry.earlier()?
     {
