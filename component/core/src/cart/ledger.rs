@@ -12,8 +12,8 @@
 //! stopped from sending an add that was told as unknown meanwhile.
 //!
 //! The ledger never holds an item, a user or a key, only hashes: of user and key in
-//! the names, of the items in the intents. The cart's quota bounds it, since a call
-//! is counted there first. An entry is swept a day after its last try.
+//! the names, of the items in the intents. The cart's quota bounds its size, because
+//! each call is counted there first. An entry is swept 25 hours after its last try.
 
 use std::time::Duration;
 
@@ -199,8 +199,9 @@ pub(crate) enum Passage {
 }
 
 impl<'a> Entry<'a> {
-    /// A user who is forgotten takes the keys along: another customer may sign in
-    /// under the same name.
+    /// The entry of `key`. Its name depends on the user's newest deletion. So after a
+    /// user is forgotten, all keys are unused: another customer may sign in under the
+    /// same name.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -349,7 +350,8 @@ fn state(tries: &[AddTry], items: &Fingerprint, now: Timestamp) -> EntryState {
     }
 }
 
-/// Whether the last news of the tries lies so far from `now`.
+/// Whether the newest record of the tries is at least `age` away from `now`, earlier
+/// or later: a clock may have been set.
 fn is_older_than(tries: &[AddTry], age: Duration, now: Timestamp) -> bool {
     let newest = tries.iter().filter_map(AddTry::at).max();
     newest.is_some_and(|at| now.since(at).max(at.since(now)) >= age)
