@@ -63,8 +63,8 @@ impl Host {
         Ok(Self { pool: Pool::new(blueprint), check_interval: settings.component.check_interval, rescue })
     }
 
-    /// Serves HTTP on `listener` and keeps tokens fresh until `stop` resolves.
-    /// The listener is closed then, and it goes on as in [`Host::finish`].
+    /// Serves HTTP on `listener` and keeps tokens fresh until `stop` resolves. Then closes the listener
+    /// and does what [`Host::finish`] does.
     ///
     /// # Errors
     /// [`Unsaved`], as [`Host::finish`].
