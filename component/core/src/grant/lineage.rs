@@ -19,15 +19,15 @@ use crate::store::keys::Kind;
 use crate::store::ticket::{Root, Ticket};
 use crate::user::UserId;
 
-/// How many refresh tokens a lineage remembers to have had.
+/// How many of the user's last refresh tokens a record knows.
 const REMEMBERED: usize = 16;
 
 /// One step of a user's history, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) user_id: UserId,
-    /// Fingerprints of the last refresh tokens of this lineage, the newest last. They
-    /// show that a token is an old one if a file brings it back.
+    /// Fingerprints of the user's last refresh tokens, also of earlier sign-ins, the
+    /// newest last. They show that a token is an old one if a file brings it back.
     pub(crate) known: Vec<Fingerprint>,
     /// The newest deletion before this record. Sign-ins begun before that deletion
     /// are refused, even if they finish later.
