@@ -1,9 +1,13 @@
 //! The words for a failure and for what a validation found, shared by the faces.
 //!
-//! The facts come from the core, which writes no sentence. A face gives [`Ways`]:
-//! its own names for what a caller can do. So no face ever names another one's
-//! routes, tools or commands. Each subject has one short total `match` in a file
-//! below.
+//! The facts come from the core. A failure of the core has no sentence, but some
+//! phrases are the core's own: what an argument allows, the question about a mistaken
+//! barcode, how the last refresh failed, and the notes and concerns of answers that
+//! succeed.
+//!
+//! A face gives [`Ways`]: its own names for what a caller can do. So no face ever
+//! names another one's routes, tools or commands. Each subject has one short total
+//! `match` in a file below.
 
 mod app;
 mod argument;

@@ -160,8 +160,8 @@ async fn run_command(command: Command, given: &Given) -> Result<()> {
 }
 
 impl Command {
-    /// What is logged where nobody says: what a command that ends prints is its
-    /// result.
+    /// The level of the log if none is configured. A command that ends prints its result, so it logs
+    /// only warnings.
     fn usual_level(&self) -> &'static str {
         match self {
             Self::Serve(_) | Self::Stdio(_) | Self::Sandbox(_) => "info",

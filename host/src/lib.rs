@@ -34,7 +34,7 @@ pub use run::component::{
 };
 pub use run::host::{Finished, Host, StartError, Unsaved};
 pub use run::server::MAX_BODY as MAX_LINE;
-pub use run::timer::{Pass, PassError};
+pub use run::timer::{ComponentError, Pass};
 pub use settings::checked::Settings;
 pub use settings::given::Given;
 pub use settings::refused::Refused;

@@ -1,5 +1,5 @@
-//! How long to pause between two tries at one call to Kroger. Pure, except that
-//! [`pause`] draws a random number. Nothing here sleeps.
+//! How long to pause between two tries at one call to Kroger. Reads no clock and no
+//! store, and never sleeps. [`pause`] draws a random number.
 
 use std::time::Duration;
 
@@ -10,8 +10,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 /// minutes burdens nobody, and it may keep a person from having to wait.
 const LONGEST_PAUSE: Duration = Duration::from_secs(300);
 
-/// The pause after try `number`: exponential, five minutes at most, with full
-/// jitter. It is no shorter than what the peer asked for.
+/// The pause after try `number`: exponential, with full jitter. It is at least what
+/// the peer asked for, and never over five minutes, whatever the peer asked for.
 pub(crate) fn pause(cx: Context<'_>, number: u64, asked_for: Option<Duration>) -> Duration {
     jittered(number, asked_for, random(cx))
 }

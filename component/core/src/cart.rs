@@ -19,7 +19,7 @@ use crate::kroger::limits::Endpoint;
 use crate::kroger::wire;
 use crate::ports::{Event, Request};
 use crate::secret::Secret;
-use crate::unknown_add::Unknown;
+use crate::unknown_add::UnknownAdd;
 use crate::upstream::call::{self, Answer, Call, FinalAnswer, IfUnknown, IfWithheld, NotProcessed, Terms};
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
@@ -27,10 +27,7 @@ use crate::user::UserId;
 /// The scope that a sign-in must have.
 const SCOPE: &str = "cart.basic:write";
 
-/// The most items of one request.
-pub(crate) const MOST_ITEMS: usize = 100;
-
-/// That the items were added, and when.
+/// Which call added the items.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Added {
     /// By this call, with this grant.
@@ -41,13 +38,13 @@ pub enum Added {
 
 /// Adds `items` to the user's cart, all or none, in one request.
 ///
-/// With a `key`, repeats of the call add nothing. They answer what the first call
-/// did that came through.
+/// With a `key`, repeats of the call add nothing once one call added the items or may
+/// have added them. They give the result of that call.
 pub fn add(cx: Context<'_>, user: &UserId, items: &[Item], key: Option<&IdempotencyKey>) -> Result<Added, Failure> {
-    if items.is_empty() || items.len() > MOST_ITEMS {
-        return Err(Failure::invalid_argument("items", "1 to 100 items"));
-    }
+    order::check_count(items.len())?;
     let entry = key.map(|key| Entry::new(cx, user, key, items)).transpose()?;
+    // A replay needs no token and no quota: a caller learns what became of its add even
+    // if the sign-in has ended since.
     if let Some(entry) = &entry
         && let Some(end) = entry.earlier()?
     {
@@ -112,7 +109,7 @@ impl Call for CartAdd<'_> {
                 recent_adds::note(cx, self.user, self.items);
                 Ok(Added::Now(Box::new(grant)))
             }
-            FinalAnswer::Success(_) => Err(self.outcome_unknown(cx, Unknown::Foreign)),
+            FinalAnswer::Success(_) => Err(self.outcome_unknown(cx, UnknownAdd::Foreign)),
             FinalAnswer::ScopeMissing => Err(scope_missing(cx, self.user)),
             FinalAnswer::NotFound(None) => {
                 Err(Cause::Call(Endpoint::Cart, CallTrouble::Rejected(Box::new(not_found()))).into())
@@ -138,13 +135,13 @@ impl Call for CartAdd<'_> {
 }
 
 impl CartAdd<'_> {
-    fn outcome_unknown(&self, cx: Context<'_>, why: Unknown) -> Failure {
+    fn outcome_unknown(&self, cx: Context<'_>, why: UnknownAdd) -> Failure {
         cx.ports.log(&Event::AddUnknown { user: self.user.key().short(), items: self.items.len() });
         Cause::AddUnknown(why).into()
     }
 }
 
-impl From<call::Unknown> for Unknown {
+impl From<call::Unknown> for UnknownAdd {
     fn from(why: call::Unknown) -> Self {
         match why {
             call::Unknown::NoAnswer => Self::NoAnswer,
@@ -157,7 +154,7 @@ impl From<call::Unknown> for Unknown {
 fn for_ledger(answer: &Answer) -> AddOutcome {
     match answer {
         Answer::Final(FinalAnswer::Success(body)) if is_confirmation(body) => AddOutcome::Ended(End::Added),
-        Answer::Final(FinalAnswer::Success(_)) => AddOutcome::Ended(End::Unknown(Unknown::Foreign)),
+        Answer::Final(FinalAnswer::Success(_)) => AddOutcome::Ended(End::Unknown(UnknownAdd::Foreign)),
         Answer::Final(FinalAnswer::Foreign) => AddOutcome::Ended(End::Unintelligible),
         Answer::Unknown { why, .. } => AddOutcome::Ended(End::Unknown((*why).into())),
         Answer::TokenRejected

@@ -1,9 +1,11 @@
 //! A failed call, as facts: what happened and what the caller must do next.
 //!
-//! Nothing here is a sentence. Each face (HTTP, MCP, the WIT exports, the command
-//! line) turns a [`Failure`] into words of its own, so no face names another face's
-//! routes, tools or commands. Building a failure changes nothing: a face that shows a
-//! sign-in link creates it.
+//! A failure has no sentence. Only two of its parts are phrases: what an argument
+//! allows, and the reason of a refusal of Kroger's. Each face (HTTP, MCP, the WIT
+//! exports, the command line) turns a [`Failure`] into words of its own, so no face
+//! names another face's routes, tools or commands.
+//!
+//! Building a failure changes nothing: a face that shows a sign-in link creates it.
 
 mod consequence;
 mod next_step;
@@ -16,7 +18,7 @@ use crate::kroger::api_error::ApiError;
 use crate::kroger::limits::Endpoint;
 use crate::ports::Timestamp;
 use crate::scope::Scope;
-use crate::unknown_add::Unknown;
+use crate::unknown_add::UnknownAdd;
 use crate::user::UserId;
 
 pub use next_step::{Correction, NextStep, Repeat, SettingsStep, StoreStep};
@@ -76,7 +78,7 @@ pub enum Cause {
     Quota(Endpoint, QuotaTrouble),
     App(AppTrouble),
     /// A cart add was sent and its outcome is not known.
-    AddUnknown(Unknown),
+    AddUnknown(UnknownAdd),
     Argument {
         field: String,
         /// The allowed values, as the end of a sentence.

@@ -30,7 +30,8 @@ use std::time::Duration;
 use crate::ports::Ports;
 use settings::Settings;
 
-/// As far behind another's clock as one may be, and what that one wrote still count.
+/// How far a process's clock may be behind the clock of another process, so that a time
+/// which that other process wrote still counts.
 pub const CLOCK_SKEW: Duration = Duration::from_secs(30);
 
 /// What every rule is given: how it is configured, and what it can reach.

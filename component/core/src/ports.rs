@@ -1,11 +1,12 @@
 //! Everything the core can reach, as one trait.
 //!
 //! The rules in [`crate`] never touch a socket, a clock or a store: they
-//! ask a [`Ports`]. There are two real implementations: the WASI one of the
-//! component, and the simulated world that tries to break the refresh protocol.
+//! ask a [`Ports`]. One implementation is for production: the WASI one of the
+//! component. The others are for tests, above all the simulated world that tries to
+//! break the refresh protocol.
 //!
-//! No method panics, and none retries: an answer that did not come is said to
-//! be unknown, and what that means is the core's to decide.
+//! No method panics, and none retries. If an answer did not come, a method says that
+//! it is unknown, and the core decides what that means.
 
 use std::fmt;
 use std::time::Duration;

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 /// Why nobody can say whether an add was processed. Stored by the ledger.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum Unknown {
+pub enum UnknownAdd {
     NoAnswer,
     Status(u16),
     /// A success that did not come from Kroger's cart.

@@ -49,9 +49,9 @@ fn is_false(flag: &bool) -> bool {
     !*flag
 }
 
-/// The outcome of a call.
+/// What a call of `add_to_cart` did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Deed {
+enum AddResult {
     Added,
     AddedBefore,
     Shown,
@@ -82,18 +82,22 @@ impl Tool for AddToCart {
         items::refuse_barcodes(call, &order)?;
         let key = input.idempotency_key.map(|text| IdempotencyKey::parse(&text.0)).transpose();
         let key = key.map_err(|allowed| Failure::invalid_argument("idempotency_key", allowed))?;
-        let deed = if input.dry_run == Some(Flag(true)) {
-            Deed::Shown
+        let result = if input.dry_run == Some(Flag(true)) {
+            AddResult::Shown
         } else {
             match cart::add(call.cx, call.user, &order.items, key.as_ref())? {
-                cart::Added::Now(_) => Deed::Added,
-                cart::Added::Before => Deed::AddedBefore,
+                cart::Added::Now(_) => AddResult::Added,
+                cart::Added::Before => AddResult::AddedBefore,
             }
         };
-        let text = text(&order, deed);
+        let text = text(&order, result);
         let items = order.items.iter().map(AddedItem::from).collect();
-        let value =
-            Added { added: deed != Deed::Shown, replayed: deed == Deed::AddedBefore, items, notes: order.notes };
+        let value = Added {
+            added: result != AddResult::Shown,
+            replayed: result == AddResult::AddedBefore,
+            items,
+            notes: order.notes,
+        };
         Ok(Reply { value, text })
     }
 }
@@ -104,18 +108,20 @@ impl From<&Item> for AddedItem {
     }
 }
 
-fn text(order: &Order, deed: Deed) -> String {
+fn text(order: &Order, result: AddResult) -> String {
     let each = order
         .items
         .iter()
         .map(|item| format!("{} x {} ({})", item.quantity.get(), item.upc.as_str(), item.modality.as_str()));
     let listed = each.collect::<Vec<_>>().join(", ");
-    let said = match deed {
-        Deed::Added => format!(
+    let said = match result {
+        AddResult::Added => format!(
             "Added to the cart: {listed}.\nNext: tell the user; checkout is in the Kroger app or at kroger.com."
         ),
-        Deed::AddedBefore => format!("Added by an earlier call with this key, once: {listed}.\nNext: tell the user."),
-        Deed::Shown => {
+        AddResult::AddedBefore => {
+            format!("Added by an earlier call with this key, once: {listed}.\nNext: tell the user.")
+        }
+        AddResult::Shown => {
             format!("Nothing was added. A call without dry_run would add: {listed}.\nNext: add when the user agrees.")
         }
     };

@@ -41,9 +41,9 @@ const PATIENCE: Duration = Duration::from_secs(20);
 const LOOK: Duration = Duration::from_millis(500);
 
 /// The identity of a call. A sealed state continues only the call that it was made for.
-pub(super) struct Deed(String);
+pub(super) struct CallIdentity(String);
 
-impl Deed {
+impl CallIdentity {
     pub(super) fn of(request: &CallToolRequestParams) -> Self {
         let arguments = request.arguments.as_ref().map(|arguments: &JsonObject| json!(arguments).to_string());
         Self(format!("{}|{}", request.name, base32_sha256(&arguments.unwrap_or_default())))
@@ -66,11 +66,11 @@ struct Asked {
 /// failure if the person declined.
 pub(super) fn resume(
     call: &Call<'_>,
-    deed: &Deed,
+    identity: &CallIdentity,
     request: &CallToolRequestParams,
 ) -> Result<Option<Failure>, ErrorData> {
     let Some(state) = &request.request_state else { return Ok(None) };
-    let asked = unsealed(call, deed, state)?;
+    let asked = unsealed(call, identity, state)?;
     let answer = request.input_responses.as_ref().and_then(|answers| answers.get(QUESTION));
     let action = answer.and_then(|answer| serde_json::from_value(answer["action"].clone()).ok());
     match action {
@@ -96,14 +96,18 @@ fn wait(call: &Call<'_>, asked: &Asked) {
 }
 
 /// Answers a call that failed. If a sign-in solves it, asks the person to sign in.
-pub(super) fn answer(call: &Call<'_>, deed: &Deed, failure: &Failure) -> Result<CallToolResponse, ErrorData> {
+pub(super) fn answer(
+    call: &Call<'_>,
+    identity: &CallIdentity,
+    failure: &Failure,
+) -> Result<CallToolResponse, ErrorData> {
     let Some((user, scope)) = failure.mended_by_sign_in() else { return Ok(failed(&failure.into()).into()) };
     let invited = match invitation::invite(call.cx, user, scope) {
         Ok(invited) => invited,
         Err(failure) => return Ok(failed(&Told::from(&failure)).into()),
     };
     match call.means {
-        Means::InputRequired => ask(call, deed, &invited),
+        Means::InputRequired => ask(call, identity, &invited),
         Means::UrlError => Err(url_error(&invited)),
         Means::Words => Ok(failed(&in_words(failure, &invited)).into()),
     }
@@ -113,7 +117,7 @@ fn message(invited: &Invited) -> String {
     format!("Connect your Kroger account. The page shows the number {}: go on only if it is the same.", invited.number)
 }
 
-fn ask(call: &Call<'_>, deed: &Deed, invited: &Invited) -> Result<CallToolResponse, ErrorData> {
+fn ask(call: &Call<'_>, identity: &CallIdentity, invited: &Invited) -> Result<CallToolResponse, ErrorData> {
     let params = ElicitRequestParams::UrlElicitationParams {
         meta: None,
         message: message(invited),
@@ -122,7 +126,8 @@ fn ask(call: &Call<'_>, deed: &Deed, invited: &Invited) -> Result<CallToolRespon
     };
     let question = InputRequest::Elicitation(ElicitRequest::new(params));
     let questions = InputRequests::from([(QUESTION.to_owned(), question)]);
-    let state = sealed(call, deed).map_err(|_| ErrorData::internal_error("The token store cannot be used.", None))?;
+    let state =
+        sealed(call, identity).map_err(|_| ErrorData::internal_error("The token store cannot be used.", None))?;
     Ok(InputRequiredResult::new(Some(questions), Some(state)).into())
 }
 
@@ -161,18 +166,18 @@ fn in_words(failure: &Failure, invited: &Invited) -> Told {
     }
 }
 
-fn sealed(call: &Call<'_>, deed: &Deed) -> Result<String, StoreError> {
+fn sealed(call: &Call<'_>, identity: &CallIdentity) -> Result<String, StoreError> {
     let root = records::current(call.cx, &call.user.key())?.root();
     let asked = Asked { at: call.cx.ports.wall_now(), root };
-    let bound_to = deed.bound_to(call);
+    let bound_to = identity.bound_to(call);
     let sealed = codec(call.cx)?.seal_json_with(&asked, &SealOptions::new().associated_data(&bound_to));
     sealed.map_err(|_| StoreError::Failed)
 }
 
-fn unsealed(call: &Call<'_>, deed: &Deed, state: &str) -> Result<Asked, ErrorData> {
+fn unsealed(call: &Call<'_>, identity: &CallIdentity, state: &str) -> Result<Asked, ErrorData> {
     let refused = || ErrorData::invalid_params("`requestState` is not valid here; repeat the call without it.", None);
     let codec = codec(call.cx).map_err(|_| ErrorData::internal_error("The token store cannot be used.", None))?;
-    let opened: Result<Asked, RequestStateError> = codec.open_json_with(state, &deed.bound_to(call));
+    let opened: Result<Asked, RequestStateError> = codec.open_json_with(state, &identity.bound_to(call));
     let now = call.cx.ports.wall_now();
     opened.ok().filter(|asked| now < asked.at + LIFETIME && asked.at < now + LIFETIME).ok_or_else(refused)
 }

@@ -14,7 +14,7 @@ use rmcp::service::RequestContext;
 use rmcp::{ErrorData, RoleServer, ServerHandler};
 
 use super::call::Call;
-use super::consent::{self, Deed};
+use super::consent::{self, CallIdentity};
 use super::means::Means;
 use super::told::Told;
 use super::tool::{Entry, entry, failed};
@@ -80,13 +80,13 @@ impl Server {
         };
         let cx = Context { settings: &self.settings, ports: &*caller.ports };
         let call = Call { cx, user: &caller.user, means: Means::of(context) };
-        let deed = Deed::of(&request);
-        if let Some(refusal) = consent::resume(&call, &deed, &request)? {
+        let identity = CallIdentity::of(&request);
+        if let Some(refusal) = consent::resume(&call, &identity, &request)? {
             return Ok(failed(&Told::from(&refusal)).into());
         }
         match (tool.run)(&call, request.arguments) {
             Ok(result) => Ok(result.into()),
-            Err(failure) => consent::answer(&call, &deed, &failure),
+            Err(failure) => consent::answer(&call, &identity, &failure),
         }
     }
 }

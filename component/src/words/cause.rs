@@ -2,7 +2,7 @@
 //! one.
 
 use kroger_core::failure::{Cause, KeyTrouble, Missing};
-use kroger_core::unknown_add::Unknown;
+use kroger_core::unknown_add::UnknownAdd;
 
 use super::argument::argument;
 use super::ways::Ways;
@@ -52,11 +52,11 @@ fn missing(what: &Missing) -> String {
     }
 }
 
-fn why_unknown(why: Unknown) -> String {
+fn why_unknown(why: UnknownAdd) -> String {
     match why {
-        Unknown::NoAnswer => "Kroger's answer did not arrive".to_owned(),
-        Unknown::Status(status) => format!("Kroger answered {status}, which does not say whether it was done"),
-        Unknown::Abandoned => "the process that sent it ended before it recorded an answer".to_owned(),
-        Unknown::Foreign => "the confirmation is not Kroger's; it may be a proxy's page".to_owned(),
+        UnknownAdd::NoAnswer => "Kroger's answer did not arrive".to_owned(),
+        UnknownAdd::Status(status) => format!("Kroger answered {status}, which does not say whether it was done"),
+        UnknownAdd::Abandoned => "the process that sent it ended before it recorded an answer".to_owned(),
+        UnknownAdd::Foreign => "the confirmation is not Kroger's; it may be a proxy's page".to_owned(),
     }
 }

@@ -58,7 +58,7 @@ struct Offer {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fate {
-    /// It is taken; nothing that works is lost by it.
+    /// It is taken, and replaces no sign-in that works.
     Take(Standing),
     /// It takes the place of a sign-in that works, or of a deletion.
     Replace(Standing),
@@ -114,7 +114,7 @@ fn read_all(files: &[PathBuf], default_user: &str) -> Result<Read> {
     Ok(Read { offers, left_out })
 }
 
-/// Of two sign-ins of the same user the one obtained later counts.
+/// When a sign-in was obtained. Of two sign-ins of the same user, the one obtained later counts.
 fn age_key(found: &Found) -> u64 {
     found.obtained_at.or(found.expires_at).unwrap_or_default().as_secs()
 }

@@ -121,8 +121,8 @@ pub(super) fn span(seconds: u64) -> String {
     }
 }
 
-/// `part` of `whole` as a bar of `width` characters; never empty nor full where
-/// it is neither.
+/// `part` of `whole` as a bar of `width` characters. Only nothing is an empty bar, and only all of
+/// it is a full one.
 pub(super) fn bar(part: u64, whole: u64, width: usize) -> String {
     let cells = width as u64;
     let filled = match part.min(whole) {

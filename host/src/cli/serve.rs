@@ -52,7 +52,7 @@ async fn serve_with_sandbox(options: &ServeOptions, given: &Given, listen: &str)
     let sandbox = RunningSandbox::start(own).await?;
     let settings = Settings::for_sandbox(given, store, sandbox.address, own)?;
     let served = run(settings, listener, &sandbox_lines(own, sandbox.address)).await;
-    // Only now: refreshes that were under way have had their answers.
+    // Not earlier: refreshes under way still needed answers of the sandbox.
     sandbox.stop().await;
     served
 }

@@ -115,7 +115,7 @@ impl View<'_> {
     fn next(&self, status: &TokenStatus) -> String {
         let trouble = status.last_error.map(|error| format!(" (last try: {})", words::refresh_error(error)));
         let trouble = trouble.unwrap_or_default();
-        // A name that is cut short cannot be signed in by.
+        // A name that is cut short would sign in another user.
         let user = if short(&status.user_id) == status.user_id { &status.user_id } else { "ID" };
         match status.state {
             TokenState::OfAnotherApp => words::OF_ANOTHER_APP.to_owned(),

@@ -6,20 +6,20 @@
 use anyhow::{Error, anyhow};
 
 use super::print::printable;
-use crate::{Credentials, Failure, FailureCode, NextAction, PassError, RefreshError, TokenState};
+use crate::{ComponentError, Credentials, Failure, FailureCode, NextAction, RefreshError, TokenState};
 
 /// The error that ends a command whose call failed.
-pub(super) fn error(error: PassError) -> Error {
+pub(super) fn error(error: ComponentError) -> Error {
     match error {
-        PassError::Refused(refused) => anyhow!(failure(&refused)),
-        PassError::NoAnswer => anyhow!("The component did not answer; KROGER_LOG=debug says why."),
+        ComponentError::Refused(refused) => anyhow!(failure(&refused)),
+        ComponentError::NoAnswer => anyhow!("The component did not answer; KROGER_LOG=debug says why."),
     }
 }
 
 /// The error that ends a sign-in which the component did not complete.
-pub(super) fn sign_in_error(error: PassError) -> Error {
+pub(super) fn sign_in_error(error: ComponentError) -> Error {
     match error {
-        PassError::Refused(Failure { code: FailureCode::InvalidArgument, .. }) => anyhow!(
+        ComponentError::Refused(Failure { code: FailureCode::InvalidArgument, .. }) => anyhow!(
             "The sign-in is not known, has expired or was used before, or Kroger refused its code; start again with \
              kroger-mcp login"
         ),
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn a_sign_in_that_cannot_be_completed_is_started_again() {
-        let error = sign_in_error(PassError::Refused(failed(FailureCode::InvalidArgument)));
+        let error = sign_in_error(ComponentError::Refused(failed(FailureCode::InvalidArgument)));
 
         assert!(error.to_string().contains("start again with kroger-mcp login"), "{error}");
     }

@@ -305,8 +305,8 @@ fn cache(dir: &Path) -> Option<Cache> {
 
 fn pre_instance(engine: &Engine, component: &Component) -> wasmtime::Result<InstancePre<State>> {
     let mut linker = Linker::new(engine);
-    // Standard streams, clocks, randomness, outgoing HTTP; then what else Rust's
-    // standard library imports. No filesystem and no sockets are there to ask for.
+    // Standard streams, clocks, randomness, outgoing HTTP; then what else Rust's standard library
+    // imports. The linker has no filesystem and no sockets, so the component cannot import them.
     wasmtime_wasi_http::p2::add_to_linker_async(&mut linker)?;
     let l = &mut linker;
     cli::environment::add_to_linker::<_, WasiCli>(l, State::cli)?;
@@ -322,7 +322,8 @@ fn pre_instance(engine: &Engine, component: &Component) -> wasmtime::Result<Inst
     linker.instantiate_pre(component)
 }
 
-/// A thread, not a task: guests in loops may hold every worker.
+/// Advances the epochs by which guests yield. In a thread, not a task: guests in endless loops may
+/// hold every worker.
 fn keep_epochs_passing(engine: &Engine) {
     let engine = engine.weak();
     let ticker = move || {

@@ -7,11 +7,11 @@ use super::component::{
     TokenStatus, Validation,
 };
 use super::host::Host;
-use super::timer::PassError;
+use super::timer::ComponentError;
 use super::{component, timer};
 
 /// The answer of a call: the component's, or why there is none.
-type Answer<T> = Result<T, PassError>;
+type Answer<T> = Result<T, ComponentError>;
 
 /// Calls `$function` of the interface `$interface`, and waits for its answer.
 macro_rules! call {

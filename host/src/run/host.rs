@@ -18,7 +18,7 @@ use tokio::time::{interval, sleep, timeout};
 
 use super::component::{Blueprint, MAX_INSTANCES};
 use super::pool::Pool;
-use super::timer::{Pass, PassError};
+use super::timer::{ComponentError, Pass};
 use super::{server, stdio, timer};
 use crate::keep::buckets::Buckets;
 use crate::keep::memory;
@@ -63,8 +63,8 @@ impl Host {
         Ok(Self { pool: Pool::new(blueprint), check_interval: settings.component.check_interval, rescue })
     }
 
-    /// Serves HTTP on `listener` and keeps tokens fresh until `stop` resolves.
-    /// The listener is closed then, and it goes on as in [`Host::finish`].
+    /// Serves HTTP on `listener` and keeps tokens fresh until `stop` resolves. Then closes the listener
+    /// and does what [`Host::finish`] does.
     ///
     /// # Errors
     /// [`Unsaved`], as [`Host::finish`].
@@ -175,8 +175,8 @@ impl Host {
     /// Makes one pass of the periodic refresh, over all users that are due.
     ///
     /// # Errors
-    /// [`PassError`] if the pass could not begin, or failed for each user.
-    pub async fn refresh_due(&self) -> Result<Pass, PassError> {
+    /// [`ComponentError`] if the pass could not begin, or failed for each user.
+    pub async fn refresh_due(&self) -> Result<Pass, ComponentError> {
         timer::pass(&self.pool).await
     }
 

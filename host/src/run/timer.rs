@@ -38,7 +38,7 @@ pub struct Pass {
     pub postponed: usize,
     /// Users who must sign in again.
     pub reauthorize: usize,
-    /// Users without a refresh token, or without a grant.
+    /// Users without a grant, without a refresh token, or with a grant of another app or server.
     pub nothing_to_refresh: usize,
     /// Users for whom the component itself failed.
     pub failed: usize,
@@ -48,14 +48,14 @@ pub struct Pass {
 
 /// Why a call of the component has no answer.
 #[derive(Debug)]
-pub enum PassError {
+pub enum ComponentError {
     /// The component failed the call, and says why.
     Refused(Failure),
     /// The component did not answer; the log says why.
     NoAnswer,
 }
 
-impl fmt::Display for PassError {
+impl fmt::Display for ComponentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused(failure) => write!(f, "{} {}", failure.message, failure.next_step),
@@ -64,22 +64,22 @@ impl fmt::Display for PassError {
     }
 }
 
-impl std::error::Error for PassError {}
+impl std::error::Error for ComponentError {}
 
-impl From<Failure> for PassError {
+impl From<Failure> for ComponentError {
     fn from(failure: Failure) -> Self {
         Self::Refused(failure)
     }
 }
 
-impl From<CallError> for PassError {
+impl From<CallError> for ComponentError {
     fn from(_: CallError) -> Self {
         Self::NoAnswer
     }
 }
 
 /// The outcome of one refresh.
-type Refreshed = Result<RefreshOutcome, PassError>;
+type Refreshed = Result<RefreshOutcome, ComponentError>;
 
 /// Runs a pass at once and then every `interval`, until `stop` resolves. The pass under way then
 /// begins no further refresh.
@@ -102,7 +102,7 @@ pub(crate) async fn run(pool: &Pool, interval: Duration, stop: impl Future<Outpu
 
 /// Runs one pass. A dropped pass begins no further refresh; the refreshes that it has begun run to
 /// their ends.
-pub(crate) async fn pass(pool: &Pool) -> Result<Pass, PassError> {
+pub(crate) async fn pass(pool: &Pool) -> Result<Pass, ComponentError> {
     let due = pool.upkeep(|instance| Box::pin(instance.due(MAX_DUE))).await??;
     let users: BTreeSet<String> = due.into_iter().collect();
     let mut pass = Pass { due: users.len(), ..Pass::default() };
@@ -129,7 +129,7 @@ pub(crate) async fn pass(pool: &Pool) -> Result<Pass, PassError> {
 
 /// Has the component save refreshed tokens that wait in memory, and delete keys that are no longer
 /// needed. Answers the number of keys deleted.
-pub(crate) async fn tidy(pool: &Pool) -> Result<u32, PassError> {
+pub(crate) async fn tidy(pool: &Pool) -> Result<u32, ComponentError> {
     Ok(pool.upkeep(|instance| Box::pin(instance.tidy())).await??)
 }
 
@@ -172,7 +172,7 @@ fn spread(interval: Duration) -> Duration {
     interval * (900 + u32::try_from(random).unwrap_or(0)) / 1000
 }
 
-fn log(passed: &Result<Pass, PassError>, took: Duration) {
+fn log(passed: &Result<Pass, ComponentError>, took: Duration) {
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     match passed {
         Ok(pass) if pass.due == 0 => {

@@ -12,8 +12,8 @@
 //! stopped from sending an add that was told as unknown meanwhile.
 //!
 //! The ledger never holds an item, a user or a key, only hashes: of user and key in
-//! the names, of the items in the intents. The cart's quota bounds it, since a call
-//! is counted there first. An entry is swept a day after its last try.
+//! the names, of the items in the intents. The cart's quota bounds its size, because
+//! each call is counted there first. An entry is swept 25 hours after its last try.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ use crate::store::claim::{
 };
 use crate::store::codec::Stored;
 use crate::store::keys::{Key, Kind};
-use crate::unknown_add::Unknown;
+use crate::unknown_add::UnknownAdd;
 use crate::user::UserId;
 
 /// The least time for which a key is remembered.
@@ -96,7 +96,7 @@ pub(crate) enum AddOutcome {
 pub(crate) enum End {
     Added,
     /// It may have been added.
-    Unknown(Unknown),
+    Unknown(UnknownAdd),
     /// Something other than Kroger answered: most likely not added.
     Unintelligible,
 }
@@ -199,8 +199,9 @@ pub(crate) enum Passage {
 }
 
 impl<'a> Entry<'a> {
-    /// A user who is forgotten takes the keys along: another customer may sign in
-    /// under the same name.
+    /// The entry of `key`. Its name depends on the user's newest deletion. So after a
+    /// user is forgotten, all keys are unused: another customer may sign in under the
+    /// same name.
     ///
     /// # Errors
     /// The store cannot be read.
@@ -323,7 +324,7 @@ fn read_tries(cx: Context<'_>, name: &EntryName) -> Result<Vec<AddTry>, StoreErr
     claim::read_tries(cx, name, |_| Ok(None))
 }
 
-/// Pure.
+/// What the tries call for, given all of them in order. Reads no clock and no store.
 fn state(tries: &[AddTry], items: &Fingerprint, now: Timestamp) -> EntryState {
     if tries.iter().filter_map(|each| each.intent.as_ref()).any(|intent| intent.items != *items) {
         return EntryState::Conflict;
@@ -334,7 +335,7 @@ fn state(tries: &[AddTry], items: &Fingerprint, now: Timestamp) -> EntryState {
     if let Some(open) = tries.iter().find(|each| each.is_open()) {
         return match open.lease_left(now) {
             Some(left) => EntryState::InFlight { left },
-            None => EntryState::Ended(End::Unknown(Unknown::Abandoned)),
+            None => EntryState::Ended(End::Unknown(UnknownAdd::Abandoned)),
         };
     }
     if is_older_than(tries, LIFETIME, now) {
@@ -349,7 +350,8 @@ fn state(tries: &[AddTry], items: &Fingerprint, now: Timestamp) -> EntryState {
     }
 }
 
-/// Whether the last news of the tries lies so far from `now`.
+/// Whether the newest record of the tries is at least `age` away from `now`, earlier
+/// or later: a clock may have been set.
 fn is_older_than(tries: &[AddTry], age: Duration, now: Timestamp) -> bool {
     let newest = tries.iter().filter_map(AddTry::at).max();
     newest.is_some_and(|at| now.since(at).max(at.since(now)) >= age)

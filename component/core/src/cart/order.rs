@@ -1,9 +1,11 @@
 //! Reads cart items as callers give them, into items that cannot be wrong. Notes
 //! each correction. Sends nothing.
 
-use crate::cart::MOST_ITEMS;
 use crate::failure::Failure;
 use crate::item::{Item, Modality, Quantity, Upc};
+
+/// The most items of one request.
+const MOST_ITEMS: usize = 100;
 
 /// One item as a caller gave it.
 #[derive(Clone, Debug, PartialEq, Eq)]

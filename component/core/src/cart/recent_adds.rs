@@ -1,6 +1,6 @@
-//! A log of what was added to the cart from here, for those who want one: it is
-//! off unless the operator turns it on, and what is in it expires. Keyed by the
-//! caller's name for a user, never by Kroger's profile id.
+//! A log of the cart adds that this program made. It is off unless the operator turns
+//! it on, and its entries expire. It is keyed by the caller's name for a user, never
+//! by Kroger's profile id.
 //!
 //! It has 50 places for each user, taken in turn.
 
@@ -45,8 +45,8 @@ fn key(user: &UserKey, place: u64) -> String {
     Key::RecentAdd { user: user.clone(), place }.to_string()
 }
 
-/// Notes an add, where that is wanted. It is done, so a log that fails does not
-/// make it fail.
+/// Notes an add, if the log is on. The add is done, so an error of the log does not
+/// fail the call.
 pub(crate) fn note(cx: Context<'_>, user: &UserId, items: &[Item]) {
     let Some(lifetime) = cx.settings.recent_adds else { return };
     let now = cx.ports.wall_now();
@@ -68,7 +68,7 @@ impl From<&Item> for AddedItem {
     }
 }
 
-/// What has not expired, the newest first.
+/// The adds that have not expired, the newest first.
 pub fn view(cx: Context<'_>, user: &UserId) -> Result<Vec<Add>, Failure> {
     let now = cx.ports.wall_now();
     let mut adds = Vec::new();
@@ -81,7 +81,7 @@ pub fn view(cx: Context<'_>, user: &UserId) -> Result<Vec<Add>, Failure> {
     Ok(adds)
 }
 
-/// Wipes all of it.
+/// Deletes all entries of the user's log.
 pub fn forget(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
     for place in ring(user).all() {
         cx.ports.delete(Bucket::Store, &key(&user.key(), place)).map_err(|_| Failure::store_unavailable())?;

@@ -1,9 +1,8 @@
-//! The tries at refreshing one grant, and what to do next. Pure.
+//! The tries at refreshing one grant, and what to do next. Reads no clock and no store.
 //!
 //! The tries follow `store::claim`. An owner stores an `Intent` before it
 //! sends, and an `Attempt` after it failed. A success is the child grant itself.
-//!
-//! Nothing here reads a clock or a store, and nothing here sends.
+//! Nothing here sends.
 
 use serde::{Deserialize, Serialize};
 
@@ -35,7 +34,7 @@ impl Leased for Intent {
 pub(crate) struct Attempt {
     pub(crate) outcome: AttemptOutcome,
     pub(crate) at: Timestamp,
-    /// No other try before this.
+    /// The end of the pause before the next try.
     pub(crate) not_before: Timestamp,
     /// The token that was sent, or was to be sent. None: an older version wrote this.
     #[serde(default)]
@@ -65,13 +64,13 @@ pub enum AttemptOutcome {
     ClientRefused,
     /// Kroger refused the request for another reason.
     RequestRefused,
-    /// It never left.
+    /// The request was not sent.
     NotSent,
     /// 429: it was not processed.
     Busy,
     /// 408 or 5xx: it may have been processed.
     Failed,
-    /// Sent, and no answer that can be understood.
+    /// The request was sent, and no answer came that can be understood.
     Unknown,
 }
 
@@ -180,7 +179,8 @@ impl Attempt {
             || (self.outcome == AttemptOutcome::ClientRefused && is_another(&self.client, client))
     }
 
-    /// A clock that stepped made a pause that begins in the future: it does not count.
+    /// Whether the pause still lasts. A pause that begins in the future does not count:
+    /// a clock was set.
     fn is_pausing(&self, now: Timestamp) -> bool {
         now < self.not_before && self.at <= now + CLOCK_SKEW
     }

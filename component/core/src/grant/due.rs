@@ -1,9 +1,9 @@
-//! An index of due tokens by minute. Finding those that are due costs as much as
-//! there are, however many users the store has.
+//! An index of due tokens by minute. The cost of finding the due users depends on how
+//! many are due, not on how many users the store has.
 //!
-//! An entry is a hint. It stays until its user is no longer due by it, so a
-//! refresh that failed, or a crash, needs no new one; and what a crash left out
-//! is found by the sweep.
+//! An entry is a hint. It stays until its user is no longer due by it, so a failed
+//! refresh or a crash needs no new entry. If a crash left an entry out, the sweep
+//! adds it.
 
 use std::collections::HashSet;
 
@@ -23,8 +23,8 @@ pub(crate) fn minute(at: Timestamp) -> Minute {
     at.as_secs() / 60
 }
 
-/// When the timer refreshes `grant`: at once where its token was obtained in the
-/// future, since a clock was set then, and nobody knows when it expires.
+/// When the timer refreshes `grant`. At once if its token was obtained in the future:
+/// a clock was set, and nobody knows when the token expires.
 pub(crate) fn refresh_at(cx: Context<'_>, grant: &Grant) -> Timestamp {
     if grant.tokens.are_of_the_future(cx.ports.wall_now()) {
         return Timestamp::default();
@@ -32,7 +32,7 @@ pub(crate) fn refresh_at(cx: Context<'_>, grant: &Grant) -> Timestamp {
     grant.tokens.refresh_at(cx.settings.refresh_buffer, spread(&grant.user_id.key()))
 }
 
-/// A user's own place between 0 and 1.
+/// A number from 0 to 1 that is always the same for a user.
 fn spread(user: &UserKey) -> f64 {
     let digits = user.as_str().bytes().take(4);
     let place = digits.fold(0_u32, |sum, digit| {
@@ -64,9 +64,9 @@ pub(crate) fn enter(cx: Context<'_>, grant: &Grant) {
     }
 }
 
-/// The minutes from `from` until now. Of more than two days only the first and the
-/// last: the timer was off, or a clock leapt, and has entered nobody in between.
-/// The sweep enters again each user that the index lacks.
+/// The minutes from `from` until now. Of more than two days these are only the first
+/// day and the last: the timer was off or a clock was set, so there are few entries in
+/// between, or none. The sweep enters again each user that the index lacks.
 fn minutes(from: Minute, now: Minute) -> impl Iterator<Item = Minute> {
     let first_end = now.min(from.saturating_add(DAY));
     let last_begin = now.saturating_sub(DAY).max(first_end + 1);
@@ -108,7 +108,8 @@ pub(crate) fn clear(cx: Context<'_>, from: Minute, limit: usize) -> Result<(Minu
                 return Ok((first_left.unwrap_or(minute), deleted));
             }
             match entry(cx, minute, index)? {
-                // The sweep enters again whose record could not be read.
+                // A user whose record cannot be read loses this entry. The sweep enters
+                // the user again.
                 Some(user) if is_due_by(cx, &user, minute).unwrap_or(false) => is_empty = false,
                 Some(_) => {
                     cx.ports.delete(Bucket::Store, &entry_key(minute, index))?;

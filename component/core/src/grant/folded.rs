@@ -102,7 +102,7 @@ fn fold_to(cx: Context<'_>, user: &UserKey, parent: Ticket, last: u64) -> Result
         block += 1;
         let key = fold_key(user, parent, block);
         if let Some(others) = codec::read(cx, Bucket::Store, &key)? {
-            // Its writer saw the tries whole, and may be deleting them.
+            // The writer of this fold read all of its tries, and may be deleting them now.
             fold = others;
             continue;
         }
@@ -137,13 +137,13 @@ fn is_over(each: &Try, now: Timestamp) -> bool {
     match (&each.intent, &each.conclusion) {
         (_, Some(attempt)) => attempt.outcome != AttemptOutcome::Refused,
         (Some(intent), None) => now > intent.lease_until + LEASE + VANISHED,
-        // Its owner would be too late by now.
+        // A claim without an intent. An owner that came back now would be too late.
         (None, None) => true,
     }
 }
 
 impl Fold {
-    /// Stands for them all, as one try that is over.
+    /// The folded tries as one try that is over. `number` is the last of them.
     pub(crate) fn as_try(&self, number: u64) -> Try {
         let outcome = if self.may_have_spent { AttemptOutcome::Unknown } else { AttemptOutcome::NotSent };
         let (at, not_before) = <(Timestamp, Timestamp)>::default();

@@ -1,11 +1,10 @@
-//! Which of a user's records is the current grant. Pure.
+//! Which of a user's records is the current grant. Reads no clock and no store.
 //!
 //! Records are written once, by one writer, under a ticket that no other writer
-//! has; nothing is ever overwritten. So the order of tickets, not the order of
-//! writes, decides, and a ticket begins with its root: the newest root wins, and
-//! of what descends from it the newest. What descends from an older root is
-//! ignored, whenever it lands: a newer sign-in is never undone by a late
-//! refresh, and a deleted user stays deleted.
+//! has. Nothing is ever overwritten. So the order of tickets decides, not the order
+//! of writes. A ticket begins with its root: the newest root wins, and under it the
+//! newest ticket. A record under an older root is ignored, whenever it lands. So a
+//! late refresh never undoes a newer sign-in, and a deleted user stays deleted.
 
 use std::time::Duration;
 
@@ -20,18 +19,18 @@ use crate::store::keys::Kind;
 use crate::store::ticket::{Root, Ticket};
 use crate::user::UserId;
 
-/// How many refresh tokens a lineage remembers to have had.
+/// How many of the user's last refresh tokens a record knows.
 const REMEMBERED: usize = 16;
 
 /// One step of a user's history, as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Record {
     pub(crate) user_id: UserId,
-    /// The refresh tokens that this lineage has had, the newest last: an old
-    /// one that comes back by way of a file is known for what it is.
+    /// Fingerprints of the user's last refresh tokens, also of earlier sign-ins, the
+    /// newest last. They show that a token is an old one if a file brings it back.
     pub(crate) known: Vec<Fingerprint>,
-    /// The newest deletion before this: it means the sign-ins that were started
-    /// before it, however late they come.
+    /// The newest deletion before this record. Sign-ins begun before that deletion
+    /// are refused, even if they finish later.
     pub(crate) buried: Option<Root>,
     #[serde(flatten)]
     pub(crate) event: Event,
@@ -76,7 +75,7 @@ impl Source {
 /// A pair of tokens and what is known of it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Tokens {
-    /// None: a version wrote this that did not say.
+    /// None: an older version wrote this, without the app.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) app: Option<App>,
     pub access_token: Secret,
@@ -148,15 +147,15 @@ pub(crate) fn current(records: Vec<(Ticket, Record)>) -> Current {
 }
 
 impl Current {
-    /// Whether this is `grant`, with nothing in between. The ticket alone does not
-    /// tell: two pairs that were adopted at one moment share it.
+    /// Whether this is still `grant`. The ticket alone is not enough: two pairs from
+    /// outside that are adopted at the same time share one.
     pub(crate) fn is(&self, grant: &Grant) -> bool {
         let is_same =
             |now: &Grant| now.ticket == grant.ticket && now.tokens.refresh_token == grant.tokens.refresh_token;
         matches!(self, Self::Grant(now) if is_same(now))
     }
 
-    /// None where there never was one.
+    /// None: the user has no record.
     pub fn root(&self) -> Option<Root> {
         match self {
             Self::Absent => None,
@@ -172,7 +171,7 @@ impl Current {
         }
     }
 
-    /// The newest deletion that there was.
+    /// The user's newest deletion. None: the user was never deleted.
     pub(crate) fn buried(&self) -> Option<Root> {
         match self {
             Self::Absent => None,
@@ -225,13 +224,14 @@ fn remember(known: &[Fingerprint], refresh_token: Option<&Secret>) -> Vec<Finger
     known.split_off(forgotten)
 }
 
-/// Less time left than this counts as expired; a short life gets a shorter one.
+/// An access token with less time left than this counts as expired. For a short
+/// lifetime the bound is a twentieth of it.
 const LEAST_LEFT: Duration = Duration::from_secs(10);
 
 impl Tokens {
-    /// Whether the access token may be handed out at `now`. Nobody knows when one
-    /// expires that was obtained in the future: a clock was set, and there is a token
-    /// to get another one with.
+    /// Whether the access token may be handed out at `now`. If it was obtained in the
+    /// future, a clock was set, and nobody knows when it expires. Then it is not
+    /// handed out if a refresh token can get another one.
     pub(crate) fn are_usable(&self, now: Timestamp) -> bool {
         if self.refresh_token.is_some() && self.are_of_the_future(now) {
             return false;
@@ -249,9 +249,9 @@ impl Tokens {
         self.expires_at.since(self.obtained_at)
     }
 
-    /// When the timer refreshes: in the last `buffer`, or last quarter of a
-    /// shorter life, later by up to a fifth of that for each `spread` (0 to 1),
-    /// so that a crowd that signed in together does not refresh together.
+    /// When the timer refreshes: `buffer` before the expiry, at most the last quarter
+    /// of the lifetime. `spread` (0 to 1) makes that later by up to a fifth of this
+    /// window, so that users who signed in together do not refresh together.
     pub(crate) fn refresh_at(&self, buffer: Duration, spread: f64) -> Timestamp {
         let window = buffer.min(self.lifetime() / 4);
         self.expires_at - window + window.mul_f64(spread * 0.2)

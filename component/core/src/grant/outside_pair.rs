@@ -36,12 +36,11 @@ fn read_offered(cx: Context<'_>) -> Result<Vec<EnvironmentPair>, StoreError> {
     Ok(cx.settings.environment_pair.clone().into_iter().chain(in_file).collect())
 }
 
-/// Takes a pair from outside as a sign-in of the default user, if there is one
-/// to take: where the store has nothing, or nothing but a grant that is dead.
-/// None: there is nothing to take.
+/// Makes a pair from outside the default user's sign-in, if one may take the place of
+/// `current`. None: there is no such pair.
 ///
-/// A pair that the store did not keep is answered under [`Ticket::UNSTORED`] and
-/// good for as long as its access token.
+/// A pair that the store did not keep is answered under [`Ticket::UNSTORED`]. It
+/// serves as long as its access token is valid.
 pub(crate) fn adopt(cx: Context<'_>, user: &UserId, current: &Current) -> Result<Option<Grant>, StoreError> {
     let pair = find(cx, user, current)?;
     pair.map(|pair| take(cx, user, current, pair)).transpose()
@@ -81,9 +80,9 @@ fn best(offered: Vec<EnvironmentPair>, current: &Current) -> Option<EnvironmentP
     offered.into_iter().filter(|pair| is_adoptable(pair, current)).max_by_key(|pair| pair.expires_at)
 }
 
-/// Writes an adoption. Callers that adopt at the same time write under the same ticket.
-/// A record that is there stays, and the adopted pair is the one that is stored in the
-/// end. Of two different pairs, either may be the one that stays.
+/// Writes an adoption, unless one is there, and answers the pair that the store then
+/// has. Callers that adopt at the same time write under the same ticket. If their
+/// pairs differ, either may be the one that stays.
 fn write_adopted(cx: Context<'_>, user: &UserId, ticket: Ticket, record: Record) -> Result<Grant, StoreError> {
     let key = user.key();
     let grant_key = records::grant_key(&key, ticket);
@@ -113,7 +112,7 @@ fn is_adoptable(pair: &EnvironmentPair, current: &Current) -> bool {
 /// without an access token, or without an expiry, counts as expired and is refreshed
 /// on first use.
 fn tokens(pair: EnvironmentPair, app: App) -> Tokens {
-    /// What Kroger gives.
+    /// The lifetime of Kroger's access tokens.
     const LIFETIME: Duration = Duration::from_secs(1_800);
 
     let expires_at = Timestamp::from_secs(pair.expires_at);

@@ -17,8 +17,8 @@ use crate::store::keys::Key;
 use crate::store::ticket::{Root, Ticket};
 use crate::user::UserKey;
 
-/// How often a reader starts again when the records that the hint led to were
-/// swept while it read.
+/// How many times a reader looks, if the records that the hint leads to are swept
+/// while it reads.
 const READS: usize = 4;
 /// A new pair that the store and the memory refuse is offered to the store for this
 /// long at least.
@@ -40,8 +40,8 @@ pub(crate) fn grant_key(user: &UserKey, ticket: Ticket) -> String {
     Key::Grant { user: user.clone(), ticket }.to_string()
 }
 
-/// Reads the user's current grant: the newest root, and of what descends from
-/// it the newest, from the hint up.
+/// Reads the user's current grant: the newest record under the newest root. Looks
+/// from the hint upwards.
 pub fn current(cx: Context<'_>, user: &UserKey) -> Result<Current, StoreError> {
     for _ in 0..READS {
         let head = head(cx, user)?;
@@ -62,8 +62,8 @@ fn head(cx: Context<'_>, user: &UserKey) -> Result<Option<Ticket>, StoreError> {
     ticket.map(Some).ok_or(StoreError::Failed)
 }
 
-/// Every writer moves the hint, so it may lead to an older root than the newest. The
-/// roots that could have come since are looked for.
+/// The newest root that has a record. The hint may name an older root, because every
+/// writer moves it. So this looks at the roots that may be newer, the newest first.
 fn newest_root(cx: Context<'_>, user: &UserKey, head: Option<Ticket>) -> Result<Option<Root>, StoreError> {
     let hinted = head.map(|head| head.root);
     let newest = cx.ports.increment(&roots_key(user), 0)?;
@@ -104,8 +104,9 @@ fn records(
     Ok(records)
 }
 
-/// Those of `steps`, which begin at the grant that the hint names, that a record
-/// may have. Where they are many, most are of tries at that grant that failed.
+/// The `steps` under which there may be a record. They begin at the grant that the
+/// hint names. If there are many, most belong to failed tries at that grant, and a
+/// fold names those that are dead.
 fn alive(
     cx: Context<'_>,
     user: &UserKey,
@@ -118,9 +119,8 @@ fn alive(
     Ok(steps.filter(move |step| !fold.as_ref().is_some_and(|(_, fold)| fold.is_dead(*step))))
 }
 
-/// A record from the store, or one that waits to be saved there. Looked for
-/// where it waits first: it is put into the store before it is taken from there,
-/// so that it is always in one of the two.
+/// A record from the rescue bucket, else from the store. A rescued record is put into
+/// the store before it is deleted from the bucket, so a look in this order finds it.
 fn record(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> Result<Option<Record>, StoreError> {
     let key = grant_key(user, ticket);
     match read(cx, Bucket::Rescue, &key) {
@@ -170,9 +170,10 @@ pub(crate) enum Kept {
     Rescued,
 }
 
-/// Saves a pair that Kroger gave and that is nowhere else: in the store, else in
-/// memory where the instances of this host find it, else in the store after all,
-/// which is asked until `deadline`.
+/// Saves a pair that Kroger gave and that is nowhere else yet:
+/// 1. in the store;
+/// 2. if that fails, in the rescue bucket: in memory, for all instances of this host;
+/// 3. if that fails too, in the store again, which is asked until `deadline`.
 pub(crate) fn keep(
     cx: Context<'_>,
     user: &UserKey,
@@ -218,7 +219,8 @@ pub(crate) fn settle(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> Result<
     cx.ports.set(Bucket::Store, &key, &rescued)
 }
 
-/// The hint may be behind, never needed: its loss costs reads, no grant.
+/// Moves the hint to `ticket`. The hint may be old. Without it the grant is still
+/// found, but the user is missing from lists until the sweep.
 pub(crate) fn move_head(cx: Context<'_>, user: &UserKey, ticket: Ticket) {
     if cx.ports.set(Bucket::Store, &head_key(user), ticket.to_string().as_bytes()).is_err() {
         cx.ports.log(&Event::StoreTrouble { doing: "moving the hint to the current grant" });
@@ -265,8 +267,8 @@ pub(crate) fn sweep_parent(cx: Context<'_>, user: &UserKey, child: &Grant) -> Re
     cx.ports.delete(Bucket::Store, &grant_key(user, parent))
 }
 
-/// A root's own record shows readers that there is this root, for as long as
-/// there is no newer one.
+/// Whether `ticket` names a root's own record. It shows readers that the root exists,
+/// so it stays until a newer sign-in or deletion is stored.
 pub(crate) fn is_signpost(ticket: Ticket) -> bool {
     ticket.step == 0
 }

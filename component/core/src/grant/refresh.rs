@@ -29,10 +29,10 @@ use crate::grant::trouble::Trouble;
 
 /// A call that waits for a refresh waits this long at most.
 pub(crate) const CALL_DEADLINE: Duration = Duration::from_secs(30);
-/// The timer comes again, and other users are due: it waits through no longer pause
-/// than this.
+/// The longest pause between tries that the timer waits through. Other users are due
+/// too, and the timer comes again.
 const PASS_PATIENCE: Duration = Duration::from_secs(2);
-/// The longest wait between two tries for calls.
+/// The part of a pause that a call waits through; see [`Need::earliest`].
 const LONGEST_WAIT: Duration = Duration::from_secs(20);
 const SHORTEST_POLL: Duration = Duration::from_millis(10);
 const LONGEST_POLL: Duration = Duration::from_millis(250);
@@ -56,9 +56,8 @@ pub fn grant(cx: Context<'_>, user: &UserId, need: Need) -> Result<Grant, Troubl
     grant_by(cx, user, need, cx.ports.monotonic_now() + CALL_DEADLINE)
 }
 
-/// Answers the same for a call that has other things to do. It begins nothing after
-/// `deadline`, by the monotonic clock. It ends a try that it began before, which may
-/// take 17 s more.
+/// The same as [`grant`], with a `deadline` by the monotonic clock. Nothing is begun
+/// after the deadline. A try that was begun before is ended, which may take 17 s more.
 pub(crate) fn grant_by(cx: Context<'_>, user: &UserId, need: Need, deadline: Duration) -> Result<Grant, Trouble> {
     let mut caller = Caller {
         cx,
@@ -114,8 +113,9 @@ impl Need {
         }
     }
 
-    /// When the next try may be made. A person waits for a call: it does not wait
-    /// for all of a long pause, unless Kroger asks for fewer calls.
+    /// When the next try may be made. A person waits for a call, so a call cuts a pause
+    /// short after [`LONGEST_WAIT`]. It keeps the whole pause if Kroger asked for fewer
+    /// calls or refused the app's credentials.
     fn earliest(self, since: Timestamp, until: Timestamp, last: AttemptOutcome) -> Timestamp {
         match (self, last) {
             (Self::NotDue, _) | (_, AttemptOutcome::Busy | AttemptOutcome::ClientRefused) => until,
@@ -179,7 +179,7 @@ impl Caller<'_> {
     /// pair from outside can take its place. `tries` are those that were seen so far.
     fn give_up(&mut self, grant: &Grant, tries: &[Try], trouble: Trouble) -> Result<Option<Grant>, Trouble> {
         let was_open = tries.iter().any(Try::is_open);
-        // Last of all: the failure must be true when it is told.
+        // Look once more: the failure must still be true when the caller is told.
         let current = records::current(self.cx, &self.user)?;
         if !current.is(grant) {
             return Ok(None);
@@ -205,9 +205,9 @@ impl Caller<'_> {
         Ok(None)
     }
 
-    /// Whether the owner of an open try at `grant` may just be slow. A lease ran out
-    /// by a clock that may be wrong. That is good enough for another try, and not for
-    /// putting a pair from outside over a child that may still come.
+    /// Whether the owner of an open try at `grant` may just be slow. Its lease ran out
+    /// by a clock that may be wrong. That clock is good enough to allow another try. It
+    /// is not good enough to adopt a pair from outside, which outranks a late child.
     fn may_have_a_child(&mut self, grant: &Grant) -> bool {
         let now = self.cx.ports.monotonic_now();
         now < self.open_try.since(grant.ticket, || now) + LEASE

@@ -40,7 +40,7 @@ pub fn status(cx: Context<'_>, user: &UserKey) -> Result<Option<Status>, StoreEr
     let tries = records::tries(cx, &grant)?;
     let state = match next_step(&tries, now) {
         _ if !grant.is_of(&cx.settings.app) => TokenState::OfAnotherApp,
-        // Even while the access token is still valid: no other will follow it.
+        // Told while the access token is still valid, too: no other token follows it.
         Step::Refused { probably_spent } => TokenState::Reauthorize { probably_spent },
         _ if grant.tokens.are_usable(now) && now < due::refresh_at(cx, &grant) => TokenState::Valid,
         _ if grant.tokens.are_usable(now) => TokenState::ExpiringSoon,

@@ -14,7 +14,7 @@ const SWEPT_AFTER_HOURS: u64 = HOURS + 1;
 pub(crate) enum Lifetime {
     /// A fresh token was there before the old one expired.
     Kept,
-    /// It was not: refreshed late, or refused.
+    /// No fresh token was there in time: the refresh was late, or was refused.
     Lost,
 }
 

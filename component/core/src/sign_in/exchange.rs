@@ -47,7 +47,8 @@ pub fn complete(cx: Context<'_>, code: &Secret, state: &str) -> Result<SignedIn,
     let pending = take(cx, state)?;
     let user = pending.user_id.key();
     let root = records::take_root(cx, &user).map_err(|_| spent_for_nothing())?;
-    // A deletion before this root ended the sign-in; a later one sees this root.
+    // A deletion that found no history, and so missed this root, has ended the sign-in
+    // by now.
     taken(cx, state).map_err(Failure::ending_the_sign_in)?;
     let before = records::current(cx, &user).map_err(|_| spent_for_nothing())?;
     refuse_if_deleted_since(&pending, &before)?;
@@ -104,7 +105,7 @@ fn granted(answer: Result<Verdict, SendError>) -> Result<TokenResponse, Failure>
         Ok(Verdict::Refused) => Err(Failure::sign_in(SignInTrouble::CodeRefused)),
         Ok(Verdict::ClientRefused) => Err(Cause::App(AppTrouble::ClientRejected).into()),
         Ok(Verdict::RequestRefused(error)) => Err(Cause::Exchange(ExchangeTrouble::Rejected(Box::new(error))).into()),
-        // Never with a time to wait: the `state` is used, so the same call is of no use.
+        // No time to wait is told: the `state` is used, so the same call cannot succeed.
         Ok(Verdict::Busy { .. } | Verdict::Failed { .. } | Verdict::Unintelligible) | Err(SendError::NotSent) => {
             Err(Cause::Exchange(ExchangeTrouble::Failed).into())
         }

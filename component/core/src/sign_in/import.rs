@@ -21,8 +21,8 @@ use crate::user::UserId;
 
 /// The lifetime of Kroger's access tokens.
 const LIFETIME: Duration = Duration::from_secs(1_800);
-/// The furthest believable expiry. A later one is nonsense, such as milliseconds
-/// for seconds.
+/// The longest lifetime that is believed. A longer one is a mistake, such as
+/// milliseconds for seconds.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
 const LONGEST_TOKEN: usize = 16 * 1024;
 const LONGEST_SCOPE: usize = 1_024;

@@ -175,7 +175,7 @@ fn random_text(cx: Context<'_>) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
-/// Four random digits. They serve to compare, not to guard.
+/// Four random digits for people to compare. They are no secret.
 fn number(cx: Context<'_>) -> String {
     let mut bytes = [0; 4];
     cx.ports.random_bytes(&mut bytes);

@@ -69,7 +69,7 @@ pub struct Subject {
 pub enum Progress {
     /// The person has not come back from Kroger.
     Open,
-    /// The redirect came: the sign-in was completed or declined, or just is.
+    /// The redirect came: the sign-in was completed or declined, or this is under way.
     Taken,
     /// Nobody can complete it any more.
     Over,
@@ -124,10 +124,10 @@ pub fn progress(cx: Context<'_>, state: &str) -> Result<Progress, StoreError> {
     })
 }
 
-/// Ends the user's sign-ins that are under way, without a trace.
+/// Deletes the user's sign-ins that are under way.
 ///
-/// A caller that is completing one looks again after it has taken its root, and
-/// finds it gone.
+/// A caller that is completing a sign-in looks for it again after it has taken its
+/// root, and finds it gone.
 pub(crate) fn end(cx: Context<'_>, user: &UserId) -> Result<(), StoreError> {
     for key in RING.live(cx)?.map(pending_key) {
         let pending: Option<Pending> = codec::read(cx, Bucket::Store, &key)?;

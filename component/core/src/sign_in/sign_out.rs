@@ -40,8 +40,9 @@ fn is_without_history(cx: Context<'_>, user: &UserId) -> Result<bool, StoreError
     Ok(has_no_root()? && records::current(cx, &key)? == Current::Absent)
 }
 
-/// Writes the tombstone until no other root was taken meanwhile. A process that
-/// took a root after ours may not have seen the tombstone; a later one does.
+/// Writes a tombstone, and another one if a root was taken meanwhile. A process that
+/// took a root between ours and our last look may not have seen the tombstone. A
+/// process that takes its root later sees it.
 fn bury(cx: Context<'_>, user: &UserId) -> Result<Root, StoreError> {
     const TRIES: usize = 8;
 

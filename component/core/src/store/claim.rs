@@ -99,11 +99,11 @@ impl<K: PartialEq> Watch<K> {
         }
     }
 
-    /// Whether the owner of the silent `claim` is dead. The owner gave up well
-    /// before.
+    /// Whether the owner of the silent `claim` is dead: it was silent for
+    /// [`CLAIM_DEATH`], and an owner gives up after [`CLAIM_LIFE`].
     ///
-    /// The time runs from the end of the first look to the beginning of this look,
-    /// at `asked_at`: a store that answers late tells how things were.
+    /// The time runs from the end of the first look to `asked_at`, the beginning of
+    /// this look. A store that answers late tells how things were when it was asked.
     pub(crate) fn is_dead(&mut self, cx: Context<'_>, claim: K, asked_at: Duration) -> bool {
         asked_at >= self.since(claim, || cx.ports.monotonic_now()) + CLAIM_DEATH
     }
@@ -267,7 +267,8 @@ pub(crate) fn conclude<R: TryRecords>(
     cx.ports.set(Bucket::Store, &records.conclusion_key(number), &encode(conclusion))
 }
 
-/// Both clocks before the claim, so that neither flatters the owner.
+/// Both clocks, read before the claim. So the time that the claim itself takes counts
+/// against the owner.
 struct Claimed {
     at: Duration,
     at_wall: Timestamp,

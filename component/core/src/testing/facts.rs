@@ -19,7 +19,7 @@ use crate::service::finding::{
     RefreshTokenFinding, ScopeFinding, StoreFinding,
 };
 use crate::store::ticket::{Root, Ticket};
-use crate::unknown_add::Unknown;
+use crate::unknown_add::UnknownAdd;
 use crate::user::UserId;
 
 const A_MINUTE: Duration = Duration::from_secs(60);
@@ -58,7 +58,7 @@ pub fn causes() -> Vec<Cause> {
         Call(Endpoint::Cart, CallTrouble::NoAnswer),
         Quota(Endpoint::Cart, QuotaTrouble::Exceeded(None)),
         App(AppTrouble::ClientMissing),
-        AddUnknown(Unknown::NoAnswer),
+        AddUnknown(UnknownAdd::NoAnswer),
         Argument { field: "upc".to_owned(), allowed: "8 to 13 digits".to_owned() },
         Key(KeyTrouble::Expired),
         SignIn(SignInTrouble::Unknown),
@@ -150,8 +150,8 @@ fn app_troubles() -> Vec<AppTrouble> {
     troubles
 }
 
-fn unknowns() -> Vec<Unknown> {
-    one_of_each!(Unknown { NoAnswer, Status(500), Foreign, Abandoned })
+fn unknowns() -> Vec<UnknownAdd> {
+    one_of_each!(UnknownAdd { NoAnswer, Status(500), Foreign, Abandoned })
 }
 
 fn sign_in_troubles() -> Vec<SignInTrouble> {

@@ -86,8 +86,8 @@ pub(crate) fn is_current(cx: Context<'_>, token: &Secret) -> bool {
     is_same && stored.is_valid(cx.ports.wall_now())
 }
 
-/// Keeps a valid token in the store; a failure is noted and left for a while.
-/// A public client has no token of its own.
+/// Fetches a token if the store has no valid one. After a failure it waits for
+/// [`PATIENCE`]. A public client has no token of its own, so nothing is done for it.
 pub(crate) fn keep(cx: Context<'_>) {
     let now = cx.ports.wall_now();
     let is_confidential = cx.settings.client.as_ref().is_some_and(|client| client.secret.is_some());

@@ -128,7 +128,8 @@ pub(crate) trait Call {
     /// What the caller is told of a final answer.
     fn end(&self, cx: Context<'_>, bearer: Self::Bearer, answer: FinalAnswer) -> Result<Self::Done, Failure>;
 
-    /// What the caller is told if no other send is worth `pause`.
+    /// What the caller is told if the call was not processed and is not sent again: no
+    /// try is left, or `pause` would outlast the deadline.
     fn not_processed(&self, why: NotProcessed, asked_for: Option<Duration>, pause: Duration) -> Failure;
 
     /// What the caller is told if Kroger may have processed the call and it is not sent

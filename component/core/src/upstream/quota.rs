@@ -27,11 +27,11 @@ pub const WINDOW: Duration = Duration::from_secs(24 * 3_600);
 /// The purpose of a call decides whether it may use the reserve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// A look around. It leaves the reserve.
+    /// Browsing. It must not use the reserve.
     Browse,
     /// A cart add, or a check on its behalf. It may use all of the quota.
     Cart,
-    /// Another send of the same call. It leaves the reserve.
+    /// Another send of the same call. It must not use the reserve.
     Repeat,
 }
 
@@ -93,7 +93,7 @@ pub(crate) fn spend(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose) -> Re
     }
 }
 
-/// Remembers for all processes when Kroger's answer asks them to come back.
+/// Notes for all processes until when Kroger's 429 asks for no calls to `endpoint`.
 pub(crate) fn observe(cx: Context<'_>, endpoint: Endpoint, response: &Response) {
     let now = cx.ports.wall_now();
     let Some(wait) = retry_after(response, now).filter(|wait| response.status == 429 && !wait.is_zero()) else {
@@ -151,8 +151,8 @@ fn window(cx: Context<'_>, endpoint: Endpoint) -> Result<Option<Window>, StoreEr
 }
 
 /// Counts one call, or says why it must not be sent. The counter is read before it is
-/// raised, so that a refused call is not counted. Callers that raise it at the same
-/// time look at it once more.
+/// raised, so that a refused call is not counted. The raised value is checked too,
+/// because other callers may raise it at the same time.
 fn count(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose) -> Result<Option<Refusal>, StoreError> {
     let now = cx.ports.wall_now();
     let last = window(cx, endpoint)?;
@@ -198,7 +198,8 @@ pub(crate) fn is_over(cx: Context<'_>, endpoint: Endpoint, number: u64) -> Resul
 }
 
 impl Window {
-    /// A clock that stepped made a window that begins in the future: it does not count.
+    /// Whether `now` is in the window. A window that begins in the future does not count:
+    /// a clock was set.
     fn is_open(&self, now: Timestamp) -> bool {
         self.started_at <= now + CLOCK_SKEW && now < self.started_at + WINDOW
     }

@@ -21,7 +21,8 @@ use crate::upstream::call::{
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
-/// Nothing is begun after this: a cart add with a deadline of its own may follow.
+/// A reading begins nothing after this time. It is short, because a cart add with a
+/// deadline of its own may follow.
 const DEADLINE: Duration = Duration::from_secs(20);
 
 /// What is read, and for whom.

@@ -10,12 +10,12 @@ use crate::cli::legacy;
 use crate::keep::sqlite;
 use crate::{Given, Settings, StoreLocation};
 
-/// Below this a store soon cannot take what must not be lost.
+/// With less free space than this, the store may soon be unable to save tokens.
 const LEAST_SPACE: u64 = 16 << 20;
 const LITTLE_SPACE: u64 = 256 << 20;
 
 pub(super) fn settings(settings: &Settings, given: &Given) -> Point {
-    // What `.env` may be read by is a point of its own.
+    // The mode of `.env` is left out: the point `.env` reports it.
     let warnings: Vec<String> = given.warnings.iter().chain(&settings.component.ignored).cloned().collect();
     if !given.has_credentials() {
         return Point::bad(
@@ -73,7 +73,7 @@ fn permissions(store: &StoreLocation) -> Point {
     }
 }
 
-/// Names of what below `directory` has a mode that is too wide.
+/// The names of files in `directory` that others may use, if they may use `directory`.
 fn readable_by_others(directory: &Path) -> Vec<String> {
     let is_open = |path: &Path| fs::metadata(path).is_ok_and(|found| found.permissions().mode() & 0o077 != 0);
     if !is_open(directory) {
@@ -100,7 +100,7 @@ fn disk(store: &StoreLocation) -> Point {
     }
 }
 
-/// The mirror; without one nothing is missing.
+/// The mirror in `.env`. To have none is no fault.
 fn env_file(path: &Path) -> Point {
     let Ok(found) = fs::metadata(path) else {
         return Point::new(".env", Verdict::Note, "there is none, so tokens are not mirrored to it");

@@ -89,7 +89,8 @@ fn group(name: &str, checks: &[Check], status: Option<&TokenStatus>, otherwise: 
     wrong.iter().map(|check| Point::new(name, verdict, detail(check, status))).collect()
 }
 
-/// The component's words for a check name routes where a person must act; these are ours.
+/// The words for a check. Where a person must act, the component's words name routes, so these are
+/// our own.
 fn detail(check: &Check, status: Option<&TokenStatus>) -> String {
     match (check.name.as_str(), status) {
         ("expiry", Some(status)) => expiry(status),

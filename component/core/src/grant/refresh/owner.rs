@@ -26,7 +26,7 @@ use crate::user::UserKey;
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// An operator must correct the settings: the pause until the next try.
 const OPERATORS_PAUSE: Duration = Duration::from_secs(30);
-/// When to come again for a new pair whose access token expired while it was saved.
+/// The pause until a retry, if the new access token expired while it was saved.
 const AT_ONCE: Duration = Duration::from_millis(250);
 
 /// The one caller that may send this try's request, once.
@@ -48,9 +48,8 @@ impl<'a> Deed for Owner<'a> {
 
     /// The intent, with the ticket for the child. None: the token must not be sent.
     ///
-    /// The ticket is taken before the second look. What descends from a sibling that
-    /// is stored after that look has a newer ticket. So a late child of ours never
-    /// outranks it.
+    /// We take our ticket first. A caller that begins a refresh after our second look
+    /// takes a later ticket. So our result, however late, cannot replace theirs.
     fn intent(&self, number: u64) -> Result<Option<Intent>, StoreError> {
         let TriesAt { user, parent } = self.tries;
         if folded::covers(self.cx, user, parent, number)? {
@@ -129,9 +128,12 @@ impl<'a> Owner<'a> {
         }
     }
 
-    /// The pause until the next try. While the access token lives, the pause is at
-    /// most a quarter of the time that is left: doubled pauses and the guesses of a
-    /// server in trouble must not outgrow the window. A 429 is no guess.
+    /// The pause until the next try.
+    ///
+    /// While the access token is valid, most pauses are at most a quarter of the time
+    /// that is left, so that more tries come before it expires. That holds for our own
+    /// pauses and for those that a server in trouble asks for. The pause of a 429 and
+    /// the pause for an operator are kept whole.
     fn pause(&self, outcome: AttemptOutcome, asked_for: Option<Duration>) -> Duration {
         const SHORTEST_BOUND: Duration = Duration::from_millis(500);
 
