@@ -173,7 +173,7 @@ async fn pasted(host: &Host, state: &str, pastes: bool) -> Result<()> {
         match Redirect::read(&line) {
             Some(redirect) if redirect.state == state => return finish(host, redirect).await,
             Some(_) => {
-                print("That address belongs to another sign-in. Open the link above, and paste where it ends.\n")?
+                print("That address belongs to another sign-in. Open the link above, and paste where it ends.\n")?;
             }
             None if line.trim().is_empty() => {}
             None => print(

@@ -158,13 +158,11 @@ impl Entries {
     }
 
     fn number_for(&mut self, key: &str) -> u64 {
-        match (self.numbers.get(key), self.bound.when_full) {
-            (Some(number), WhenFull::Refuse) => *number,
-            _ => {
-                self.last_number += 1;
-                self.last_number
-            }
+        if let (Some(number), WhenFull::Refuse) = (self.numbers.get(key), self.bound.when_full) {
+            return *number;
         }
+        self.last_number += 1;
+        self.last_number
     }
 
     fn drop_oldest(&mut self) {

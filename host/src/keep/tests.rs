@@ -54,7 +54,7 @@ fn with_each_kind(test: impl Fn(Bucket)) {
 fn words(error: KeyValueError) -> String {
     match error {
         KeyValueError::Other(words) => words,
-        other => panic!("{other:?}"),
+        other @ KeyValueError::NoSuchStore => panic!("{other:?}"),
     }
 }
 

@@ -43,7 +43,7 @@ impl Naming {
     }
 }
 
-/// Whether only this machine can reach `address`: 127.0.0.0/8 and ::1.
+/// Whether only this machine can reach `address`: `127.0.0.0/8` and `::1`.
 pub(crate) fn is_loopback(address: IpAddr) -> bool {
     address.to_canonical().is_loopback()
 }

@@ -176,7 +176,7 @@ fn log(passed: &Result<Pass, ComponentError>, took: Duration) {
     let duration_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
     match passed {
         Ok(pass) if pass.due == 0 => {
-            tracing::debug!(swept = pass.swept, duration_ms, "periodic refresh found nobody due")
+            tracing::debug!(swept = pass.swept, duration_ms, "periodic refresh found nobody due");
         }
         Ok(pass) => tracing::info!(
             due = pass.due,
