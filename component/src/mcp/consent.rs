@@ -178,5 +178,5 @@ fn unsealed(call: &Call<'_>, deed: &Deed, state: &str) -> Result<Asked, ErrorDat
 }
 
 fn codec(cx: Context<'_>) -> Result<RequestStateCodec, StoreError> {
-    RequestStateCodec::try_new(seal::key(cx)?.expose().as_bytes()).map_err(|_| StoreError::Failed)
+    RequestStateCodec::try_new(seal::seal_key(cx)?.expose().as_bytes()).map_err(|_| StoreError::Failed)
 }

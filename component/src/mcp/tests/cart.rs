@@ -3,7 +3,7 @@
 use super::*;
 use kroger_core::ports::SendError;
 
-fn add(server: &Server, item: &Value) -> Outcome {
+fn add(server: &Server, item: &Value) -> ToolOutcome {
     server.call("add_to_cart", &json!({ "items": [item] }))
 }
 
