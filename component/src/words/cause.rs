@@ -47,7 +47,7 @@ fn missing(what: &Missing) -> String {
             let question = mistaken.as_ref().map(|mistaken| format!(" {}", mistaken.question())).unwrap_or_default();
             format!("Kroger knows no product {}.{question}", upc.as_str())
         }
-        Missing::Location(id) => format!("Kroger has no store {id}."),
+        Missing::Location(id) => format!("Kroger has no location {id}."),
         Missing::Named(endpoint) => format!("Kroger's {} have no entry for this call.", endpoint.as_str()),
     }
 }

@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::user::UserId;
 
 const NO_LOCATION: &str =
-    "No store is chosen, so there are no prices and no stock: name a store, or choose a preferred one.";
+    "No location is chosen, so there are no prices and no stock: name a location, or choose a preferred one.";
 
 /// Searches for each term, and looks up the UPCs.
 ///

@@ -266,7 +266,7 @@ fn check_at_an_unknown_store_says_so() {
     let refused = server.call("check_cart_items", &json!({ "items": items, "store_id": "99999999" }));
 
     assert_eq!(refused.error(), "not_found");
-    assert!(refused.text().contains("Kroger has no store 99999999"), "{}", refused.text());
+    assert!(refused.text().contains("Kroger has no location 99999999"), "{}", refused.text());
 }
 
 #[test]

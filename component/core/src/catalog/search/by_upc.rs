@@ -80,7 +80,7 @@ fn listed(upcs: &[Upc]) -> String {
 }
 
 fn unknown(upc: &Upc, location: Option<&LocationId>) -> String {
-    let place = if location.is_some() { " at this store" } else { "" };
+    let place = if location.is_some() { " at this location" } else { "" };
     format!("Kroger knows no product {}{place}.", upc.as_str())
 }
 
