@@ -15,7 +15,7 @@ use crate::support::{Kroger, Server, UPC, eventually, folder};
 
 /// The right outcome of a refresh.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
+enum RightOutcome {
     /// A new pair is stored, and the call succeeds.
     Refreshed,
     /// A person must sign in again.
@@ -24,7 +24,7 @@ enum Outcome {
     Kept(&'static str),
 }
 
-use Outcome::{Kept, Reauthorize, Refreshed};
+use RightOutcome::{Kept, Reauthorize, Refreshed};
 
 enum Answer {
     /// Sends these bytes, then closes the connection.
@@ -40,10 +40,10 @@ enum Answer {
 struct Case {
     name: &'static str,
     answer: Answer,
-    outcome: Outcome,
+    outcome: RightOutcome,
 }
 
-fn case(name: &'static str, outcome: Outcome, bytes: impl Into<Vec<u8>>) -> Case {
+fn case(name: &'static str, outcome: RightOutcome, bytes: impl Into<Vec<u8>>) -> Case {
     Case { name, answer: Answer::Bytes(bytes.into()), outcome }
 }
 
@@ -331,7 +331,7 @@ fn sign_in(server: &Server, number: usize) {
     server.get(&format!("/auth/callback?code={number}&state={state}")).expect(200);
 }
 
-fn outcome(server: &Server, number: usize) -> Result<Outcome, String> {
+fn outcome(server: &Server, number: usize) -> Result<RightOutcome, String> {
     let user = format!("case-{number}");
     let body = json!({ "upc": UPC });
     let answer = server.client.call("PUT", &server.url("/cart/add/simple"), &[("x-kroger-user", &user)], Some(&body));

@@ -11,7 +11,7 @@ use crate::support::UPC;
 
 /// The answer that the caller got while the disk failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Outcome {
+enum DiskErrorOutcome {
     /// 200, and the new pair was in the store.
     Saved,
     /// 200, and the new pair waited in memory for the store.
@@ -59,34 +59,34 @@ fn take(series: &Mutex<Vec<Series>>) -> Option<(usize, Injection, Point)> {
 
 /// Makes the disk fail at `point` of one refresh, and checks the outcome. None: the refresh ended
 /// before that point.
-fn fail_at(lane: &mut Lane, injection: Injection, point: Point) -> Option<Outcome> {
+fn fail_at(lane: &mut Lane, injection: Injection, point: Point) -> Option<DiskErrorOutcome> {
     lane.sign_in_and_reject();
     let (granted, rescued) = (lane.sandbox.refreshes(), rescues(lane));
     let strace = Strace::inject(lane.server.id(), injection, point);
     let answer = add(&lane.server.url("/cart/add/simple"));
     let (status, text) = answer.expect("a server whose disk fails answers");
     let outcome = match status {
-        200 if rescues(lane) > rescued => Outcome::Rescued,
-        200 => Outcome::Saved,
-        503 => Outcome::NothingSent,
+        200 if rescues(lane) > rescued => DiskErrorOutcome::Rescued,
+        200 => DiskErrorOutcome::Saved,
+        503 => DiskErrorOutcome::NothingSent,
         _ => panic!("{injection:?} {point}: {status} {text}"),
     };
-    if outcome == Outcome::NothingSent {
+    if outcome == DiskErrorOutcome::NothingSent {
         assert!(text.contains("store_unavailable"), "{injection:?} {point}: {text}");
         assert_names_no_path(&text);
         assert_eq!(lane.sandbox.refreshes(), granted, "{injection:?} {point}: {text}");
     }
-    if outcome == Outcome::Rescued && matches!(injection, Injection::ErrorFrom(_)) {
+    if outcome == DiskErrorOutcome::Rescued && matches!(injection, Injection::ErrorFrom(_)) {
         assert_not_ready(&lane.server);
     }
     if !strace.detach() {
-        assert_eq!(outcome, Outcome::Saved, "{injection:?} {point}");
+        assert_eq!(outcome, DiskErrorOutcome::Saved, "{injection:?} {point}");
         return None;
     }
 
     wait_until_ready(&lane.server);
     lane.server.add(UPC).expect(200);
-    if outcome == Outcome::Rescued {
+    if outcome == DiskErrorOutcome::Rescued {
         lane.kill_and_restart();
         lane.server.add(UPC).expect(200);
     }
@@ -101,7 +101,7 @@ fn rescues(lane: &Lane) -> usize {
 }
 
 /// How often each outcome occurred, for each kind of failure.
-type Table = BTreeMap<String, BTreeMap<Outcome, u32>>;
+type Table = BTreeMap<String, BTreeMap<DiskErrorOutcome, u32>>;
 
 fn work(series: &Mutex<Vec<Series>>, table: &Mutex<Table>) {
     let mut lane = Lane::start("1");
@@ -127,7 +127,7 @@ impl fmt::Display for Words {
     }
 }
 
-fn count(outcomes: &BTreeMap<Outcome, u32>, outcome: Outcome) -> u32 {
+fn count(outcomes: &BTreeMap<DiskErrorOutcome, u32>, outcome: DiskErrorOutcome) -> u32 {
     outcomes.get(&outcome).copied().unwrap_or(0)
 }
 
@@ -135,7 +135,8 @@ fn print(table: &Table) {
     println!("failed at the n-th, every n                saved  rescued  503, nothing sent");
     for (row, outcomes) in table {
         let [saved, rescued, refused] =
-            [Outcome::Saved, Outcome::Rescued, Outcome::NothingSent].map(|outcome| count(outcomes, outcome));
+            [DiskErrorOutcome::Saved, DiskErrorOutcome::Rescued, DiskErrorOutcome::NothingSent]
+                .map(|outcome| count(outcomes, outcome));
         println!("{row:<40} {saved:>7} {rescued:>8} {refused:>18}");
     }
 }
@@ -155,7 +156,7 @@ fn a_disk_that_fails_at_any_step_of_a_refresh_costs_no_sign_in() {
 
     let table = table.into_inner().unwrap();
     print(&table);
-    for outcome in [Outcome::Saved, Outcome::Rescued, Outcome::NothingSent] {
+    for outcome in [DiskErrorOutcome::Saved, DiskErrorOutcome::Rescued, DiskErrorOutcome::NothingSent] {
         let met: u32 = table.values().map(|outcomes| count(outcomes, outcome)).sum();
         assert!(met > 0, "{outcome:?} was never met: {table:?}");
     }

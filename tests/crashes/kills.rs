@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Mutex;
 
 use super::Form;
-use super::lane::{LANES, Lane, Outcome, add, is_alive, outcome_of};
+use super::lane::{LANES, Lane, MishapOutcome, add, is_alive, outcome_of};
 use super::strace::Thread::{self, Main, Worker, Writer};
 use super::strace::{Injection, Point, Strace, is_usable};
 
@@ -84,7 +84,7 @@ impl Queue {
 }
 
 /// Kills the lane's server at `point` of a refresh, and starts another. None: the refresh completed.
-fn kill_at(lane: &mut Lane, point: Point) -> Option<Outcome> {
+fn kill_at(lane: &mut Lane, point: Point) -> Option<MishapOutcome> {
     lane.sign_in_and_expire();
     let (granted, presented) = (lane.sandbox.refreshes(), lane.spent_tokens_presented());
     let stored = stored_grants(lane.folder.path());
@@ -101,10 +101,10 @@ fn kill_at(lane: &mut Lane, point: Point) -> Option<Outcome> {
     let answer = lane.server.add(crate::support::UPC);
     let outcome = outcome_of(&answer, &point);
 
-    assert!(outcome == Outcome::Kept || !is_saved, "{point}: {}", answer.text);
+    assert!(outcome == MishapOutcome::Kept || !is_saved, "{point}: {}", answer.text);
     assert_eq!(lane.sandbox.refreshes() - granted, 1, "{point}: {}", answer.text);
     let presented = lane.spent_tokens_presented() - presented;
-    assert_eq!(presented, u64::from(outcome == Outcome::Window), "{point}: {}", answer.text);
+    assert_eq!(presented, u64::from(outcome == MishapOutcome::Window), "{point}: {}", answer.text);
     Some(outcome)
 }
 
@@ -120,7 +120,7 @@ fn stored_grants(folder: &Path) -> u64 {
     store.query_row(count, (), |row| row.get::<_, i64>(0)).unwrap().try_into().unwrap()
 }
 
-type Table = BTreeMap<Point, Outcome>;
+type Table = BTreeMap<Point, MishapOutcome>;
 
 fn work(queue: &Mutex<Queue>, table: &Mutex<Table>) {
     let mut lane = Lane::start("3600");
@@ -142,8 +142,8 @@ fn print(table: &Table) {
     println!(
         "{} kills in mid refresh: {} came back signed in, {} hit the window and said so",
         table.len(),
-        count(Outcome::Kept),
-        count(Outcome::Window)
+        count(MishapOutcome::Kept),
+        count(MishapOutcome::Window)
     );
 }
 
@@ -166,6 +166,6 @@ fn a_server_killed_at_any_step_of_a_refresh_stays_signed_in_or_reports_the_loss(
     let steps = |wanted: &[&str]| table.keys().filter(|point| wanted.contains(&point.syscall)).count();
     assert!(steps(&["fsync", "fdatasync"]) >= 4, "{table:?}");
     assert!(steps(&["writev", "sendto", "sendmsg"]) >= 3, "{table:?}");
-    assert!(table.values().any(|outcome| *outcome == Outcome::Kept), "{table:?}");
-    assert!(table.values().any(|outcome| *outcome == Outcome::Window), "{table:?}");
+    assert!(table.values().any(|outcome| *outcome == MishapOutcome::Kept), "{table:?}");
+    assert!(table.values().any(|outcome| *outcome == MishapOutcome::Window), "{table:?}");
 }

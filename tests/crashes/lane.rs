@@ -12,7 +12,7 @@ pub const LANES: usize = 8;
 
 /// The outcome of a mishap to a server or its store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Outcome {
+pub enum MishapOutcome {
     /// An add succeeds without a new sign-in.
     Kept,
     /// A true `reauthorize`: Kroger spent the token, and its answer was not saved.
@@ -93,13 +93,13 @@ pub fn add(url: &str) -> Option<(u16, String)> {
 
 /// Asserts that `answer` is one of the two right ones, and returns which.
 #[track_caller]
-pub fn outcome_of(answer: &Answer, what: &dyn std::fmt::Display) -> Outcome {
+pub fn outcome_of(answer: &Answer, what: &dyn std::fmt::Display) -> MishapOutcome {
     match answer.status {
-        200 => Outcome::Kept,
+        200 => MishapOutcome::Kept,
         401 => {
             assert_eq!(answer.code(), "reauthorize", "{what}: {}", answer.text);
             assert!(answer.text.contains("probably spent"), "{what}: {}", answer.text);
-            Outcome::Window
+            MishapOutcome::Window
         }
         _ => panic!("{what}: {} {}", answer.status, answer.text),
     }

@@ -10,7 +10,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use super::Form;
-use super::lane::{Outcome, add, outcome_of};
+use super::lane::{MishapOutcome, add, outcome_of};
 use crate::support::{Answer, Kroger, Sandbox, Server, UPC, eventually, folder};
 
 const PROCESSES: usize = 3;
@@ -93,11 +93,11 @@ impl<'a> Herd<'a> {
     }
 
     /// The outcome of the last refresh: the first answer that is not "try again".
-    fn outcome(&mut self) -> Outcome {
+    fn outcome(&mut self) -> MishapOutcome {
         let index = usize::try_from(self.below(PROCESSES as u64)).unwrap();
         let answer = first_final_answer(&self.servers[index]);
         let outcome = outcome_of(&answer, &"killed at random");
-        if outcome == Outcome::Window {
+        if outcome == MishapOutcome::Window {
             self.servers[index].sign_in();
         }
         outcome
@@ -151,11 +151,11 @@ fn endure(seed: u64, rounds: u32) -> Tally {
         }
         for _ in 0..rounds {
             tally.killed += herd.kill_some();
-            tally.windows += u32::from(herd.outcome() == Outcome::Window);
+            tally.windows += u32::from(herd.outcome() == MishapOutcome::Window);
         }
     });
     herd.servers[0].wait_until_expired("user_default");
-    tally.windows += u32::from(herd.outcome() == Outcome::Window);
+    tally.windows += u32::from(herd.outcome() == MishapOutcome::Window);
 
     let state = herd.sandbox.state();
     // Only a kill loses a sign-in, and then the spent token is presented exactly once more.

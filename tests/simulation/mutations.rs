@@ -178,8 +178,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "a new pair is used without being saved",
         RECORDS,
-        "if write(cx, user, ticket, record).is_ok() { return Ok(Kept::Stored); } if rescue",
-        "if cx.ports.wall_now() > crate::ports::Timestamp::default() { return Ok(Kept::Stored); } if rescue",
+        "if write(cx, user, ticket, record).is_ok() { return Ok(RecordKept::Stored); } if rescue",
+        "if cx.ports.wall_now() > crate::ports::Timestamp::default() { return Ok(RecordKept::Stored); } if rescue",
     ),
     mutation(
         "the mirror is written before the pair is saved",

@@ -26,7 +26,7 @@ use kroger_core::service::validation::MOST_USERS;
 use kroger_core::settings::EnvironmentPair;
 use kroger_core::sign_in::sign_out;
 use kroger_core::store::health::{self, Persistence};
-use kroger_core::upstream::app_token::{self, Stored};
+use kroger_core::upstream::app_token::{self, AppTokenState, StoredAppToken};
 
 const AUTOMATICALLY: &str = "automatically";
 const ON_NEXT_USE: &str = "on next use";
@@ -124,19 +124,19 @@ pub(super) async fn tokens(call: Call) -> Result<Response, Problem> {
 pub(super) fn client_credentials(cx: Context<'_>) -> Result<ClientCredentials, Problem> {
     let now = cx.ports.wall_now();
     let stored = app_token::stored(cx).map_err(|_| Failure::store_unavailable())?;
-    let exists = matches!(&stored, Some(Stored { state: app_token::State::Token { .. }, .. }));
+    let exists = matches!(&stored, Some(StoredAppToken { state: AppTokenState::Token { .. }, .. }));
     Ok(ClientCredentials { exists, entry: stored.map(|stored| client_entry(&stored, now)).unwrap_or_default() })
 }
 
-fn client_entry(stored: &Stored, now: Timestamp) -> Entry {
+fn client_entry(stored: &StoredAppToken, now: Timestamp) -> Entry {
     let invalid = |reason| Entry { status: Some("invalid"), reason: Some(reason), ..Entry::default() };
     match stored.state {
-        app_token::State::Token { expires_at, .. } if now < expires_at => {
+        AppTokenState::Token { expires_at, .. } if now < expires_at => {
             Entry::valid("valid", expires_at, now, AUTOMATICALLY)
         }
-        app_token::State::Token { expires_at, .. } => Entry::expired("expired", expires_at, now),
-        app_token::State::CredentialsRejected => invalid("Kroger rejected KROGER_CLIENT_ID and KROGER_CLIENT_SECRET"),
-        app_token::State::Unavailable => invalid("Kroger did not answer at the last try; it is tried again"),
+        AppTokenState::Token { expires_at, .. } => Entry::expired("expired", expires_at, now),
+        AppTokenState::CredentialsRejected => invalid("Kroger rejected KROGER_CLIENT_ID and KROGER_CLIENT_SECRET"),
+        AppTokenState::Unavailable => invalid("Kroger did not answer at the last try; it is tried again"),
     }
 }
 

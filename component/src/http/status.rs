@@ -14,7 +14,7 @@ use kroger_core::grant::status::{self, Known, TokenState};
 use kroger_core::service::maintenance;
 use kroger_core::store::health::{self, Persistence};
 use kroger_core::store::rescue;
-use kroger_core::upstream::app_token;
+use kroger_core::upstream::app_token::{self, AppTokenState, StoredAppToken};
 
 #[derive(Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
@@ -55,7 +55,7 @@ struct TokenStatus {
 
 pub(super) async fn health(call: Call) -> Result<Response, Problem> {
     let cx = call.context();
-    let found = Found::look(cx, &call)?;
+    let found = HealthFacts::look(cx, &call)?;
     let reasons = found.reasons(cx);
     let now = cx.ports.wall_now();
     Ok(json(&Health {
@@ -74,14 +74,14 @@ pub(super) async fn health(call: Call) -> Result<Response, Problem> {
 }
 
 /// The facts by which `/health` judges.
-struct Found {
+struct HealthFacts {
     persistence: Persistence,
     is_timer_running: bool,
-    client_token: Option<app_token::Stored>,
+    client_token: Option<StoredAppToken>,
     user_token: Option<Known>,
 }
 
-impl Found {
+impl HealthFacts {
     /// Collects the facts. A fact that a failing store cannot give counts as absent.
     fn look(cx: Context<'_>, call: &Call) -> Result<Self, Problem> {
         Ok(Self {
@@ -106,11 +106,11 @@ impl Found {
             (!self.is_timer_running, "no periodic refresh has run lately; tokens are refreshed on use only"),
             (cx.settings.client.is_none(), "KROGER_CLIENT_ID is not set"),
             (
-                matches!(client_state, Some(app_token::State::CredentialsRejected)),
+                matches!(client_state, Some(AppTokenState::CredentialsRejected)),
                 "Kroger rejected KROGER_CLIENT_ID and KROGER_CLIENT_SECRET",
             ),
             (
-                matches!(client_state, Some(app_token::State::Unavailable)),
+                matches!(client_state, Some(AppTokenState::Unavailable)),
                 "Kroger did not give the app an access token at the last try",
             ),
             (user_is_dead, "the user must re-authenticate at /auth/authorize"),

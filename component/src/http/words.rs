@@ -8,7 +8,7 @@ use kroger_core::grant::success_rate;
 use kroger_core::ports::{StoreError, Timestamp};
 use kroger_core::settings::Settings;
 use kroger_core::store::health::Persistence;
-use kroger_core::upstream::app_token::{self, Stored};
+use kroger_core::upstream::app_token::{self, AppTokenState, StoredAppToken};
 
 pub(super) const NOT_CONFIGURED: &str = "not_configured";
 
@@ -31,10 +31,10 @@ pub(super) fn client_token(cx: Context<'_>) -> Result<String, StoreError> {
     let has_secret = cx.settings.client.as_ref().is_some_and(|client| client.secret.is_some());
     let now = cx.ports.wall_now();
     Ok(match app_token::stored(cx)? {
-        Some(Stored { state: app_token::State::Token { expires_at, .. }, .. }) if expires_at > now => {
+        Some(StoredAppToken { state: AppTokenState::Token { expires_at, .. }, .. }) if expires_at > now => {
             format!("valid (expires in {}s)", seconds_left(expires_at, now))
         }
-        Some(Stored { state: app_token::State::CredentialsRejected, .. }) => NOT_CONFIGURED.to_owned(),
+        Some(StoredAppToken { state: AppTokenState::CredentialsRejected, .. }) => NOT_CONFIGURED.to_owned(),
         _ if has_secret => "expired (will refresh on next use)".to_owned(),
         _ => NOT_CONFIGURED.to_owned(),
     })

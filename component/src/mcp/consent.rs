@@ -183,5 +183,5 @@ fn unsealed(call: &Call<'_>, identity: &CallIdentity, state: &str) -> Result<Ask
 }
 
 fn codec(cx: Context<'_>) -> Result<RequestStateCodec, StoreError> {
-    RequestStateCodec::try_new(seal::key(cx)?.expose().as_bytes()).map_err(|_| StoreError::Failed)
+    RequestStateCodec::try_new(seal::seal_key(cx)?.expose().as_bytes()).map_err(|_| StoreError::Failed)
 }

@@ -15,7 +15,7 @@ use kroger_core::catalog::one_product;
 use kroger_core::catalog::page_request::Fulfillment;
 use kroger_core::catalog::product::{Cents, Product, Stock};
 use kroger_core::catalog::search;
-use kroger_core::catalog::search::found::{Found, ProductsFound};
+use kroger_core::catalog::search::found::{ProductsFound, TermFound};
 use kroger_core::catalog::search::query::{Order, ProductQuery, StockWanted};
 use kroger_core::failure::Failure;
 use kroger_core::item::Upc;
@@ -216,8 +216,8 @@ impl From<ProductsFound> for Results {
     }
 }
 
-impl From<Found> for TermResult {
-    fn from(found: Found) -> Self {
+impl From<TermFound> for TermResult {
+    fn from(found: TermFound) -> Self {
         Self {
             searched_for: found.searched_for,
             products: found.products.iter().map(ProductLine::from).collect(),

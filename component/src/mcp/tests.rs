@@ -100,9 +100,9 @@ fn json_of(answer: &http::Response<Bytes>) -> Value {
 
 /// The result of a tool.
 #[derive(Debug)]
-struct Outcome(Value);
+struct ToolOutcome(Value);
 
-impl Outcome {
+impl ToolOutcome {
     fn text(&self) -> &str {
         self.0["content"][0]["text"].as_str().unwrap()
     }
@@ -193,10 +193,10 @@ impl Server {
 
     /// Calls a tool. Its answer must match its output schema.
     #[track_caller]
-    fn call(&self, tool: &str, arguments: &Value) -> Outcome {
+    fn call(&self, tool: &str, arguments: &Value) -> ToolOutcome {
         let answer = self.ask("tools/call", json!({ "name": tool, "arguments": arguments }));
         assert!(answer["error"].is_null(), "{answer}");
-        let outcome = Outcome(answer["result"].clone());
+        let outcome = ToolOutcome(answer["result"].clone());
         if outcome.0["isError"] == false {
             let listed = self.ask("tools/list", json!({}));
             let tools = listed["result"]["tools"].as_array().unwrap();

@@ -14,7 +14,7 @@ use kroger_core::catalog::page_request::Fulfillment;
 use kroger_core::catalog::preferred_location::{self, Preferred, PreferredBy};
 use kroger_core::catalog::product::{Cents, Price, Product, SoldBy, Stock};
 use kroger_core::catalog::search;
-use kroger_core::catalog::search::found::Found;
+use kroger_core::catalog::search::found::TermFound;
 use kroger_core::catalog::search::query::{Order, ProductQuery, StockWanted};
 use kroger_core::catalog::{one_product, profile};
 use kroger_core::failure::Failure;
@@ -166,8 +166,8 @@ impl From<wit::Fulfillment> for Fulfillment {
     }
 }
 
-impl From<Found> for wit::Found {
-    fn from(found: Found) -> Self {
+impl From<TermFound> for wit::Found {
+    fn from(found: TermFound) -> Self {
         Self {
             searched_for: found.searched_for,
             products: found.products.into_iter().map(Into::into).collect(),

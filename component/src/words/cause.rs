@@ -19,7 +19,7 @@ pub(crate) fn what(cause: &Cause, ways: &Ways) -> String {
             format!("The cart add was sent and {}, so the items may be in the cart.", why_unknown(*why))
         }
         Cause::Argument { field, allowed } => argument(field, allowed),
-        Cause::Key(trouble) => key(*trouble, ways.key),
+        Cause::Key(trouble) => key_trouble(*trouble, ways.key),
         Cause::SignIn(trouble) => sign_in::trouble(*trouble),
         Cause::Exchange(trouble) => sign_in::exchange(trouble),
         Cause::Store(trouble) => store::trouble(*trouble),
@@ -27,7 +27,7 @@ pub(crate) fn what(cause: &Cause, ways: &Ways) -> String {
     }
 }
 
-fn key(trouble: KeyTrouble, key: &str) -> String {
+fn key_trouble(trouble: KeyTrouble, key: &str) -> String {
     match trouble {
         KeyTrouble::Expired => {
             argument(key, "it was used more than 24 hours ago, and nothing was added with it; use a new key")
@@ -47,7 +47,7 @@ fn missing(what: &Missing) -> String {
             let question = mistaken.as_ref().map(|mistaken| format!(" {}", mistaken.question())).unwrap_or_default();
             format!("Kroger knows no product {}.{question}", upc.as_str())
         }
-        Missing::Location(id) => format!("Kroger has no store {id}."),
+        Missing::Location(id) => format!("Kroger has no location {id}."),
         Missing::Named(endpoint) => format!("Kroger's {} have no entry for this call.", endpoint.as_str()),
     }
 }

@@ -1,5 +1,6 @@
 //! The words for what a check found, by the subject of the check.
 
+use kroger_core::grant::attempts::AttemptOutcome;
 use kroger_core::service::finding::{
     AccessTokenFinding, AfterExpiry, CredentialsFinding, LineageFinding, NotAsked, OnlineFinding, PassFinding,
     RefreshTokenFinding, ScopeFinding, StoreFinding,
@@ -90,8 +91,21 @@ pub(super) fn refresh_token(found: RefreshTokenFinding, ways: &Ways) -> String {
         RefreshTokenFinding::Refused => format!("Kroger refused it; {sign_in}"),
         RefreshTokenFinding::OfAnotherApp => OF_ANOTHER_APP.to_owned(),
         RefreshTokenFinding::LastRefreshFailed(outcome) => {
-            format!("the last refresh failed: {}; it is tried again", outcome.words())
+            format!("the last refresh failed: {}; it is tried again", failed_attempt(outcome))
         }
+    }
+}
+
+/// For an operator, after "the last refresh failed:".
+fn failed_attempt(outcome: AttemptOutcome) -> &'static str {
+    match outcome {
+        AttemptOutcome::Refused => "Kroger refused the refresh token",
+        AttemptOutcome::ClientRefused => "Kroger refused the app's credentials",
+        AttemptOutcome::RequestRefused => "Kroger refused the request",
+        AttemptOutcome::NotSent => "Kroger could not be reached",
+        AttemptOutcome::Busy => "Kroger asked for fewer calls",
+        AttemptOutcome::Failed => "Kroger's server had trouble",
+        AttemptOutcome::Unknown => "no answer of Kroger's came",
     }
 }
 

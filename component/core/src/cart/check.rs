@@ -126,19 +126,19 @@ impl Concern {
         match self {
             Self::UnknownUpc(None) => "Kroger knows no product with this UPC.".to_owned(),
             Self::UnknownUpc(Some(mistaken)) => format!("Kroger knows no such UPC; {}", mistaken.question()),
-            Self::NoLocation => "No store is chosen, so price, stock and modality are unchecked.".to_owned(),
-            Self::NotSold => "This store does not sell it.".to_owned(),
-            Self::OutOfStock => "It is temporarily out of stock at this store.".to_owned(),
-            Self::NotOffered(modality) => format!("This store does not offer it for {}.", modality.as_str()),
+            Self::NoLocation => "No location is chosen, so price, stock and modality are unchecked.".to_owned(),
+            Self::NotSold => "This location does not sell it.".to_owned(),
+            Self::OutOfStock => "It is temporarily out of stock at this location.".to_owned(),
+            Self::NotOffered(modality) => format!("This location does not offer it for {}.", modality.as_str()),
             Self::TooMany { most } => format!("One order may have {most} at most."),
             Self::TooFew { least } => format!("One order must have {least} at least."),
-            Self::LowStock => "Few are left at this store.".to_owned(),
-            Self::StockUnknown => "Kroger does not say whether this store has it in stock.".to_owned(),
+            Self::LowStock => "Few are left at this location.".to_owned(),
+            Self::StockUnknown => "Kroger does not say whether this location has it in stock.".to_owned(),
             Self::PriceUnknown => "Kroger tells no price, so it is not in the total.".to_owned(),
             Self::SoldByWeight => "It is sold by weight, so its price is an estimate.".to_owned(),
             Self::AgeRestricted => "Whoever receives it must show that they are old enough.".to_owned(),
             Self::OfferUnknown(modality) => {
-                format!("Kroger does not say whether this store offers it for {}.", modality.as_str())
+                format!("Kroger does not say whether this location offers it for {}.", modality.as_str())
             }
         }
     }

@@ -41,7 +41,7 @@ fn ring(user: &UserId) -> Ring {
     Ring { counter: Key::RecentAddPlaces { user: user.key() }, places: PLACES }
 }
 
-fn key(user: &UserKey, place: u64) -> String {
+fn add_key(user: &UserKey, place: u64) -> String {
     Key::RecentAdd { user: user.clone(), place }.to_string()
 }
 
@@ -52,7 +52,7 @@ pub(crate) fn note(cx: Context<'_>, user: &UserId, items: &[Item]) {
     let now = cx.ports.wall_now();
     let add = Add { added_at: now, expires_at: now + lifetime, items: items.iter().map(AddedItem::from).collect() };
     let place = ring(user).take(cx);
-    let noted = place.and_then(|place| cx.ports.set(Bucket::Store, &key(&user.key(), place), &codec::encode(&add)));
+    let noted = place.and_then(|place| cx.ports.set(Bucket::Store, &add_key(&user.key(), place), &codec::encode(&add)));
     if noted.is_err() {
         cx.ports.log(&Event::StoreTrouble { doing: "noting a cart add" });
     }
@@ -74,7 +74,7 @@ pub fn view(cx: Context<'_>, user: &UserId) -> Result<Vec<Add>, Failure> {
     let mut adds = Vec::new();
     for place in ring(user).all() {
         let add: Option<Add> =
-            codec::read(cx, Bucket::Store, &key(&user.key(), place)).map_err(|_| Failure::store_unavailable())?;
+            codec::read(cx, Bucket::Store, &add_key(&user.key(), place)).map_err(|_| Failure::store_unavailable())?;
         adds.extend(add.filter(|add| now < add.expires_at));
     }
     adds.sort_by_key(|add| std::cmp::Reverse(add.added_at));
@@ -84,7 +84,7 @@ pub fn view(cx: Context<'_>, user: &UserId) -> Result<Vec<Add>, Failure> {
 /// Deletes all entries of the user's log.
 pub fn forget(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
     for place in ring(user).all() {
-        cx.ports.delete(Bucket::Store, &key(&user.key(), place)).map_err(|_| Failure::store_unavailable())?;
+        cx.ports.delete(Bucket::Store, &add_key(&user.key(), place)).map_err(|_| Failure::store_unavailable())?;
     }
     Ok(())
 }
@@ -92,7 +92,7 @@ pub fn forget(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
 /// Whether the add at `place` is to be forgotten: its time is over, or the log was
 /// turned off.
 pub(crate) fn is_over(cx: Context<'_>, user: &UserKey, place: u64) -> Result<bool, StoreError> {
-    let add: Option<Add> = codec::read(cx, Bucket::Store, &key(user, place))?;
+    let add: Option<Add> = codec::read(cx, Bucket::Store, &add_key(user, place))?;
     Ok(add.is_some_and(|add| cx.settings.recent_adds.is_none() || add.expires_at <= cx.ports.wall_now()))
 }
 

@@ -41,19 +41,19 @@ impl Freshness {
 }
 
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Kept {
+pub(crate) struct KeptAnswer {
     at: Timestamp,
     answer: Value,
 }
 
-impl Stored for Kept {
+impl Stored for KeptAnswer {
     const KIND: Kind = Kind::Catalog;
     const VERSION: u32 = 1;
 }
 
 /// The kept answer to a `GET` of `path`. None: there is no fresh one.
 pub(super) fn get(cx: Context<'_>, path: &str, freshness: Freshness) -> Option<Value> {
-    let kept: Kept = codec::read(cx, Bucket::Cache, &key(path)).ok()??;
+    let kept: KeptAnswer = codec::read(cx, Bucket::Cache, &answer_key(path)).ok()??;
     let now = cx.ports.wall_now();
     let is_fresh = kept.at <= now && now < kept.at + freshness.duration();
     is_fresh.then_some(kept.answer)
@@ -61,10 +61,10 @@ pub(super) fn get(cx: Context<'_>, path: &str, freshness: Freshness) -> Option<V
 
 /// Keeps `answer`. On failure nothing is kept, and Kroger is asked again.
 pub(super) fn put(cx: Context<'_>, path: &str, answer: &Value) {
-    let kept = Kept { at: cx.ports.wall_now(), answer: answer.clone() };
-    let _ = cx.ports.set(Bucket::Cache, &key(path), &codec::encode(&kept));
+    let kept = KeptAnswer { at: cx.ports.wall_now(), answer: answer.clone() };
+    let _ = cx.ports.set(Bucket::Cache, &answer_key(path), &codec::encode(&kept));
 }
 
-fn key(path: &str) -> String {
+fn answer_key(path: &str) -> String {
     Key::Catalog { path_hash: base32_sha256(path) }.to_string()
 }

@@ -110,10 +110,10 @@ pub fn find_locations(cx: Context<'_>, user: &UserId, query: &LocationQuery) -> 
     let radius_miles = radius(cx, query);
     let mut notes = Vec::new();
     if page.left_out > 0 {
-        notes.push(format!("{} of Kroger's stores could not be read and were left out.", page.left_out));
+        notes.push(format!("{} of Kroger's locations could not be read and were left out.", page.left_out));
     }
     if locations.is_empty() && near.is_some() && radius_miles < LARGEST_RADIUS {
-        notes.push(format!("There is no such store within {radius_miles} miles; a larger radius may find one."));
+        notes.push(format!("There is no such location within {radius_miles} miles; a larger radius may find one."));
     }
     Ok(LocationsFound { locations, near, radius_miles, notes })
 }

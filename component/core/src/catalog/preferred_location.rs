@@ -20,7 +20,7 @@ pub(crate) struct Choice {
 }
 
 impl Stored for Choice {
-    const KIND: Kind = Kind::PreferredStore;
+    const KIND: Kind = Kind::PreferredLocation;
     const VERSION: u32 = 1;
 }
 
@@ -43,7 +43,7 @@ pub enum PreferredBy {
 /// The user's location. None: nobody chose or configured one.
 pub fn of(cx: Context<'_>, user: &UserId) -> Result<Option<Preferred>, Failure> {
     let choice: Option<Choice> =
-        codec::read(cx, Bucket::Store, &key(user)).map_err(|_| Failure::store_unavailable())?;
+        codec::read(cx, Bucket::Store, &choice_key(user)).map_err(|_| Failure::store_unavailable())?;
     if let Some(Choice { location, .. }) = choice {
         return Ok(Some(Preferred { location, source: PreferredBy::Chosen }));
     }
@@ -67,15 +67,17 @@ pub fn or_named(cx: Context<'_>, user: &UserId, named: Option<&LocationId>) -> R
 pub fn set(cx: Context<'_>, user: &UserId, location: &LocationId) -> Result<Location, Failure> {
     let store = locations::location(cx, user, location)?;
     let choice = Choice { location: location.clone(), chosen_at: cx.ports.wall_now() };
-    cx.ports.set(Bucket::Store, &key(user), &codec::encode(&choice)).map_err(|_| Failure::store_unavailable())?;
+    cx.ports
+        .set(Bucket::Store, &choice_key(user), &codec::encode(&choice))
+        .map_err(|_| Failure::store_unavailable())?;
     Ok(store)
 }
 
 /// Forgets the user's choice. The configured location counts again.
 pub fn clear(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
-    cx.ports.delete(Bucket::Store, &key(user)).map_err(|_| Failure::store_unavailable())
+    cx.ports.delete(Bucket::Store, &choice_key(user)).map_err(|_| Failure::store_unavailable())
 }
 
-fn key(user: &UserId) -> String {
-    Key::PreferredStore { user: user.key() }.to_string()
+fn choice_key(user: &UserId) -> String {
+    Key::PreferredLocation { user: user.key() }.to_string()
 }

@@ -9,7 +9,7 @@ mod sort;
 mod steps;
 
 use crate::Context;
-use crate::catalog::search::found::{Found, ProductsFound};
+use crate::catalog::search::found::{ProductsFound, TermFound};
 use crate::catalog::search::query::ProductQuery;
 use crate::catalog::search::steps::steps;
 use crate::catalog::{locations, preferred_location};
@@ -17,7 +17,7 @@ use crate::failure::Failure;
 use crate::user::UserId;
 
 const NO_LOCATION: &str =
-    "No store is chosen, so there are no prices and no stock: name a store, or choose a preferred one.";
+    "No location is chosen, so there are no prices and no stock: name a location, or choose a preferred one.";
 
 /// Searches for each term, and looks up the UPCs.
 ///
@@ -29,10 +29,10 @@ pub fn search_products(cx: Context<'_>, user: &UserId, query: &ProductQuery) -> 
     let steps = steps(query, location.as_ref())?;
     let each = steps.into_iter().map(|step| step.take(cx, user, query, location.as_ref()));
     let found = at_least_one(each.collect())?;
-    let is_nothing = query.upcs.is_empty() && found.iter().all(Found::is_nothing);
+    let is_nothing = query.upcs.is_empty() && found.iter().all(TermFound::is_nothing);
     let brand = query.brand.as_deref().map(str::trim).filter(|_| is_nothing);
     let others = brand.map(|brand| brands::others(cx, user, query, brand, location.as_ref())).unwrap_or_default();
-    if others.is_empty() && !found.iter().any(Found::proves_location) {
+    if others.is_empty() && !found.iter().any(TermFound::proves_location) {
         locations::confirm(cx, user, location.as_ref())?;
     }
     let mut notes: Vec<String> = brand.map(|brand| brands::note(brand, &others)).into_iter().collect();
@@ -43,7 +43,7 @@ pub fn search_products(cx: Context<'_>, user: &UserId, query: &ProductQuery) -> 
 }
 
 /// Fails if every step failed.
-fn at_least_one(found: Vec<Found>) -> Result<Vec<Found>, Failure> {
+fn at_least_one(found: Vec<TermFound>) -> Result<Vec<TermFound>, Failure> {
     match found.iter().find_map(|one| one.failure.clone()) {
         Some(failure) if found.iter().all(|one| one.failure.is_some()) => Err(failure),
         _ => Ok(found),

@@ -9,7 +9,7 @@ mod search;
 use serde_json::{Value, json};
 
 use crate::Context;
-use crate::catalog::search::found::{Found, ProductsFound};
+use crate::catalog::search::found::{ProductsFound, TermFound};
 use crate::catalog::search::query::ProductQuery;
 use crate::catalog::search::search_products;
 use crate::failure::Failure;
@@ -80,6 +80,6 @@ pub(crate) fn product_json(upc: &str, size: &str, regular: f64, stock: &str) -> 
     })
 }
 
-fn upcs(found: &Found) -> Vec<&str> {
+fn upcs(found: &TermFound) -> Vec<&str> {
     found.products.iter().map(|product| product.upc.as_str()).collect()
 }

@@ -87,19 +87,6 @@ impl AttemptOutcome {
         }
     }
 
-    /// For an operator, after "the last refresh failed:".
-    pub fn words(self) -> &'static str {
-        match self {
-            Self::Refused => "Kroger refused the refresh token",
-            Self::ClientRefused => "Kroger refused the app's credentials",
-            Self::RequestRefused => "Kroger refused the request",
-            Self::NotSent => "Kroger could not be reached",
-            Self::Busy => "Kroger asked for fewer calls",
-            Self::Failed => "Kroger's server had trouble",
-            Self::Unknown => "no answer of Kroger's came",
-        }
-    }
-
     /// Whether Kroger may have spent the token without our learning of it.
     fn may_have_spent(self) -> bool {
         matches!(self, Self::Failed | Self::Unknown)

@@ -164,7 +164,7 @@ pub(crate) fn write(cx: Context<'_>, user: &UserKey, ticket: Ticket, record: &Re
 
 /// Where a new pair is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Kept {
+pub(crate) enum RecordKept {
     Stored,
     /// In the bucket `rescue`, until the store can take it.
     Rescued,
@@ -180,20 +180,20 @@ pub(crate) fn keep(
     ticket: Ticket,
     record: &Record,
     deadline: Duration,
-) -> Result<Kept, StoreError> {
+) -> Result<RecordKept, StoreError> {
     const PAUSE: Duration = Duration::from_millis(250);
 
     if write(cx, user, ticket, record).is_ok() {
-        return Ok(Kept::Stored);
+        return Ok(RecordKept::Stored);
     }
     if rescue(cx, user, ticket, record).is_ok() {
         cx.ports.log(&Event::Rescued { user: user.short(), ticket: ticket.to_string() });
-        return Ok(Kept::Rescued);
+        return Ok(RecordKept::Rescued);
     }
     while cx.ports.monotonic_now() < deadline {
         cx.ports.sleep(PAUSE);
         if write(cx, user, ticket, record).is_ok() {
-            return Ok(Kept::Stored);
+            return Ok(RecordKept::Stored);
         }
     }
     Err(StoreError::Failed)

@@ -22,7 +22,7 @@ pub(crate) fn hour(at: Timestamp) -> u64 {
     at.as_secs() / 3_600
 }
 
-fn key(hour: u64, lifetime: Lifetime) -> String {
+fn count_key(hour: u64, lifetime: Lifetime) -> String {
     match lifetime {
         Lifetime::Kept => Key::KeptLifetimes { hour }.to_string(),
         Lifetime::Lost => Key::LostLifetimes { hour }.to_string(),
@@ -30,7 +30,7 @@ fn key(hour: u64, lifetime: Lifetime) -> String {
 }
 
 pub(crate) fn count(cx: Context<'_>, lifetime: Lifetime) {
-    if cx.ports.increment(&key(hour(cx.ports.wall_now()), lifetime), 1).is_err() {
+    if cx.ports.increment(&count_key(hour(cx.ports.wall_now()), lifetime), 1).is_err() {
         cx.ports.log(&Event::StoreTrouble { doing: "counting a token lifetime" });
     }
 }
@@ -45,8 +45,8 @@ pub fn text(cx: Context<'_>) -> Result<Option<String>, StoreError> {
     let now = hour(cx.ports.wall_now());
     let (mut kept, mut lost) = (0, 0);
     for hour in now.saturating_sub(HOURS)..=now {
-        kept += cx.ports.increment(&key(hour, Lifetime::Kept), 0)?;
-        lost += cx.ports.increment(&key(hour, Lifetime::Lost), 0)?;
+        kept += cx.ports.increment(&count_key(hour, Lifetime::Kept), 0)?;
+        lost += cx.ports.increment(&count_key(hour, Lifetime::Lost), 0)?;
     }
     Ok(wording(kept, kept + lost))
 }

@@ -32,7 +32,7 @@ pub(crate) struct TokenResponse {
 
 /// The meaning of an answer: what must happen next.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum TokenVerdict {
     Granted(TokenResponse),
     /// The refresh token or the code is invalid, expired or spent. This is final.
     Refused,
@@ -54,16 +54,16 @@ pub(crate) enum Verdict {
 
 /// Reads an answer to any of the three grants. `now` is the wall time of its
 /// arrival.
-pub(crate) fn verdict(response: &Response, now: Timestamp) -> Verdict {
+pub(crate) fn verdict(response: &Response, now: Timestamp) -> TokenVerdict {
     match response.status {
-        429 => Verdict::Busy { retry_after: retry_after(response, now) },
-        408 | 500..=599 => Verdict::Failed { retry_after: retry_after(response, now) },
+        429 => TokenVerdict::Busy { retry_after: retry_after(response, now) },
+        408 | 500..=599 => TokenVerdict::Failed { retry_after: retry_after(response, now) },
         200..=299 => token_response(&response.body)
-            .map(Verdict::Granted)
+            .map(TokenVerdict::Granted)
             .or_else(|| error_response(&response.body))
-            .unwrap_or(Verdict::Unintelligible),
-        400 | 401 => error_response(&response.body).unwrap_or(Verdict::Unintelligible),
-        _ => Verdict::Unintelligible,
+            .unwrap_or(TokenVerdict::Unintelligible),
+        400 | 401 => error_response(&response.body).unwrap_or(TokenVerdict::Unintelligible),
+        _ => TokenVerdict::Unintelligible,
     }
 }
 
@@ -97,15 +97,17 @@ fn expires_in(value: Option<&Value>) -> Duration {
     }
 }
 
-fn error_response(body: &[u8]) -> Option<Verdict> {
+fn error_response(body: &[u8]) -> Option<TokenVerdict> {
     let value: Value = serde_json::from_slice(body).ok()?;
     let error = value.get("error")?.as_str()?;
     let description = value.get("error_description").and_then(Value::as_str).unwrap_or_default();
     Some(match error {
-        "invalid_grant" => Verdict::Refused,
-        "invalid_request" | "invalid_token" | "access_denied" if is_about_the_token(description) => Verdict::Refused,
-        "invalid_client" | "unauthorized" | "unauthorized_client" => Verdict::ClientRefused,
-        _ => Verdict::RequestRefused(ApiError::parse(body).unwrap_or_default()),
+        "invalid_grant" => TokenVerdict::Refused,
+        "invalid_request" | "invalid_token" | "access_denied" if is_about_the_token(description) => {
+            TokenVerdict::Refused
+        }
+        "invalid_client" | "unauthorized" | "unauthorized_client" => TokenVerdict::ClientRefused,
+        _ => TokenVerdict::RequestRefused(ApiError::parse(body).unwrap_or_default()),
     })
 }
 
@@ -125,7 +127,7 @@ fn is_about_the_token(description: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn read(status: u16, body: &str) -> Verdict {
+    fn read(status: u16, body: &str) -> TokenVerdict {
         let response = Response { status, retry_after: None, date: None, body: body.as_bytes().to_vec() };
         verdict(&response, Timestamp::from_secs(1_000))
     }
@@ -133,7 +135,7 @@ mod tests {
     fn lifetime(expires_in: &str) -> u64 {
         let body = format!(r#"{{"access_token":"a","refresh_token":"r","expires_in":{expires_in}}}"#);
         match read(200, &body) {
-            Verdict::Granted(response) => response.expires_in.as_secs(),
+            TokenVerdict::Granted(response) => response.expires_in.as_secs(),
             other => panic!("{other:?}"),
         }
     }
@@ -151,7 +153,7 @@ mod tests {
             (200, r#"{"error":"invalid_grant"}"#),
         ];
         for (status, body) in refused {
-            assert_eq!(read(status, body), Verdict::Refused, "{status} {body}");
+            assert_eq!(read(status, body), TokenVerdict::Refused, "{status} {body}");
         }
         let not_refused = [
             (403, r#"{"error":"invalid_grant"}"#),
@@ -165,7 +167,7 @@ mod tests {
             (500, r#"{"error":"invalid_grant"}"#),
         ];
         for (status, body) in not_refused {
-            assert_ne!(read(status, body), Verdict::Refused, "{status} {body}");
+            assert_ne!(read(status, body), TokenVerdict::Refused, "{status} {body}");
         }
     }
 
@@ -176,7 +178,7 @@ mod tests {
             (401, r#"{"error":"unauthorized","error_description":"invalid credentials"}"#),
             (401, r#"{"error":"invalid_client"}"#),
         ] {
-            assert_eq!(read(status, body), Verdict::ClientRefused);
+            assert_eq!(read(status, body), TokenVerdict::ClientRefused);
         }
     }
 
@@ -193,7 +195,7 @@ mod tests {
 
     #[test]
     fn an_access_token_without_a_refresh_token_is_granted() {
-        let Verdict::Granted(response) = read(200, r#"{"access_token":"a","expires_in":10}"#) else {
+        let TokenVerdict::Granted(response) = read(200, r#"{"access_token":"a","expires_in":10}"#) else {
             panic!("not granted");
         };
 
@@ -203,15 +205,15 @@ mod tests {
 
     #[test]
     fn a_token_that_fits_no_header_is_unintelligible() {
-        assert_eq!(read(200, "{\"access_token\":\"a\\r\\nb\"}"), Verdict::Unintelligible);
-        assert_eq!(read(200, r#"{"access_token":""}"#), Verdict::Unintelligible);
+        assert_eq!(read(200, "{\"access_token\":\"a\\r\\nb\"}"), TokenVerdict::Unintelligible);
+        assert_eq!(read(200, r#"{"access_token":""}"#), TokenVerdict::Unintelligible);
     }
 
     #[test]
     fn a_429_is_busy_and_a_5xx_is_failed() {
-        assert_eq!(read(429, ""), Verdict::Busy { retry_after: None });
+        assert_eq!(read(429, ""), TokenVerdict::Busy { retry_after: None });
         for status in [408, 500, 502, 503, 504, 599] {
-            assert_eq!(read(status, ""), Verdict::Failed { retry_after: None });
+            assert_eq!(read(status, ""), TokenVerdict::Failed { retry_after: None });
         }
     }
 }

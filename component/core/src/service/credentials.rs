@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use crate::Context;
-use crate::kroger::token_response::{Verdict, verdict};
+use crate::kroger::token_response::{TokenVerdict, verdict};
 use crate::kroger::wire;
 
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
@@ -30,11 +30,15 @@ pub fn check(cx: Context<'_>) -> Credentials {
     };
     let answer = cx.ports.send(&wire::client_credentials_request(&cx.settings.token_path, client), SEND_TIMEOUT);
     match answer.map(|response| verdict(&response, cx.ports.wall_now())) {
-        Ok(Verdict::Granted(_)) => Credentials::Accepted,
-        Ok(Verdict::ClientRefused) => Credentials::Rejected,
-        Ok(Verdict::RequestRefused(_)) => Credentials::ScopeRefused,
-        Ok(Verdict::Refused | Verdict::Busy { .. } | Verdict::Failed { .. } | Verdict::Unintelligible) | Err(_) => {
-            Credentials::NotKnown
-        }
+        Ok(TokenVerdict::Granted(_)) => Credentials::Accepted,
+        Ok(TokenVerdict::ClientRefused) => Credentials::Rejected,
+        Ok(TokenVerdict::RequestRefused(_)) => Credentials::ScopeRefused,
+        Ok(
+            TokenVerdict::Refused
+            | TokenVerdict::Busy { .. }
+            | TokenVerdict::Failed { .. }
+            | TokenVerdict::Unintelligible,
+        )
+        | Err(_) => Credentials::NotKnown,
     }
 }

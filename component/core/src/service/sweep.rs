@@ -94,7 +94,7 @@ fn has_served(cx: Context<'_>, key: &Key, due_from: Minute) -> Result<bool, Stor
         Key::InvitationOf { user } => invitation::is_shared_over(cx, user),
         Key::RecentAdd { user, place } => recent_adds::is_over(cx, user, *place),
         Key::AddClaim { .. } | Key::AddIntent { .. } | Key::AddOutcome { .. } => Ok(false),
-        Key::Roots { .. } | Key::Head { .. } | Key::PreferredStore { .. } | Key::RecentAddPlaces { .. } => Ok(false),
+        Key::Roots { .. } | Key::Head { .. } | Key::PreferredLocation { .. } | Key::RecentAddPlaces { .. } => Ok(false),
         Key::SignInPlaces | Key::InvitationPlaces | Key::RequestStateSeal | Key::QuotaWindow { .. } => Ok(false),
         Key::ClientToken | Key::RefreshesNotBefore | Key::Tick | Key::Health => Ok(false),
         // Not in this bucket.

@@ -23,7 +23,7 @@ use crate::service::maintenance;
 use crate::settings::EnvironmentPair;
 use crate::store::health::{self, Persistence};
 use crate::store::rescue;
-use crate::upstream::app_token::{self, Stored};
+use crate::upstream::app_token::{self, AppTokenState, StoredAppToken};
 use crate::upstream::quota::{self, Purpose};
 use crate::user::UserId;
 
@@ -154,14 +154,14 @@ fn client(asking: &Asking<'_>) -> Vec<Check> {
     vec![check("credentials", ok, finding)]
 }
 
-fn client_token(asking: &Asking<'_>, stored: &Stored) -> Vec<Check> {
+fn client_token(asking: &Asking<'_>, stored: &StoredAppToken) -> Vec<Check> {
     let now = asking.cx.ports.wall_now();
     let (access_token, expires_at) = match &stored.state {
-        app_token::State::Token { access_token, expires_at } => (access_token, *expires_at),
-        app_token::State::CredentialsRejected => {
+        AppTokenState::Token { access_token, expires_at } => (access_token, *expires_at),
+        AppTokenState::CredentialsRejected => {
             return vec![check("credentials", false, Finding::Credentials(CredentialsFinding::Rejected))];
         }
-        app_token::State::Unavailable => {
+        AppTokenState::Unavailable => {
             return vec![check("credentials", false, Finding::Credentials(CredentialsFinding::Unanswered))];
         }
     };

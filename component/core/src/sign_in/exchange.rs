@@ -8,9 +8,9 @@ use crate::failure::{AppTrouble, Cause, ExchangeTrouble, Failure, GrantTrouble, 
 use crate::grant::due;
 use crate::grant::lineage::{Current, Grant, Record, Source, Tokens};
 use crate::grant::outside_pair::{self, Exported};
-use crate::grant::records::{self, Kept, SAVE_TIME};
+use crate::grant::records::{self, RecordKept, SAVE_TIME};
 use crate::grant::refresh;
-use crate::kroger::token_response::{TokenResponse, Verdict, verdict};
+use crate::kroger::token_response::{TokenResponse, TokenVerdict, verdict};
 use crate::kroger::wire;
 use crate::ports::{Event, SendError};
 use crate::secret::Secret;
@@ -99,16 +99,17 @@ fn refuse_if_deleted_since(pending: &Pending, current: &Current) -> Result<(), F
     Err(Cause::Grant(GrantTrouble::ForgottenMeanwhile).into())
 }
 
-fn granted(answer: Result<Verdict, SendError>) -> Result<TokenResponse, Failure> {
+fn granted(answer: Result<TokenVerdict, SendError>) -> Result<TokenResponse, Failure> {
     match answer {
-        Ok(Verdict::Granted(response)) => Ok(response),
-        Ok(Verdict::Refused) => Err(Failure::sign_in(SignInTrouble::CodeRefused)),
-        Ok(Verdict::ClientRefused) => Err(Cause::App(AppTrouble::ClientRejected).into()),
-        Ok(Verdict::RequestRefused(error)) => Err(Cause::Exchange(ExchangeTrouble::Rejected(Box::new(error))).into()),
-        // No time to wait is told: the `state` is used, so the same call cannot succeed.
-        Ok(Verdict::Busy { .. } | Verdict::Failed { .. } | Verdict::Unintelligible) | Err(SendError::NotSent) => {
-            Err(Cause::Exchange(ExchangeTrouble::Failed).into())
+        Ok(TokenVerdict::Granted(response)) => Ok(response),
+        Ok(TokenVerdict::Refused) => Err(Failure::sign_in(SignInTrouble::CodeRefused)),
+        Ok(TokenVerdict::ClientRefused) => Err(Cause::App(AppTrouble::ClientRejected).into()),
+        Ok(TokenVerdict::RequestRefused(error)) => {
+            Err(Cause::Exchange(ExchangeTrouble::Rejected(Box::new(error))).into())
         }
+        // No time to wait is told: the `state` is used, so the same call cannot succeed.
+        Ok(TokenVerdict::Busy { .. } | TokenVerdict::Failed { .. } | TokenVerdict::Unintelligible)
+        | Err(SendError::NotSent) => Err(Cause::Exchange(ExchangeTrouble::Failed).into()),
         Err(SendError::Unknown) => Err(Cause::Exchange(ExchangeTrouble::AnswerLost).into()),
     }
 }
@@ -126,7 +127,7 @@ fn store(cx: Context<'_>, pending: &Pending, root: Root, record: Record) -> Resu
     due::enter(cx, &grant);
     cx.ports.log(&Event::SignedIn { user: user.short(), ticket: ticket.to_string() });
     let exported = outside_pair::export(cx, &grant);
-    Ok(SignedIn { grant, exported, is_stored: kept == Kept::Stored })
+    Ok(SignedIn { grant, exported, is_stored: kept == RecordKept::Stored })
 }
 
 fn unsaved() -> Failure {

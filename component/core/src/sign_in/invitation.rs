@@ -77,7 +77,7 @@ impl Stored for Shared {
     const VERSION: u32 = 1;
 }
 
-fn key(place: u64) -> String {
+fn invitation_key(place: u64) -> String {
     Key::Invitation { place }.to_string()
 }
 
@@ -109,7 +109,7 @@ pub fn invite(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Invited, 
     };
     let shared = Shared { id: invitation.id.clone(), started_at: invitation.started_at };
     cx.ports
-        .set(Bucket::Store, &key(place), &codec::encode(&invitation))
+        .set(Bucket::Store, &invitation_key(place), &codec::encode(&invitation))
         .and_then(|()| cx.ports.set(Bucket::Store, &shared_key(&user.key()), &codec::encode(&shared)))
         .map_err(unavailable)?;
     Ok(invited(cx.settings, &invitation))
@@ -137,7 +137,7 @@ pub fn open(cx: Context<'_>, id: &str) -> Result<Invitation, Failure> {
     let unknown = || Failure::sign_in(SignInTrouble::InvitationUnknown);
     let place = RING.place_of(id).ok_or_else(unknown)?;
     let invitation: Option<Invitation> =
-        codec::read(cx, Bucket::Store, &key(place)).map_err(|_| Failure::store_unavailable())?;
+        codec::read(cx, Bucket::Store, &invitation_key(place)).map_err(|_| Failure::store_unavailable())?;
     let invitation = invitation.filter(|invitation| invitation.id == id).ok_or_else(unknown)?;
     let now = cx.ports.wall_now();
     if now >= invitation.started_at + LIFETIME || now + LIFETIME < invitation.started_at {
@@ -148,7 +148,7 @@ pub fn open(cx: Context<'_>, id: &str) -> Result<Invitation, Failure> {
 
 /// True if the invitation at `place` is of no use any more.
 pub(crate) fn is_over(cx: Context<'_>, place: u64) -> Result<bool, StoreError> {
-    let invitation: Option<Invitation> = codec::read(cx, Bucket::Store, &key(place))?;
+    let invitation: Option<Invitation> = codec::read(cx, Bucket::Store, &invitation_key(place))?;
     Ok(invitation.is_some_and(|invitation| pending::is_long_over(cx, invitation.started_at)))
 }
 

@@ -25,7 +25,7 @@ impl Stored for SealKey {
 }
 
 /// The key: 256 random bits in base64. The caller uses the text's bytes as they are.
-pub fn key(cx: Context<'_>) -> Result<Secret, StoreError> {
+pub fn seal_key(cx: Context<'_>) -> Result<Secret, StoreError> {
     let name = Key::RequestStateSeal.to_string();
     let kept: Option<SealKey> = codec::read(cx, Bucket::Store, &name)?;
     if let Some(SealKey { key }) = kept {
@@ -53,6 +53,6 @@ mod tests {
         let (settings, world) = (Settings::from_variables([]).unwrap(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
 
-        assert_eq!(key(cx).unwrap(), key(cx).unwrap());
+        assert_eq!(seal_key(cx).unwrap(), seal_key(cx).unwrap());
     }
 }

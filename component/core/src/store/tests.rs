@@ -49,7 +49,7 @@ fn keys_are_spelled_as_the_last_version_spelled_them() {
         ("invitation_of.<user>", Kind::InvitationOf),
         ("recent_add_places.<user>", Kind::RecentAddPlaces),
         ("recent_add.<user>.49", Kind::RecentAdd),
-        ("preferred_store.<user>", Kind::PreferredStore),
+        ("preferred_store.<user>", Kind::PreferredLocation),
     ];
     let others = [
         ("due.28953385", Kind::DueCount),

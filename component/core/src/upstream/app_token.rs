@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use crate::Context;
 use crate::client::Client;
 use crate::failure::{AppTrouble, Cause, Failure};
-use crate::kroger::token_response::{TokenResponse, Verdict, verdict};
+use crate::kroger::token_response::{TokenResponse, TokenVerdict, verdict};
 use crate::kroger::wire;
 use crate::ports::{Bucket, Event, SendError, StoreError, Timestamp};
 use crate::secret::{Fingerprint, Secret};
@@ -25,36 +25,36 @@ const PATIENCE: Duration = Duration::from_secs(300);
 
 /// What is known of the app's token.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stored {
+pub struct StoredAppToken {
     /// The credentials that got it. The token of other credentials does not count.
     client: Fingerprint,
     pub(crate) at: Timestamp,
-    pub state: State,
+    pub state: AppTokenState,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub enum State {
+pub enum AppTokenState {
     Token { access_token: Secret, expires_at: Timestamp },
     CredentialsRejected,
     Unavailable,
 }
 
 /// The stored state for the credentials that are configured.
-pub fn stored(cx: Context<'_>) -> Result<Option<Stored>, StoreError> {
+pub fn stored(cx: Context<'_>) -> Result<Option<StoredAppToken>, StoreError> {
     let Some(own) = cx.settings.credentials() else { return Ok(None) };
-    let stored: Option<Stored> = codec::read(cx, Bucket::Store, &Key::ClientToken.to_string())?;
+    let stored: Option<StoredAppToken> = codec::read(cx, Bucket::Store, &Key::ClientToken.to_string())?;
     Ok(stored.filter(|stored| stored.client == own))
 }
 
-impl codec::Stored for Stored {
+impl codec::Stored for StoredAppToken {
     const KIND: Kind = Kind::ClientToken;
     const VERSION: u32 = 1;
 }
 
-impl Stored {
+impl StoredAppToken {
     pub fn is_valid(&self, now: Timestamp) -> bool {
-        matches!(&self.state, State::Token { expires_at, .. } if *expires_at > now + LEAST_LEFT)
+        matches!(&self.state, AppTokenState::Token { expires_at, .. } if *expires_at > now + LEAST_LEFT)
     }
 }
 
@@ -64,7 +64,7 @@ pub(crate) fn access_token(cx: Context<'_>) -> Result<Secret, Failure> {
     let now = cx.ports.wall_now();
     let stored = stored(cx).map_err(|_| Failure::store_unavailable())?;
     if let Some(stored) = stored.filter(|stored| stored.is_valid(now))
-        && let State::Token { access_token, .. } = stored.state
+        && let AppTokenState::Token { access_token, .. } = stored.state
     {
         return Ok(access_token);
     }
@@ -82,7 +82,7 @@ pub(crate) fn other_than(cx: Context<'_>, rejected: &Secret) -> Result<Secret, F
 /// Whether `token` is the app's current token, and still valid.
 pub(crate) fn is_current(cx: Context<'_>, token: &Secret) -> bool {
     let Ok(Some(stored)) = stored(cx) else { return false };
-    let is_same = matches!(&stored.state, State::Token { access_token, .. } if access_token == token);
+    let is_same = matches!(&stored.state, AppTokenState::Token { access_token, .. } if access_token == token);
     is_same && stored.is_valid(cx.ports.wall_now())
 }
 
@@ -93,8 +93,10 @@ pub(crate) fn keep(cx: Context<'_>) {
     let is_confidential = cx.settings.client.as_ref().is_some_and(|client| client.secret.is_some());
     let Ok(stored) = stored(cx) else { return };
     let is_settled = stored.is_some_and(|stored| match stored.state {
-        State::Token { .. } => stored.is_valid(now),
-        State::CredentialsRejected | State::Unavailable => now >= stored.at && now < stored.at + PATIENCE,
+        AppTokenState::Token { .. } => stored.is_valid(now),
+        AppTokenState::CredentialsRejected | AppTokenState::Unavailable => {
+            now >= stored.at && now < stored.at + PATIENCE
+        }
     });
     if is_confidential && !is_settled {
         // The outcome is in the store, where `/health` reads it.
@@ -106,31 +108,32 @@ fn fetch(cx: Context<'_>, client: &Client) -> Result<Secret, Failure> {
     let answer = cx.ports.send(&wire::client_credentials_request(&cx.settings.token_path, client), SEND_TIMEOUT);
     let now = cx.ports.wall_now();
     match answer.map(|response| verdict(&response, now)) {
-        Ok(Verdict::Granted(TokenResponse { access_token, expires_in, .. })) => {
-            let state = State::Token { access_token: access_token.clone(), expires_at: now + expires_in };
+        Ok(TokenVerdict::Granted(TokenResponse { access_token, expires_in, .. })) => {
+            let state = AppTokenState::Token { access_token: access_token.clone(), expires_at: now + expires_in };
             note(cx, state);
             Ok(access_token)
         }
-        Ok(Verdict::ClientRefused | Verdict::Refused | Verdict::RequestRefused(_)) => {
-            let was_known = matches!(stored(cx), Ok(Some(Stored { state: State::CredentialsRejected, .. })));
+        Ok(TokenVerdict::ClientRefused | TokenVerdict::Refused | TokenVerdict::RequestRefused(_)) => {
+            let was_known =
+                matches!(stored(cx), Ok(Some(StoredAppToken { state: AppTokenState::CredentialsRejected, .. })));
             if !was_known {
                 cx.ports.log(&Event::CredentialsRejected);
             }
-            note(cx, State::CredentialsRejected);
+            note(cx, AppTokenState::CredentialsRejected);
             Err(Cause::App(AppTrouble::ClientRejected).into())
         }
-        Ok(Verdict::Busy { .. } | Verdict::Failed { .. } | Verdict::Unintelligible)
+        Ok(TokenVerdict::Busy { .. } | TokenVerdict::Failed { .. } | TokenVerdict::Unintelligible)
         | Err(SendError::NotSent | SendError::Unknown) => {
-            note(cx, State::Unavailable);
+            note(cx, AppTokenState::Unavailable);
             Err(Failure::from(Cause::App(AppTrouble::TokenUnavailable)).retry_after(Duration::from_secs(5)))
         }
     }
 }
 
 /// A token that cannot be stored is fetched again next time.
-fn note(cx: Context<'_>, state: State) {
+fn note(cx: Context<'_>, state: AppTokenState) {
     let Some(client) = cx.settings.credentials() else { return };
-    let stored = Stored { client, at: cx.ports.wall_now(), state };
+    let stored = StoredAppToken { client, at: cx.ports.wall_now(), state };
     if cx.ports.set(Bucket::Store, &Key::ClientToken.to_string(), &codec::encode(&stored)).is_err() {
         cx.ports.log(&Event::StoreTrouble { doing: "storing the app's own token" });
     }

@@ -135,7 +135,7 @@ fn complete_sign_in_works_only_for_the_user_who_asked() {
     let call = json!({ "jsonrpc": "2.0", "id": 2, "method": "tools/call", "params": pasted });
     let as_bob = [("mcp-protocol-version", "2025-11-25"), ("x-kroger-user", "bob")];
 
-    let refused = Outcome(json_of(&server.post(&as_bob, &call))["result"].clone());
+    let refused = ToolOutcome(json_of(&server.post(&as_bob, &call))["result"].clone());
     server.world.answer_with_tokens("canary-access", "canary-refresh");
     let own = server.call("complete_sign_in", &pasted["arguments"]);
 

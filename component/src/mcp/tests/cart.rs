@@ -3,7 +3,7 @@
 use super::*;
 use kroger_core::ports::SendError;
 
-fn add(server: &Server, item: &Value) -> Outcome {
+fn add(server: &Server, item: &Value) -> ToolOutcome {
     server.call("add_to_cart", &json!({ "items": [item] }))
 }
 
@@ -266,7 +266,7 @@ fn check_at_an_unknown_store_says_so() {
     let refused = server.call("check_cart_items", &json!({ "items": items, "store_id": "99999999" }));
 
     assert_eq!(refused.error(), "not_found");
-    assert!(refused.text().contains("Kroger has no store 99999999"), "{}", refused.text());
+    assert!(refused.text().contains("Kroger has no location 99999999"), "{}", refused.text());
 }
 
 #[test]

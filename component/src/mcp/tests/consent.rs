@@ -95,7 +95,8 @@ fn declined_sign_in_is_not_asked_again() {
     let (_, state) = question(&server.ask_as(&opens_links(), "tools/call", add()));
 
     for action in ["decline", "cancel"] {
-        let declined = Outcome(server.ask_as(&opens_links(), "tools/call", again(&state, action))["result"].clone());
+        let declined =
+            ToolOutcome(server.ask_as(&opens_links(), "tools/call", again(&state, action))["result"].clone());
         assert_eq!(declined.error(), "sign_in_declined");
         assert!(declined.text().contains("Do not ask again"), "{}", declined.text());
     }
@@ -153,7 +154,7 @@ fn client_of_2025_11_25_that_opens_links_gets_its_revisions_error() {
     assert_eq!(asked["error"]["code"], -32042, "{asked}");
     let elicitation = &asked["error"]["data"]["elicitations"][0];
     assert_eq!(elicitation["mode"], "url");
-    assert_eq!(Outcome(in_words["result"].clone()).error(), "reauthorize");
+    assert_eq!(ToolOutcome(in_words["result"].clone()).error(), "reauthorize");
     server.agree(elicitation["url"].as_str().unwrap());
     server.world.answer(204, "");
     let added = json_of(&server.post(&[old[0], ("mcp-session-id", &session)], &call));
@@ -164,7 +165,7 @@ fn client_of_2025_11_25_that_opens_links_gets_its_revisions_error() {
 fn client_without_links_gets_link_number_and_steps_in_words() {
     let server = server();
 
-    let refused = Outcome(server.ask("tools/call", add())["result"].clone());
+    let refused = ToolOutcome(server.ask("tools/call", add())["result"].clone());
 
     assert_eq!(refused.error(), "reauthorize");
     let link = refused.0["_meta"]["kroger-mcp/problem"]["authorization_url"].as_str().unwrap().to_owned();
@@ -200,7 +201,7 @@ fn operators_fault_asks_nobody_to_sign_in() {
             server.world.answer(200, r#"{"access_token":"canary-other","expires_in":1800}"#);
         }
 
-        let refused = Outcome(server.ask_as(&opens_links(), "tools/call", call.clone())["result"].clone());
+        let refused = ToolOutcome(server.ask_as(&opens_links(), "tools/call", call.clone())["result"].clone());
 
         assert_eq!(refused.error(), code);
         assert!(refused.0["_meta"]["kroger-mcp/problem"]["authorization_url"].is_null(), "{}", refused.text());
@@ -218,7 +219,7 @@ fn rejected_new_token_asks_for_a_sign_in_anew() {
     server.world.answer_with_tokens("canary-access-2", "canary-refresh-2");
     server.world.answer(401, "");
 
-    let refused = Outcome(server.ask("tools/call", add())["result"].clone());
+    let refused = ToolOutcome(server.ask("tools/call", add())["result"].clone());
 
     assert_eq!(refused.error(), "token_rejected");
     assert!(refused.text().contains("sign_in with anew true and"), "{}", refused.text());

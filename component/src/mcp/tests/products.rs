@@ -143,7 +143,7 @@ fn search_at_an_unknown_store_says_so() {
     let refused = server.call("search_products", &json!({ "terms": ["milk"], "store_id": "MILKMILK" }));
 
     assert_eq!(refused.error(), "not_found");
-    assert!(refused.text().contains("Kroger has no store MILKMILK"), "{}", refused.text());
+    assert!(refused.text().contains("Kroger has no location MILKMILK"), "{}", refused.text());
     assert!(refused.text().contains("find_stores"), "{}", refused.text());
 }
 

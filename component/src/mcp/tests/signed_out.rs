@@ -65,7 +65,7 @@ fn thousand_refusals_in_words_leave_only_invitations_that_were_shown() {
     let server = server();
 
     assert_only_shown(&server, &[], || {
-        let refused = Outcome(server.ask("tools/call", add())["result"].clone());
+        let refused = ToolOutcome(server.ask("tools/call", add())["result"].clone());
         assert_eq!(refused.error(), "reauthorize");
         refused.0["_meta"]["kroger-mcp/problem"]["authorization_url"].as_str().unwrap().to_owned()
     });

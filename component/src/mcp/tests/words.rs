@@ -17,7 +17,7 @@ fn assert_own(fact: &str, text: &str) {
 #[test]
 fn no_failure_of_a_tool_names_a_command_of_another_face() {
     for failure in failures() {
-        let text = Outcome(json!(failed(&Told::from(&failure)))).text().to_owned();
+        let text = ToolOutcome(json!(failed(&Told::from(&failure)))).text().to_owned();
         assert_own(&format!("{failure:?}"), &text);
     }
     for found in facts::findings() {

@@ -7,7 +7,7 @@ use crate::catalog::lookup::{self, Lookup};
 use crate::catalog::page_request::Fulfillment;
 use crate::catalog::page_request::MOST_PRODUCTS;
 use crate::catalog::product::Product;
-use crate::catalog::search::found::Found;
+use crate::catalog::search::found::TermFound;
 use crate::catalog::search::query::{ProductQuery, StockWanted};
 use crate::catalog::search::sort::sort;
 use crate::failure::Failure;
@@ -48,13 +48,13 @@ impl ByUpc {
         user: &UserId,
         query: &ProductQuery,
         location: Option<&LocationId>,
-    ) -> Found {
+    ) -> TermFound {
         let Self { upcs, mut notes } = self;
         let searched_for = listed(&upcs);
         let lookup = Lookup { location, purpose: Purpose::Browse, most_alone: MOST_ALONE };
         let mut products = match lookup.products(cx, user, &upcs) {
             Ok(products) => products,
-            Err(failure) => return Found::refused(searched_for, notes, failure),
+            Err(failure) => return TermFound::refused(searched_for, notes, failure),
         };
         let missing = lookup::missing(&upcs, &products);
         notes.extend(missing.iter().map(|upc| unknown(upc, location)));
@@ -71,7 +71,7 @@ impl ByUpc {
             notes.push(format!("Left out, as the other arguments ask: {}.", listed(&left_out)));
         }
         sort(&mut products, query.order, |product| product);
-        Found { searched_for, products, total: None, next_start: None, notes, failure: None }
+        TermFound { searched_for, products, total: None, next_start: None, notes, failure: None }
     }
 }
 
@@ -80,7 +80,7 @@ fn listed(upcs: &[Upc]) -> String {
 }
 
 fn unknown(upc: &Upc, location: Option<&LocationId>) -> String {
-    let place = if location.is_some() { " at this store" } else { "" };
+    let place = if location.is_some() { " at this location" } else { "" };
     format!("Kroger knows no product {}{place}.", upc.as_str())
 }
 

@@ -14,14 +14,14 @@ pub struct ProductsFound {
     /// The location of the prices and the stock. None: there are neither.
     pub location: Option<LocationId>,
     /// For each term in turn, then for the UPCs.
-    pub found: Vec<Found>,
+    pub found: Vec<TermFound>,
     /// Sentences about the search as a whole.
     pub notes: Vec<String>,
 }
 
 /// The results for one term, for the brand alone, or for the UPCs.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Found {
+pub struct TermFound {
     pub searched_for: String,
     pub products: Vec<Product>,
     /// How many products Kroger has. None: Kroger does not say.
@@ -33,7 +33,7 @@ pub struct Found {
     pub failure: Option<Failure>,
 }
 
-impl Found {
+impl TermFound {
     /// True if Kroger has nothing, rather than that all of it was left out here.
     pub(super) fn is_nothing(&self) -> bool {
         self.products.is_empty() && self.total.unwrap_or(0) == 0
@@ -56,7 +56,7 @@ pub(super) fn found(
     page: &Page,
     searched_for: String,
     mut notes: Vec<String>,
-) -> Found {
+) -> TermFound {
     let all: Vec<Product> = page.data.iter().filter_map(Product::read).collect();
     if page.left_out > 0 {
         notes.push(format!("{} of Kroger's products could not be read and were left out.", page.left_out));
@@ -79,7 +79,7 @@ pub(super) fn found(
     notes.extend(sorted.then(|| note_of_order(seen, has_more, is_cut)).flatten());
     let products = kept.into_iter().map(|(_, product)| product).collect();
     let next_start = next.filter(|start| *start <= LAST_START);
-    Found { searched_for, products, total: page.total, next_start, notes, failure: None }
+    TermFound { searched_for, products, total: page.total, next_start, notes, failure: None }
 }
 
 /// Tells what was sorted, if products remain that the caller does not see.

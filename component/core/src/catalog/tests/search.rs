@@ -115,7 +115,7 @@ fn upcs_are_looked_up_in_one_call_and_missing_ones_are_noted() {
     assert_eq!(shop.asked().len(), 1);
     assert!(shop.asked()[0].contains(&format!("filter.productId={MILK}%2C{EGGS}")));
     assert!(found.found[0].notes[0].contains("check digit"));
-    assert_eq!(found.found[0].notes[1], format!("Kroger knows no product {EGGS} at this store."));
+    assert_eq!(found.found[0].notes[1], format!("Kroger knows no product {EGGS} at this location."));
 }
 
 #[test]
@@ -161,5 +161,5 @@ fn without_a_location_the_search_tells_why_prices_are_missing() {
     let found = shop.search(&ProductQuery { stock: StockWanted::InStock, ..query(&["milk"]) }).unwrap();
 
     assert_eq!(upcs(&found.found[0]), [MILK]);
-    assert!(found.notes[0].contains("No store is chosen"));
+    assert!(found.notes[0].contains("No location is chosen"));
 }

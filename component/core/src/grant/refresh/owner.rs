@@ -15,7 +15,7 @@ use crate::grant::success_rate::{self, Lifetime};
 use crate::grant::tries::TriesAt;
 use crate::grant::trouble::Trouble;
 use crate::grant::{busy, folded, refreshed};
-use crate::kroger::token_response::{TokenResponse, Verdict, verdict};
+use crate::kroger::token_response::{TokenResponse, TokenVerdict, verdict};
 use crate::kroger::wire;
 use crate::ports::{Event, SendError, StoreError};
 use crate::stopwatch::Stopwatch;
@@ -98,18 +98,18 @@ impl<'a> Owner<'a> {
         let verdict = answer.map(|response| verdict(&response, self.cx.ports.wall_now()));
         let took = stopwatch.elapsed(self.cx);
         let (outcome, asked_for) = match verdict {
-            Ok(Verdict::Granted(response)) => {
+            Ok(TokenVerdict::Granted(response)) => {
                 // Nothing stands between the answer and the save, not even the log.
                 let kept = self.keep(ticket, response, &stopwatch, deadline);
                 self.log(if kept == Err(Trouble::Lost) { "unsaved" } else { "refreshed" }, took, ticket);
                 return kept.map(Some);
             }
-            Ok(Verdict::Refused) => (AttemptOutcome::Refused, None),
-            Ok(Verdict::ClientRefused) => (AttemptOutcome::ClientRefused, Some(OPERATORS_PAUSE)),
-            Ok(Verdict::RequestRefused(_)) => (AttemptOutcome::RequestRefused, Some(OPERATORS_PAUSE)),
-            Ok(Verdict::Busy { retry_after }) => (AttemptOutcome::Busy, retry_after),
-            Ok(Verdict::Failed { retry_after }) => (AttemptOutcome::Failed, retry_after),
-            Ok(Verdict::Unintelligible) | Err(SendError::Unknown) => (AttemptOutcome::Unknown, None),
+            Ok(TokenVerdict::Refused) => (AttemptOutcome::Refused, None),
+            Ok(TokenVerdict::ClientRefused) => (AttemptOutcome::ClientRefused, Some(OPERATORS_PAUSE)),
+            Ok(TokenVerdict::RequestRefused(_)) => (AttemptOutcome::RequestRefused, Some(OPERATORS_PAUSE)),
+            Ok(TokenVerdict::Busy { retry_after }) => (AttemptOutcome::Busy, retry_after),
+            Ok(TokenVerdict::Failed { retry_after }) => (AttemptOutcome::Failed, retry_after),
+            Ok(TokenVerdict::Unintelligible) | Err(SendError::Unknown) => (AttemptOutcome::Unknown, None),
             Err(SendError::NotSent) => (AttemptOutcome::NotSent, None),
         };
         self.log(outcome.as_str(), took, ticket);

@@ -189,7 +189,7 @@ impl Kind {
                 "request_state_key",
                 Record("sign_in::seal::SealKey"),
                 "the key that seals what MCP clients carry",
-                "sign_in::seal::key",
+                "sign_in::seal::seal_key",
                 NEVER,
             ),
             Self::AddClaim => row(
@@ -227,10 +227,10 @@ impl Kind {
                 "cart::recent_adds::note",
                 "when the user's log is wiped; by the sweep, once it expired or the log is off",
             ),
-            Self::PreferredStore => row(
+            Self::PreferredLocation => row(
                 "preferred_store.<user>",
                 Record("catalog::preferred_location::Choice"),
-                "the store that the user chose",
+                "the location that the user chose",
                 "catalog::preferred_location::set",
                 "when the user clears the choice",
             ),
@@ -238,7 +238,7 @@ impl Kind {
                 bucket: "cache",
                 ..row(
                     "catalog.<hash>",
-                    Record("catalog::cache::Kept"),
+                    Record("catalog::cache::KeptAnswer"),
                     "Kroger's answer to a GET of the path of that hash",
                     "catalog::cache::put",
                     "by the host, which bounds the bucket",
@@ -260,7 +260,7 @@ impl Kind {
             ),
             Self::ClientToken => row(
                 "client_token",
-                Record("upstream::app_token::Stored"),
+                Record("upstream::app_token::StoredAppToken"),
                 "the app's own token",
                 "upstream::app_token",
                 NEVER,
@@ -331,7 +331,7 @@ impl Kind {
             Self::AddOutcome => Key::AddOutcome { entry: hash(), number: n },
             Self::RecentAddPlaces => Key::RecentAddPlaces { user: user() },
             Self::RecentAdd => Key::RecentAdd { user: user(), place: n },
-            Self::PreferredStore => Key::PreferredStore { user: user() },
+            Self::PreferredLocation => Key::PreferredLocation { user: user() },
             Self::Catalog => Key::Catalog { path_hash: hash() },
             Self::QuotaWindow => Key::QuotaWindow { endpoint: Endpoint::Cart },
             Self::QuotaCount => Key::QuotaCount { endpoint: Endpoint::Cart, window: n },
