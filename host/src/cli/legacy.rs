@@ -2,7 +2,7 @@
 //! starts a server or signs a person in takes it in, and keeps it under another name. A command that
 //! only looks leaves it, and says so.
 //!
-//! A file that is not wholly data stays where it is, and nothing starts.
+//! A file that cannot be read as a token file stays where it is, and nothing starts.
 
 use std::fmt::Display;
 use std::fs;

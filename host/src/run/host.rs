@@ -153,10 +153,9 @@ impl Host {
     }
 
     /// Serves the Model Context Protocol line by line. Each of `lines` is a JSON-RPC message of a
-    /// client, and each answer goes to `answer`. A line of
-    /// more than [`crate::MAX_LINE`] bytes is refused, so no more than that and one byte
-    /// need be handed over. Returns when there are no more lines, or `stop`
-    /// resolves, and the calls under way have ended.
+    /// client, and each answer goes to `answer`. A line of more than [`crate::MAX_LINE`] bytes is
+    /// refused, so the caller may cut it one byte after that. Returns when there are no more lines or
+    /// `stop` resolves, once the calls under way have ended.
     pub async fn serve_lines(
         &self,
         lines: tokio::sync::mpsc::Receiver<Vec<u8>>,

@@ -394,10 +394,10 @@ fn obstructed(obstacle: Obstacle) -> Failure {
     }
 }
 
-/// Deletes `entry` if it has served. Answers the number of keys deleted.
+/// Deletes `entry` if it is old enough. Answers the number of keys deleted.
 ///
-/// The last try goes first, and a try's outcome last. So a reader never finds less
-/// than what was told.
+/// The last try is deleted first, and within a try its outcome last. So an outcome that
+/// a caller was told is found as long as anything of its try is found.
 pub(crate) fn sweep(cx: Context<'_>, entry: &str) -> Result<u32, StoreError> {
     let name = EntryName(entry.to_owned());
     let tries = read_tries(cx, &name)?;

@@ -89,8 +89,8 @@ pub fn forget(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Whether the add at `place` is to be forgotten: its time is over, or the log was
-/// turned off.
+/// Whether the sweep may delete the add at `place`: it expired, or the log was turned
+/// off.
 pub(crate) fn is_over(cx: Context<'_>, user: &UserKey, place: u64) -> Result<bool, StoreError> {
     let add: Option<Add> = codec::read(cx, Bucket::Store, &add_key(user, place))?;
     Ok(add.is_some_and(|add| cx.settings.recent_adds.is_none() || add.expires_at <= cx.ports.wall_now()))

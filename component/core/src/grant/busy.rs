@@ -1,10 +1,10 @@
 //! A 429 slows the timers of all processes: Kroger counts an app's calls, not a user's.
 //!
-//! A caller whose refresh is answered 429 notes until when the token endpoint wants no
-//! calls, and the timers of all processes on the store go by the note. A call that
-//! waits for a token ignores it: the call is one request, a person waits for it, and
-//! the pauses of its own grant limit it. A note that is lost or wrong costs requests,
-//! or a refresh that comes later. It never costs a token.
+//! If a refresh is answered 429, its caller notes until when the token endpoint wants
+//! no calls. The timers of all processes on the store obey the note. A call that waits
+//! for a token ignores it: the call is one request, a person waits for it, and the
+//! pauses of its own grant limit it. A note that is lost or wrong costs requests, or a
+//! later refresh. It never costs a token.
 
 use std::time::Duration;
 
@@ -44,8 +44,9 @@ pub(crate) fn note(cx: Context<'_>, retry_after: Option<Duration>) {
     }
 }
 
-/// The time until which the timer leaves the token endpoint alone. None: it need not,
-/// or nobody can tell. A note from the future does not count: a clock stepped.
+/// The time until which the timer sends nothing to the token endpoint. None: there is
+/// no such time, or the store cannot be read. A note from the future does not count: a
+/// clock was set.
 pub(crate) fn until(cx: Context<'_>) -> Option<Timestamp> {
     let now = cx.ports.wall_now();
     let note: Note = codec::read(cx, Bucket::Store, &Key::RefreshesNotBefore.to_string()).ok()??;

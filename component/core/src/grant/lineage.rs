@@ -127,7 +127,7 @@ impl Grant {
     }
 }
 
-/// The newest of what a user's records say.
+/// What a user's newest record says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[allow(
     clippy::large_enum_variant,

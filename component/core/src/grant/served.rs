@@ -1,4 +1,4 @@
-//! When a user's records have served, so that the sweep may delete them.
+//! When a user's records are no longer needed, so that the sweep may delete them.
 
 use crate::Context;
 use crate::grant::lineage::{Current, Grant};
@@ -7,15 +7,16 @@ use crate::ports::StoreError;
 use crate::store::ticket::Ticket;
 use crate::user::UserKey;
 
-/// Whether a grant has served: one that descends from it, or a newer sign-in or
-/// deletion, is safely stored.
+/// Whether the record of `ticket` is no longer needed: a descendant, or a newer sign-in
+/// or deletion, is safely stored.
 pub(crate) fn is_superseded(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> Result<bool, StoreError> {
     let Some(newest) = newest(cx, user)? else { return Ok(false) };
     let is_needed = records::is_signpost(ticket) && ticket.root.number == newest.root.number;
     Ok(ticket < newest && !is_needed)
 }
 
-/// Whether nobody asks for the tries at the grant of `parent` any more.
+/// Whether the tries at the grant of `parent` are no longer needed: a newer record is
+/// safely stored.
 pub(crate) fn is_spent(cx: Context<'_>, user: &UserKey, parent: Ticket) -> Result<bool, StoreError> {
     Ok(newest(cx, user)?.is_some_and(|newest| parent < newest))
 }

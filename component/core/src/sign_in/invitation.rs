@@ -146,13 +146,13 @@ pub fn open(cx: Context<'_>, id: &str) -> Result<Invitation, Failure> {
     Ok(invitation)
 }
 
-/// True if the invitation at `place` is of no use any more.
+/// True if the sweep may delete the invitation at `place`.
 pub(crate) fn is_over(cx: Context<'_>, place: u64) -> Result<bool, StoreError> {
     let invitation: Option<Invitation> = codec::read(cx, Bucket::Store, &invitation_key(place))?;
     Ok(invitation.is_some_and(|invitation| pending::is_long_over(cx, invitation.started_at)))
 }
 
-/// True if the id of the user's last invitation is of no use any more.
+/// True if the sweep may delete the id of the user's last invitation.
 pub(crate) fn is_shared_over(cx: Context<'_>, user: &UserKey) -> Result<bool, StoreError> {
     let shared: Option<Shared> = codec::read(cx, Bucket::Store, &shared_key(user))?;
     Ok(shared.is_some_and(|shared| pending::is_long_over(cx, shared.started_at)))

@@ -1,5 +1,5 @@
 //! The sign-in link that failed calls share, so that a user who is signed out does
-//! not fill all places. Never fails a call: there is a link, or there is none.
+//! not fill all places. Never fails a call: if no link can be made, none is shown.
 
 use std::time::Duration;
 
@@ -74,7 +74,7 @@ fn is_open(cx: Context<'_>, user: &UserId, scope: &Scope, link: &Link) -> Result
     Ok(is_fresh && !is_used && !is_deleted && made_of(cx, scope).is_some_and(|now| now == link.made_of))
 }
 
-/// Whether the user's shared link is of no use any more.
+/// Whether the sweep may delete the user's shared link.
 pub(crate) fn is_over(cx: Context<'_>, user: &UserKey) -> Result<bool, StoreError> {
     let link: Option<Link> = codec::read(cx, Bucket::Store, &link_key(user))?;
     Ok(link.is_some_and(|link| is_long_over(cx, link.started_at)))

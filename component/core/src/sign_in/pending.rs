@@ -138,7 +138,7 @@ pub(crate) fn end(cx: Context<'_>, user: &UserId) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// True if the sign-in at `place` is of no use any more.
+/// True if the sweep may delete the sign-in at `place`.
 pub(crate) fn is_over(cx: Context<'_>, place: u64) -> Result<bool, StoreError> {
     let pending: Option<Pending> = codec::read(cx, Bucket::Store, &pending_key(place))?;
     Ok(pending.is_some_and(|pending| is_long_over(cx, pending.started_at)))
