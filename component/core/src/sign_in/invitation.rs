@@ -65,8 +65,8 @@ pub struct Accepted {
     pub browser: Secret,
 }
 
-#[derive(Serialize, Deserialize)]
 /// The id of the user's last invitation, which later calls share.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Shared {
     id: String,
     started_at: Timestamp,

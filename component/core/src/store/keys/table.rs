@@ -188,7 +188,7 @@ impl Kind {
             Self::RequestStateSeal => row(
                 "request_state_key",
                 Record("sign_in::seal::SealKey"),
-                "the key that seals what MCP clients carry",
+                "the key that seals what a client carries between two calls",
                 "sign_in::seal::seal_key",
                 NEVER,
             ),
