@@ -14,8 +14,8 @@ use std::time::Duration;
 use url::Url;
 
 use crate::app::App;
-use crate::client::Client;
 use crate::item::Modality;
+use crate::kroger::client::Client;
 use crate::kroger::limits::Limits;
 use crate::scope::Scope;
 use crate::secret::{Fingerprint, Secret};

@@ -6,10 +6,10 @@ use std::time::Duration;
 use url::Url;
 
 use crate::app::App;
-use crate::client::Client;
+use crate::app::loopback::is_loopback;
 use crate::item::Modality;
+use crate::kroger::client::Client;
 use crate::kroger::limits::Limits;
-use crate::loopback::is_loopback;
 use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::settings::known::{Allowed, IGNORED, KNOWN, is_known, setting};
