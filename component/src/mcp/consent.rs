@@ -21,6 +21,7 @@ use super::call::Call;
 use super::means::Means;
 use super::told::Told;
 use super::tool::failed;
+use crate::edge::invitation_url;
 use kroger_core::Context;
 use kroger_core::failure::{Code, Failure, SignInTrouble};
 use kroger_core::grant::records;
@@ -102,10 +103,11 @@ pub(super) fn answer(call: &Call<'_>, deed: &Deed, failure: &Failure) -> Result<
         Ok(invited) => invited,
         Err(failure) => return Ok(failed(&Told::from(&failure)).into()),
     };
+    let url = invitation_url(call.cx.settings, &invited.id);
     match call.means {
-        Means::InputRequired => ask(call, deed, &invited),
-        Means::UrlError => Err(url_error(&invited)),
-        Means::Words => Ok(failed(&in_words(failure, &invited)).into()),
+        Means::InputRequired => ask(call, deed, &invited, url),
+        Means::UrlError => Err(url_error(&invited, &url)),
+        Means::Words => Ok(failed(&in_words(failure, &invited, url)).into()),
     }
 }
 
@@ -113,11 +115,11 @@ fn message(invited: &Invited) -> String {
     format!("Connect your Kroger account. The page shows the number {}: go on only if it is the same.", invited.number)
 }
 
-fn ask(call: &Call<'_>, deed: &Deed, invited: &Invited) -> Result<CallToolResponse, ErrorData> {
+fn ask(call: &Call<'_>, deed: &Deed, invited: &Invited, url: String) -> Result<CallToolResponse, ErrorData> {
     let params = ElicitRequestParams::UrlElicitationParams {
         meta: None,
         message: message(invited),
-        url: invited.url.clone(),
+        url,
         elicitation_id: invited.id.clone(),
     };
     let question = InputRequest::Elicitation(ElicitRequest::new(params));
@@ -126,11 +128,11 @@ fn ask(call: &Call<'_>, deed: &Deed, invited: &Invited) -> Result<CallToolRespon
     Ok(InputRequiredResult::new(Some(questions), Some(state)).into())
 }
 
-fn url_error(invited: &Invited) -> ErrorData {
+fn url_error(invited: &Invited, url: &str) -> ErrorData {
     let elicitation = json!({
         "mode": "url",
         "elicitationId": invited.id,
-        "url": invited.url,
+        "url": url,
         "message": message(invited),
     });
     ErrorData::new(
@@ -140,7 +142,7 @@ fn url_error(invited: &Invited) -> ErrorData {
     )
 }
 
-fn in_words(failure: &Failure, invited: &Invited) -> Told {
+fn in_words(failure: &Failure, invited: &Invited, url: String) -> Told {
     // After any other rejection `token_status` still reports the user as signed in.
     let (then, otherwise) = match failure.code {
         Code::Reauthorize => ("Call token_status until it says signed_in", "browser elsewhere"),
@@ -156,7 +158,7 @@ fn in_words(failure: &Failure, invited: &Invited) -> Told {
             pending::minutes(),
             invited.number
         ),
-        link: Some(invited.url.clone()),
+        link: Some(url),
         ..told
     }
 }
