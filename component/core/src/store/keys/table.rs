@@ -76,7 +76,7 @@ impl Kind {
                     "grant.<user>.<ticket>",
                     Record("grant::lineage::Record"),
                     "a sign-in, a refresh or a deletion; written once",
-                    "grant::records::write, grant::records::keep",
+                    "grant::records::write, grant::records::keep, grant::records::settle, service::maintenance::save_rescued",
                     "by the refresh after the next, or the sweep, once a descendant is stored; a root's own record, once a newer sign-in or deletion is stored",
                 )
             },
