@@ -6,11 +6,14 @@ use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use kroger_core::ports::Ports;
-use kroger_core::settings::SettingError;
+use kroger_core::settings::{SettingError, Settings};
 use kroger_core::user::UserId;
 
 /// The largest request body that the server reads, in bytes.
 pub(crate) const LARGEST_REQUEST: usize = 1024 * 1024;
+
+/// The route of the page on which a person accepts an invitation to sign in.
+pub(crate) const INVITATION_ROUTE: &str = "/auth/start/{invitation}";
 
 /// The ports of one call, shared so that a handler can keep them while it runs.
 pub(crate) type SharedPorts = Arc<dyn Ports + Send + Sync>;
@@ -20,6 +23,16 @@ pub(crate) type SharedPorts = Arc<dyn Ports + Send + Sync>;
 pub(crate) struct Caller {
     pub(crate) ports: SharedPorts,
     pub(crate) user: UserId,
+}
+
+/// The URL of the page of the invitation `id`. It lies beside the redirect URI, below the same prefix.
+pub(crate) fn invitation_url(settings: &Settings, id: &str) -> String {
+    let mut url = settings.redirect_uri.clone();
+    url.set_query(None);
+    let before = url.path().strip_suffix("/auth/callback").unwrap_or_default();
+    let path = format!("{before}{}", INVITATION_ROUTE.replace("{invitation}", id));
+    url.set_path(&path);
+    url.into()
 }
 
 /// Names each wrong setting and what is allowed. Never shows the value: a URL may carry a password.
@@ -37,5 +50,22 @@ pub(crate) fn block_on<F: Future>(call: F) -> F::Output {
         if let Poll::Ready(output) = call.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
             return output;
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_page_stands_where_kroger_sends_people_back_to() {
+        let page = |redirect_uri: &str| {
+            let variable = ("KROGER_REDIRECT_URI".to_owned(), redirect_uri.to_owned());
+            invitation_url(&Settings::from_variables([variable]).unwrap(), "1.x")
+        };
+
+        assert_eq!(page("http://localhost:9004/auth/callback"), "http://localhost:9004/auth/start/1.x");
+        assert_eq!(page("https://home.example/kroger/auth/callback"), "https://home.example/kroger/auth/start/1.x");
+        assert_eq!(page("https://home.example/elsewhere?a=b"), "https://home.example/auth/start/1.x");
     }
 }

@@ -34,7 +34,7 @@ use http::{HeaderValue, Method, Request};
 use rmcp::ServerHandler;
 use tower::ServiceExt as _;
 
-use crate::edge::{LARGEST_REQUEST, SharedPorts, block_on, misconfiguration};
+use crate::edge::{INVITATION_ROUTE, LARGEST_REQUEST, SharedPorts, block_on, misconfiguration};
 use crate::mcp::{Mcp, Server};
 use kroger_core::settings::{SettingError, Settings};
 use origin::{Admitted, Known};
@@ -137,7 +137,7 @@ fn router(settings: Arc<Settings>, mcp: MethodRouter<Arc<Settings>>) -> Router {
         .route("/config", get(status::config))
         .route("/openapi.json", get(openapi::describe))
         .route("/auth/authorize", get(sign_in::authorize).head(get_only).fallback(get_only))
-        .route("/auth/start/{invitation}", get(invitation::show).post(invitation::accept))
+        .route(INVITATION_ROUTE, get(invitation::show).post(invitation::accept))
         .route("/auth/callback", get(sign_in::callback).head(get_only).fallback(get_only))
         .route("/cart/add", put(cart::add))
         .route("/cart/add/simple", put(cart::add_simple))

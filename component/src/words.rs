@@ -31,6 +31,7 @@ use kroger_core::service::finding::Finding;
 use kroger_core::service::validation::{Check, Subject, Validation};
 
 pub(crate) use cause::what;
+pub(crate) use grant::REFRESH_TOKEN_REFUSED;
 pub(crate) use ways::{OF_ANOTHER_APP, Ways};
 
 /// Tells what to do next, in one or two sentences.

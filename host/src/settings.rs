@@ -2,6 +2,7 @@
 
 pub(crate) mod checked;
 pub(crate) mod given;
+pub(crate) mod ignored;
 pub(crate) mod redirect;
 pub(crate) mod refused;
 pub(crate) mod store_place;

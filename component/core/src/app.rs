@@ -1,9 +1,11 @@
 //! The app and the server that tokens are bound to. Holds no secret.
 
+pub(crate) mod loopback;
+
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::loopback::is_loopback;
+use loopback::is_loopback;
 
 /// The app that tokens were granted to, and the server that granted them. A refresh
 /// token is bound to its client (RFC 6749 § 6).

@@ -14,8 +14,8 @@ use std::time::Duration;
 use url::Url;
 
 use crate::app::App;
-use crate::client::Client;
 use crate::item::Modality;
+use crate::kroger::client::Client;
 use crate::kroger::limits::Limits;
 use crate::scope::Scope;
 use crate::secret::{Fingerprint, Secret};
@@ -52,8 +52,28 @@ pub struct Settings {
     pub(crate) quotas: Limits,
     /// The key-value store's name as the operator gave it, for people to read.
     pub store_name: String,
-    /// A sentence for each variable that sets nothing, with the reason.
-    pub ignored: Vec<String>,
+    /// The variables that set nothing.
+    pub ignored: Vec<Ignored>,
+}
+
+/// A variable that sets nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ignored {
+    pub name: String,
+    pub reason: IgnoredReason,
+}
+
+/// Why a variable sets nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum IgnoredReason {
+    /// Each item of a call says its modality.
+    EachItemSaysIt,
+    /// `KROGER_DEFAULT_MODALITY` can say it.
+    DefaultModalitySaysIt,
+    /// The sandbox stands in for Kroger.
+    SandboxReplacesIt,
+    /// There is no such setting.
+    Unknown,
 }
 
 /// `KROGER_USER_ACCESS_TOKEN` and its companions.

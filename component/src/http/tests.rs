@@ -9,6 +9,7 @@ mod contract;
 mod failures;
 mod keyed_adds;
 mod openapi;
+mod overview;
 mod sign_in;
 mod signed_out;
 mod status;

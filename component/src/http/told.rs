@@ -3,7 +3,7 @@
 
 use kroger_core::failure::{Cause, Code, Failure, GrantTrouble};
 
-use crate::words::{self, Ways};
+use crate::words::{self, REFRESH_TOKEN_REFUSED, Ways};
 
 /// The routes that a caller can use.
 pub(super) const WAYS: Ways = Ways {
@@ -35,7 +35,7 @@ pub(super) fn detail(failure: &Failure) -> String {
         (_, Cause::Grant(GrantTrouble::ForgottenMeanwhile)) => what,
         // Without a full stop, as the first system had it.
         (_, Cause::Grant(GrantTrouble::RefreshTokenRefused { probably_spent: false })) => {
-            with_steps(what.trim_end_matches('.'))
+            with_steps(REFRESH_TOKEN_REFUSED)
         }
         (Code::Reauthorize, _) => with_steps(&what),
         (_, Cause::Grant(GrantTrouble::AccessTokenRejected)) => {

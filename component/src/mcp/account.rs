@@ -7,6 +7,7 @@ use url::{Url, form_urlencoded};
 use super::call::Call;
 use super::means::Means;
 use super::tool::{Effect, Reply, Tool};
+use crate::edge::invitation_url;
 use crate::fields::values::{Flag, Text, choices};
 use crate::fields::{Nothing, arguments};
 use kroger_core::catalog::profile;
@@ -90,8 +91,9 @@ impl Tool for SignIn {
 
 fn here(call: &Call<'_>) -> Result<Reply<SignInLink>, Failure> {
     let invited = invitation::invite(call.cx, call.user, &call.cx.settings.scope)?;
-    let text = format!("Link: {}\nNumber: {}\nNext: {THERE}", invited.url, invited.number);
-    Ok(Reply { value: link(invited.url, Some(invited.number)), text })
+    let url = invitation_url(call.cx.settings, &invited.id);
+    let text = format!("Link: {url}\nNumber: {}\nNext: {THERE}", invited.number);
+    Ok(Reply { value: link(url, Some(invited.number)), text })
 }
 
 /// Gives Kroger's own link, because that browser may not reach our page. The person can compare no number, so only

@@ -21,6 +21,7 @@ use super::call::Call;
 use super::means::Means;
 use super::told::Told;
 use super::tool::failed;
+use crate::edge::invitation_url;
 use kroger_core::Context;
 use kroger_core::failure::{Code, Failure, SignInTrouble};
 use kroger_core::grant::records;
@@ -106,10 +107,11 @@ pub(super) fn answer(
         Ok(invited) => invited,
         Err(failure) => return Ok(failed(&Told::from(&failure)).into()),
     };
+    let url = invitation_url(call.cx.settings, &invited.id);
     match call.means {
-        Means::InputRequired => ask(call, identity, &invited),
-        Means::UrlError => Err(url_error(&invited)),
-        Means::Words => Ok(failed(&in_words(failure, &invited)).into()),
+        Means::InputRequired => ask(call, identity, &invited, url),
+        Means::UrlError => Err(url_error(&invited, &url)),
+        Means::Words => Ok(failed(&in_words(failure, &invited, url)).into()),
     }
 }
 
@@ -117,11 +119,16 @@ fn message(invited: &Invited) -> String {
     format!("Connect your Kroger account. The page shows the number {}: go on only if it is the same.", invited.number)
 }
 
-fn ask(call: &Call<'_>, identity: &CallIdentity, invited: &Invited) -> Result<CallToolResponse, ErrorData> {
+fn ask(
+    call: &Call<'_>,
+    identity: &CallIdentity,
+    invited: &Invited,
+    url: String,
+) -> Result<CallToolResponse, ErrorData> {
     let params = ElicitRequestParams::UrlElicitationParams {
         meta: None,
         message: message(invited),
-        url: invited.url.clone(),
+        url,
         elicitation_id: invited.id.clone(),
     };
     let question = InputRequest::Elicitation(ElicitRequest::new(params));
@@ -131,11 +138,11 @@ fn ask(call: &Call<'_>, identity: &CallIdentity, invited: &Invited) -> Result<Ca
     Ok(InputRequiredResult::new(Some(questions), Some(state)).into())
 }
 
-fn url_error(invited: &Invited) -> ErrorData {
+fn url_error(invited: &Invited, url: &str) -> ErrorData {
     let elicitation = json!({
         "mode": "url",
         "elicitationId": invited.id,
-        "url": invited.url,
+        "url": url,
         "message": message(invited),
     });
     ErrorData::new(
@@ -145,7 +152,7 @@ fn url_error(invited: &Invited) -> ErrorData {
     )
 }
 
-fn in_words(failure: &Failure, invited: &Invited) -> Told {
+fn in_words(failure: &Failure, invited: &Invited, url: String) -> Told {
     // After any other rejection `token_status` still reports the user as signed in.
     let (then, otherwise) = match failure.code {
         Code::Reauthorize => ("Call token_status until it says signed_in", "browser elsewhere"),
@@ -161,7 +168,7 @@ fn in_words(failure: &Failure, invited: &Invited) -> Told {
             pending::minutes(),
             invited.number
         ),
-        link: Some(invited.url.clone()),
+        link: Some(url),
         ..told
     }
 }

@@ -14,6 +14,7 @@ use kroger_core::testing::TestWorld;
 mod account;
 mod cart;
 mod consent;
+mod overview;
 mod products;
 mod protocol;
 mod recent;

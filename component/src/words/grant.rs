@@ -2,13 +2,17 @@
 
 use kroger_core::failure::GrantTrouble;
 
+/// What is told of a refresh token that Kroger refused, without a full stop.
+pub(crate) const REFRESH_TOKEN_REFUSED: &str = "Token refresh failed: Invalid refresh token";
+
 pub(super) fn trouble(trouble: GrantTrouble) -> String {
     let words = match trouble {
         GrantTrouble::NotSignedIn => "User not authenticated.",
         GrantTrouble::NothingToRenewWith => "Token expired or invalid, and there is no refresh token to renew it with.",
-        GrantTrouble::RefreshTokenRefused { probably_spent: false } => "Token refresh failed: Invalid refresh token.",
+        GrantTrouble::RefreshTokenRefused { probably_spent: false } => return format!("{REFRESH_TOKEN_REFUSED}."),
         GrantTrouble::RefreshTokenRefused { probably_spent: true } => {
-            "Token refresh failed: Invalid refresh token. It was probably spent by an earlier refresh whose reply was lost."
+            let spent = "It was probably spent by an earlier refresh whose reply was lost.";
+            return format!("{REFRESH_TOKEN_REFUSED}. {spent}");
         }
         GrantTrouble::NewTokensLost => {
             "Token refresh failed: Kroger gave new tokens and the token store could not keep them, so the sign-in is lost."

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use kroger_core::settings::Settings as ComponentSettings;
 
 use super::given::{self, Given};
+use super::ignored;
 use super::redirect::{self, CALLBACK, base_url, is_named_localhost};
 use super::refused::Refused;
 use super::store_place::StoreLocation;
@@ -89,7 +90,7 @@ impl Settings {
     /// Warnings for the operator, a sentence each: settings without a meaning, a `.env` that others may
     /// read.
     pub fn warnings(&self) -> Vec<String> {
-        let mut warnings = self.component.ignored.clone();
+        let mut warnings: Vec<String> = self.component.ignored.iter().map(ignored::sentence).collect();
         warnings.extend(self.unserved_redirect());
         if self.env_file.as_deref().is_some_and(others_may_read) {
             warnings.push("others may read .env, where tokens are written: chmod 600 .env".to_owned());

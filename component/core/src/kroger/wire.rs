@@ -6,8 +6,8 @@ use serde_json::{Value, json};
 use url::Url;
 use url::form_urlencoded::Serializer;
 
-use crate::client::Client;
 use crate::item::Item;
+use crate::kroger::client::Client;
 use crate::ports::{Method, Request};
 use crate::scope::Scope;
 use crate::secret::Secret;

@@ -6,6 +6,7 @@
 use std::fmt;
 
 use crate::scope::Scope;
+use crate::settings::IgnoredReason;
 use crate::user::UserId;
 
 /// One environment variable that sets something.
@@ -107,11 +108,11 @@ pub(crate) static KNOWN: [Setting; 32] = [
     Setting::new("PORT", "a port"),
 ];
 
-/// Settings of the first system that mean nothing here, each with what to use.
-pub(super) const IGNORED: [(&str, &str); 3] = [
-    ("KROGER_DEFAULT_DELIVERY_TYPE", "the modality of each item says it"),
-    ("KROGER_FORCE_KROGER_DELIVERY", "set KROGER_DEFAULT_MODALITY=DELIVERY"),
-    ("KROGER_DEV_MODE", "start with --sandbox"),
+/// Settings of the first system that mean nothing here, each with the reason.
+pub(super) const IGNORED: [(&str, IgnoredReason); 3] = [
+    ("KROGER_DEFAULT_DELIVERY_TYPE", IgnoredReason::EachItemSaysIt),
+    ("KROGER_FORCE_KROGER_DELIVERY", IgnoredReason::DefaultModalitySaysIt),
+    ("KROGER_DEV_MODE", IgnoredReason::SandboxReplacesIt),
 ];
 
 /// True if `name` is the name of a setting.

@@ -6,14 +6,14 @@ use std::time::Duration;
 use url::Url;
 
 use crate::app::App;
-use crate::client::Client;
+use crate::app::loopback::is_loopback;
 use crate::item::Modality;
+use crate::kroger::client::Client;
 use crate::kroger::limits::Limits;
-use crate::loopback::is_loopback;
 use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::settings::known::{Allowed, IGNORED, KNOWN, is_known, setting};
-use crate::settings::{DefaultLocation, EnvironmentPair, SettingError, Settings, unix_seconds};
+use crate::settings::{DefaultLocation, EnvironmentPair, Ignored, IgnoredReason, SettingError, Settings, unix_seconds};
 use crate::user::UserId;
 
 impl Settings {
@@ -168,14 +168,15 @@ impl Reader {
         (hours > 0).then(|| Duration::from_secs(u64::from(hours) * 3_600))
     }
 
-    /// A sentence for each variable that sets nothing.
-    fn ignored(&self) -> Vec<String> {
+    /// The variables that set nothing.
+    fn ignored(&self) -> Vec<Ignored> {
+        let ignored = |name: &str, reason| Ignored { name: name.to_owned(), reason };
         let old = IGNORED.iter().filter(|(name, _)| self.text(name).is_some());
-        let old = old.map(|(name, instead)| format!("{name} is ignored: {instead}"));
+        let old = old.map(|(name, reason)| ignored(name, *reason));
         // Kubernetes sets such names for each service.
         let is_foreign = |name: &&str| name.starts_with("KROGER_SERVICE_") || name.starts_with("KROGER_PORT");
         let unknown = self.unknown().filter(|name| !is_foreign(name));
-        old.chain(unknown.map(|name| format!("{name} is ignored: there is no such setting"))).collect()
+        old.chain(unknown.map(|name| ignored(name, IgnoredReason::Unknown))).collect()
     }
 
     fn unknown(&self) -> impl Iterator<Item = &str> {

@@ -107,7 +107,8 @@ fn the_older_modality_setting_counts_only_if_the_newer_is_unset() {
 fn a_setting_of_the_first_system_is_named_as_ignored() {
     let settings = settings(&[("KROGER_DEV_MODE", "true")]).unwrap();
 
-    assert_eq!(settings.ignored, ["KROGER_DEV_MODE is ignored: start with --sandbox"]);
+    let name = "KROGER_DEV_MODE".to_owned();
+    assert_eq!(settings.ignored, [Ignored { name, reason: IgnoredReason::SandboxReplacesIt }]);
 }
 
 #[test]
@@ -115,7 +116,8 @@ fn an_unknown_setting_is_named_as_ignored_unless_kubernetes_sets_it() {
     let settings =
         settings(&[("KROGER_LOG_LEVEL", "debug"), ("KROGER_PORT_9004_TCP", "x"), ("KROGER_SERVICE_HOST", "y")]);
 
-    assert_eq!(settings.unwrap().ignored, ["KROGER_LOG_LEVEL is ignored: there is no such setting"]);
+    let name = "KROGER_LOG_LEVEL".to_owned();
+    assert_eq!(settings.unwrap().ignored, [Ignored { name, reason: IgnoredReason::Unknown }]);
 }
 
 #[test]

@@ -7,10 +7,10 @@ use sha2::{Digest, Sha256};
 use url::Url;
 
 use crate::Context;
-use crate::client::Client;
 use crate::failure::{AppTrouble, Cause, Failure};
 use crate::grant::lineage::Current;
 use crate::grant::{due, records};
+use crate::kroger::client::Client;
 use crate::kroger::wire;
 use crate::ports::{Bucket, StoreError};
 use crate::scope::Scope;

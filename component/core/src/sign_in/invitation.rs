@@ -14,14 +14,12 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
-use url::Url;
 
 use crate::Context;
 use crate::failure::{AppTrouble, Cause, Failure, SignInTrouble};
 use crate::ports::{Bucket, StoreError, Timestamp};
 use crate::scope::Scope;
 use crate::secret::{Secret, base32_sha256};
-use crate::settings::Settings;
 use crate::sign_in::authorization;
 use crate::sign_in::pending::{self, LIFETIME, Return};
 use crate::store::codec::{self, Stored};
@@ -37,7 +35,6 @@ const LEFT: Duration = Duration::from_secs(300);
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invited {
     pub id: String,
-    pub url: String,
     /// Four digits that both the page and the agent show.
     pub number: String,
 }
@@ -65,8 +62,8 @@ pub struct Accepted {
     pub browser: Secret,
 }
 
-#[derive(Serialize, Deserialize)]
 /// The id of the user's last invitation, which later calls share.
+#[derive(Serialize, Deserialize)]
 pub(crate) struct Shared {
     id: String,
     started_at: Timestamp,
@@ -97,7 +94,7 @@ pub fn invite(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Invited, 
         && invitation.scope == scope.as_str()
         && cx.ports.wall_now() + LEFT < invitation.started_at + LIFETIME
     {
-        return Ok(invited(cx.settings, &invitation));
+        return Ok(invited(&invitation));
     }
     let place = RING.take(cx).map_err(unavailable)?;
     let invitation = Invitation {
@@ -112,21 +109,11 @@ pub fn invite(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Invited, 
         .set(Bucket::Store, &invitation_key(place), &codec::encode(&invitation))
         .and_then(|()| cx.ports.set(Bucket::Store, &shared_key(&user.key()), &codec::encode(&shared)))
         .map_err(unavailable)?;
-    Ok(invited(cx.settings, &invitation))
+    Ok(invited(&invitation))
 }
 
-fn invited(settings: &Settings, invitation: &Invitation) -> Invited {
-    let url = page(settings, &invitation.id).into();
-    Invited { id: invitation.id.clone(), url, number: invitation.number.clone() }
-}
-
-/// The URL of the page. It lies beside the redirect URI, below the same prefix.
-fn page(settings: &Settings, id: &str) -> Url {
-    let mut url = settings.redirect_uri.clone();
-    url.set_query(None);
-    let before = url.path().strip_suffix("/auth/callback").unwrap_or_default().to_owned();
-    url.set_path(&format!("{before}/auth/start/{id}"));
-    url
+fn invited(invitation: &Invitation) -> Invited {
+    Invited { id: invitation.id.clone(), number: invitation.number.clone() }
 }
 
 /// Reads the invitation of `id`, if it can still be accepted.
@@ -185,20 +172,12 @@ fn number(cx: Context<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::Settings;
     use crate::testing::TestWorld;
 
     fn settings(redirect_uri: &str) -> Settings {
         let variables = [("KROGER_CLIENT_ID", "app"), ("KROGER_REDIRECT_URI", redirect_uri)];
         Settings::from_variables(variables.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap()
-    }
-
-    #[test]
-    fn the_page_stands_where_kroger_sends_people_back_to() {
-        let page = |redirect_uri: &str| page(&settings(redirect_uri), "1.x").to_string();
-
-        assert_eq!(page("http://localhost:9004/auth/callback"), "http://localhost:9004/auth/start/1.x");
-        assert_eq!(page("https://home.example/kroger/auth/callback"), "https://home.example/kroger/auth/start/1.x");
-        assert_eq!(page("https://home.example/elsewhere?a=b"), "https://home.example/auth/start/1.x");
     }
 
     #[test]

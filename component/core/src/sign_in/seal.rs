@@ -1,4 +1,4 @@
-//! The key that seals what an MCP client carries from one call to the next.
+//! The key that seals what a client carries between two calls.
 //!
 //! It is made once and kept, so that any instance opens what another one sealed. If
 //! two instances make it at once, the later one stays: what was sealed with the other

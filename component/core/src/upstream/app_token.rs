@@ -9,8 +9,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
-use crate::client::Client;
 use crate::failure::{AppTrouble, Cause, Failure};
+use crate::kroger::client::Client;
 use crate::kroger::token_response::{TokenResponse, TokenVerdict, verdict};
 use crate::kroger::wire;
 use crate::ports::{Bucket, Event, SendError, StoreError, Timestamp};

@@ -115,24 +115,26 @@ impl Call for Read<'_> {
     }
 
     fn not_processed(&self, why: NotProcessed, asked_for: Option<Duration>, pause: Duration) -> Failure {
-        let why = match why {
-            NotProcessed::NotReached => Later::NotReached,
-            NotProcessed::Busy => Later::Status(503),
-            NotProcessed::OverQuota => Later::OverQuota,
-        };
-        later(self.reading.endpoint, why, asked_for.unwrap_or(pause))
+        const A_MINUTE: Duration = Duration::from_secs(60);
+
+        let (endpoint, pause) = (self.reading.endpoint, asked_for.unwrap_or(pause));
+        match why {
+            NotProcessed::NotReached => later(Cause::Call(endpoint, CallTrouble::NotReached), pause),
+            NotProcessed::Busy => later(Cause::Call(endpoint, CallTrouble::Unavailable(503)), pause),
+            NotProcessed::OverQuota => later(Cause::Quota(endpoint, QuotaTrouble::Exceeded(None)), pause.max(A_MINUTE)),
+        }
     }
 
     fn unknown(&self, _: Context<'_>, why: Unknown, asked_for: Option<Duration>, pause: Option<Duration>) -> Failure {
-        let why = match why {
-            Unknown::NoAnswer => Later::NoAnswer,
-            Unknown::Status(status) => Later::Status(status),
+        let trouble = match why {
+            Unknown::NoAnswer => CallTrouble::NoAnswer,
+            Unknown::Status(status) => CallTrouble::Unavailable(status),
         };
-        later(self.reading.endpoint, why, asked_for.or(pause).unwrap_or_default())
+        later(Cause::Call(self.reading.endpoint, trouble), asked_for.or(pause).unwrap_or_default())
     }
 
     fn too_late(&self) -> Failure {
-        later(self.reading.endpoint, Later::NotReached, Duration::from_secs(1))
+        later(Cause::Call(self.reading.endpoint, CallTrouble::NotReached), Duration::ZERO)
     }
 }
 
@@ -155,27 +157,7 @@ fn scope_missing(cx: Context<'_>, bearer: &ReadingToken, reading: Reading<'_>) -
     }
 }
 
-/// Why a reading is worth another try later.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Later {
-    NotReached,
-    NoAnswer,
-    Status(u16),
-    OverQuota,
-}
-
-fn later(endpoint: Endpoint, why: Later, pause: Duration) -> Failure {
-    const A_MINUTE: Duration = Duration::from_secs(60);
-
-    let pause = pause.max(Duration::from_secs(1));
-    match why {
-        Later::NotReached => Failure::from(Cause::Call(endpoint, CallTrouble::NotReached)).retry_after(pause),
-        Later::NoAnswer => Failure::from(Cause::Call(endpoint, CallTrouble::NoAnswer)).retry_after(pause),
-        Later::Status(status) => {
-            Failure::from(Cause::Call(endpoint, CallTrouble::Unavailable(status))).retry_after(pause)
-        }
-        Later::OverQuota => {
-            Failure::from(Cause::Quota(endpoint, QuotaTrouble::Exceeded(None))).retry_after(pause.max(A_MINUTE))
-        }
-    }
+/// The failure of a reading that is worth another try after `pause`.
+fn later(cause: Cause, pause: Duration) -> Failure {
+    Failure::from(cause).retry_after(pause.max(Duration::from_secs(1)))
 }

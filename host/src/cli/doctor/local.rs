@@ -8,6 +8,7 @@ use std::path::Path;
 use super::point::{Point, Verdict};
 use crate::cli::legacy;
 use crate::keep::sqlite;
+use crate::settings::ignored;
 use crate::{Given, Settings, StoreLocation};
 
 /// With less free space than this, the store may soon be unable to save tokens.
@@ -16,7 +17,8 @@ const LITTLE_SPACE: u64 = 256 << 20;
 
 pub(super) fn settings(settings: &Settings, given: &Given) -> Point {
     // The mode of `.env` is left out: the point `.env` reports it.
-    let warnings: Vec<String> = given.warnings.iter().chain(&settings.component.ignored).cloned().collect();
+    let ignored = settings.component.ignored.iter().map(ignored::sentence);
+    let warnings: Vec<String> = given.warnings.iter().cloned().chain(ignored).collect();
     if !given.has_credentials() {
         return Point::bad(
             "settings",

@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use crate::Context;
 use crate::backoff;
-use crate::client::Client;
 use crate::grant::attempts::{Attempt, AttemptOutcome, Intent};
 use crate::grant::lineage::{Grant, Record, Tokens};
 use crate::grant::records::{self, SAVE_TIME};
@@ -15,6 +14,7 @@ use crate::grant::success_rate::{self, Lifetime};
 use crate::grant::tries::TriesAt;
 use crate::grant::trouble::Trouble;
 use crate::grant::{busy, folded, refreshed};
+use crate::kroger::client::Client;
 use crate::kroger::token_response::{TokenResponse, TokenVerdict, verdict};
 use crate::kroger::wire;
 use crate::ports::{Event, SendError, StoreError};

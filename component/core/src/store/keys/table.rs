@@ -76,7 +76,7 @@ impl Kind {
                     "grant.<user>.<ticket>",
                     Record("grant::lineage::Record"),
                     "a sign-in, a refresh or a deletion; written once",
-                    "grant::records::write, grant::records::keep",
+                    "grant::records::write, grant::records::keep, grant::records::settle, service::maintenance::save_rescued",
                     "by the refresh after the next, or the sweep, once a descendant is stored; a root's own record, once a newer sign-in or deletion is stored",
                 )
             },
@@ -188,7 +188,7 @@ impl Kind {
             Self::RequestStateSeal => row(
                 "request_state_key",
                 Record("sign_in::seal::SealKey"),
-                "the key that seals what MCP clients carry",
+                "the key that seals what a client carries between two calls",
                 "sign_in::seal::seal_key",
                 NEVER,
             ),

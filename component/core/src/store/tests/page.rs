@@ -88,3 +88,26 @@ fn each_record_is_of_the_type_that_its_row_names() {
         assert_eq!(named, forms::type_name(*kind), "{kind:?}");
     }
 }
+
+/// True if `path` is the path of a module or of a function of this crate. Tests do not count.
+fn is_in_the_sources(path: &str) -> bool {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let file = |path: &str| sources.join(path.replace("::", "/")).with_extension("rs");
+    if file(path).is_file() {
+        return true;
+    }
+    let Some((module, name)) = path.rsplit_once("::") else { return false };
+    let source = std::fs::read_to_string(file(module)).unwrap_or_default();
+    let untested = source.split("#[cfg(test)]\nmod tests").next().unwrap_or_default();
+    untested.contains(&format!("fn {name}(")) || untested.contains(&format!("fn {name}<"))
+}
+
+#[test]
+fn each_writer_is_in_the_sources() {
+    let writers =
+        |kind: &Kind| kind.row().written_by.split(", ").map(move |writer| (*kind, writer)).collect::<Vec<_>>();
+    let lost: Vec<_> = Kind::ALL.iter().flat_map(writers).filter(|(_, writer)| !is_in_the_sources(writer)).collect();
+
+    assert_eq!(lost, []);
+    assert!(!is_in_the_sources("grant::records::writer") && !is_in_the_sources("grant::record"));
+}
