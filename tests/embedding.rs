@@ -1,14 +1,20 @@
 //! Runs the component in a foreign host, made of wasmtime's stock crates: checks its
 //! imports and its typed interfaces.
 
+use std::collections::BTreeSet;
+
+use kroger_core::user::UserId;
 use serde_json::json;
-use wasmtime::component::{Component, Linker, ResourceTable};
+use url::Url;
+use wasmtime::component::{Component, HasSelf, Linker, ResourceTable};
 use wasmtime::{Engine, Store};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wasmtime_wasi_keyvalue::{WasiKeyValue, WasiKeyValueCtx, WasiKeyValueCtxBuilder};
 
 use crate::support::{Sandbox, Server, UPC, folder};
+
+mod shelf;
 
 mod bindings {
     #![allow(unreachable_pub, missing_docs, clippy::pedantic, reason = "generated code")]
@@ -21,6 +27,7 @@ mod bindings {
             "wasi:clocks": wasmtime_wasi::p2::bindings::clocks,
             "wasi:random": wasmtime_wasi::p2::bindings::random,
             "wasi:http": wasmtime_wasi_http::p2::bindings::sync::http,
+            "wasi:keyvalue/store.bucket": super::shelf::Bucket,
         },
     });
 }
@@ -31,6 +38,8 @@ use bindings::exports::kroger::connector::catalog::{Near, ProductOrder, ProductQ
 use bindings::exports::kroger::connector::maintenance::RefreshOutcome;
 use bindings::exports::kroger::connector::tokens::{Credentials, TokenSource};
 use bindings::kroger::connector::types::{FailureCode, NextAction};
+use bindings::wasi::keyvalue;
+use shelf::Shelf;
 
 /// The state of a minimal host.
 struct State {
@@ -38,6 +47,7 @@ struct State {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     keyvalue: WasiKeyValueCtx,
+    shelf: Shelf,
 }
 
 impl WasiView for State {
@@ -52,21 +62,39 @@ impl WasiHttpView for State {
     }
 }
 
+/// Loads the component with the stock key-value store, which forgets between opens.
 fn load(variables: &[(&str, &str)]) -> (Store<State>, Service) {
+    load_with(variables, |linker| {
+        wasmtime_wasi_keyvalue::add_to_linker(linker, |state: &mut State| {
+            WasiKeyValue::new(&state.keyvalue, &mut state.table)
+        })
+    })
+}
+
+/// Loads the component with a key-value store that keeps what it acknowledged.
+fn load_with_shelf(variables: &[(&str, &str)]) -> (Store<State>, Service) {
+    load_with(variables, |linker| {
+        keyvalue::store::add_to_linker::<_, HasSelf<Shelf>>(linker, |state: &mut State| &mut state.shelf)?;
+        keyvalue::atomics::add_to_linker::<_, HasSelf<Shelf>>(linker, |state: &mut State| &mut state.shelf)
+    })
+}
+
+fn load_with(
+    variables: &[(&str, &str)],
+    add_keyvalue: impl FnOnce(&mut Linker<State>) -> wasmtime::Result<()>,
+) -> (Store<State>, Service) {
     let engine = Engine::default();
     let component = Component::from_binary(&engine, kroger_mcp::COMPONENT).unwrap();
     let mut linker = Linker::new(&engine);
     wasmtime_wasi::p2::add_to_linker_sync(&mut linker).unwrap();
     wasmtime_wasi_http::p2::add_only_http_to_linker_sync(&mut linker).unwrap();
-    wasmtime_wasi_keyvalue::add_to_linker(&mut linker, |state: &mut State| {
-        WasiKeyValue::new(&state.keyvalue, &mut state.table)
-    })
-    .unwrap();
+    add_keyvalue(&mut linker).unwrap();
     let state = State {
         table: ResourceTable::new(),
         wasi: WasiCtx::builder().envs(variables).build(),
         http: WasiHttpCtx::new(),
         keyvalue: WasiKeyValueCtxBuilder::new().build(),
+        shelf: Shelf::default(),
     };
     let mut store = Store::new(&engine, state);
     let service = Service::instantiate(&mut store, &component, &linker).unwrap();
@@ -180,6 +208,36 @@ fn a_typed_failure_says_what_must_happen_next() {
 }
 
 #[test]
+fn hundred_typed_adds_without_a_sign_in_leave_only_the_link_that_was_shown() {
+    let sandbox = Sandbox::start();
+    let url = sandbox.url();
+    let (mut store, service) =
+        load_with_shelf(&[("KROGER_CLIENT_ID", "sandbox-public"), ("KROGER_API_BASE_URL", &url)]);
+    let item = Item { upc: UPC.to_owned(), quantity: 1, modality: None };
+    let mut links = BTreeSet::new();
+
+    for number in 0..100 {
+        let key = (number % 2 == 0).then(|| format!("order-{number}"));
+        let items = std::slice::from_ref(&item);
+        let refused = service
+            .kroger_connector_cart()
+            .call_add(&mut store, Some("ann"), items, key.as_deref())
+            .unwrap()
+            .unwrap_err();
+        assert_eq!(refused.code, FailureCode::Reauthorize);
+        links.insert(refused.authorization_url.expect("a link"));
+    }
+
+    let [link] = links.into_iter().collect::<Vec<_>>().try_into().expect("one link, because all calls share it");
+    let link = Url::parse(&link).unwrap();
+    let (_, state) = link.query_pairs().find(|(name, _)| name == "state").unwrap();
+    let place = state.split_once('.').unwrap().0;
+    let user = UserId::parse("ann").unwrap().key();
+    let shown = [format!("signin.{place}"), "signin.places".to_owned(), format!("signin_link.{user}")];
+    assert_eq!(store.data().shelf.keys().into_iter().collect::<BTreeSet<_>>(), shown.into());
+}
+
+#[test]
 fn the_typed_interfaces_fail_closed_in_a_store_that_forgets() {
     let sandbox = Sandbox::start();
     let url = sandbox.url();
@@ -211,6 +269,7 @@ fn the_typed_tokens_say_who_is_signed_in_and_whether_kroger_accepts_the_app() {
     let tokens = service.kroger_connector_tokens();
 
     let listed = tokens.call_list(&mut store, 10).unwrap().unwrap();
+    let of_default = tokens.call_status(&mut store, None).unwrap().unwrap();
     let accepted = tokens.call_check_credentials(&mut store).unwrap().unwrap();
     let timer = service.kroger_connector_maintenance().call_timer_status(&mut store).unwrap().unwrap();
     let declined = service.kroger_connector_authorization().call_decline(&mut store, "no-such-state").unwrap();
@@ -223,8 +282,14 @@ fn the_typed_tokens_say_who_is_signed_in_and_whether_kroger_accepts_the_app() {
 
     let users: Vec<_> = listed.iter().map(|status| (status.user_id.as_str(), status.source)).collect();
     assert_eq!(users, [("user_default", TokenSource::EnvFile)]);
+    assert_eq!(
+        of_default.map(|status| (status.user_id, status.source)),
+        Some(("user_default".to_owned(), TokenSource::EnvFile))
+    );
     assert!(listed[0].expires_in > 0 && listed[0].has_refresh_token && listed[0].refreshed_at.is_none());
     assert_eq!((timer.running, timer.last_pass_ago, timer.success_rate), (false, None, None));
     assert_eq!(declined.unwrap_err().code, FailureCode::InvalidArgument);
-    assert_eq!([accepted, no_secret, rejected], [Credentials::Accepted, Credentials::NoSecret, Credentials::Rejected]);
+    assert!(matches!(accepted, Credentials::Accepted), "{accepted:?}");
+    assert!(matches!(no_secret, Credentials::NoSecret), "{no_secret:?}");
+    assert!(matches!(rejected, Credentials::Rejected), "{rejected:?}");
 }

@@ -6,6 +6,7 @@ use std::net::TcpListener;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
+use kroger_core::user::UserId;
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -234,22 +235,62 @@ fn a_store_of_the_first_version_is_opened() {
     assert_eq!((&ann["source"], &ann["has_refresh_token"]), (&json!("oauth"), &json!(true)), "{status}");
 }
 
+/// Changes the version of each grant's record. Returns how many there are.
+fn raise_grants(folder: &Path, from: &str, to: &str) -> usize {
+    let (from, to) = (format!("\"schema_version\":{from}"), format!("\"schema_version\":{to}"));
+    let statement =
+        "UPDATE entry SET value = CAST(replace(CAST(value AS TEXT), ?1, ?2) AS BLOB) WHERE key LIKE 'grant.%'";
+    store(folder).execute(statement, [from, to]).unwrap()
+}
+
+#[test]
+fn logout_of_a_user_whose_record_cannot_be_read_fails() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let server = Server::start(folder.path(), &sandbox);
+    server.sign_in();
+    server.stop();
+
+    assert_eq!(raise_grants(folder.path(), "1", "2"), 1);
+    let refused = run(folder.path(), &sandbox, &["logout"]);
+    raise_grants(folder.path(), "2", "1");
+
+    assert_eq!((refused.status.code(), refused.stdout.as_str()), (Some(1), ""), "{}", refused.stderr);
+    assert!(refused.stderr.contains("user_default was not signed out: "), "{}", refused.stderr);
+    assert_eq!(user(&status(folder.path(), &sandbox), "user_default")["status"], "valid");
+}
+
+#[test]
+fn commands_for_a_user_who_is_not_signed_in_leave_no_sign_in_record() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+
+    for _ in 0..3 {
+        for command in
+            [&["refresh"][..], &["refresh", "--user", "nobody"], &["status"], &["logout", "--user", "nobody"]]
+        {
+            let ended = run(folder.path(), &sandbox, command);
+            assert!(ended.stderr.is_empty(), "{command:?}: {}", ended.stderr);
+        }
+    }
+
+    let store = store(folder.path());
+    let mut statement = store.prepare("SELECT key FROM entry").unwrap();
+    let keys: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
+    let users = ["nobody", "user_default"].map(|user| UserId::parse(user).unwrap().key().to_string());
+    let of_users = |key: &&String| key.starts_with("signin") || users.iter().any(|user| key.contains(user));
+    assert_eq!(keys.iter().filter(of_users).collect::<Vec<_>>(), [""; 0], "{keys:?}");
+    assert!(!keys.is_empty() && keys.len() < 10, "{keys:?}");
+}
+
 #[test]
 fn a_record_of_a_newer_version_is_not_taken_for_absent() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
     server.sign_in();
-    let raise = |from: &str, to: &str| {
-        let (from, to) = (format!("\"schema_version\":{from}"), format!("\"schema_version\":{to}"));
-        let statement =
-            "UPDATE entry SET value = CAST(replace(CAST(value AS TEXT), ?1, ?2) AS BLOB) WHERE key LIKE 'grant.%'";
-        store(folder.path()).execute(statement, [from, to]).unwrap()
-    };
 
-    assert_eq!(raise("1", "2"), 1);
+    assert_eq!(raise_grants(folder.path(), "1", "2"), 1);
     let refused = server.add(UPC).expect(503);
     let forced = server.call("POST", "/admin/tokens/refresh", None).expect(503);
-    raise("2", "1");
+    raise_grants(folder.path(), "2", "1");
 
     assert_eq!((refused.code(), forced.code()), ("store_unavailable".to_owned(), "store_unavailable".to_owned()));
     assert_eq!(sandbox.refreshes(), 0);
@@ -314,6 +355,24 @@ fn doctor_reports_that_all_is_well_or_names_each_fault() {
     }
     assert_eq!(ill.to_string().matches("chmod 600 .env").count(), 1, "{ill}");
     assert!(!ill.to_string().contains("wrong\""), "{ill}");
+}
+
+#[test]
+fn doctor_checks_the_credentials_beside_a_store_that_cannot_be_opened() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    fs::create_dir(folder.path().join(".tokens")).unwrap();
+    fs::write(folder.path().join(".tokens/store.sqlite3"), "nonsense ".repeat(1_000)).unwrap();
+
+    let ended = run(folder.path(), &sandbox, &["doctor", "--json"]);
+
+    let report: Value = serde_json::from_str(&ended.stdout).unwrap_or_else(|_| panic!("{}", ended.stderr));
+    let verdict = |name: &str| {
+        let point = report["points"].as_array().unwrap().iter().find(|point| point["name"] == name);
+        point.map(|point| point["verdict"].as_str().unwrap().to_owned())
+    };
+    assert_eq!(ended.status.code(), Some(1));
+    assert_eq!(verdict("store").as_deref(), Some("bad"), "{report}");
+    assert_eq!(verdict("credentials").as_deref(), Some("good"), "{report}");
 }
 
 #[test]

@@ -7,8 +7,15 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::{Value, json};
 use tempfile::TempDir;
+
+mod client;
+mod sandbox;
+mod server;
+
+pub use client::{Answer, Client};
+pub use sandbox::Sandbox;
+pub use server::Server;
 
 pub const UPC: &str = "0001111041700";
 
@@ -21,163 +28,6 @@ pub fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
         }
         assert!(Instant::now() < deadline, "waited in vain until {what}");
         std::thread::park_timeout(Duration::from_millis(20));
-    }
-}
-
-/// A complete answer.
-#[derive(Debug)]
-pub struct Answer {
-    pub status: u16,
-    pub headers: ureq::http::HeaderMap,
-    pub text: String,
-}
-
-impl Answer {
-    pub fn json(&self) -> Value {
-        serde_json::from_str(&self.text).unwrap_or_else(|_| panic!("{} is not JSON: {}", self.status, self.text))
-    }
-
-    pub fn header(&self, name: &str) -> &str {
-        self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-    }
-
-    /// The `code` of a problem document.
-    pub fn code(&self) -> String {
-        self.json()["code"].as_str().unwrap_or_default().to_owned()
-    }
-
-    #[track_caller]
-    pub fn expect(self, status: u16) -> Self {
-        assert_eq!(self.status, status, "{}", self.text);
-        self
-    }
-}
-
-/// A client that follows no redirect and accepts every status as an answer.
-#[derive(Clone)]
-pub struct Client(ureq::Agent);
-
-impl Client {
-    pub fn new() -> Self {
-        let config = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .max_redirects_will_error(false)
-            .timeout_global(Some(Duration::from_secs(60)))
-            .build();
-        Self(config.into())
-    }
-
-    /// Calls a server that may be killed meanwhile. None: there was no answer.
-    pub fn try_call(&self, method: &str, url: &str, headers: &[(&str, &str)], body: &Value) -> Option<Answer> {
-        let mut request = ureq::http::Request::builder().method(method).uri(url);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let request = request.header("content-type", "application/json").body(body.to_string()).ok()?;
-        let mut response = self.0.run(request).ok()?;
-        Some(Answer {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            text: response.body_mut().read_to_string().ok()?,
-        })
-    }
-
-    pub fn call(&self, method: &str, url: &str, headers: &[(&str, &str)], body: Option<&Value>) -> Answer {
-        let mut request = ureq::http::Request::builder().method(method).uri(url);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let body = body.map(Value::to_string);
-        if body.is_some() {
-            request = request.header("content-type", "application/json");
-        }
-        let request = request.body(body.unwrap_or_default()).expect("a request that can be built");
-        let mut response = self.0.run(request).unwrap_or_else(|error| panic!("{method} {url}: {error}"));
-        Answer {
-            status: response.status().as_u16(),
-            headers: response.headers().clone(),
-            text: response.body_mut().read_to_string().expect("a body of text"),
-        }
-    }
-
-    pub fn get(&self, url: &str) -> Answer {
-        self.call("GET", url, &[], None)
-    }
-
-    pub fn post(&self, url: &str, body: &Value) -> Answer {
-        self.call("POST", url, &[], Some(body))
-    }
-}
-
-/// The sandbox. It runs in the test's own process.
-pub struct Sandbox {
-    pub address: SocketAddr,
-    client: Client,
-    _runtime: tokio::runtime::Runtime,
-}
-
-impl Sandbox {
-    pub fn start() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
-        let address = listener.local_addr().unwrap();
-        runtime.spawn(kroger_sandbox::serve(listener, kroger_sandbox::Sandbox::default(), std::future::pending()));
-        Self { address, client: Client::new(), _runtime: runtime }
-    }
-
-    pub fn url(&self) -> String {
-        format!("http://{}", self.address)
-    }
-
-    pub fn state(&self) -> Value {
-        self.client.get(&format!("{}/_sandbox/state", self.url())).expect(200).json()
-    }
-
-    pub fn settings(&self, settings: &Value) {
-        self.client.post(&format!("{}/_sandbox/settings", self.url()), settings).expect(200);
-    }
-
-    pub fn faults(&self, faults: &Value) {
-        self.client.post(&format!("{}/_sandbox/faults", self.url()), faults).expect(200);
-    }
-
-    pub fn token_faults(&self, times: u32, action: &Value) {
-        self.faults(&json!([{ "match": { "path": "/v1/connect/oauth2/token" }, "times": times, "action": action }]));
-    }
-
-    /// How often all faults together fired.
-    pub fn fired(&self) -> u64 {
-        let faults = self.client.get(&format!("{}/_sandbox/faults", self.url())).expect(200).json();
-        faults.as_array().unwrap().iter().filter_map(|fault| fault["fired"].as_u64()).sum()
-    }
-
-    pub fn clear_faults(&self) {
-        let answer = self.client.call("DELETE", &format!("{}/_sandbox/faults", self.url()), &[], None);
-        assert!(answer.status < 300, "{}", answer.text);
-    }
-
-    pub fn expire(&self, user: &str) {
-        self.client.post(&format!("{}/_sandbox/expire", self.url()), &json!({ "user": user }));
-    }
-
-    pub fn revoke(&self, user: &str) {
-        self.client.post(&format!("{}/_sandbox/revoke", self.url()), &json!({ "user": user }));
-    }
-
-    /// Opens `link` as `customer` and allows the sign-in. Returns the address that Kroger redirects to.
-    pub fn agree(&self, link: &str, customer: &str) -> String {
-        let link = format!("{link}&sandbox_user={customer}&sandbox_decision=allow");
-        self.client.get(&link).expect(302).header("location").to_owned()
-    }
-
-    /// How many refreshes the sandbox granted.
-    pub fn refreshes(&self) -> u64 {
-        self.state()["token_requests"]["refresh_token"]["ok"].as_u64().unwrap_or(0)
-    }
-
-    pub fn cart(&self, user: &str) -> Value {
-        self.state()["carts"][user].clone()
     }
 }
 
@@ -280,7 +130,7 @@ impl Kroger {
                 None => listening(&log).map(Ok),
             }
         })?;
-        Ok(Server { child, address, log: self.log, client: Client::new() })
+        Ok(Server::new(child, address, self.log))
     }
 }
 
@@ -343,113 +193,6 @@ pub struct Ended {
     pub status: ExitStatus,
     pub stdout: String,
     pub stderr: String,
-}
-
-/// A running server. Dropping this kills it.
-pub struct Server {
-    child: Child,
-    pub address: SocketAddr,
-    log: PathBuf,
-    pub client: Client,
-}
-
-impl Server {
-    /// Starts a server in `folder` with the app's credentials at `sandbox`.
-    pub fn start(folder: &Path, sandbox: &Sandbox) -> Self {
-        Kroger::new(folder, &["serve", "--listen", "127.0.0.1:0"]).at(sandbox).serve()
-    }
-
-    pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
-    }
-
-    pub fn get(&self, path: &str) -> Answer {
-        self.client.get(&self.url(path))
-    }
-
-    pub fn call(&self, method: &str, path: &str, body: Option<&Value>) -> Answer {
-        self.client.call(method, &self.url(path), &[], body)
-    }
-
-    pub fn add(&self, upc: &str) -> Answer {
-        self.call("PUT", "/cart/add/simple", Some(&json!({ "upc": upc })))
-    }
-
-    /// Signs `user` in as the sandbox's customer `customer`.
-    pub fn sign_in_as(&self, user: &str, customer: &str) -> Answer {
-        let authorize = self.get(&format!("/auth/authorize?user_id={user}")).expect(200).json();
-        let link = authorize["authorization_url"].as_str().expect("a link");
-        self.agree(link, customer)
-    }
-
-    pub fn sign_in(&self) {
-        self.sign_in_as("user_default", "alice").expect(200);
-    }
-
-    /// Opens `link` as `customer`, allows the sign-in, and follows the redirect to this server.
-    pub fn agree(&self, link: &str, customer: &str) -> Answer {
-        let link = format!("{link}&sandbox_user={customer}&sandbox_decision=allow");
-        let redirect = self.client.get(&link).expect(302);
-        let location = redirect.header("location");
-        let query = &location[location.find('?').expect("a redirect with a query")..];
-        self.get(&format!("/auth/callback{query}"))
-    }
-
-    /// One user's entry in `/admin/tokens`.
-    pub fn token(&self, user: &str) -> Value {
-        self.get("/admin/tokens").expect(200).json()["user_tokens"][user].clone()
-    }
-
-    /// Waits until the store says that the user's access token has expired.
-    pub fn wait_until_expired(&self, user: &str) {
-        eventually("the token expires", || (self.token(user)["status"] == "expired").then_some(()));
-    }
-
-    pub fn log(&self) -> String {
-        std::fs::read_to_string(&self.log).unwrap_or_default()
-    }
-
-    /// Kills it as `kill -9` does.
-    pub fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-
-    pub fn id(&self) -> u32 {
-        self.child.id()
-    }
-
-    /// Interrupts it as Ctrl-C does.
-    pub fn interrupt(&self) {
-        let status = Command::new("kill").args(["-INT", &self.id().to_string()]).status().unwrap();
-        assert!(status.success());
-    }
-
-    /// Interrupts it and waits for its end. Returns the whole log.
-    pub fn stop(self) -> String {
-        let log = self.log.clone();
-        self.interrupt();
-        assert!(self.wait().success());
-        std::fs::read_to_string(log).unwrap()
-    }
-
-    pub fn wait(mut self) -> ExitStatus {
-        eventually("the server ends", || self.child.try_wait().unwrap())
-    }
-
-    /// The first `lines` of its stdout, or all of them if it ends earlier.
-    pub fn stdout_lines(&mut self, lines: usize) -> Vec<String> {
-        let stdout = self.child.stdout.take().expect("stdout is read once");
-        BufReader::new(stdout).lines().take(lines).map(Result::unwrap).collect()
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        // It may have ended already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
 }
 
 /// All bytes of all files below `folder`.

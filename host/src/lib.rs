@@ -28,9 +28,9 @@ mod time_limit;
 
 pub use keep::sqlite::{Fault, OpenError};
 pub use run::component::{
-    AuthorizationRequest, COMPONENT, Check, Credentials, Failure, FailureCode, ImportOutcome, NextAction, Reach,
-    RefreshError, RefreshOutcome, SignInProgress, SignedIn, Standing, Timer, TokenSource, TokenState, TokenStatus,
-    UserChecks, Validation,
+    AuthorizationRequest, COMPONENT, Check, CheckName, Credentials, Failure, FailureCode, ImportOutcome, NextAction,
+    Reach, RefreshError, RefreshOutcome, SignInProgress, SignedIn, Standing, Timer, TokenSource, TokenState,
+    TokenStatus, UserChecks, Validation,
 };
 pub use run::host::{Finished, Host, StartError, Unsaved};
 pub use run::server::MAX_BODY as MAX_LINE;

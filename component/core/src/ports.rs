@@ -154,6 +154,7 @@ pub enum Event {
         user: String,
         /// What asked for it: `expired`, `due`, `rejected`, `forced`.
         why: &'static str,
+        /// An `AttemptOutcome`, [`Event::REFRESHED`] or [`Event::UNSAVED`].
         outcome: &'static str,
         duration_ms: u64,
         /// The ticket under which a new grant was, or would have been, stored.
@@ -183,6 +184,13 @@ pub enum Event {
     StoreTrouble {
         doing: &'static str,
     },
+}
+
+impl Event {
+    /// The outcome of a refresh that gave new tokens.
+    pub const REFRESHED: &str = "refreshed";
+    /// The outcome of a refresh whose new tokens were lost: nothing could store them.
+    pub const UNSAVED: &str = "unsaved";
 }
 
 /// Everything the core can reach.

@@ -18,7 +18,7 @@ use kroger_core::Context;
 use kroger_core::failure::Failure;
 use kroger_core::grant::attempts::AttemptOutcome;
 use kroger_core::grant::lineage::Source;
-use kroger_core::grant::status::{self, Status, TokenState};
+use kroger_core::grant::status::{self, Held, Status, TokenState};
 use kroger_core::grant::{on_demand, records};
 use kroger_core::ports::Timestamp;
 use kroger_core::service::maintenance;
@@ -143,15 +143,12 @@ fn client_entry(stored: &StoredAppToken, now: Timestamp) -> Entry {
 /// Lists the users of the store. Adds the default user if the next call would adopt a pair from outside for them.
 pub(super) fn user_tokens(cx: Context<'_>) -> Result<BTreeMap<String, UserEntry>, Problem> {
     let now = cx.ports.wall_now();
-    let all = status::all(cx, MOST_USERS).map_err(|_| Failure::store_unavailable())?;
-    let id = |status: &Status| status.grant.user_id.as_str().to_owned();
-    let mut entries: BTreeMap<_, _> = all.into_iter().map(|status| (id(&status), user_entry(status, now))).collect();
-    let default = &cx.settings.default_user;
-    let known = status::known(cx, default).map_err(|_| Failure::store_unavailable())?;
-    if let Some(pair) = &known.outside {
-        entries.insert(default.as_str().to_owned(), outside_entry(pair, now));
-    }
-    Ok(entries)
+    let all = status::list(cx, MOST_USERS).map_err(|_| Failure::store_unavailable())?;
+    let entry = |held| match held {
+        Held::InStore(status) => user_entry(status, now),
+        Held::Outside { pair, .. } => outside_entry(&pair, now),
+    };
+    Ok(all.into_iter().map(|held| (held.user().as_str().to_owned(), entry(held))).collect())
 }
 
 fn user_entry(Status { grant, state, last_error, .. }: Status, now: Timestamp) -> UserEntry {

@@ -53,7 +53,8 @@ struct Checked {
 impl From<Vec<Check>> for Validated {
     fn from(checks: Vec<Check>) -> Self {
         let valid = validation::are_good(&checks);
-        let told = |Check { name, ok, finding }| Checked { name, ok, detail: words::finding(&finding, &WAYS) };
+        let told =
+            |Check { name, ok, finding }| Checked { name: name.as_str(), ok, detail: words::finding(&finding, &WAYS) };
         let checks = checks.into_iter().map(told).collect();
         Self { valid, checks }
     }

@@ -21,7 +21,7 @@ use kroger_core::cart::{self, Added};
 use kroger_core::failure::Failure;
 use kroger_core::grant::attempts::AttemptOutcome;
 use kroger_core::grant::lineage::Source;
-use kroger_core::grant::status::{self, Status, TokenState};
+use kroger_core::grant::status::{self, Held, Status, TokenState};
 use kroger_core::grant::{on_demand, success_rate};
 use kroger_core::item::Modality;
 use kroger_core::kroger::limits::Endpoint;
@@ -30,7 +30,7 @@ use kroger_core::scope::Scope;
 use kroger_core::secret::Secret;
 use kroger_core::service::credentials::{self, Credentials};
 use kroger_core::service::maintenance;
-use kroger_core::service::validation::{self, Check, Reach, Validation};
+use kroger_core::service::validation::{self, Check, CheckName, Reach, Validation};
 use kroger_core::settings::EnvironmentPair;
 use kroger_core::sign_in::{authorization, exchange, import, pending, sign_out};
 use kroger_core::upstream::quota::{self, QuotaStatus};
@@ -99,11 +99,17 @@ impl From<pending::Progress> for wit_authorization::SignInProgress {
 
 impl wit_tokens::Guest for Component {
     fn status(user_id: Option<String>) -> Result<Option<wit_tokens::TokenStatus>, WitFailure> {
-        answer(|cx| status(cx, &user(cx, user_id.as_deref())?))
+        answer(|cx| {
+            let found = status::of(cx, &user(cx, user_id.as_deref())?).map_err(|_| Failure::store_unavailable())?;
+            Ok(found.map(|held| of_held(held, cx.ports.wall_now())))
+        })
     }
 
     fn list(limit: u32) -> Result<Vec<wit_tokens::TokenStatus>, WitFailure> {
-        answer(|cx| list(cx, limit as usize).map_err(|_| Failure::store_unavailable()))
+        answer(|cx| {
+            let found = status::list(cx, limit as usize).map_err(|_| Failure::store_unavailable())?;
+            Ok(found.into_iter().map(|held| of_held(held, cx.ports.wall_now())).collect())
+        })
     }
 
     fn refresh(user_id: Option<String>) -> Result<wit_tokens::TokenStatus, WitFailure> {
@@ -129,23 +135,11 @@ impl wit_tokens::Guest for Component {
     }
 }
 
-fn status(cx: Context<'_>, user: &UserId) -> Result<Option<wit_tokens::TokenStatus>, Failure> {
-    let status = status::status(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
-    Ok(status.map(|status| of_grant(status, cx.ports.wall_now())))
-}
-
-/// The grants in the store, and the default user's pair outside it if the next call would use that.
-fn list(cx: Context<'_>, limit: usize) -> Result<Vec<wit_tokens::TokenStatus>, StoreError> {
-    let now = cx.ports.wall_now();
-    let mut all: Vec<_> = status::all(cx, limit)?.into_iter().map(|status| of_grant(status, now)).collect();
-    let default = &cx.settings.default_user;
-    if let Some(pair) = status::known(cx, default)?.outside {
-        all.retain(|status| status.user_id != default.as_str());
-        all.push(of_outside_pair(default, &pair, now));
-        all.sort_by(|a, b| a.user_id.cmp(&b.user_id));
-        all.truncate(limit);
+fn of_held(held: Held, now: Timestamp) -> wit_tokens::TokenStatus {
+    match held {
+        Held::InStore(status) => of_grant(status, now),
+        Held::Outside { user, pair } => of_outside_pair(&user, &pair, now),
     }
-    Ok(all)
 }
 
 fn of_grant(Status { grant, state, last_error }: Status, now: Timestamp) -> wit_tokens::TokenStatus {
@@ -221,7 +215,7 @@ impl From<Credentials> for wit_tokens::Credentials {
             Credentials::Accepted => Self::Accepted,
             Credentials::NoSecret => Self::NoSecret,
             Credentials::Rejected => Self::Rejected,
-            Credentials::ScopeRefused => Self::ScopeRefused,
+            Credentials::ScopeRefused(error) => Self::ScopeRefused(format!("{} ({})", error.reason, error.code)),
             Credentials::NotKnown => Self::NotKnown,
         }
     }
@@ -249,11 +243,29 @@ impl From<Validation> for wit_tokens::Validation {
 
 fn checks(list: Vec<Check>) -> Vec<wit_tokens::Check> {
     let each = |Check { name, ok, finding }| wit_tokens::Check {
-        name: name.to_owned(),
+        name: name.into(),
         ok,
         detail: words::finding(&finding, &WAYS),
     };
     list.into_iter().map(each).collect()
+}
+
+impl From<CheckName> for wit_tokens::CheckName {
+    fn from(name: CheckName) -> Self {
+        match name {
+            CheckName::Shape => Self::Shape,
+            CheckName::Expiry => Self::Expiry,
+            CheckName::Scope => Self::Scope,
+            CheckName::RefreshToken => Self::RefreshToken,
+            CheckName::Lineage => Self::Lineage,
+            CheckName::Online => Self::Online,
+            CheckName::Credentials => Self::Credentials,
+            CheckName::StoreReadable => Self::StoreReadable,
+            CheckName::StoreWritable => Self::StoreWritable,
+            CheckName::Rescue => Self::Rescue,
+            CheckName::LastTick => Self::LastTick,
+        }
+    }
 }
 
 impl wit_cart::Guest for Component {

@@ -23,6 +23,17 @@ fn words_for_an_embedder_name_no_command_of_another_face() {
     }
 }
 
+/// The terminal shows these, with steps of its own.
+#[test]
+fn messages_and_findings_for_an_embedder_name_no_export() {
+    let messages = failures().into_iter().map(|failure| what(&failure.cause, &WAYS));
+    let findings = facts::findings().into_iter().map(|found| finding(&found, &WAYS));
+
+    for text in messages.chain(findings) {
+        assert!(exports(&text).is_empty(), "{text}");
+    }
+}
+
 #[test]
 fn texts_of_the_core_name_no_tool_and_no_export() {
     let core = Path::new(env!("CARGO_MANIFEST_DIR")).join("core/src");

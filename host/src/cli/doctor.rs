@@ -72,11 +72,13 @@ async fn look(options: &DoctorOptions, given: &Given) -> Vec<Point> {
     };
     points.insert(0, local::settings(&settings, given));
     points.push(upstream::redirect(&settings).await);
-    let opened = tokens::open(store, given);
+    let opened = tokens::open(store.clone(), given);
     if options.offline {
         points.push(Point::new("network", Verdict::Note, "not looked at, because of --offline"));
     } else {
-        points.extend(upstream::points(&settings, opened.as_ref().ok()).await);
+        // The credentials do not depend on the store.
+        let empty = if opened.is_err() { tokens::open_empty(store, given).ok() } else { None };
+        points.extend(upstream::points(&settings, opened.as_ref().ok().or(empty.as_ref())).await);
     }
     match opened {
         Ok(opened) => points.extend(tokens::points(&opened).await),

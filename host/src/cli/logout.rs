@@ -1,6 +1,6 @@
 //! `logout`: forgets a person.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, bail};
 use clap::Args;
 
 use super::opening::{StoreOptions, open};
@@ -33,10 +33,11 @@ pub(super) async fn logout(options: &LogoutOptions, given: &Given) -> Result<()>
         Err(refused) => bail!(refused),
     }
     let host = open(settings)?;
-    let known = host.list_tokens(u32::MAX).await.map_err(words::error)?;
-    if !known.iter().any(|status| status.user_id == user) {
+    let not_signed_out = || format!("{} was not signed out", printable(&user));
+    let status = host.token_status(&user).await.map_err(words::error).with_context(not_signed_out)?;
+    if status.is_none() {
         return print(&format!("{} is not signed in.\n", printable(&user)));
     }
-    host.forget(&user).await.map_err(words::error)?;
+    host.forget(&user).await.map_err(words::error).with_context(not_signed_out)?;
     print(&format!("{} is signed out; the tokens are deleted here.\n", printable(&user)))
 }

@@ -33,12 +33,12 @@ pub(super) struct StatusOptions {
 
 pub(super) async fn status(options: &StatusOptions, given: &Given) -> Result<()> {
     let looked = look(&options.store, given)?;
-    let users = looked.host.list_tokens(MAX_USERS).await.map_err(words::error)?;
-    let timer = looked.host.timer_status().await.map_err(words::error)?;
     if options.json {
         let pretty = serde_json::to_string_pretty(&answer_of_the_route(&looked).await?)?;
         return print(&format!("{pretty}\n"));
     }
+    let users = looked.host.list_tokens(MAX_USERS).await.map_err(words::error)?;
+    let timer = looked.host.timer_status().await.map_err(words::error)?;
     let view = View { now: now(), buffer: looked.refresh_buffer.as_secs(), timer: &timer };
     print(&view.page(Palette::of_stdout(), &users, &looked.store.path()))?;
     let of_sandbox = StoreLocation::find(options.store.store.as_deref(), given, Purpose::Sandbox)?;

@@ -56,7 +56,7 @@ pub use bindings::exports::kroger::connector::maintenance::{RefreshOutcome, Time
 use bindings::exports::kroger::connector::migration::TokenPair;
 pub use bindings::exports::kroger::connector::migration::{ImportOutcome, Standing};
 pub use bindings::exports::kroger::connector::tokens::{
-    Check, Credentials, Reach, RefreshError, TokenSource, TokenState, TokenStatus, UserChecks, Validation,
+    Check, CheckName, Credentials, Reach, RefreshError, TokenSource, TokenState, TokenStatus, UserChecks, Validation,
 };
 pub use bindings::kroger::connector::types::{Failure, FailureCode, NextAction};
 pub(crate) use bindings::wasi::keyvalue;

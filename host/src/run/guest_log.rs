@@ -6,6 +6,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use kroger_core::grant::attempts::AttemptOutcome;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use wasmtime_wasi::async_trait;
@@ -98,16 +99,35 @@ fn show_event(event: &Event) {
 
 /// What an operator should do about an event; `None` if nothing is wrong.
 fn advice(event: &Event) -> Option<&'static str> {
-    Some(match (event.name.as_str(), event.text("outcome")) {
-        ("refresh", Some("refused")) => "this person must sign in again",
-        ("refresh", Some("unsaved")) => "this person must sign in again; check the store's disk space and permissions",
-        ("refresh", Some("client_refused")) | ("credentials_rejected", _) => {
-            "Kroger rejects the app: check KROGER_CLIENT_ID and KROGER_CLIENT_SECRET"
+    match event.name.as_str() {
+        "refresh" => event.text("outcome").and_then(advice_after_refresh),
+        "credentials_rejected" => Some(APP_REJECTED),
+        "add_unknown" => Some("the items may be in the cart: nothing sends them again, and the person must look"),
+        "rescued" | "store_trouble" => Some("check the store's disk space and permissions"),
+        // `signed_in` and `forgotten`.
+        _ => None,
+    }
+}
+
+const APP_REJECTED: &str = "Kroger rejects the app: check KROGER_CLIENT_ID and KROGER_CLIENT_SECRET";
+
+fn advice_after_refresh(outcome: &str) -> Option<&'static str> {
+    match outcome {
+        kroger_core::ports::Event::UNSAVED => {
+            Some("this person must sign in again; check the store's disk space and permissions")
         }
-        ("add_unknown", _) => "the items may be in the cart: nothing sends them again, and the person must look",
-        ("rescued" | "store_trouble", _) => "check the store's disk space and permissions",
-        _ => return None,
-    })
+        kroger_core::ports::Event::REFRESHED => None,
+        // The core makes its names for the log and for the store alike.
+        failed => match serde_json::from_value(failed.into()).ok()? {
+            AttemptOutcome::Refused => Some("this person must sign in again"),
+            AttemptOutcome::ClientRefused => Some(APP_REJECTED),
+            AttemptOutcome::RequestRefused
+            | AttemptOutcome::NotSent
+            | AttemptOutcome::Busy
+            | AttemptOutcome::Failed
+            | AttemptOutcome::Unknown => None,
+        },
+    }
 }
 
 /// A control character could forge a line or drive the reader's terminal.
@@ -207,7 +227,6 @@ mod tests {
     /// By the component's own events, so that neither side's words change alone.
     #[test]
     fn what_an_operator_must_know_is_a_warning_with_a_next_step() {
-        use kroger_core::grant::attempts::AttemptOutcome;
         use kroger_core::ports::Event;
 
         let user = || "abc".to_owned();
@@ -226,7 +245,7 @@ mod tests {
         for event in [
             refresh(AttemptOutcome::Refused.as_str()),
             refresh(AttemptOutcome::ClientRefused.as_str()),
-            refresh("unsaved"),
+            refresh(Event::UNSAVED),
             Event::CredentialsRejected,
             Event::AddUnknown { user: user(), items: 2 },
             Event::Rescued { user: user(), ticket: ticket() },
@@ -235,11 +254,33 @@ mod tests {
             assert_eq!(level(&event), ("WARN".to_owned(), true), "{event:?}");
         }
         for event in [
-            refresh("refreshed"),
+            refresh(Event::REFRESHED),
+            refresh(AttemptOutcome::RequestRefused.as_str()),
+            refresh(AttemptOutcome::NotSent.as_str()),
             refresh(AttemptOutcome::Busy.as_str()),
+            refresh(AttemptOutcome::Failed.as_str()),
+            refresh(AttemptOutcome::Unknown.as_str()),
+            Event::SignedIn { user: user(), ticket: ticket() },
             Event::Forgotten { user: user(), ticket: ticket() },
         ] {
             assert_eq!(level(&event), ("INFO".to_owned(), false), "{event:?}");
+        }
+    }
+
+    #[test]
+    fn each_outcome_of_a_failed_refresh_is_known_by_its_name_in_the_log() {
+        for outcome in [
+            AttemptOutcome::Refused,
+            AttemptOutcome::ClientRefused,
+            AttemptOutcome::RequestRefused,
+            AttemptOutcome::NotSent,
+            AttemptOutcome::Busy,
+            AttemptOutcome::Failed,
+            AttemptOutcome::Unknown,
+        ] {
+            let known: AttemptOutcome = serde_json::from_value(outcome.as_str().into()).unwrap();
+
+            assert_eq!(known, outcome);
         }
     }
 

@@ -99,8 +99,49 @@ impl Known {
     }
 }
 
-/// The status of each user in the store, at most `limit`, ordered by user id.
-pub fn all(cx: Context<'_>, limit: usize) -> Result<Vec<Status>, StoreError> {
+/// The tokens that a user's next call finds.
+pub enum Held {
+    InStore(Status),
+    /// A pair outside the store, which the next call would adopt.
+    Outside {
+        user: UserId,
+        pair: EnvironmentPair,
+    },
+}
+
+impl Held {
+    pub fn user(&self) -> &UserId {
+        match self {
+            Self::InStore(status) => &status.grant.user_id,
+            Self::Outside { user, .. } => user,
+        }
+    }
+}
+
+/// The tokens that the next call of `user` finds. None: the user is not signed in.
+pub fn of(cx: Context<'_>, user: &UserId) -> Result<Option<Held>, StoreError> {
+    let Known { status, outside } = known(cx, user)?;
+    let outside = outside.map(|pair| Held::Outside { user: user.clone(), pair });
+    Ok(outside.or_else(|| status.map(Held::InStore)))
+}
+
+/// The tokens of each user, at most `limit`, ordered by user id. The pair outside the
+/// store stands for the default user, if their next call would adopt it.
+pub fn list(cx: Context<'_>, limit: usize) -> Result<Vec<Held>, StoreError> {
+    let mut found: Vec<Held> = all(cx, limit)?.into_iter().map(Held::InStore).collect();
+    let default = &cx.settings.default_user;
+    // An unreadable record of the default user must not hide the others.
+    if let Some(pair) = known(cx, default).ok().and_then(|known| known.outside) {
+        found.retain(|held| held.user() != default);
+        found.push(Held::Outside { user: default.clone(), pair });
+    }
+    found.sort_by(|a, b| a.user().as_str().cmp(b.user().as_str()));
+    found.truncate(limit);
+    Ok(found)
+}
+
+/// The status of each user in the store, at most `limit`.
+fn all(cx: Context<'_>, limit: usize) -> Result<Vec<Status>, StoreError> {
     let mut found = Vec::new();
     let mut cursor = None;
     loop {
@@ -118,6 +159,5 @@ pub fn all(cx: Context<'_>, limit: usize) -> Result<Vec<Status>, StoreError> {
             break;
         }
     }
-    found.sort_by(|a, b| a.grant.user_id.as_str().cmp(b.grant.user_id.as_str()));
     Ok(found)
 }

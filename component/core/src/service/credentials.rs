@@ -5,20 +5,21 @@
 use std::time::Duration;
 
 use crate::Context;
+use crate::kroger::api_error::ApiError;
 use crate::kroger::token_response::{TokenVerdict, verdict};
 use crate::kroger::wire;
 
 const SEND_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Kroger's verdict on the app's client id and secret.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Credentials {
     Accepted,
     /// There is no secret to check, and nothing was sent.
     NoSecret,
     Rejected,
     /// Kroger knows the app, and refuses it the scope of the request.
-    ScopeRefused,
+    ScopeRefused(ApiError),
     /// No answer says so.
     NotKnown,
 }
@@ -32,7 +33,7 @@ pub fn check(cx: Context<'_>) -> Credentials {
     match answer.map(|response| verdict(&response, cx.ports.wall_now())) {
         Ok(TokenVerdict::Granted(_)) => Credentials::Accepted,
         Ok(TokenVerdict::ClientRefused) => Credentials::Rejected,
-        Ok(TokenVerdict::RequestRefused(_)) => Credentials::ScopeRefused,
+        Ok(TokenVerdict::RequestRefused(error)) => Credentials::ScopeRefused(error),
         Ok(
             TokenVerdict::Refused
             | TokenVerdict::Busy { .. }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::Context;
 use crate::grant::lineage::Grant;
 use crate::grant::records;
-use crate::grant::status::{self, Status, TokenState};
+use crate::grant::status::{self, Held, Status, TokenState};
 use crate::kroger::api_error::ApiError;
 use crate::kroger::limits::Endpoint;
 use crate::kroger::wire;
@@ -52,10 +52,43 @@ pub enum Reach {
 /// One check of a validation.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Check {
-    /// A stable name, for a program.
-    pub name: &'static str,
+    pub name: CheckName,
     pub ok: bool,
     pub finding: Finding,
+}
+
+/// The stable name of a check, for a program.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CheckName {
+    Shape,
+    Expiry,
+    Scope,
+    RefreshToken,
+    Lineage,
+    Online,
+    Credentials,
+    StoreReadable,
+    StoreWritable,
+    Rescue,
+    LastTick,
+}
+
+impl CheckName {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Shape => "shape",
+            Self::Expiry => "expiry",
+            Self::Scope => "scope",
+            Self::RefreshToken => "refresh_token",
+            Self::Lineage => "lineage",
+            Self::Online => "online",
+            Self::Credentials => "credentials",
+            Self::StoreReadable => "store_readable",
+            Self::StoreWritable => "store_writable",
+            Self::Rescue => "rescue",
+            Self::LastTick => "last_tick",
+        }
+    }
 }
 
 /// The checks of a validation, by subject.
@@ -98,7 +131,7 @@ pub fn validate(cx: Context<'_>, reach: Reach) -> Validation {
     Validation { server: server(cx), client: client(&asking), users: users(&asking) }
 }
 
-fn check(name: &'static str, ok: bool, finding: Finding) -> Check {
+fn check(name: CheckName, ok: bool, finding: Finding) -> Check {
     Check { name, ok, finding }
 }
 
@@ -113,9 +146,9 @@ fn server(cx: Context<'_>) -> Vec<Check> {
         Finding::Store(StoreFinding::Unsaved(waiting))
     };
     vec![
-        check("store_readable", is_readable, readable),
+        check(CheckName::StoreReadable, is_readable, readable),
         store_writable(cx),
-        check("rescue", waiting == 0, rescue),
+        check(CheckName::Rescue, waiting == 0, rescue),
         last_tick(cx),
     ]
 }
@@ -126,14 +159,14 @@ fn store_writable(cx: Context<'_>) -> Check {
         Persistence::Forgets => (false, Finding::Store(StoreFinding::Forgets)),
         Persistence::Failed => (false, Finding::Store(StoreFinding::Unwritable)),
     };
-    check("store_writable", ok, finding)
+    check(CheckName::StoreWritable, ok, finding)
 }
 
 fn last_tick(cx: Context<'_>) -> Check {
     let is_running = maintenance::is_running(cx).unwrap_or(false);
     let finding = last_tick_age(cx)
         .map_or(Finding::Pass(PassFinding::Never), |age| Finding::Pass(PassFinding::Last { age, is_running }));
-    check("last_tick", is_running, finding)
+    check(CheckName::LastTick, is_running, finding)
 }
 
 /// Time since the last periodic refresh on this store. None: there was none.
@@ -151,7 +184,7 @@ fn client(asking: &Asking<'_>) -> Vec<Check> {
         (Some(_), Ok(None)) => (false, Finding::Credentials(CredentialsFinding::NotTried)),
         (Some(_), Err(_)) => (false, Finding::Credentials(CredentialsFinding::Unknown)),
     };
-    vec![check("credentials", ok, finding)]
+    vec![check(CheckName::Credentials, ok, finding)]
 }
 
 fn client_token(asking: &Asking<'_>, stored: &StoredAppToken) -> Vec<Check> {
@@ -159,15 +192,15 @@ fn client_token(asking: &Asking<'_>, stored: &StoredAppToken) -> Vec<Check> {
     let (access_token, expires_at) = match &stored.state {
         AppTokenState::Token { access_token, expires_at } => (access_token, *expires_at),
         AppTokenState::CredentialsRejected => {
-            return vec![check("credentials", false, Finding::Credentials(CredentialsFinding::Rejected))];
+            return vec![check(CheckName::Credentials, false, Finding::Credentials(CredentialsFinding::Rejected))];
         }
         AppTokenState::Unavailable => {
-            return vec![check("credentials", false, Finding::Credentials(CredentialsFinding::Unanswered))];
+            return vec![check(CheckName::Credentials, false, Finding::Credentials(CredentialsFinding::Unanswered))];
         }
     };
     let is_valid = now < expires_at;
     let mut checks = vec![
-        check("credentials", true, Finding::Credentials(CredentialsFinding::Accepted)),
+        check(CheckName::Credentials, true, Finding::Credentials(CredentialsFinding::Accepted)),
         shape(&[Some(access_token)]),
         expiry(expires_at, now, AfterExpiry::Renewed),
     ];
@@ -177,17 +210,12 @@ fn client_token(asking: &Asking<'_>, stored: &StoredAppToken) -> Vec<Check> {
 
 /// Empty if the store cannot be read; the server's checks report that.
 fn users(asking: &Asking<'_>) -> Vec<(UserId, Vec<Check>)> {
-    let cx = asking.cx;
-    let mut found: Vec<_> = status::all(cx, MOST_USERS).unwrap_or_default();
-    let default = &cx.settings.default_user;
-    let outside = status::known(cx, default).ok().and_then(|known| known.outside);
-    if outside.is_some() {
-        found.retain(|status| status.grant.user_id != *default);
-    }
-    let mut users: Vec<_> = found.iter().map(|status| (status.grant.user_id.clone(), user(asking, status))).collect();
-    users.extend(outside.map(|pair| (default.clone(), outside_pair(asking, &pair))));
-    users.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
-    users
+    let found = status::list(asking.cx, MOST_USERS).unwrap_or_default();
+    let checks = |held: &Held| match held {
+        Held::InStore(status) => user(asking, status),
+        Held::Outside { pair, .. } => outside_pair(asking, pair),
+    };
+    found.iter().map(|held| (held.user().clone(), checks(held))).collect()
 }
 
 fn user(asking: &Asking<'_>, status: &Status) -> Vec<Check> {
@@ -223,8 +251,8 @@ fn outside_pair(asking: &Asking<'_>, pair: &EnvironmentPair) -> Vec<Check> {
         shape(&[pair.access_token.as_ref(), pair.refresh_token.as_ref()]),
         expiry(Timestamp::from_secs(pair.expires_at), now, AfterExpiry::RefreshedOnFirstUse),
         scope(None),
-        check("refresh_token", has_refresh_token, refresh_token),
-        check("lineage", true, Finding::Lineage(LineageFinding::Outside)),
+        check(CheckName::RefreshToken, has_refresh_token, refresh_token),
+        check(CheckName::Lineage, true, Finding::Lineage(LineageFinding::Outside)),
     ];
     checks.extend(asking.ask(USERS_QUESTION, pair.access_token.as_ref().filter(|_| is_valid)));
     checks
@@ -239,7 +267,7 @@ fn shape(tokens: &[Option<&Secret>]) -> Check {
     };
     let ok = tokens.iter().flatten().all(|token| is_token(token));
     check(
-        "shape",
+        CheckName::Shape,
         ok,
         if ok {
             Finding::AccessToken(AccessTokenFinding::WellFormed)
@@ -251,17 +279,25 @@ fn shape(tokens: &[Option<&Secret>]) -> Check {
 
 fn expiry(expires_at: Timestamp, now: Timestamp, then: AfterExpiry) -> Check {
     if now < expires_at {
-        return check("expiry", true, Finding::AccessToken(AccessTokenFinding::ExpiresIn(expires_at.since(now))));
+        return check(
+            CheckName::Expiry,
+            true,
+            Finding::AccessToken(AccessTokenFinding::ExpiresIn(expires_at.since(now))),
+        );
     }
-    check("expiry", false, Finding::AccessToken(AccessTokenFinding::Expired { ago: now.since(expires_at), then }))
+    check(
+        CheckName::Expiry,
+        false,
+        Finding::AccessToken(AccessTokenFinding::Expired { ago: now.since(expires_at), then }),
+    )
 }
 
 fn scope(scope: Option<&str>) -> Check {
-    let Some(scope) = scope else { return check("scope", true, Finding::Scope(ScopeFinding::Unknown)) };
+    let Some(scope) = scope else { return check(CheckName::Scope, true, Finding::Scope(ScopeFinding::Unknown)) };
     if scope.split(' ').any(|token| token == CART_SCOPE) {
-        return check("scope", true, Finding::Scope(ScopeFinding::Granted(scope.to_owned())));
+        return check(CheckName::Scope, true, Finding::Scope(ScopeFinding::Granted(scope.to_owned())));
     }
-    check("scope", false, Finding::Scope(ScopeFinding::CartMissing(scope.to_owned())))
+    check(CheckName::Scope, false, Finding::Scope(ScopeFinding::CartMissing(scope.to_owned())))
 }
 
 fn refresh_token(status: &Status) -> Check {
@@ -278,14 +314,14 @@ fn refresh_token(status: &Status) -> Check {
         (true, _, Some(outcome)) => Finding::RefreshToken(RefreshTokenFinding::LastRefreshFailed(outcome)),
         (true, _, None) => Finding::RefreshToken(RefreshTokenFinding::Present),
     };
-    check("refresh_token", finding == Finding::RefreshToken(RefreshTokenFinding::Present), finding)
+    check(CheckName::RefreshToken, finding == Finding::RefreshToken(RefreshTokenFinding::Present), finding)
 }
 
 /// Checks that the current grant's record is in the durable store.
 fn lineage(cx: Context<'_>, grant: &Grant) -> Check {
     let is_stored = records::is_stored(cx, &grant.user_id.key(), grant.ticket);
     check(
-        "lineage",
+        CheckName::Lineage,
         is_stored,
         Finding::Lineage(LineageFinding::InStore { ticket: grant.ticket, parent: grant.parent, is_stored }),
     )
@@ -317,7 +353,7 @@ impl Asking<'_> {
             }
             Some(access_token) => self.kroger(question, access_token),
         };
-        Some(check("online", ok, finding))
+        Some(check(CheckName::Online, ok, finding))
     }
 
     fn kroger(&self, question: Question, access_token: &Secret) -> (bool, Finding) {
@@ -379,7 +415,7 @@ mod tests {
     }
 
     fn of<'a>(checks: &'a [Check], name: &str) -> &'a Check {
-        checks.iter().find(|check| check.name == name).unwrap_or_else(|| panic!("no check {name}: {checks:?}"))
+        checks.iter().find(|check| check.name.as_str() == name).unwrap_or_else(|| panic!("no check {name}: {checks:?}"))
     }
 
     #[test]
@@ -392,7 +428,7 @@ mod tests {
         let found = validate(cx, Reach::Offline);
 
         assert_eq!(found.issues(), []);
-        let names = |checks: &[Check]| checks.iter().map(|check| check.name).collect::<Vec<_>>();
+        let names = |checks: &[Check]| checks.iter().map(|check| check.name.as_str()).collect::<Vec<_>>();
         assert_eq!(names(&found.server), ["store_readable", "store_writable", "rescue", "last_tick"]);
         assert_eq!(names(&found.client), ["credentials", "shape", "expiry"]);
         assert_eq!(names(&found.users[0].1), ["shape", "expiry", "scope", "refresh_token", "lineage"]);
@@ -429,7 +465,7 @@ mod tests {
         assert!(!of(&found.server, "last_tick").ok);
         let issues = found.issues();
         let age = Duration::from_secs(1_812);
-        let last_pass = check("last_tick", false, Finding::Pass(PassFinding::Last { age, is_running: false }));
+        let last_pass = check(CheckName::LastTick, false, Finding::Pass(PassFinding::Last { age, is_running: false }));
         assert!(issues.contains(&(Subject::User(&found.users[0].0), of(ann, "expiry"))), "{issues:?}");
         assert!(issues.contains(&(Subject::Server, &last_pass)), "{issues:?}");
     }
@@ -446,7 +482,10 @@ mod tests {
         let found = validate(cx, Reach::Offline);
 
         let refresh_token = of(&found.users[0].1, "refresh_token");
-        assert_eq!(*refresh_token, check("refresh_token", false, Finding::RefreshToken(RefreshTokenFinding::Refused)));
+        assert_eq!(
+            *refresh_token,
+            check(CheckName::RefreshToken, false, Finding::RefreshToken(RefreshTokenFinding::Refused))
+        );
     }
 
     #[test]
@@ -473,7 +512,7 @@ mod tests {
             let found = validate(cx, Reach::Online);
 
             let online = of(&found.users[0].1, "online");
-            assert_eq!(*online, check("online", ok, finding), "{status}");
+            assert_eq!(*online, check(CheckName::Online, ok, finding), "{status}");
             let paths: Vec<_> = world.sent().into_iter().skip(before).map(|request| request.path).collect();
             assert_eq!(paths, [CLIENTS_QUESTION.path, USERS_QUESTION.path]);
         }

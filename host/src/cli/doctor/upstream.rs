@@ -86,13 +86,13 @@ fn clock(answer: &Response<Bytes>, now: SystemTime) -> Point {
 
 async fn credentials(host: &Host) -> Point {
     let found = host.check_credentials().await.unwrap_or(Credentials::NotKnown);
-    let verdict = match found {
+    let verdict = match &found {
         Credentials::Accepted => Verdict::Good,
         Credentials::NoSecret => Verdict::Note,
         Credentials::Rejected => Verdict::Bad,
-        Credentials::ScopeRefused | Credentials::NotKnown => Verdict::Warning,
+        Credentials::ScopeRefused(_) | Credentials::NotKnown => Verdict::Warning,
     };
-    Point::new("credentials", verdict, words::credentials(found))
+    Point::new("credentials", verdict, words::credentials(&found))
 }
 
 /// Whether a sign-in returns to a kroger-mcp.
@@ -129,10 +129,18 @@ async fn livez(redirect_uri: &Url) -> Option<bool> {
     let egress = Egress::to(redirect_uri, 0)?;
     let asked = timeout(PATIENCE, egress.ask(get(&redirect_uri.join("/livez").ok()?))).await;
     match asked {
-        Ok(Err(Error::ConnectionRefused)) => None,
+        Ok(Err(error)) if is_unconnected(&error) => None,
         Ok(Ok(answer)) => Some(answer.body().as_ref() == br#"{"status":"alive"}"#),
         Ok(Err(_)) | Err(_) => Some(false),
     }
+}
+
+/// Whether there was no connection, so that no program answered.
+fn is_unconnected(error: &Error) -> bool {
+    matches!(
+        error,
+        Error::DnsError { .. } | Error::DestinationIpProhibited | Error::ConnectionRefused | Error::ConnectionTimeout
+    )
 }
 
 #[cfg(test)]
@@ -153,6 +161,17 @@ mod tests {
         assert!(clock(&answer, at(1_737_201_600 - 90)).detail.contains("1m 30s behind"));
         assert_eq!(clock(&answer, at(1_737_201_600 - 90)).verdict, Verdict::Bad);
         assert_eq!(clock(&self::answer("soon"), at(0)).verdict, Verdict::Note);
+    }
+
+    #[test]
+    fn failed_connection_to_the_redirect_uri_is_no_other_program() {
+        let dns = Error::DnsError { rcode: None, info_code: None };
+        for error in [dns, Error::DestinationIpProhibited, Error::ConnectionRefused, Error::ConnectionTimeout] {
+            assert!(is_unconnected(&error), "{error:?}");
+        }
+        for error in [Error::ConnectionTerminated, Error::HttpProtocolError] {
+            assert!(!is_unconnected(&error), "{error:?}");
+        }
     }
 
     #[test]

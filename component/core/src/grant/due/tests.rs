@@ -132,5 +132,5 @@ fn a_record_that_cannot_be_read_keeps_nobody_else_from_being_kept() {
 
     assert!(maintenance::is_running(cx).unwrap());
     assert!(!world.stored(Bucket::Store).contains_key("due.1.1"), "nothing is swept");
-    assert_eq!(crate::grant::status::all(cx, 100).unwrap().len(), DUE - 1);
+    assert_eq!(crate::grant::status::list(cx, 100).unwrap().len(), DUE - 1);
 }

@@ -101,7 +101,7 @@ impl<'a> Owner<'a> {
             Ok(TokenVerdict::Granted(response)) => {
                 // Nothing stands between the answer and the save, not even the log.
                 let kept = self.keep(ticket, response, &stopwatch, deadline);
-                self.log(if kept == Err(Trouble::Lost) { "unsaved" } else { "refreshed" }, took, ticket);
+                self.log(if kept == Err(Trouble::Lost) { Event::UNSAVED } else { Event::REFRESHED }, took, ticket);
                 return kept.map(Some);
             }
             Ok(TokenVerdict::Refused) => (AttemptOutcome::Refused, None),
