@@ -1,7 +1,7 @@
 //! A copy of the core and the simulation in which a mutant is built and run.
 //!
-//! The copy is this package and this simulation alone, in a workspace of its own
-//! below the temporary folder. It never changes the checkout.
+//! The copy is this package, this simulation and the pages that the unit tests read, in
+//! a workspace of its own below the temporary folder. It never changes the checkout.
 
 use std::fs::{self, File};
 use std::io;
@@ -15,9 +15,8 @@ pub(crate) const SEEDS: u64 = 50_000;
 
 const SIMULATION: &str = "tests/simulation";
 const PACKAGE: &str = env!("CARGO_PKG_NAME");
-/// The `lib.rs` of the copy if the package is more than the core: the modules that the
-/// core needs.
-const LIBRARY: &str = "pub mod core;\npub mod ports;\n#[cfg(test)]\npub mod testing;\n";
+/// The pages that the core's unit tests hold against its sources.
+const PAGES: &str = "docs";
 
 /// The result of trying a mutant.
 #[derive(PartialEq, Eq)]
@@ -56,16 +55,14 @@ impl CoreCopy {
 
     fn fill(&self, root: &Path) -> io::Result<()> {
         let package = self.folder.join(&self.package);
-        copy_folder(&root.join(&self.package).join("src"), &package.join("src"))?;
-        if CORE != "src" {
-            fs::write(package.join("src/lib.rs"), LIBRARY)?;
-        }
+        copy_folder(&root.join(&self.package).join(CORE), &package.join(CORE))?;
         copy_folder(&root.join(SIMULATION), &self.folder.join(SIMULATION))?;
+        copy_folder(&root.join(PAGES), &self.folder.join(PAGES))?;
         fs::copy(root.join("Cargo.lock"), self.folder.join("Cargo.lock"))?;
         let workspace = fs::read_to_string(root.join("Cargo.toml"))?;
         fs::write(self.folder.join("Cargo.toml"), with_one_member(&workspace, &self.package)?)?;
-        let manifest = fs::read_to_string(root.join(&self.package).join("Cargo.toml"))?;
-        fs::write(package.join("Cargo.toml"), manifest.replace("\"cdylib\", ", ""))
+        fs::copy(root.join(&self.package).join("Cargo.toml"), package.join("Cargo.toml"))?;
+        Ok(())
     }
 
     /// Breaks the copy, runs what should notice, and mends the copy.

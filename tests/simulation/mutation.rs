@@ -65,9 +65,7 @@ impl Mutation {
 impl UnitTest {
     /// The path by which the test program of this package knows the test.
     pub(crate) fn path(self) -> String {
-        let core = CORE.trim_start_matches("src").trim_start_matches('/').replace('/', "::");
-        let parts = [core.as_str(), self.module, self.name];
-        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("::")
+        format!("{}::{}", self.module, self.name)
     }
 }
 
