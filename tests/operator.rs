@@ -9,6 +9,7 @@ use std::path::Path;
 use kroger_core::user::UserId;
 use rusqlite::Connection;
 use serde_json::{Value, json};
+use url::Url;
 
 use crate::support::{Client, Ended, Kroger, Sandbox, Server, UPC, folder};
 
@@ -33,6 +34,13 @@ fn run(folder: &Path, sandbox: &Sandbox, arguments: &[&str]) -> Ended {
 fn agree(link: &str, customer: &str, decision: &str) -> String {
     let link = format!("{link}&sandbox_user={customer}&sandbox_decision={decision}");
     Client::new().get(&link).expect(302).header("location").to_owned()
+}
+
+/// The `state` of a sign-in link.
+fn state_of(link: &str) -> String {
+    let link = Url::parse(link).unwrap();
+    let (_, state) = link.query_pairs().find(|(name, _)| name == "state").unwrap();
+    state.into_owned()
 }
 
 fn user<'a>(status: &'a Value, name: &str) -> &'a Value {
@@ -145,7 +153,10 @@ fn commands_print_their_result_and_no_log() {
     login.answer(&back);
     let login = login.end();
     let mut late = command(&["login", "--paste"]).converse();
+    let state = state_of(&late.line_with("http"));
     late.answer(&back);
+    late.line_with("belongs to another sign-in");
+    late.answer(&format!("{}?code=wrong&state={state}", redirect_uri(free_port())));
     let late = late.end();
     let logout = command(&["logout"]).run();
 

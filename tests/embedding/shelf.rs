@@ -56,7 +56,10 @@ impl store::HostBucket for Shelf {
 impl atomics::Host for Shelf {
     fn increment(&mut self, _: Resource<Bucket>, key: String, delta: u64) -> Result<u64, store::Error> {
         let number = self.0.get(&key).map_or(0, |value| String::from_utf8_lossy(value).parse().unwrap());
-        self.0.insert(key, (number + delta).to_string().into_bytes());
+        // As with every store of the host, a read creates no key.
+        if delta > 0 {
+            self.0.insert(key, (number + delta).to_string().into_bytes());
+        }
         Ok(number + delta)
     }
 }

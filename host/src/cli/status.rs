@@ -24,7 +24,7 @@ const MAX_USERS: u32 = 1_000;
 
 #[derive(Debug, Args)]
 pub(super) struct StatusOptions {
-    /// Print what GET /admin/tokens answers.
+    /// Print the tokens, the store and the settings as JSON.
     #[arg(long)]
     json: bool,
     #[command(flatten)]

@@ -40,11 +40,11 @@ fn next(action: NextAction, retry_after_seconds: Option<u32>) -> Cow<'static, st
         NextAction::SignIn | NextAction::SignInAgain => "Sign in: kroger-mcp login",
         NextAction::PasteAddress => "Paste the whole address of the last page: kroger-mcp login --paste",
         NextAction::LeaveIt => "Nothing is to be done.",
-        NextAction::Wait | NextAction::Repeat | NextAction::RepeatWithKey => match retry_after_seconds {
+        NextAction::Wait | NextAction::RepeatWithKey => match retry_after_seconds {
             Some(seconds) => return format!("Try again in {seconds} s.").into(),
             None => "Try again later.",
         },
-        NextAction::UseNewKey => "Try again.",
+        NextAction::Repeat | NextAction::UseNewKey => "Try again.",
         NextAction::LookAtCart => "Look at the cart in the Kroger app before you add again.",
         NextAction::MendStore => "Check the store's disk space and permissions, then try again.",
         NextAction::UseDurableStore => "Name a store that keeps what it is given, with --store.",

@@ -161,3 +161,74 @@ fn all(cx: Context<'_>, limit: usize) -> Result<Vec<Status>, StoreError> {
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::grant::lineage::{Record, Source, Tokens};
+    use crate::secret::Secret;
+    use crate::settings::Settings;
+    use crate::testing::{StoreMood, TestWorld};
+
+    /// Settings whose default user `mia` has a pair in the environment.
+    fn settings() -> Settings {
+        let variables = [
+            ("KROGER_CLIENT_ID", "app"),
+            ("KROGER_HARDCODED_USER_ID", "mia"),
+            ("KROGER_USER_REFRESH_TOKEN", "canary-outside"),
+        ];
+        Settings::from_variables(variables.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap()
+    }
+
+    fn id(user: &str) -> UserId {
+        UserId::parse(user).unwrap()
+    }
+
+    fn sign_in(cx: Context<'_>, user: &str) {
+        let user = id(user);
+        let now = cx.ports.wall_now();
+        let tokens = Tokens {
+            app: None,
+            access_token: Secret::new("canary-access"),
+            refresh_token: Some(Secret::new("canary-refresh")),
+            obtained_at: now,
+            expires_at: now + Duration::from_secs(1_800),
+            scope: None,
+        };
+        let record = Record::sign_in(user.clone(), tokens, Source::OAuth, &Current::Absent);
+        let root = records::take_root(cx, &user.key()).unwrap();
+        records::write(cx, &user.key(), root.ticket(), &record).unwrap();
+    }
+
+    fn listed(cx: Context<'_>, limit: usize) -> Vec<String> {
+        list(cx, limit).unwrap().iter().map(|held| held.user().as_str().to_owned()).collect()
+    }
+
+    #[test]
+    fn pair_outside_the_store_stands_for_the_default_user_alone() {
+        let (world, settings) = (TestWorld::new(), settings());
+        let cx = Context { settings: &settings, ports: &world };
+        sign_in(cx, "zoe");
+        sign_in(cx, "ann");
+
+        assert_eq!(listed(cx, 10), ["ann", "mia", "zoe"]);
+        assert_eq!(listed(cx, 2), ["ann", "mia"]);
+        assert!(matches!(of(cx, &id("mia")), Ok(Some(Held::Outside { .. }))));
+        assert!(matches!(of(cx, &id("ann")), Ok(Some(Held::InStore(_)))));
+        assert!(matches!(of(cx, &id("bob")), Ok(None)));
+        sign_in(cx, "mia");
+        assert_eq!(listed(cx, 10), ["ann", "mia", "zoe"]);
+        assert!(matches!(of(cx, &id("mia")), Ok(Some(Held::InStore(_)))));
+    }
+
+    #[test]
+    fn store_that_fails_is_an_error_and_no_absent_user() {
+        let (world, settings) = (TestWorld::new(), settings());
+        let cx = Context { settings: &settings, ports: &world };
+        sign_in(cx, "ann");
+
+        world.set_store_mood(StoreMood::Failing);
+
+        assert!(of(cx, &id("ann")).is_err());
+    }
+}

@@ -103,7 +103,7 @@ pub(super) async fn redirect(settings: &Settings) -> Point {
         return Point::bad(NAME, words);
     }
     if uri.scheme() != "http" || !is_on_this_machine(uri) {
-        let words = format!("{uri} is not of this machine; open it in a browser: it must lead to /auth/callback here");
+        let words = format!("{uri} is not of this machine; open it in a browser: it must lead to this server");
         return Point::new(NAME, Verdict::Note, words);
     }
     let port = uri.port_or_known_default().unwrap_or_default();
