@@ -398,4 +398,10 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
         "if grant.tokens.refresh_token.is_none()",
         "if grant.tokens.lifetime() > std::time::Duration::ZERO",
     ),
+    mutation(
+        "due entries that have served are not deleted",
+        DUE,
+        "cx.ports.delete(Bucket::Store, &entry_key(minute, index))?;",
+        "let _ = entry_key(minute, index);",
+    ),
 ];
