@@ -34,7 +34,7 @@ mod bindings {
 
 use bindings::Service;
 use bindings::exports::kroger::connector::cart::{Item, Modality};
-use bindings::exports::kroger::connector::catalog::{Near, ProductOrder, ProductQuery, Stock, StoreQuery};
+use bindings::exports::kroger::connector::catalog::{Near, ProductOrder, ProductQuery, Stock, LocationQuery};
 use bindings::exports::kroger::connector::maintenance::RefreshOutcome;
 use bindings::exports::kroger::connector::tokens::{Credentials, TokenSource};
 use bindings::kroger::connector::types::{FailureCode, NextAction};
@@ -157,7 +157,7 @@ fn the_typed_catalog_works_with_the_apps_own_token() {
     ]);
     let catalog = service.kroger_connector_catalog();
     let near = Some(Near::ZipCode("45039".to_owned()));
-    let stores = StoreQuery { near, radius_miles: Some(20), chain: None, departments: vec![], limit: None };
+    let query = LocationQuery { near, radius_miles: Some(20), chain: None, departments: vec![], limit: None };
     let query = ProductQuery {
         terms: vec!["reduced fat milk".to_owned(), "x".repeat(3)],
         brand: None,
@@ -171,8 +171,8 @@ fn the_typed_catalog_works_with_the_apps_own_token() {
     };
     let item = |upc: &str| Item { upc: upc.to_owned(), quantity: 2, modality: None };
 
-    let stores = catalog.call_find_stores(&mut store, None, &stores).unwrap().unwrap().stores;
-    let chosen = catalog.call_set_preferred_store(&mut store, None, &stores[0].location_id).unwrap().unwrap();
+    let locations = catalog.call_find_locations(&mut store, None, &query).unwrap().unwrap().locations;
+    let chosen = catalog.call_set_preferred_location(&mut store, None, &locations[0].location_id).unwrap().unwrap();
     let found = catalog.call_search_products(&mut store, None, &query).unwrap().unwrap();
     let items = [item("011110417008"), item("0009999999999")];
     let check = catalog.call_check_cart_items(&mut store, None, &items, Some("01400376")).unwrap().unwrap();

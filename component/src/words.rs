@@ -28,7 +28,7 @@ mod ways;
 
 use kroger_core::failure::NextStep;
 use kroger_core::service::finding::Finding;
-use kroger_core::service::validation::{Check, Subject, Validation};
+use kroger_core::service::validation::{Check, CheckSubject, Validation};
 
 pub(crate) use cause::what;
 pub(crate) use grant::REFRESH_TOKEN_REFUSED;
@@ -55,11 +55,11 @@ pub(crate) fn finding(found: &Finding, ways: &Ways) -> String {
 
 /// Tells each issue, with the subject of its check.
 pub(crate) fn issues(found: &Validation, ways: &Ways) -> Vec<String> {
-    let each = |(subject, check): (Subject<'_>, &Check)| {
+    let each = |(subject, check): (CheckSubject<'_>, &Check)| {
         let of = match subject {
-            Subject::Server => "the server".to_owned(),
-            Subject::App => "the app's own token".to_owned(),
-            Subject::User(user) => format!("the token of {}", user.as_str()),
+            CheckSubject::Server => "the server".to_owned(),
+            CheckSubject::App => "the app's own token".to_owned(),
+            CheckSubject::User(user) => format!("the token of {}", user.as_str()),
         };
         format!("{of}: {}", finding(&check.finding, ways))
     };

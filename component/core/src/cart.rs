@@ -196,7 +196,7 @@ fn not_processed(why: NotProcessed, asked_for: Option<Duration>, pause: Duration
         NotProcessed::NotReached => {
             Failure::from(Cause::Call(Endpoint::Cart, CallTrouble::NotReached)).retry_after(pause.max(A_SECOND))
         }
-        NotProcessed::Busy => {
+        NotProcessed::Unavailable => {
             Failure::from(Cause::Call(Endpoint::Cart, CallTrouble::Unavailable(503))).retry_after(pause.max(A_SECOND))
         }
     }

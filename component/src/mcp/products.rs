@@ -16,7 +16,7 @@ use kroger_core::catalog::page_request::Fulfillment;
 use kroger_core::catalog::product::{Cents, Product, Stock};
 use kroger_core::catalog::search;
 use kroger_core::catalog::search::found::{ProductsFound, TermFound};
-use kroger_core::catalog::search::query::{Order, ProductQuery, StockWanted};
+use kroger_core::catalog::search::query::{ProductOrder, ProductQuery, StockWanted};
 use kroger_core::failure::Failure;
 use kroger_core::item::Upc;
 
@@ -94,7 +94,7 @@ fn query(call: &Call<'_>, input: SearchInput) -> Result<(ProductQuery, Vec<Strin
         location: location_argument(call, input.store_id)?,
         fulfillment: ways.into_iter().map(Fulfillment::from).collect(),
         stock: if input.in_stock_only == Some(Flag(true)) { StockWanted::InStock } else { StockWanted::Any },
-        order: input.sort_by.map_or(Order::Relevance, Order::from),
+        order: input.sort_by.map_or(ProductOrder::Relevance, ProductOrder::from),
         limit: Some(limit),
         start: input.start.map_or(0, |start| start.0),
     };
@@ -137,7 +137,7 @@ impl From<Way> for Fulfillment {
     }
 }
 
-impl From<Sorting> for Order {
+impl From<Sorting> for ProductOrder {
     fn from(sorting: Sorting) -> Self {
         match sorting {
             Sorting::Relevance => Self::Relevance,

@@ -15,7 +15,7 @@ use kroger_core::catalog::preferred_location::{self, Preferred, PreferredBy};
 use kroger_core::catalog::product::{Cents, Price, Product, SoldBy, Stock};
 use kroger_core::catalog::search;
 use kroger_core::catalog::search::found::TermFound;
-use kroger_core::catalog::search::query::{Order, ProductQuery, StockWanted};
+use kroger_core::catalog::search::query::{ProductOrder, ProductQuery, StockWanted};
 use kroger_core::catalog::{one_product, profile};
 use kroger_core::failure::Failure;
 use kroger_core::item::{Item, Modality, Upc};
@@ -46,14 +46,14 @@ impl wit::Guest for Component {
         })
     }
 
-    fn find_stores(user_id: Option<String>, query: wit::StoreQuery) -> Result<wit::StoresFound, WitFailure> {
+    fn find_locations(user_id: Option<String>, query: wit::LocationQuery) -> Result<wit::LocationsFound, WitFailure> {
         answer(|cx| {
-            let found = locations::find_locations(cx, &user(cx, user_id.as_deref())?, &store_query(query)?)?;
-            Ok(wit::StoresFound { stores: found.locations.into_iter().map(Into::into).collect(), notes: found.notes })
+            let found = locations::find_locations(cx, &user(cx, user_id.as_deref())?, &location_query(query)?)?;
+            Ok(wit::LocationsFound { locations: found.locations.into_iter().map(Into::into).collect(), notes: found.notes })
         })
     }
 
-    fn get_store(user_id: Option<String>, location_id: String) -> Result<wit::Store, WitFailure> {
+    fn get_location(user_id: Option<String>, location_id: String) -> Result<wit::Location, WitFailure> {
         answer(|cx| Ok(locations::location(cx, &user(cx, user_id.as_deref())?, &location(&location_id)?)?.into()))
     }
 
@@ -76,15 +76,15 @@ impl wit::Guest for Component {
         answer(|cx| Ok(profile::profile(cx, &user(cx, user_id.as_deref())?)?.id))
     }
 
-    fn preferred_store(user_id: Option<String>) -> Result<Option<wit::StoreChoice>, WitFailure> {
+    fn preferred_location(user_id: Option<String>) -> Result<Option<wit::LocationChoice>, WitFailure> {
         answer(|cx| Ok(preferred_location::of(cx, &user(cx, user_id.as_deref())?)?.map(Into::into)))
     }
 
-    fn set_preferred_store(user_id: Option<String>, location_id: String) -> Result<wit::Store, WitFailure> {
+    fn set_preferred_location(user_id: Option<String>, location_id: String) -> Result<wit::Location, WitFailure> {
         answer(|cx| Ok(preferred_location::set(cx, &user(cx, user_id.as_deref())?, &location(&location_id)?)?.into()))
     }
 
-    fn clear_preferred_store(user_id: Option<String>) -> Result<(), WitFailure> {
+    fn clear_preferred_location(user_id: Option<String>) -> Result<(), WitFailure> {
         answer(|cx| preferred_location::clear(cx, &user(cx, user_id.as_deref())?))
     }
 
@@ -127,16 +127,16 @@ fn product_query(query: wit::ProductQuery) -> Result<ProductQuery, Failure> {
         fulfillment: query.fulfillment.into_iter().map(Into::into).collect(),
         stock: if query.in_stock_only { StockWanted::InStock } else { StockWanted::Any },
         order: match query.order {
-            wit::ProductOrder::Relevance => Order::Relevance,
-            wit::ProductOrder::Price => Order::Price,
-            wit::ProductOrder::UnitPrice => Order::UnitPrice,
+            wit::ProductOrder::Relevance => ProductOrder::Relevance,
+            wit::ProductOrder::Price => ProductOrder::Price,
+            wit::ProductOrder::UnitPrice => ProductOrder::UnitPrice,
         },
         limit: query.limit,
         start: query.start,
     })
 }
 
-fn store_query(query: wit::StoreQuery) -> Result<LocationQuery, Failure> {
+fn location_query(query: wit::LocationQuery) -> Result<LocationQuery, Failure> {
     let near = match query.near {
         None => None,
         Some(wit::Near::ZipCode(zip)) => {
@@ -222,7 +222,7 @@ impl From<Price> for wit::Price {
     }
 }
 
-impl From<Location> for wit::Store {
+impl From<Location> for wit::Location {
     fn from(store: Location) -> Self {
         let (latitude, longitude) = store.place.unzip();
         let hours = store.hours.as_ref();
@@ -259,7 +259,7 @@ impl From<Department> for wit::Department {
     }
 }
 
-impl From<Preferred> for wit::StoreChoice {
+impl From<Preferred> for wit::LocationChoice {
     fn from(preferred: Preferred) -> Self {
         Self { location_id: id(&preferred.location), chosen: preferred.source == PreferredBy::Chosen }
     }

@@ -12,7 +12,7 @@ pub(crate) const WAYS: Ways = Ways {
     paste_address: "Hand the code and the state of the address to `authorization.complete`",
     wait: "Repeat the call after `retry-after-seconds`",
     see_quotas: "`quotas.rate-limits` shows each quota",
-    search_locations: "Search with `catalog.find-stores` near a zip code; each store has its id",
+    search_locations: "Search with `catalog.find-locations` near a zip code; each location has its id",
     forget: "forget it (`tokens.forget`)",
     refresh: "refresh it",
     sign_in: "sign in again",

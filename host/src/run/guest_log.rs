@@ -28,14 +28,14 @@ pub(crate) struct GuestLog(Arc<Mutex<Vec<u8>>>);
 
 /// An event of the component, as the core's `Event` serializes: its name, and its fields.
 #[derive(Deserialize)]
-struct Event {
+struct GuestEvent {
     #[serde(rename = "event")]
     name: String,
     #[serde(flatten)]
     fields: Map<String, Value>,
 }
 
-impl Event {
+impl GuestEvent {
     fn text(&self, field: &str) -> Option<&str> {
         self.fields.get(field)?.as_str()
     }
@@ -64,7 +64,7 @@ fn show(line: &[u8]) {
     if line.is_empty() {
         return;
     }
-    let Ok(event) = serde_json::from_slice::<Event>(line) else {
+    let Ok(event) = serde_json::from_slice::<GuestEvent>(line) else {
         return tracing::warn!(target: TARGET, "{}", printable(&String::from_utf8_lossy(line)));
     };
     show_event(&event);
@@ -89,7 +89,7 @@ macro_rules! log_at {
     };
 }
 
-fn show_event(event: &Event) {
+fn show_event(event: &GuestEvent) {
     if let Some(next) = advice(event) {
         log_at!(warn, event, next = next,);
     } else {
@@ -98,7 +98,7 @@ fn show_event(event: &Event) {
 }
 
 /// What an operator should do about an event; `None` if nothing is wrong.
-fn advice(event: &Event) -> Option<&'static str> {
+fn advice(event: &GuestEvent) -> Option<&'static str> {
     match event.name.as_str() {
         "refresh" => event.text("outcome").and_then(advice_after_refresh),
         "credentials_rejected" => Some(APP_REJECTED),

@@ -33,7 +33,7 @@ pub(crate) struct Record {
     /// are refused, even if they finish later.
     pub(crate) buried: Option<Root>,
     #[serde(flatten)]
-    pub(crate) event: Event,
+    pub(crate) event: Content,
 }
 
 impl Stored for Record {
@@ -43,7 +43,7 @@ impl Stored for Record {
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
-pub(crate) enum Event {
+pub(crate) enum Content {
     /// A person agreed, or a pair came from outside. A root.
     SignIn { tokens: Tokens, source: Source },
     /// The child of `parent`, obtained with its refresh token.
@@ -118,9 +118,9 @@ impl Grant {
     /// The grant that `record` is under `ticket`. None: a deletion.
     pub(crate) fn of(ticket: Ticket, record: Record) -> Option<Self> {
         let (tokens, source, parent) = match record.event {
-            Event::Deleted { .. } => return None,
-            Event::SignIn { tokens, source } => (tokens, source, None),
-            Event::Refreshed { parent, tokens, source } => (tokens, source, Some(parent)),
+            Content::Deleted { .. } => return None,
+            Content::SignIn { tokens, source } => (tokens, source, None),
+            Content::Refreshed { parent, tokens, source } => (tokens, source, Some(parent)),
         };
         let Record { user_id, known, buried, .. } = record;
         Some(Self { ticket, user_id, tokens, source, known, buried, parent })
@@ -193,7 +193,7 @@ impl Record {
     pub(crate) fn sign_in(user_id: UserId, tokens: Tokens, source: Source, before: &Current) -> Self {
         let known = remember(before.known(), tokens.refresh_token.as_ref());
         let buried = before.buried();
-        Self { user_id, known, buried, event: Event::SignIn { tokens, source } }
+        Self { user_id, known, buried, event: Content::SignIn { tokens, source } }
     }
 
     /// The child of `parent` that its refresh token gave.
@@ -203,13 +203,13 @@ impl Record {
             user_id: parent.user_id.clone(),
             known,
             buried: parent.buried,
-            event: Event::Refreshed { parent: parent.ticket, tokens, source: parent.source },
+            event: Content::Refreshed { parent: parent.ticket, tokens, source: parent.source },
         }
     }
 
     /// A tombstone.
     pub(crate) fn deleted(user_id: UserId, at: Timestamp) -> Self {
-        Self { user_id, known: Vec::new(), buried: None, event: Event::Deleted { at } }
+        Self { user_id, known: Vec::new(), buried: None, event: Content::Deleted { at } }
     }
 }
 
@@ -290,7 +290,7 @@ mod tests {
     }
 
     fn refreshed(parent: Ticket, name: &str) -> Record {
-        let event = Event::Refreshed { parent, tokens: tokens(name), source: Source::OAuth };
+        let event = Content::Refreshed { parent, tokens: tokens(name), source: Source::OAuth };
         Record { event, ..sign_in(name) }
     }
 

@@ -104,7 +104,7 @@ pub struct Validation {
 
 /// The subject of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Subject<'a> {
+pub enum CheckSubject<'a> {
     Server,
     App,
     User(&'a UserId),
@@ -112,9 +112,9 @@ pub enum Subject<'a> {
 
 impl Validation {
     /// The checks that found something wrong, each with its subject.
-    pub fn issues(&self) -> Vec<(Subject<'_>, &Check)> {
-        let users = self.users.iter().map(|(user, checks)| (Subject::User(user), checks));
-        let all = [(Subject::Server, &self.server), (Subject::App, &self.client)].into_iter().chain(users);
+    pub fn issues(&self) -> Vec<(CheckSubject<'_>, &Check)> {
+        let users = self.users.iter().map(|(user, checks)| (CheckSubject::User(user), checks));
+        let all = [(CheckSubject::Server, &self.server), (CheckSubject::App, &self.client)].into_iter().chain(users);
         all.flat_map(|(subject, checks)| checks.iter().map(move |check| (subject, check)))
             .filter(|(_, check)| !check.ok)
             .collect()
@@ -466,8 +466,8 @@ mod tests {
         let issues = found.issues();
         let age = Duration::from_secs(1_812);
         let last_pass = check(CheckName::LastTick, false, Finding::Pass(PassFinding::Last { age, is_running: false }));
-        assert!(issues.contains(&(Subject::User(&found.users[0].0), of(ann, "expiry"))), "{issues:?}");
-        assert!(issues.contains(&(Subject::Server, &last_pass)), "{issues:?}");
+        assert!(issues.contains(&(CheckSubject::User(&found.users[0].0), of(ann, "expiry"))), "{issues:?}");
+        assert!(issues.contains(&(CheckSubject::Server, &last_pass)), "{issues:?}");
     }
 
     #[test]

@@ -12,9 +12,9 @@ use crate::Context;
 use crate::app::App;
 use crate::failure::Failure;
 use crate::grant::attempts::{Step, next_step};
-use crate::grant::lineage::{Current, Event, Grant, Record, Source, Tokens};
+use crate::grant::lineage::{Content, Current, Grant, Record, Source, Tokens};
 use crate::grant::{due, outside_pair, records};
-use crate::ports::{Bucket, Event as LogEvent, StoreError, Timestamp};
+use crate::ports::{Bucket, Event, StoreError, Timestamp};
 use crate::secret::Secret;
 use crate::store::codec;
 use crate::user::UserId;
@@ -113,7 +113,7 @@ fn take(cx: Context<'_>, user: &UserId, tokens: Tokens, expected: PairStanding) 
     records::write(cx, &key, root.ticket(), &record)?;
     let grant = Grant::of(root.ticket(), record).ok_or(StoreError::Failed)?;
     due::enter(cx, &grant);
-    cx.ports.log(&LogEvent::SignedIn { user: key.short(), ticket: grant.ticket.to_string() });
+    cx.ports.log(&Event::SignedIn { user: key.short(), ticket: grant.ticket.to_string() });
     outside_pair::export(cx, &grant);
     Ok(ImportOutcome::Imported)
 }
@@ -144,7 +144,7 @@ fn standing(cx: Context<'_>, user: &UserId, tokens: &Tokens, current: &Current) 
 
 fn beside_tombstone(tokens: &Tokens, tombstone: Option<Record>) -> PairStanding {
     match tombstone.map(|record| record.event) {
-        Some(Event::Deleted { at }) if at < tokens.obtained_at => PairStanding::Absent,
+        Some(Content::Deleted { at }) if at < tokens.obtained_at => PairStanding::Absent,
         _ => PairStanding::Forgotten,
     }
 }

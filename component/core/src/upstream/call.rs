@@ -92,7 +92,7 @@ pub(crate) enum FinalAnswer {
 pub(crate) enum NotProcessed {
     NotReached,
     /// 503.
-    Busy,
+    Unavailable,
     /// 429.
     OverQuota,
 }
@@ -272,7 +272,7 @@ fn read_response(response: &Response, retry_after: Option<Duration>) -> Answer {
         200..=299 => Answer::Final(FinalAnswer::Success(response.body.clone())),
         401 => Answer::TokenRejected,
         429 => Answer::NotProcessed { why: NotProcessed::OverQuota, retry_after },
-        503 => Answer::NotProcessed { why: NotProcessed::Busy, retry_after },
+        503 => Answer::NotProcessed { why: NotProcessed::Unavailable, retry_after },
         status @ (408 | 500..=599) => Answer::Unknown { why: Unknown::Status(status), retry_after },
         status => Answer::Final(refusal(status, &response.body)),
     }
@@ -360,7 +360,7 @@ mod tests {
     #[test]
     fn only_some_answers_say_that_nothing_was_processed() {
         assert_eq!(answered(429, ""), Answer::NotProcessed { why: NotProcessed::OverQuota, retry_after: None });
-        assert_eq!(answered(503, ""), Answer::NotProcessed { why: NotProcessed::Busy, retry_after: None });
+        assert_eq!(answered(503, ""), Answer::NotProcessed { why: NotProcessed::Unavailable, retry_after: None });
         for status in [408, 500, 502, 504, 599] {
             assert_eq!(answered(status, ""), Answer::Unknown { why: Unknown::Status(status), retry_after: None });
         }

@@ -120,7 +120,7 @@ impl Call for Read<'_> {
         let (endpoint, pause) = (self.reading.endpoint, asked_for.unwrap_or(pause));
         match why {
             NotProcessed::NotReached => later(Cause::Call(endpoint, CallTrouble::NotReached), pause),
-            NotProcessed::Busy => later(Cause::Call(endpoint, CallTrouble::Unavailable(503)), pause),
+            NotProcessed::Unavailable => later(Cause::Call(endpoint, CallTrouble::Unavailable(503)), pause),
             NotProcessed::OverQuota => later(Cause::Quota(endpoint, QuotaTrouble::Exceeded(None)), pause.max(A_MINUTE)),
         }
     }

@@ -22,7 +22,7 @@ pub struct ProductQuery {
     /// A product must be offered in all of these ways. Empty: in any way.
     pub fulfillment: Vec<Fulfillment>,
     pub stock: StockWanted,
-    pub order: Order,
+    pub order: ProductOrder,
     /// The most products for each term: 1 to 50. None: 10.
     pub limit: Option<u32>,
     /// How many of Kroger's products to skip: 0 to 250.
@@ -41,7 +41,7 @@ pub enum StockWanted {
 
 /// The order of the products found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
+pub enum ProductOrder {
     /// Kroger's own order.
     #[default]
     Relevance,
@@ -60,7 +60,7 @@ impl ProductQuery {
 /// The page to ask Kroger for. A search that sorts, or that leaves products out,
 /// asks for as many as one call gives.
 pub(super) fn selection(query: &ProductQuery, location: Option<&LocationId>) -> Selection {
-    let is_narrowed = query.stock == StockWanted::InStock || query.order != Order::Relevance;
+    let is_narrowed = query.stock == StockWanted::InStock || query.order != ProductOrder::Relevance;
     Selection {
         location: location.cloned(),
         fulfillment: query.fulfillment.clone(),

@@ -3,19 +3,19 @@
 use std::cmp::Ordering;
 
 use crate::catalog::product::{Product, UnitPrice};
-use crate::catalog::search::query::Order;
+use crate::catalog::search::query::ProductOrder;
 use crate::catalog::size::Unit;
 
 /// Sorts `found`, and returns whether the order is no longer Kroger's.
 ///
 /// Products without a price come last.
-pub(super) fn sort<T>(found: &mut [T], order: Order, product: impl Fn(&T) -> &Product) -> bool {
+pub(super) fn sort<T>(found: &mut [T], order: ProductOrder, product: impl Fn(&T) -> &Product) -> bool {
     match order {
-        Order::Relevance => return false,
-        Order::Price => {
+        ProductOrder::Relevance => return false,
+        ProductOrder::Price => {
             found.sort_by_key(|one| product(one).price.map_or(u64::MAX, |price| price.current().0));
         }
-        Order::UnitPrice => {
+        ProductOrder::UnitPrice => {
             let prices: Vec<UnitPrice> = found.iter().filter_map(|one| product(one).unit_price).collect();
             found.sort_by(|one, other| by_unit_price(&prices, product(one).unit_price, product(other).unit_price));
         }

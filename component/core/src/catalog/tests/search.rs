@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{EGGS, LANDEN, MILK, Shop, product_json, query, upcs};
 use crate::catalog::location::LocationId;
-use crate::catalog::search::query::{Order, ProductQuery, StockWanted};
+use crate::catalog::search::query::{ProductOrder, ProductQuery, StockWanted};
 use crate::failure::Code;
 
 #[test]
@@ -55,16 +55,16 @@ fn the_cheapest_come_first_and_unknown_prices_last() {
         { "upc": "0000000000004", "description": "without a price" },
         product_json("0000000000005", "12 ct", 0.12, "TEMPORARILY_OUT_OF_STOCK"),
     ]);
-    let in_order = |order: Order, stock: StockWanted| {
+    let in_order = |order: ProductOrder, stock: StockWanted| {
         let shop = Shop::at_landen();
         shop.answer(&products);
         let found = shop.search(&ProductQuery { stock, order, ..query(&["milk"]) }).unwrap();
         assert!(shop.asked()[0].contains("filter.limit=50"));
         upcs(&found.found[0]).iter().map(|upc| upc[12..].parse().unwrap()).collect::<Vec<u32>>()
     };
-    assert_eq!(in_order(Order::Price, StockWanted::Any), [5, 3, 2, 1, 4]);
-    assert_eq!(in_order(Order::UnitPrice, StockWanted::Any), [1, 2, 5, 3, 4]);
-    assert_eq!(in_order(Order::Relevance, StockWanted::InStock), [1, 2, 3]);
+    assert_eq!(in_order(ProductOrder::Price, StockWanted::Any), [5, 3, 2, 1, 4]);
+    assert_eq!(in_order(ProductOrder::UnitPrice, StockWanted::Any), [1, 2, 5, 3, 4]);
+    assert_eq!(in_order(ProductOrder::Relevance, StockWanted::InStock), [1, 2, 3]);
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_sorted_search_tells_if_products_are_unseen() {
         let products = json!([product_json(MILK, "1 gal", 2.0, "HIGH"), product_json(EGGS, "12 ct", 1.0, "HIGH")]);
         let answer = json!({ "data": products, "meta": { "pagination": { "total": total } } });
         shop.world.answer(200, answer.to_string());
-        let sorted = ProductQuery { order: Order::Price, limit: Some(limit), ..query(&["milk"]) };
+        let sorted = ProductQuery { order: ProductOrder::Price, limit: Some(limit), ..query(&["milk"]) };
         shop.search(&sorted).unwrap().found[0].notes.clone()
     };
 
@@ -143,7 +143,7 @@ fn an_invalid_search_is_refused_and_sends_nothing() {
         (ProductQuery { upcs: vec!["milk".to_owned()], ..none.clone() }, "upcs[0]"),
         (ProductQuery { upcs: vec![MILK.to_owned(); 51], ..none }, "upcs"),
         (ProductQuery { limit: Some(51), ..query(&["milk"]) }, "limit"),
-        (ProductQuery { limit: Some(0), order: Order::Price, ..query(&["milk"]) }, "limit"),
+        (ProductQuery { limit: Some(0), order: ProductOrder::Price, ..query(&["milk"]) }, "limit"),
         (ProductQuery { start: 251, ..query(&["milk"]) }, "start"),
     ] {
         let failure = shop.search(&wrong).unwrap_err();
