@@ -34,7 +34,7 @@ mod bindings {
 
 use bindings::Service;
 use bindings::exports::kroger::connector::cart::{Item, Modality};
-use bindings::exports::kroger::connector::catalog::{Near, ProductOrder, ProductQuery, Stock, LocationQuery};
+use bindings::exports::kroger::connector::catalog::{LocationQuery, Near, ProductOrder, ProductQuery, Stock};
 use bindings::exports::kroger::connector::maintenance::RefreshOutcome;
 use bindings::exports::kroger::connector::tokens::{Credentials, TokenSource};
 use bindings::kroger::connector::types::{FailureCode, NextAction};

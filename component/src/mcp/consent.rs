@@ -153,7 +153,8 @@ fn url_error(invited: &Invited, url: &str) -> ErrorData {
 }
 
 fn in_words(failure: &Failure, invited: &Invited, url: String) -> Told {
-    // After any other rejection `token_status` still reports the user as signed in.
+    // With every other code `token_status` says `signed_in` all along, so that an agent
+    // cannot wait for it.
     let (then, otherwise) = match failure.code {
         Code::Reauthorize => ("Call token_status until it says signed_in", "browser elsewhere"),
         _ => ("Wait until the user says that it is done", "anew true and browser elsewhere"),

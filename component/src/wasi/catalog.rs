@@ -49,7 +49,10 @@ impl wit::Guest for Component {
     fn find_locations(user_id: Option<String>, query: wit::LocationQuery) -> Result<wit::LocationsFound, WitFailure> {
         answer(|cx| {
             let found = locations::find_locations(cx, &user(cx, user_id.as_deref())?, &location_query(query)?)?;
-            Ok(wit::LocationsFound { locations: found.locations.into_iter().map(Into::into).collect(), notes: found.notes })
+            Ok(wit::LocationsFound {
+                locations: found.locations.into_iter().map(Into::into).collect(),
+                notes: found.notes,
+            })
         })
     }
 

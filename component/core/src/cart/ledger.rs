@@ -396,8 +396,8 @@ fn obstructed(obstacle: Obstacle) -> Failure {
 
 /// Deletes `entry` if it is old enough. Answers the number of keys deleted.
 ///
-/// The last try is deleted first, and within a try its outcome last. So an outcome that
-/// a caller was told is found as long as anything of its try is found.
+/// The last try is deleted first, and within a try its outcome last. So whoever
+/// finds any key of a try also finds its outcome.
 pub(crate) fn sweep(cx: Context<'_>, entry: &str) -> Result<u32, StoreError> {
     let name = EntryName(entry.to_owned());
     let tries = read_tries(cx, &name)?;

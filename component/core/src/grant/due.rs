@@ -1,8 +1,8 @@
 //! An index of due tokens by minute. The cost of finding the due users depends on how
 //! many are due, not on how many users the store has.
 //!
-//! An entry is a hint. It stays until its user is no longer due by it, so a failed
-//! refresh or a crash needs no new entry. If a crash left an entry out, the sweep
+//! An entry is a hint. It stays while the user's current token is due in its minute or earlier, so
+//! a failed refresh or a crash needs no new entry. If a crash left an entry out, the sweep
 //! adds it.
 
 use std::collections::HashSet;

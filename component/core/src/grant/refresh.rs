@@ -8,7 +8,7 @@
 //! writer ([`crate::grant::lineage`]); claims and leases only save work.
 //!
 //! Nothing here ever repeats an `increment` whose answer was lost, sends a token
-//! that it read to be refused, or goes back to a token that was spent.
+//! after it has read that Kroger refused it, or goes back to a token that was spent.
 
 mod owner;
 
@@ -175,8 +175,8 @@ impl Caller<'_> {
         }
     }
 
-    /// Nothing can be done with `grant`, unless it is no longer the current one or a
-    /// pair from outside can take its place. `tries` are those that were seen so far.
+    /// Ends with `trouble`, except in two cases: `grant` is no longer the current one,
+    /// or a pair from outside can replace it. `tries` are those that were seen so far.
     fn give_up(&mut self, grant: &Grant, tries: &[Try], trouble: Trouble) -> Result<Option<Grant>, Trouble> {
         let was_open = tries.iter().any(Try::is_open);
         // Look once more: the failure must still be true when the caller is told.

@@ -48,8 +48,9 @@ impl<'a> Deed for Owner<'a> {
 
     /// The intent, with the ticket for the child. None: the token must not be sent.
     ///
-    /// We take our ticket first. A caller that begins a refresh after our second look
-    /// takes a later ticket. So our result, however late, cannot replace theirs.
+    /// We take our ticket, and then check again that the grant is the current one. A
+    /// caller that begins a refresh after this check takes a later ticket. So our
+    /// result, however late, cannot replace theirs.
     fn intent(&self, number: u64) -> Result<Option<Intent>, StoreError> {
         let TriesAt { user, parent } = self.tries;
         if folded::covers(self.cx, user, parent, number)? {

@@ -120,7 +120,7 @@ impl Kind {
                 Text,
                 "the id of a user whose token is due in the minute; a hint",
                 "grant::due::enter",
-                "by the timer, once the user is no longer due by it; by the sweep, a day later",
+                "by the timer, once the user's token is due later; by the sweep, a day later",
             ),
             Self::KeptLifetimes => row(
                 "lifetimes.<hour>.kept",
