@@ -157,7 +157,7 @@ fn the_typed_catalog_works_with_the_apps_own_token() {
     ]);
     let catalog = service.kroger_connector_catalog();
     let near = Some(Near::ZipCode("45039".to_owned()));
-    let query = LocationQuery { near, radius_miles: Some(20), chain: None, departments: vec![], limit: None };
+    let nearby = LocationQuery { near, radius_miles: Some(20), chain: None, departments: vec![], limit: None };
     let query = ProductQuery {
         terms: vec!["reduced fat milk".to_owned(), "x".repeat(3)],
         brand: None,
@@ -171,7 +171,7 @@ fn the_typed_catalog_works_with_the_apps_own_token() {
     };
     let item = |upc: &str| Item { upc: upc.to_owned(), quantity: 2, modality: None };
 
-    let locations = catalog.call_find_locations(&mut store, None, &query).unwrap().unwrap().locations;
+    let locations = catalog.call_find_locations(&mut store, None, &nearby).unwrap().unwrap().locations;
     let chosen = catalog.call_set_preferred_location(&mut store, None, &locations[0].location_id).unwrap().unwrap();
     let found = catalog.call_search_products(&mut store, None, &query).unwrap().unwrap();
     let items = [item("011110417008"), item("0009999999999")];

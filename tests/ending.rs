@@ -119,7 +119,7 @@ fn refused_tokens_are_saved_as_soon_as_the_store_takes_them() {
 
 /// Starts the command for cron. Returns its log too.
 fn refresh(folder: &TempDir, sandbox: &Sandbox) -> (Child, PathBuf) {
-    let kroger = Kroger::new(folder.path(), &["refresh"]).at(sandbox);
+    let kroger = Kroger::new(folder.path(), &["refresh"]).at(sandbox).hearing_hangups();
     let log = kroger.log().to_owned();
     (kroger.spawn_piped(), log)
 }
@@ -183,7 +183,8 @@ fn refresh_command_completes_its_refresh_after_its_terminal_closes() {
 fn server_completes_its_refresh_after_its_terminal_closes() {
     let sandbox = Sandbox::start();
     let folder = expired_token(&sandbox);
-    let server = Server::start(folder.path(), &sandbox);
+    let server =
+        Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0"]).at(&sandbox).hearing_hangups().serve();
     a_refresh_is_under_way(&sandbox);
 
     signal("-HUP", server.id());

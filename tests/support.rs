@@ -76,6 +76,18 @@ impl Kroger {
         self
     }
 
+    /// Makes SIGHUP reach the binary, also where the tests run under `nohup`: a child
+    /// ignores what its parent ignores.
+    pub fn hearing_hangups(self) -> Self {
+        let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+        let ignored =
+            status.lines().find_map(|line| u64::from_str_radix(line.strip_prefix("SigIgn:")?.trim(), 16).ok());
+        if ignored.is_some_and(|signals| signals & 1 == 1) {
+            return self.under("env", &["--default-signal=HUP".to_owned()]);
+        }
+        self
+    }
+
     /// Uses `sandbox` in place of Kroger, with the app's credentials there.
     pub fn at(self, sandbox: &Sandbox) -> Self {
         self.env("KROGER_CLIENT_ID", "sandbox-client")
