@@ -43,8 +43,7 @@ impl Look {
             GeneralCategory::Control
             | GeneralCategory::Format
             | GeneralCategory::PrivateUse
-            | GeneralCategory::Surrogate
-            | GeneralCategory::Unassigned => Self::Hidden,
+            | GeneralCategory::Surrogate => Self::Hidden,
             GeneralCategory::NonspacingMark | GeneralCategory::EnclosingMark => Self::Mark,
             _ => Self::Seen,
         }
@@ -56,6 +55,12 @@ impl Look {
 pub fn cleaned(text: &str, most: usize) -> String {
     let cut: String = shown(text).skip_while(|c| *c == ' ').take(most).collect();
     cut.trim_end().to_owned()
+}
+
+/// The shown part of each line of `text`, at most `most` characters in all.
+pub fn cleaned_lines(text: &str, most: usize) -> String {
+    let lines: Vec<String> = text.lines().map(|line| cleaned(line, most)).collect();
+    lines.join("\n").trim().chars().take(most).collect()
 }
 
 /// Whether each character of `text` is shown as it is.

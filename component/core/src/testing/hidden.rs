@@ -1,5 +1,7 @@
 //! Characters that nobody sees, or that change how a text is shown: one table for the tests of all faces.
 
+use serde_json::{Value, json};
+
 /// Each kind of hidden character, with characters of it: the first, the last and the notorious ones.
 ///
 /// Sources: UAX #9 (direction), UTS #39 and UTS #55 (default ignorable code points), CVE-2021-42574 ("Trojan
@@ -21,7 +23,6 @@ pub const HIDDEN: &[(&str, &[char])] = &[
     ("annotations between lines", &['\u{fff9}', '\u{fffa}', '\u{fffb}']),
     ("controls of shorthand and music", &['\u{1bca0}', '\u{1bca3}', '\u{1d173}', '\u{1d17a}']),
     ("private use", &['\u{e000}', '\u{f8ff}', '\u{f0000}', '\u{10fffd}']),
-    ("code points without a character", &['\u{378}', '\u{fdd0}', '\u{fffe}', '\u{ffff}', '\u{10ffff}']),
 ];
 
 /// Characters that show as a blank or end a line.
@@ -35,7 +36,43 @@ pub fn each() -> impl Iterator<Item = char> {
     HIDDEN.iter().flat_map(|(_, characters)| characters.iter().copied())
 }
 
-/// Whether `text` has a hidden character or the end of a line.
+/// Whether `text` has a hidden character, or a blank that is no space.
 pub fn is_in(text: &str) -> bool {
-    text.chars().any(|c| each().any(|hidden| hidden == c) || (BLANK.contains(&c)))
+    has_hidden(text) || text.chars().any(|c| BLANK.contains(&c))
+}
+
+/// Whether `text` has a hidden character. It may have lines.
+pub fn has_hidden(text: &str) -> bool {
+    text.chars().any(|c| each().any(|hidden| hidden == c))
+}
+
+/// `value` with `c` inside each of its texts, except below the names in `spared`.
+pub fn laced(value: &Value, c: char, spared: &[&str]) -> Value {
+    match value {
+        Value::String(text) => {
+            let (first, rest) = text.split_at(1);
+            json!(format!("{first}{c}{rest}"))
+        }
+        Value::Array(list) => list.iter().map(|value| laced(value, c, spared)).collect(),
+        Value::Object(fields) => {
+            let lace = |(name, value): (&String, &Value)| {
+                let is_spared = spared.contains(&name.as_str());
+                (name.clone(), if is_spared { value.clone() } else { laced(value, c, spared) })
+            };
+            Value::Object(fields.iter().map(lace).collect())
+        }
+        other => other.clone(),
+    }
+}
+
+/// Each text of `value`, names of fields too.
+pub fn texts_of(value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) => vec![text.clone()],
+        Value::Array(list) => list.iter().flat_map(texts_of).collect(),
+        Value::Object(fields) => {
+            fields.iter().flat_map(|(name, value)| std::iter::once(name.clone()).chain(texts_of(value))).collect()
+        }
+        _ => Vec::new(),
+    }
 }

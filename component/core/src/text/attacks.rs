@@ -10,28 +10,9 @@ use crate::catalog::product::Product;
 use crate::kroger::api_error::ApiError;
 use crate::kroger::token_response::{TokenVerdict, verdict};
 use crate::ports::{Response, Timestamp};
-use crate::testing::hidden::{BLANK, each, is_in};
+use crate::testing::hidden::{BLANK, each, is_in, laced, texts_of};
 use crate::text::cleaned;
 use crate::user::UserId;
-
-/// `value` with `c` inside each of its texts, except below the names in `spared`.
-fn laced(value: &Value, c: char, spared: &[&str]) -> Value {
-    match value {
-        Value::String(text) => {
-            let (first, rest) = text.split_at(1);
-            json!(format!("{first}{c}{rest}"))
-        }
-        Value::Array(list) => list.iter().map(|value| laced(value, c, spared)).collect(),
-        Value::Object(fields) => {
-            let lace = |(name, value): (&String, &Value)| {
-                let is_spared = spared.contains(&name.as_str());
-                (name.clone(), if is_spared { value.clone() } else { laced(value, c, spared) })
-            };
-            Value::Object(fields.iter().map(lace).collect())
-        }
-        other => other.clone(),
-    }
-}
 
 fn product() -> Value {
     json!({
@@ -97,18 +78,6 @@ fn hidden_character_in_krogers_form_is_not_passed_on() {
         assert_eq!(page.data[0]["upc"], "0001111041700");
     }
     println!("hidden characters in products in Kroger's form | {tried} answers | none passed on");
-}
-
-/// Each text of `value`, names of fields too.
-fn texts_of(value: &Value) -> Vec<String> {
-    match value {
-        Value::String(text) => vec![text.clone()],
-        Value::Array(list) => list.iter().flat_map(texts_of).collect(),
-        Value::Object(fields) => {
-            fields.iter().flat_map(|(name, value)| std::iter::once(name.clone()).chain(texts_of(value))).collect()
-        }
-        _ => Vec::new(),
-    }
 }
 
 #[test]
