@@ -57,10 +57,12 @@ pub fn cleaned(text: &str, most: usize) -> String {
     cut.trim_end().to_owned()
 }
 
-/// The shown part of each line of `text`, at most `most` characters in all.
+/// The shown part of each line of `text`, at most `most` characters in all. Keeps how far
+/// a line is indented.
 pub fn cleaned_lines(text: &str, most: usize) -> String {
-    let lines: Vec<String> = text.lines().map(|line| cleaned(line, most)).collect();
-    lines.join("\n").trim().chars().take(most).collect()
+    let lines: Vec<String> = text.lines().map(|line| shown(line).collect()).collect();
+    let cut: String = lines.join("\n").trim_start().chars().take(most).collect();
+    cut.trim_end().to_owned()
 }
 
 /// Whether each character of `text` is shown as it is.
