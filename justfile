@@ -44,6 +44,10 @@ ledger INTERRUPTIONS="2":
 hostile:
     cargo test --test e2e hostile_upstream -- --nocapture
 
+# Attack the server as strangers do, and print each attack, how many were tried, and what happened.
+attack:
+    tests/attack
+
 # Kill the server at each system call of a refresh, fill its disk and damage its
 # store (needs strace).
 crashes:

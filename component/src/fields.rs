@@ -9,6 +9,7 @@ pub(crate) mod values;
 use serde_json::{Map, Value};
 
 use kroger_core::failure::Failure;
+use kroger_core::text::cleaned;
 
 /// How a caller writes its values.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,7 +118,7 @@ fn listed(place: &Place, known: &[&str]) -> String {
 }
 
 fn unknown_field(place: &Place, name: &str, known: &[&str]) -> Failure {
-    let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+    let name = cleaned(name, 64);
     let kind = if place.is_lenient() { "argument" } else { "field" };
     place.field(&name).refuse(&format!("there is no such {kind}; known are {}", listed(place, known)))
 }

@@ -3,6 +3,8 @@
 //! Exit codes: 0 done, 1 failed, 2 the call or the settings are wrong, 130 a
 //! second Ctrl-C. stdout has results only; the log and complaints go to stderr.
 
+#[cfg(test)]
+mod attacks;
 mod backup;
 mod credentials;
 mod doctor;

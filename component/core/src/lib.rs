@@ -19,6 +19,7 @@ pub mod stopwatch;
 pub mod store;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod text;
 pub mod unknown_add;
 pub mod upstream;
 pub mod user;

@@ -12,12 +12,29 @@ impl Scope {
     /// # Errors
     /// The allowed values in words, if `text` is not a scope.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        let is_scope_character = |c: char| matches!(c, '!' | '#'..='[' | ']'..='~');
         let tokens: Vec<&str> = text.split(' ').filter(|token| !token.is_empty()).collect();
-        if tokens.is_empty() || text.len() > 512 || !tokens.concat().chars().all(is_scope_character) {
+        if tokens.is_empty() || text.len() > 512 || !tokens.iter().all(|token| is_token(token)) {
             return Err(Self::ALLOWED);
         }
         Ok(Self(tokens.join(" ")))
+    }
+
+    /// The scope tokens in what a server or a file says was granted. Leaves out what
+    /// is no token, and what is too much. None: no token is left.
+    pub(crate) fn granted(text: &str) -> Option<String> {
+        const LONGEST: usize = 1_024;
+
+        let mut granted = String::new();
+        for token in text.split(' ').filter(|token| is_token(token)) {
+            if granted.len() + 1 + token.len() > LONGEST {
+                break;
+            }
+            if !granted.is_empty() {
+                granted.push(' ');
+            }
+            granted.push_str(token);
+        }
+        (!granted.is_empty()).then_some(granted)
     }
 
     pub fn as_str(&self) -> &str {
@@ -29,4 +46,9 @@ impl Scope {
     pub(crate) fn with(&self, token: &str) -> Self {
         if self.0.split(' ').any(|own| own == token) { self.clone() } else { Self(format!("{} {token}", self.0)) }
     }
+}
+
+/// A scope token of RFC 6749 § 3.3.
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.chars().all(|c| matches!(c, '!' | '#'..='[' | ']'..='~'))
 }

@@ -19,6 +19,7 @@ use crate::kroger::client::Client;
 use crate::kroger::limits::Limits;
 use crate::scope::Scope;
 use crate::secret::{Fingerprint, Secret};
+use crate::text::cleaned;
 use crate::user::UserId;
 
 /// Says where the API is, which app calls it, and how tokens are kept.
@@ -106,8 +107,10 @@ pub struct SettingError {
 
 impl fmt::Display for SettingError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const LONGEST: usize = 200;
+
         match &self.value {
-            Some(value) => write!(f, "{} is `{}`; allowed: {}", self.name, value, self.allowed),
+            Some(value) => write!(f, "{} is `{}`; allowed: {}", self.name, cleaned(value, LONGEST), self.allowed),
             None => write!(f, "{}: {}", self.name, self.allowed),
         }
     }

@@ -2,6 +2,7 @@
 //! Kroger's, and a record of what was sent and logged. Never sleeps or sends.
 
 pub mod facts;
+pub mod hidden;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};

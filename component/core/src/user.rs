@@ -5,9 +5,10 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::secret::base32_sha256;
+use crate::text::is_clean;
 
-/// A caller's name for a user: 1 to 256 characters, none of them a control
-/// character.
+/// A caller's name for a user: 1 to 256 characters, none of them hidden. So a
+/// person, a terminal and a model see the same name as the store.
 ///
 /// Never Kroger's profile id: Kroger's terms forbid to key data by it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -15,14 +16,15 @@ use crate::secret::base32_sha256;
 pub struct UserId(String);
 
 impl UserId {
-    pub(crate) const ALLOWED: &'static str = "1 to 256 characters, none of them a control character";
+    pub(crate) const ALLOWED: &'static str =
+        "1 to 256 characters, none of them hidden, such as a control or zero-width character";
 
     /// Reads a user id.
     ///
     /// # Errors
     /// The allowed values in words, if `text` is not a user id.
     pub fn parse(text: &str) -> Result<Self, &'static str> {
-        if text.is_empty() || text.chars().count() > 256 || text.chars().any(char::is_control) {
+        if text.trim().is_empty() || text.chars().count() > 256 || !is_clean(text) {
             return Err(Self::ALLOWED);
         }
         Ok(Self(text.to_owned()))

@@ -18,6 +18,7 @@ use kroger_core::catalog::locations::{self, LocationQuery, Near};
 use kroger_core::catalog::page_request::{Filter, Fulfillment, MOST_PRODUCTS, PageRequest, Selection, Term};
 use kroger_core::catalog::{preferred_location, products, profile};
 use kroger_core::item::Upc;
+use kroger_core::text::is_clean;
 use kroger_core::upstream::quota::Purpose;
 
 const A_LOCATION: &str = "8 letters or digits, such as 01400376";
@@ -166,7 +167,7 @@ fn term(call: &Call) -> Result<(Term, Option<String>), Problem> {
 
 fn brand(call: &Call) -> Result<Option<String>, Problem> {
     let Some(text) = call.given("brand")? else { return Ok(None) };
-    let is_brand = !text.trim().is_empty() && text.chars().count() <= 200 && !text.chars().any(char::is_control);
+    let is_brand = !text.trim().is_empty() && text.chars().count() <= 200 && is_clean(&text);
     if is_brand { Ok(Some(text.trim().to_owned())) } else { Err(Problem::invalid_argument("brand", A_BRAND)) }
 }
 

@@ -22,6 +22,7 @@ use url::{Origin, Url};
 
 use super::problem::Problem;
 use kroger_core::settings::Settings;
+use kroger_core::text::cleaned;
 
 const REQUEST_HEADERS: HeaderValue = HeaderValue::from_static(
     "Content-Type, Idempotency-Key, X-Kroger-User, Mcp-Protocol-Version, Mcp-Session-Id, Mcp-Method, Mcp-Name",
@@ -117,7 +118,7 @@ fn is_same(origin: &HeaderValue, scheme: Option<&str>, host: Option<&HeaderValue
 }
 
 fn printable(value: &HeaderValue) -> String {
-    String::from_utf8_lossy(value.as_bytes()).chars().filter(|c| !c.is_control()).take(100).collect()
+    cleaned(&String::from_utf8_lossy(value.as_bytes()), 100)
 }
 
 impl Admitted {

@@ -2,6 +2,7 @@
 
 mod admin;
 mod answers;
+mod attacks;
 mod callers;
 mod cart;
 mod catalog;

@@ -5,6 +5,11 @@ use rmcp::ErrorData;
 use rmcp::model::{GetPromptResult, JsonObject, Prompt, PromptArgument, PromptMessage, Role};
 use serde_json::Value;
 
+use kroger_core::text::cleaned_lines;
+
+/// The most characters of an argument.
+const LONGEST: usize = 20_000;
+
 struct Known {
     name: &'static str,
     title: &'static str,
@@ -132,12 +137,13 @@ impl Known {
 struct Given<'a>(Option<&'a JsonObject>);
 
 impl Given<'_> {
-    fn optional(&self, name: &str) -> Option<&str> {
-        let text = self.0?.get(name).and_then(Value::as_str)?.trim();
+    /// A pasted recipe may hold what its reader did not see.
+    fn optional(&self, name: &str) -> Option<String> {
+        let text = cleaned_lines(self.0?.get(name).and_then(Value::as_str)?, LONGEST);
         (!text.is_empty()).then_some(text)
     }
 
-    fn text(&self, name: &str) -> &str {
+    fn text(&self, name: &str) -> String {
         self.optional(name).unwrap_or_default()
     }
 

@@ -13,6 +13,7 @@ use kroger_core::catalog::one_product;
 use kroger_core::catalog::preferred_location::{self, PreferredBy};
 use kroger_core::failure::{Code, Failure};
 use kroger_core::item::Upc;
+use kroger_core::text::cleaned;
 
 const TOKEN_STATUS: &str = "kroger://token-status";
 const PREFERRED_STORE: &str = "kroger://preferred-store";
@@ -92,6 +93,6 @@ fn refused(uri: &str, failure: &Failure) -> ErrorData {
 }
 
 fn not_found(uri: &str) -> ErrorData {
-    let shown: String = uri.chars().filter(|c| !c.is_control()).take(200).collect();
+    let shown = cleaned(uri, 200);
     ErrorData::resource_not_found(format!("There is no resource {shown}."), Some(json!({ "uri": shown })))
 }

@@ -22,6 +22,7 @@ use super::{account, cart, products, prompts, recent, resources, stores};
 use crate::edge::Caller;
 use kroger_core::Context;
 use kroger_core::settings::Settings;
+use kroger_core::text::cleaned;
 
 const INSTRUCTIONS: &str = include_str!("instructions.md");
 
@@ -104,7 +105,7 @@ fn caller(context: &RequestContext<RoleServer>) -> Result<&Caller, ErrorData> {
 
 fn unknown_tool(settings: &Settings, name: &str) -> ErrorData {
     let names: Vec<&str> = tools(settings).map(|tool| tool.name).collect();
-    let name: String = name.chars().filter(|c| !c.is_control()).take(64).collect();
+    let name = cleaned(name, 64);
     ErrorData::invalid_params(format!("There is no tool `{name}`; there are {}.", names.join(", ")), None)
 }
 

@@ -12,6 +12,7 @@ use kroger_core::settings::Settings;
 use kroger_core::testing::TestWorld;
 
 mod account;
+mod attacks;
 mod cart;
 mod consent;
 mod overview;

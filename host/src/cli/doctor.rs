@@ -15,7 +15,7 @@ use serde::Serialize;
 use self::point::{Point, Verdict};
 use super::exit::Unwell;
 use super::opening::StoreOptions;
-use super::print::{Cell, Palette, Tone, print, table};
+use super::print::{Cell, Palette, Tone, json, print, table};
 use crate::{Given, Purpose, Settings, StoreLocation};
 
 pub(super) const EXAMPLES: &str = "\
@@ -48,8 +48,7 @@ pub(super) async fn doctor(options: &DoctorOptions, given: &Given) -> Result<()>
     let points = look(options, given).await;
     let report = Report { healthy: points.iter().all(|point| point.verdict != Verdict::Bad), points };
     if options.json {
-        let text = serde_json::to_string_pretty(&report)?;
-        print(&format!("{text}\n"))?;
+        print(&json(&report)?)?;
     } else {
         print(&page(Palette::of_stdout(), &report.points))?;
     }

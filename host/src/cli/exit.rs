@@ -6,6 +6,8 @@
 use std::fmt;
 use std::process::ExitCode;
 
+use kroger_core::text::cleaned_lines;
+
 use crate::{Refused, log};
 
 /// The call is wrong: the message says what is allowed.
@@ -43,6 +45,13 @@ pub(super) fn code(done: anyhow::Result<()>) -> ExitCode {
     if error.is::<Unwell>() {
         return ExitCode::FAILURE;
     }
-    log::complain(format_args!("{error:#}"));
+    log::complain(told(&error));
     if error.is::<Usage>() || error.is::<Refused>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+}
+
+/// The words of an error. They may quote a file of somebody else.
+pub(super) fn told(error: &anyhow::Error) -> String {
+    const LONGEST: usize = 10_000;
+
+    cleaned_lines(&format!("{error:#}"), LONGEST)
 }

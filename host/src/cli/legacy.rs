@@ -71,7 +71,7 @@ pub(super) fn all_left_out(store: &StoreLocation) -> Vec<String> {
 pub(super) fn left_out(file: &str, Unusable { user_id, why }: &Unusable) -> String {
     let user: String = printable(user_id.as_deref().unwrap_or_default()).chars().take(64).collect();
     let whose = if user.is_empty() { String::new() } else { format!(" of {user}") };
-    format!("{file}: the entry{whose} is left out: {why}; to sign in anew: kroger-mcp login --user ID")
+    format!("{}: the entry{whose} is left out: {why}; to sign in anew: kroger-mcp login --user ID", printable(file))
 }
 
 fn refused(store: &StoreLocation, why: &dyn Display) -> String {
@@ -245,7 +245,7 @@ mod tests {
 
         let told = left_out(".tokens.pickle", &unusable);
 
-        assert!(told.starts_with(".tokens.pickle: the entry of weirdid is left out: its reasons;"), "{told}");
+        assert!(told.starts_with(".tokens.pickle: the entry of weird id is left out: its reasons;"), "{told}");
     }
 
     #[test]

@@ -8,6 +8,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use anstyle::{AnsiColor, Style};
 use anyhow::Result;
+use kroger_core::text::{cleaned, is_clean};
+use serde::Serialize;
 
 use super::exit::usage;
 
@@ -133,9 +135,22 @@ pub(super) fn bar(part: u64, whole: u64, width: usize) -> String {
     (0..cells).map(|cell| if cell < filled { '█' } else { '░' }).collect()
 }
 
-/// Removes control characters. Anyone can choose a user id, and it must not drive the terminal.
+/// Cleans a text of others, which must not drive the terminal: a user id, a name in a file.
 pub(super) fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).collect()
+    const LONGEST: usize = 10_000;
+
+    cleaned(text, LONGEST)
+}
+
+/// `value` as JSON for programs, with line breaks. Hidden characters are escaped: a person may look too.
+pub(super) fn json(value: &impl Serialize) -> Result<String> {
+    let pretty = serde_json::to_string_pretty(value)?;
+    let escaped = |c: char| match c {
+        '\n' | ' ' => c.to_string(),
+        _ if is_clean(c.encode_utf8(&mut [0; 4])) => c.to_string(),
+        _ => c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
+    };
+    Ok(pretty.chars().map(escaped).chain(["\n".to_owned()]).collect())
 }
 
 /// A user id, cut short to fit into a table.
@@ -165,7 +180,7 @@ pub(super) fn print(text: &str) -> Result<()> {
 /// Logs each of `sentences` as a warning.
 pub(super) fn warn(sentences: &[String]) {
     for sentence in sentences {
-        tracing::warn!("{sentence}");
+        tracing::warn!("{}", printable(sentence));
     }
 }
 

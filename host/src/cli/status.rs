@@ -7,7 +7,7 @@ use http_body_util::{BodyExt as _, Full};
 use serde_json::Value;
 
 use super::opening::{Looked, StoreOptions, look};
-use super::print::{Cell, Palette, Tone, bar, now, print, printable, short, span, table};
+use super::print::{Cell, Palette, Tone, bar, json, now, print, printable, short, span, table};
 use super::words;
 use crate::{Given, Purpose, StoreLocation, Timer, TokenState, TokenStatus};
 
@@ -34,8 +34,7 @@ pub(super) struct StatusOptions {
 pub(super) async fn status(options: &StatusOptions, given: &Given) -> Result<()> {
     let looked = look(&options.store, given)?;
     if options.json {
-        let pretty = serde_json::to_string_pretty(&answer_of_the_route(&looked).await?)?;
-        return print(&format!("{pretty}\n"));
+        return print(&json(&answer_of_the_route(&looked).await?)?);
     }
     let users = looked.host.list_tokens(MAX_USERS).await.map_err(words::error)?;
     let timer = looked.host.timer_status().await.map_err(words::error)?;

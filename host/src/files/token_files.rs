@@ -348,7 +348,10 @@ mod tests {
             told,
             [
                 ("bob", "its access token is not at most 16 KiB of printable ASCII without blanks"),
-                ("weird\nid", "its user id is not 1 to 256 characters, none of them a control character"),
+                (
+                    "weird\nid",
+                    "its user id is not 1 to 256 characters, none of them hidden, such as a control or zero-width character"
+                ),
             ]
         );
     }

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use kroger_core::grant::attempts::AttemptOutcome;
+use kroger_core::text::cleaned;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use wasmtime_wasi::async_trait;
@@ -130,9 +131,9 @@ fn advice_after_refresh(outcome: &str) -> Option<&'static str> {
     }
 }
 
-/// A control character could forge a line or drive the reader's terminal.
+/// A hidden character could forge a line or drive the reader's terminal.
 fn printable(line: &str) -> String {
-    line.chars().filter(|c| !c.is_control()).take(MAX_SHOWN).collect()
+    cleaned(line, MAX_SHOWN)
 }
 
 impl IsTerminal for GuestLog {
@@ -294,7 +295,7 @@ mod tests {
 
         let message = line["fields"]["message"].as_str().unwrap();
         assert_eq!(line["level"], "WARN");
-        assert!(message.starts_with("[31mpanicked at x"));
+        assert!(message.starts_with("[31mpanicked  at x"));
         assert_eq!(message.chars().count(), MAX_SHOWN);
     }
 

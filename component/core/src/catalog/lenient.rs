@@ -3,21 +3,39 @@
 //! A field that is missing, null or of the wrong type counts as absent. A number
 //! may be a string, and a list may be its only element.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
+
+use crate::text::{cleaned, is_clean};
 
 /// The longest text to show of a peer's, in characters.
 const LONGEST_TEXT: usize = 500;
 
-/// A text that is not blank, without control characters. A number counts as one.
+/// A text that is not blank, without hidden characters. A number counts as one.
 pub(super) fn text(value: &Value, name: &str) -> Option<String> {
-    let text = match value.get(name)? {
-        Value::String(text) => text.clone(),
-        Value::Number(number) => number.to_string(),
-        _ => return None,
-    };
-    let clean: String = text.chars().filter(|c| !c.is_control()).take(LONGEST_TEXT).collect();
-    let clean = clean.trim();
-    (!clean.is_empty()).then(|| clean.to_owned())
+    let clean = cleaned(&sent(value, name)?, LONGEST_TEXT);
+    (!clean.is_empty()).then_some(clean)
+}
+
+/// An id. None also where it has a hidden character: without it, it is the id of
+/// another thing.
+pub(super) fn id(value: &Value, name: &str) -> Option<String> {
+    let id = sent(value, name)?;
+    is_clean(&id).then(|| id.trim().to_owned()).filter(|id| !id.is_empty())
+}
+
+/// Whether there is an id `name`, and it has a hidden character.
+pub(super) fn has_hidden_part(value: &Value, name: &str) -> bool {
+    sent(value, name).is_some_and(|id| !is_clean(&id))
+}
+
+fn sent<'a>(value: &'a Value, name: &str) -> Option<Cow<'a, str>> {
+    match value.get(name)? {
+        Value::String(text) => Some(text.into()),
+        Value::Number(number) => Some(number.to_string().into()),
+        _ => None,
+    }
 }
 
 /// The text of the first of `names` that has one.

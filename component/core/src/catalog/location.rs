@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::catalog::lenient::{first_text, flag, list, number, text, texts};
+use crate::catalog::lenient::{first_text, flag, id, list, number, text, texts};
 
 /// The id of a location: 8 ASCII letters or digits.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -88,7 +88,7 @@ impl LocationId {
 impl Location {
     /// Reads a location. None: it has no id.
     pub(crate) fn read(value: &Value) -> Option<Self> {
-        let id = LocationId::parse(&text(value, "locationId")?).ok()?;
+        let id = LocationId::parse(&id(value, "locationId")?).ok()?;
         let name = text(value, "name").or_else(|| text(value, "chain"));
         Some(Self {
             name: name.unwrap_or_else(|| format!("Store {}", id.as_str())),
@@ -167,13 +167,14 @@ fn time(value: &Value, name: &str) -> Option<String> {
 }
 
 impl Department {
-    pub(super) fn read(value: &Value) -> Option<Self> {
-        Some(Self { id: first_text(value, &["departmentId", "id"])?, name: text(value, "name") })
+    pub(crate) fn read(value: &Value) -> Option<Self> {
+        let id = ["departmentId", "id"].iter().find_map(|name| id(value, name))?;
+        Some(Self { id, name: text(value, "name") })
     }
 }
 
 impl Chain {
-    pub(super) fn read(value: &Value) -> Option<Self> {
+    pub(crate) fn read(value: &Value) -> Option<Self> {
         Some(Self {
             name: text(value, "name")?,
             friendly_name: first_text(value, &["friendlyBannerName", "defaultTitle"]),

@@ -13,6 +13,7 @@ use crate::catalog::location::{Chain, Department, Location, LocationId};
 use crate::catalog::page_request::spaced;
 use crate::failure::{Code, Failure};
 use crate::kroger::limits::Endpoint;
+use crate::text::{cleaned_json, is_clean};
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
@@ -122,9 +123,10 @@ pub fn find_locations(cx: Context<'_>, user: &UserId, query: &LocationQuery) -> 
 pub fn location_page(cx: Context<'_>, user: &UserId, query: &LocationQuery) -> Result<LocationPage, Failure> {
     let answer = LOCATIONS.answer(cx, user, &path(cx, query)?)?;
     let sent = answer.get("data").map(|_| list(&answer, "data")).ok_or_else(|| without_data(Endpoint::Locations))?;
-    let data: Vec<Value> = sent.iter().filter(|value| Location::read(value).is_some()).cloned().collect();
+    let data: Vec<Value> =
+        sent.iter().filter(|value| Location::read(value).is_some()).cloned().map(cleaned_json).collect();
     let left_out = sent.len() - data.len();
-    let meta = answer.get("meta").filter(|meta| meta.is_object()).cloned().unwrap_or_else(|| json!({}));
+    let meta = answer.get("meta").filter(|meta| meta.is_object()).cloned().map_or_else(|| json!({}), cleaned_json);
     Ok(LocationPage { data, meta, left_out })
 }
 
@@ -172,7 +174,7 @@ fn number(field: &str, number: u32, most: u32) -> Result<String, Failure> {
 
 fn plain<'a>(field: &str, text: &'a str) -> Result<&'a str, Failure> {
     let text = text.trim();
-    let is_plain = (1..=64).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    let is_plain = (1..=64).contains(&text.chars().count()) && is_clean(text);
     if is_plain { Ok(text) } else { Err(Failure::invalid_argument(field, "1 to 64 characters")) }
 }
 
@@ -213,6 +215,7 @@ pub fn location_value(cx: Context<'_>, user: &UserId, id: &LocationId) -> Result
         .iter()
         .find(|value| Location::read(value).is_some())
         .cloned()
+        .map(cleaned_json)
         .ok_or_else(|| without_data(Endpoint::Locations))
 }
 

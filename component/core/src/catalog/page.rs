@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 
 use crate::catalog::lenient::{count, list, number};
 use crate::catalog::product::Product;
+use crate::text::cleaned_json;
 
 /// A page in Kroger's form.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,14 +22,15 @@ pub struct Page {
 
 impl Page {
     /// Reads an answer. None: it has no `data`.
-    pub(super) fn read(answer: &Value) -> Option<Self> {
+    pub(crate) fn read(answer: &Value) -> Option<Self> {
         let sent = match answer.get("data")? {
             Value::Null => &[][..],
             _ => list(answer, "data"),
         };
         let data: Vec<Value> = sent.iter().filter_map(cleaned_product).collect();
         let left_out = sent.len() - data.len();
-        let mut meta = answer.get("meta").filter(|meta| meta.is_object()).cloned().unwrap_or_else(|| json!({}));
+        let mut meta =
+            answer.get("meta").filter(|meta| meta.is_object()).cloned().map_or_else(|| json!({}), cleaned_json);
         if left_out > 0 {
             let warning = json!(format!("{left_out} of Kroger's products could not be read and were left out."));
             match meta.get_mut("warnings").and_then(Value::as_array_mut) {
@@ -46,6 +48,7 @@ impl Page {
 /// - `itemInformation` and `temperature`, which are sometimes an empty list, are
 ///   objects. Lists that are sometimes a single element are lists.
 /// - Each price is a number. A promotion that is none is 0.
+/// - No text has a hidden character.
 /// - The keys of `fulfillment` are spelt as in Kroger's answers, not as in its
 ///   document.
 pub(super) fn cleaned_product(value: &Value) -> Option<Value> {
@@ -68,7 +71,7 @@ pub(super) fn cleaned_product(value: &Value) -> Option<Value> {
     for item in items.into_iter().flatten().filter_map(Value::as_object_mut) {
         clean_item(item);
     }
-    Some(product)
+    Some(cleaned_json(product))
 }
 
 fn clean_item(item: &mut Map<String, Value>) {

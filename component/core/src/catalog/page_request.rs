@@ -6,6 +6,7 @@ use url::form_urlencoded::Serializer;
 use crate::catalog::location::LocationId;
 use crate::failure::Failure;
 use crate::item::Upc;
+use crate::text::is_clean;
 
 /// The most products of one page, and of one list of ids.
 pub const MOST_PRODUCTS: u32 = 50;
@@ -90,7 +91,7 @@ impl Term {
     pub fn parse(text: &str) -> Result<(Self, Option<String>), &'static str> {
         let words: Vec<&str> = text.split_whitespace().collect();
         let term = words.iter().take(MOST_WORDS).copied().collect::<Vec<_>>().join(" ");
-        let is_term = (3..=200).contains(&term.chars().count()) && !term.chars().any(char::is_control);
+        let is_term = (3..=200).contains(&term.chars().count()) && is_clean(&term);
         if !is_term {
             return Err("3 to 200 characters, 8 words at most, such as `whole milk`");
         }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde_json::Value;
 
-use crate::catalog::lenient::{count, first_text, flag, list, number, text, texts};
+use crate::catalog::lenient::{count, first_text, flag, has_hidden_part, id, list, number, text, texts};
 use crate::catalog::size::{self, Unit};
 use crate::item::{Modality, Upc};
 
@@ -93,7 +93,11 @@ pub struct Offered {
 impl Product {
     /// Reads a product. None: it has no readable UPC.
     pub(crate) fn read(value: &Value) -> Option<Self> {
-        let upc = ["upc", "productId"].iter().find_map(|name| Upc::parse(&text(value, name)?).ok())?.upc;
+        let ids = ["upc", "productId"];
+        if ids.iter().any(|name| has_hidden_part(value, name)) {
+            return None;
+        }
+        let upc = ids.iter().find_map(|name| Upc::parse(&id(value, name)?).ok())?.upc;
         let item = item(value);
         let size = first_text(item, &["size"]).or_else(|| text(value, "size"));
         let sold_by = sold_by(item);

@@ -28,6 +28,6 @@ pub fn profile(cx: Context<'_>, user: &UserId) -> Result<Profile, Failure> {
         scope: Some(PROFILE_SCOPE),
     };
     let answer = reading::read(cx, reading)?;
-    let id = answer.get("data").and_then(|data| lenient::text(data, "id"));
+    let id = answer.get("data").and_then(|data| lenient::id(data, "id"));
     id.map(|id| Profile { id }).ok_or_else(|| without_data(Endpoint::Identity))
 }

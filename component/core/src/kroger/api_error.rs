@@ -2,7 +2,12 @@
 
 use serde_json::Value;
 
-/// An error as Kroger describes it, from any of its shapes. Cleaned of control
+use crate::text::cleaned;
+
+/// The most characters of a text to show.
+const LONGEST: usize = 200;
+
+/// An error as Kroger describes it, from any of its shapes. Cleaned of hidden
 /// characters, and cut to 200 characters each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ApiError {
@@ -24,16 +29,11 @@ impl ApiError {
         };
         let text = |names: [&str; 2]| {
             let found = names.iter().find_map(|name| inner.get(*name)?.as_str());
-            found.map(printable).unwrap_or_default()
+            found.map(|text| cleaned(text, LONGEST)).unwrap_or_default()
         };
         let error = Self { code: text(["code", "error"]), reason: text(["reason", "error_description"]) };
         (error != Self::default()).then_some(error)
     }
-}
-
-/// The part of a peer's text that may be shown.
-fn printable(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(200).collect()
 }
 
 #[cfg(test)]

@@ -12,6 +12,7 @@ use serde_json::Value;
 use crate::kroger::api_error::ApiError;
 use crate::kroger::retry_after::retry_after;
 use crate::ports::{Response, Timestamp};
+use crate::scope::Scope;
 use crate::secret::Secret;
 
 /// The lifetime to assume if the answer has none, or nonsense. It is short: an
@@ -73,7 +74,7 @@ fn token_response(body: &[u8]) -> Option<TokenResponse> {
         access_token: token(&value, "access_token")?,
         refresh_token: token(&value, "refresh_token"),
         expires_in: expires_in(value.get("expires_in")),
-        scope: value.get("scope").and_then(Value::as_str).map(str::to_owned),
+        scope: value.get("scope").and_then(Value::as_str).and_then(Scope::granted),
     })
 }
 

@@ -15,6 +15,7 @@ use crate::grant::attempts::{Step, next_step};
 use crate::grant::lineage::{Content, Current, Grant, Record, Source, Tokens};
 use crate::grant::{due, outside_pair, records};
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
+use crate::scope::Scope;
 use crate::secret::Secret;
 use crate::store::codec;
 use crate::user::UserId;
@@ -25,7 +26,6 @@ const LIFETIME: Duration = Duration::from_secs(1_800);
 /// milliseconds for seconds.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
 const LONGEST_TOKEN: usize = 16 * 1024;
-const LONGEST_SCOPE: usize = 1_024;
 
 /// A pair of tokens as a file has it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -169,7 +169,6 @@ fn is_dead(cx: Context<'_>, grant: &Grant) -> Result<bool, StoreError> {
 
 fn tokens(found: &Found, app: App, now: Timestamp) -> Result<Tokens, Failure> {
     found.check().map_err(|flaw| Failure::invalid_argument(flaw.part, flaw.allowed))?;
-    let is_scope = |scope: &String| scope.len() <= LONGEST_SCOPE && !scope.chars().any(char::is_control);
     let access_token = found.access_token.clone().filter(|token| !token.expose().is_empty());
     let has_access_token = access_token.is_some();
     let expires_at = found.expires_at.filter(|at| has_access_token && *at <= now + LONGEST_LIFETIME);
@@ -180,7 +179,7 @@ fn tokens(found: &Found, app: App, now: Timestamp) -> Result<Tokens, Failure> {
         refresh_token: found.refresh_token.clone().filter(|token| !token.expose().is_empty()),
         obtained_at: found.obtained_at.filter(|at| *at <= now).unwrap_or(expires_at - LIFETIME),
         expires_at,
-        scope: found.scope.clone().filter(is_scope),
+        scope: found.scope.as_deref().and_then(Scope::granted),
     })
 }
 

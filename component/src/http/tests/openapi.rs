@@ -4,6 +4,7 @@ mod document;
 mod examples;
 mod faults;
 mod operations;
+mod patterns;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -3,6 +3,7 @@
 use crate::catalog::location::LocationId;
 use crate::catalog::page_request::{Fulfillment, MOST_PRODUCTS, Selection};
 use crate::failure::Failure;
+use crate::text::is_clean;
 
 /// The most terms of one search: each is a call to Kroger.
 pub(crate) const MOST_TERMS: usize = 10;
@@ -70,6 +71,6 @@ pub(super) fn selection(query: &ProductQuery, location: Option<&LocationId>) -> 
 }
 
 pub(super) fn brand(text: &str) -> Result<String, Failure> {
-    let is_brand = !text.trim().is_empty() && text.chars().count() <= 200 && !text.chars().any(char::is_control);
+    let is_brand = !text.trim().is_empty() && text.chars().count() <= 200 && is_clean(text);
     if is_brand { Ok(text.trim().to_owned()) } else { Err(Failure::invalid_argument("brand", "1 to 200 characters")) }
 }

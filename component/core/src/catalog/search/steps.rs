@@ -8,6 +8,7 @@ use crate::catalog::search::by_upc::ByUpc;
 use crate::catalog::search::found::{TermFound, found};
 use crate::catalog::search::query::{MOST_TERMS, ProductQuery, brand, selection};
 use crate::failure::Failure;
+use crate::text::cleaned;
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
@@ -67,7 +68,7 @@ fn term(index: usize, text: &str, brand: Option<&str>, selection: &Selection) ->
             SearchStep::Page { searched_for, request, notes: note.into_iter().collect() }
         }
         Err(allowed) => SearchStep::Refused {
-            searched_for: text.chars().filter(|c| !c.is_control()).take(64).collect(),
+            searched_for: cleaned(text, 64),
             failure: Failure::invalid_argument(&format!("terms[{index}]"), allowed),
         },
     }

@@ -12,6 +12,7 @@ use super::faults::{
     OUTCOME_UNKNOWN, SCOPE_MISSING, SIGN_IN_REFUSED, STORE_UNAVAILABLE, UNKNOWN_USER, WITH_A_BODY, WITH_A_CALL,
     WITH_A_TOKEN,
 };
+use super::patterns;
 
 const DESCRIPTION: &str = "Keeps Kroger customers signed in and adds to their carts.\n\n\
     Call `search_products` to find products, and `find_stores` to find stores. Prices and stock are those of a store. \
@@ -159,7 +160,7 @@ fn profile_operation() -> Operation {
 
 /// Text of `least` to `most` characters, all of them visible or single spaces.
 fn text(least: u32, most: u32) -> Value {
-    json!({ "type": "string", "minLength": least, "maxLength": most, "pattern": PLAIN })
+    json!({ "type": "string", "minLength": least, "maxLength": most, "pattern": patterns::plain() })
 }
 
 fn number(least: u32, most: u32, default: u32) -> Value {
@@ -174,8 +175,6 @@ const FULFILLMENT: &str = "Only products that are offered so: `ais` in store, `c
     several by commas.";
 const DEPARTMENT: &str =
     "Only stores that have this department, such as `09`, the pharmacy. Separate several by commas.";
-/// A visible character at both ends, and no control character.
-const PLAIN: &str = r"^[^\s\u0000-\u001f\u007f-\u009f\ufffd]([^\s\u0000-\u001f\u007f-\u009f\ufffd]| (?! ))*[^\s\u0000-\u001f\u007f-\u009f\ufffd]$|^[^\s\u0000-\u001f\u007f-\u009f\ufffd]$";
 
 fn from_catalog(operation: Operation) -> Operation {
     for_user(operation).fails(&WITH_A_TOKEN).fails(&WITH_A_CALL).fails(&[INVALID_ARGUMENT, SCOPE_MISSING])
@@ -353,11 +352,11 @@ fn for_user(operation: Operation) -> Operation {
         )
 }
 
-/// An id without control characters and without the mark of text that is not UTF-8.
+/// An id without hidden characters and without the mark of text that is not UTF-8.
 fn user_schema(least: u32) -> Value {
     json!({
         "type": "string", "minLength": least, "maxLength": 256,
-        "pattern": "^[^\\u0000-\\u001f\\u007f-\\u009f\\ufffd]*$", "examples": ["user_default"],
+        "pattern": patterns::user_id(), "examples": ["user_default"],
     })
 }
 
