@@ -37,7 +37,7 @@ impl App {
     }
 
     fn add(&self) -> Result<Grant, Failure> {
-        let upc = Upc::parse("0001111041700").unwrap().upc;
+        let upc = Upc::parse("0001111041700").unwrap();
         let milk = Item { upc, quantity: Quantity::new(1).unwrap(), modality: Modality::Pickup };
         match add(self.cx(), &alice(), &[milk], None)? {
             Added::Now(grant) => Ok(*grant),
@@ -168,7 +168,7 @@ fn a_call_of_a_user_who_is_not_signed_in_writes_no_record() {
     let cx = app.cx();
     let before = (app.world.keys(), app.world.stored(Bucket::Store));
     let bob = UserId::parse("bob").unwrap();
-    let upc = Upc::parse("0001111041700").unwrap().upc;
+    let upc = Upc::parse("0001111041700").unwrap();
     let milk = Item { upc, quantity: Quantity::new(1).unwrap(), modality: Modality::Pickup };
 
     for number in 0..3 {
