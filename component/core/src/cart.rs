@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::Context;
 use crate::cart::ledger::{AddOutcome, End, Entry, IdempotencyKey, Passage, Permit};
+use crate::cart::order::{Draft, Order};
 use crate::failure::{CallTrouble, Cause, Failure, GrantTrouble, QuotaTrouble};
 use crate::grant::lineage::Grant;
 use crate::grant::refresh::CALL_DEADLINE;
@@ -34,6 +35,27 @@ pub enum Added {
     Now(Box<Grant>),
     /// By an earlier call with the same idempotency key.
     Before,
+}
+
+/// Finds the products that the items of `draft` mean, and adds them as [`add`] does.
+///
+/// A repeat with the same `key` is answered without asking Kroger. The items of a user
+/// who is not signed in are not looked up.
+pub fn add_draft(
+    cx: Context<'_>,
+    user: &UserId,
+    draft: &Draft,
+    key: Option<&IdempotencyKey>,
+) -> Result<(Order, Added), Failure> {
+    let order = match draft.without_asking(cx, user, key) {
+        Some(order) => order,
+        None => {
+            call::users_token(cx, user, None, cx.ports.monotonic_now() + CALL_DEADLINE)?;
+            draft.resolve(cx, user)?
+        }
+    };
+    let added = add(cx, user, &order.items, key)?;
+    Ok((order, added))
 }
 
 /// Adds `items` to the user's cart, all or none, in one request.

@@ -51,8 +51,7 @@ pub(super) async fn add(call: Call, body: Bytes) -> Result<Response, Problem> {
     let AddBody { items } = body_json::read(&body)?;
     let draft = order::many(&items.0, cx.settings.default_modality)?;
     let (user, key) = (call.user()?, call.idempotency_key()?);
-    let order = draft.resolve(cx, &user, key.as_ref())?;
-    let added = cart::add(cx, &user, &order.items, key.as_ref())?;
+    let (order, added) = cart::add_draft(cx, &user, &draft, key.as_ref())?;
     let answer =
         AddedAll { message: "Items added to cart successfully", items_added: order.items.len(), notes: order.notes };
     Ok(marked(json(&answer), &added))
@@ -63,8 +62,7 @@ pub(super) async fn add_simple(call: Call, body: Bytes) -> Result<Response, Prob
     let item = if body.is_empty() { in_query(&call)? } else { in_body(&call, &body)? };
     let draft = order::one(&item.into(), cx.settings.default_modality)?;
     let (user, key) = (call.user()?, call.idempotency_key()?);
-    let order = draft.resolve(cx, &user, key.as_ref())?;
-    let added = cart::add(cx, &user, &order.items, key.as_ref())?;
+    let (order, added) = cart::add_draft(cx, &user, &draft, key.as_ref())?;
     let item = &order.items[0];
     let answer = AddedOne {
         success: true,

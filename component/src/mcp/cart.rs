@@ -81,13 +81,13 @@ impl Tool for AddToCart {
         let draft = items::draft(call, input.items)?;
         let key = input.idempotency_key.map(|text| IdempotencyKey::parse(&text.0)).transpose();
         let key = key.map_err(|allowed| Failure::invalid_argument("idempotency_key", allowed))?;
-        let order = draft.resolve(call.cx, call.user, key.as_ref())?;
-        let result = if input.dry_run == Some(Flag(true)) {
-            AddResult::Shown
+        let (order, result) = if input.dry_run == Some(Flag(true)) {
+            (draft.resolve(call.cx, call.user)?, AddResult::Shown)
         } else {
-            match cart::add(call.cx, call.user, &order.items, key.as_ref())? {
-                cart::Added::Now(_) => AddResult::Added,
-                cart::Added::Before => AddResult::AddedBefore,
+            let (order, added) = cart::add_draft(call.cx, call.user, &draft, key.as_ref())?;
+            match added {
+                cart::Added::Now(_) => (order, AddResult::Added),
+                cart::Added::Before => (order, AddResult::AddedBefore),
             }
         };
         let text = text(&order, result);

@@ -280,8 +280,7 @@ impl wit_cart::Guest for Component {
             let key = idempotency_key.as_deref().map(IdempotencyKey::parse).transpose();
             let key = key.map_err(|allowed| Failure::invalid_argument("idempotency-key", allowed))?;
             let user = user(cx, user_id.as_deref())?;
-            let order = draft.resolve(cx, &user, key.as_ref())?;
-            let added = cart::add(cx, &user, &order.items, key.as_ref())?;
+            let (order, added) = cart::add_draft(cx, &user, &draft, key.as_ref())?;
             let items_added = u32::try_from(order.items.len()).unwrap_or(u32::MAX);
             Ok(wit_cart::Added { items_added, notes: order.notes, replayed: added == Added::Before })
         })

@@ -5,7 +5,7 @@
 use crate::Context;
 use crate::cart::order::{Draft, DraftLine};
 use crate::catalog::location::LocationId;
-use crate::catalog::lookup::{self, Lookup};
+use crate::catalog::lookup::Lookup;
 use crate::catalog::product::{Cents, Product, SoldBy, Stock};
 use crate::catalog::{locations, preferred_location};
 use crate::failure::Failure;
@@ -161,7 +161,7 @@ pub fn check_cart_items(
     location: Option<&LocationId>,
 ) -> Result<CartCheck, Failure> {
     let location = preferred_location::or_named(cx, user, location)?;
-    let known = known(cx, user, &draft.upcs(), location.as_ref())?;
+    let known = known(cx, user, draft, location.as_ref())?;
     if !known.is_empty() && !known.iter().any(Product::knows_location) {
         locations::confirm(cx, user, location.as_ref())?;
     }
@@ -196,13 +196,19 @@ pub fn check_cart_items(
     Ok(CartCheck { location, estimated_total: in_total.into_iter().sum(), not_in_total, lines, notes })
 }
 
-/// The products among `upcs` that Kroger knows. A UPC that is not listed at the
-/// location is asked for without it, to tell "not sold here" from "no such
-/// product".
-fn known(cx: Context<'_>, user: &UserId, upcs: &[Upc], location: Option<&LocationId>) -> Result<Vec<Product>, Failure> {
+/// The products of the items that Kroger knows. A UPC that is not listed at the
+/// location is asked for without it, to tell "not sold here" from "no such product".
+fn known(
+    cx: Context<'_>,
+    user: &UserId,
+    draft: &Draft,
+    location: Option<&LocationId>,
+) -> Result<Vec<Product>, Failure> {
+    let upcs = draft.upcs();
     let at_store = Lookup { location, purpose: Purpose::Cart, most_alone: upcs.len() };
-    let mut known = at_store.products(cx, user, upcs)?;
-    let missing = lookup::missing(upcs, &known);
+    let mut known = at_store.products(cx, user, &upcs)?;
+    let is_listed = |upc: &Upc| known.iter().any(|product| product.upc == *upc);
+    let missing: Vec<Upc> = draft.undecided(is_listed).into_iter().filter(|upc| !is_listed(upc)).collect();
     if location.is_some() && !missing.is_empty() {
         known.extend(Lookup { location: None, ..at_store }.products(cx, user, &missing)?);
     }

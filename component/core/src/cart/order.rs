@@ -104,27 +104,40 @@ impl Draft {
         each_once(self.lines.iter())
     }
 
+    /// The UPCs of the lines whose own form Kroger does not list. A line whose own form
+    /// is listed stands for itself.
+    pub(crate) fn undecided(&self, is_listed: impl Fn(&Upc) -> bool) -> Vec<Upc> {
+        let is_decided = |line: &DraftLine| {
+            line.number.readings().iter().any(|reading| reading.form == Form::Kroger && is_listed(&reading.upc))
+        };
+        each_once(self.lines.iter().filter(|line| !is_decided(line)))
+    }
+
+    /// The order if Kroger need not be asked: each number is exactly in Kroger's form,
+    /// or an earlier call with the same `key` ordered these items.
+    pub(crate) fn without_asking(&self, cx: Context<'_>, user: &UserId, key: Option<&IdempotencyKey>) -> Option<Order> {
+        if self.unsure().is_empty() {
+            return Some(self.order(&self.first_readings()));
+        }
+        key.and_then(|key| self.ordered_before(cx, user, key))
+    }
+
     /// The order whose numbers Kroger knows. Kroger's list of products is asked once
     /// about the numbers that are not exactly in Kroger's form.
     ///
-    /// A call that repeats an earlier one with the same `key` gets the items of that
-    /// call, and Kroger is not asked.
-    ///
     /// # Errors
     /// `invalid_argument`, with a question to a person, if Kroger knows none or
-    /// several of the products that a number may mean; nothing is sent then.
-    pub fn resolve(self, cx: Context<'_>, user: &UserId, key: Option<&IdempotencyKey>) -> Result<Order, Failure> {
-        let unsure = each_once(self.lines.iter().filter(|line| !line.number.is_exact()));
-        if unsure.is_empty() {
-            return Ok(self.order(&self.first_readings()));
-        }
-        if let Some(order) = key.and_then(|key| self.ordered_before(cx, user, key)) {
-            return Ok(order);
-        }
-        match lookup::known(cx, user, &unsure, Purpose::Cart) {
+    /// several of the products that a number may mean.
+    pub fn resolve(&self, cx: Context<'_>, user: &UserId) -> Result<Order, Failure> {
+        match lookup::known(cx, user, &self.unsure(), Purpose::Cart) {
             Ok(known) => self.of_known(&known),
             Err(failure) => self.unasked(failure),
         }
+    }
+
+    /// The UPCs that Kroger is asked about.
+    fn unsure(&self) -> Vec<Upc> {
+        each_once(self.lines.iter().filter(|line| !line.number.is_exact()))
     }
 
     fn first_readings(&self) -> Vec<&Reading> {

@@ -61,11 +61,6 @@ impl Lookup<'_> {
     }
 }
 
-/// The UPCs that `products` lack.
-pub(crate) fn missing(upcs: &[Upc], products: &[Product]) -> Vec<Upc> {
-    upcs.iter().filter(|upc| !products.iter().any(|product| product.upc == **upc)).cloned().collect()
-}
-
 /// The products among `upcs` that Kroger knows, at any location.
 ///
 /// That Kroger has a product is remembered for a day. That it has none is not.
@@ -135,7 +130,13 @@ pub fn read_one<T>(
         }
     }
     let upcs: Vec<Upc> = number.readings().iter().map(|reading| reading.upc.clone()).collect();
-    match number.choose(&known(cx, user, &upcs, Purpose::Browse)?) {
+    let known = match (known(cx, user, &upcs, Purpose::Browse), &failed) {
+        (Ok(known), _) => known,
+        // The first reading names no product, and nothing tells about the others.
+        (Err(_), Some(_)) => Vec::new(),
+        (Err(failure), None) => return Err(failure),
+    };
+    match number.choose(&known) {
         Choice::One(reading) if failed.is_none() || reading != first => Ok((read(&reading.upc)?, number.note(reading))),
         Choice::One(_) | Choice::NoneKnown(_) => Err(failed.unwrap_or_else(|| no_such_product(&first.upc))),
         Choice::SeveralKnown(question) => Err(which_one(field, &question)),

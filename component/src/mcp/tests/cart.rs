@@ -322,20 +322,26 @@ fn barcode_of_no_product_is_questioned_and_not_added() {
 
 #[test]
 fn upc_that_looks_like_a_barcode_is_added() {
-    for can_look_up in [true, false] {
-        let server = signed_in();
-        if can_look_up {
-            server.world.answer(200, r#"{"access_token":"canary-app","expires_in":1800}"#);
-            server.answer(&json!([product("0011110417008", "Tea", 1.99, "HIGH")]));
-        } else {
-            server.world.answer(400, "{}");
-        }
-        server.world.answer(204, "");
+    let server = signed_in();
+    server.world.answer(200, r#"{"access_token":"canary-app","expires_in":1800}"#);
+    server.answer(&json!([product("0011110417008", "Tea", 1.99, "HIGH")]));
+    server.world.answer(204, "");
 
-        let added = add(&server, &json!({ "upc": "0011110417008" }));
+    let added = add(&server, &json!({ "upc": "0011110417008" }));
 
-        assert_eq!(added.value()["added"], true, "{}", added.text());
-    }
+    assert_eq!(added.value()["added"], true, "{}", added.text());
+}
+
+#[test]
+fn upc_that_looks_like_a_barcode_waits_for_the_catalog() {
+    let server = signed_in();
+    server.world.answer(400, "{}");
+
+    let refused = add(&server, &json!({ "upc": "0011110417008" }));
+
+    assert_eq!(refused.error(), "invalid_argument");
+    assert!(refused.text().contains("Kroger's catalog cannot be asked now"), "{}", refused.text());
+    assert!(refused.text().contains("Try again after"), "{}", refused.text());
 }
 
 #[test]

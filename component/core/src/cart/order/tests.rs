@@ -18,7 +18,7 @@ fn draft(upcs: &[&str]) -> Draft {
 }
 
 fn resolve(shop: &Shop, upcs: &[&str]) -> Result<Order, Failure> {
-    draft(upcs).resolve(shop.cx(), &shop.user, None)
+    draft(upcs).resolve(shop.cx(), &shop.user)
 }
 
 fn sent(order: &Order) -> Vec<&str> {
@@ -60,7 +60,7 @@ fn an_item_takes_the_default_modality_and_notes_corrections() {
     let shop = shop_with(&[MILK]);
 
     let order = one(&given("1111041700", 2), Modality::Delivery).unwrap();
-    let order = order.resolve(shop.cx(), &shop.user, None).unwrap();
+    let order = order.resolve(shop.cx(), &shop.user).unwrap();
 
     assert_eq!(sent(&order), [MILK]);
     assert_eq!(order.items[0].modality, Modality::Delivery);
