@@ -47,14 +47,18 @@ pub fn add_draft(
     draft: &Draft,
     key: Option<&IdempotencyKey>,
 ) -> Result<(Order, Added), Failure> {
+    let deadline = cx.ports.monotonic_now() + CALL_DEADLINE;
     let order = match draft.without_asking(cx, user, key) {
         Some(order) => order,
         None => {
-            call::users_token(cx, user, None, cx.ports.monotonic_now() + CALL_DEADLINE)?;
+            call::users_token(cx, user, None, deadline)?;
             draft.resolve(cx, user)?
         }
     };
-    let added = add(cx, user, &order.items, key)?;
+    if cx.ports.monotonic_now() >= deadline {
+        return Err(look_up_took_too_long());
+    }
+    let added = add_until(cx, user, &order.items, key, deadline)?;
     Ok((order, added))
 }
 
@@ -63,6 +67,17 @@ pub fn add_draft(
 /// With a `key`, repeats of the call add nothing once one call added the items or may
 /// have added them. They give the result of that call.
 pub fn add(cx: Context<'_>, user: &UserId, items: &[Item], key: Option<&IdempotencyKey>) -> Result<Added, Failure> {
+    add_until(cx, user, items, key, cx.ports.monotonic_now() + CALL_DEADLINE)
+}
+
+/// Adds as [`add`] does. Begins no add after `deadline`.
+fn add_until(
+    cx: Context<'_>,
+    user: &UserId,
+    items: &[Item],
+    key: Option<&IdempotencyKey>,
+    deadline: Duration,
+) -> Result<Added, Failure> {
     order::check_count(items.len())?;
     let entry = key.map(|key| Entry::new(cx, user, key, items)).transpose()?;
     // A replay needs no token and no quota: a caller learns what became of its add even
@@ -72,7 +87,6 @@ pub fn add(cx: Context<'_>, user: &UserId, items: &[Item], key: Option<&Idempote
     {
         return replay(end);
     }
-    let deadline = cx.ports.monotonic_now() + CALL_DEADLINE;
     call::make(cx, &mut CartAdd { user, items, entry, permit: None, deadline })
 }
 
@@ -222,6 +236,11 @@ fn not_processed(why: NotProcessed, asked_for: Option<Duration>, pause: Duration
             Failure::from(Cause::Call(Endpoint::Cart, CallTrouble::Unavailable(503))).retry_after(pause.max(A_SECOND))
         }
     }
+}
+
+/// The look-up took all of the time. Nothing was sent.
+fn look_up_took_too_long() -> Failure {
+    Failure::from(Cause::Call(Endpoint::Products, CallTrouble::NotReached)).retry_after(Duration::from_secs(1))
 }
 
 /// A refresh took all of the time. The host might cut off an add that is sent now.

@@ -8,7 +8,7 @@
 use crate::Context;
 use crate::cart::ledger::{Entry, IdempotencyKey};
 use crate::catalog::lookup;
-use crate::failure::{Code, Failure};
+use crate::failure::{Code, Failure, NextStep, Repeat};
 use crate::item::product_number::{Choice, Form, KnownProduct, Reading};
 use crate::item::{Item, Modality, ProductNumber, Quantity, Upc};
 use crate::upstream::quota::Purpose;
@@ -186,7 +186,9 @@ impl Draft {
             return Err(failure);
         }
         let questions: Vec<_> = open.into_iter().map(|line| (line, line.number.not_asked())).collect();
-        Err(Failure { retry_after: failure.retry_after, ..which_ones(&questions) })
+        let question = which_ones(&questions);
+        let next = if is_for_now { NextStep::Repeat(Repeat::AfterWait) } else { question.next.clone() };
+        Err(Failure { next, retry_after: failure.retry_after, ..question })
     }
 
     /// The order of an earlier call with `key`, if its items are one way to read these.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::cart::ledger::IdempotencyKey;
+use crate::cart::order::Given;
 use crate::catalog::profile;
 use crate::failure::Code;
 use crate::grant::on_demand;
@@ -137,6 +138,25 @@ fn no_add_begins_after_a_refresh_took_all_of_the_time() {
     assert_eq!(app.tokens_of_adds(), Vec::<String>::new());
     app.world.answer(204, "");
     assert_eq!(app.add().unwrap().tokens.access_token.expose(), "A2");
+}
+
+#[test]
+fn no_add_begins_after_a_look_up_took_all_of_the_time() {
+    let app = App::signed_in();
+    let slow = app.clone();
+    let token = r#"{"access_token":"app","expires_in":1800}"#;
+    app.world.answer_while(200, token, move || slow.world.advance(Duration::from_secs(19)));
+    let slow = app.clone();
+    let milk = r#"{"data":[{"upc":"0001111041700","description":"Milk"}]}"#;
+    app.world.answer_while(200, milk, move || slow.world.advance(Duration::from_secs(19)));
+    app.world.answer(204, "");
+    let barcode = Given { upc: "011110417008".to_owned(), quantity: 1, modality: None };
+    let draft = order::one(&barcode, Modality::Pickup).unwrap();
+
+    let failure = add_draft(app.cx(), &alice(), &draft, None).unwrap_err();
+
+    assert_eq!((failure.code, failure.retry_after), (Code::UpstreamUnavailable, Some(Duration::from_secs(1))));
+    assert_eq!(app.tokens_of_adds(), Vec::<String>::new());
 }
 
 #[test]

@@ -308,7 +308,8 @@ fn barcode_of_thirteen_digits_is_added_as_its_product() {
 
 #[test]
 fn barcode_of_no_product_is_questioned_and_not_added() {
-    let server = shop();
+    let server = signed_in();
+    server.world.answer(200, r#"{"access_token":"canary-app","expires_in":1800}"#);
     server.answer(&json!([]));
     let sent = |server: &Server| server.world.sent().iter().any(|request| request.path.contains("cart"));
 
