@@ -24,6 +24,10 @@ openapi:
 keys:
     KEYS=write cargo test -p kroger-core --lib keys_page
 
+# Write docs/product-numbers.md from the code.
+numbers:
+    NUMBERS=write cargo test -p kroger-core --lib numbers_page
+
 # Search for a schedule, crash or fault that loses a sign-in.
 simulate SEEDS="100000":
     cargo run --release -p kroger-core --example simulate -- {{SEEDS}}

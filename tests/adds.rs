@@ -36,8 +36,14 @@ struct Tally {
 }
 
 /// The UPC of an add. Each add has its own product, so that the cart tells them apart.
+///
+/// Its last digit is not the check digit of the others, so it is no barcode and is sent
+/// without a look-up.
 fn upc(add: usize) -> String {
-    format!("{:013}", 1_000 + add)
+    let digits = format!("{:012}", 1_000 + add);
+    let weighted = digits.bytes().rev().zip([3, 1].iter().cycle());
+    let sum: u32 = weighted.map(|(digit, weight)| u32::from(digit - b'0') * weight).sum();
+    format!("{digits}{}", (11 - sum % 10) % 10)
 }
 
 /// Repeats with the same key until the answer is final.

@@ -41,7 +41,7 @@ pub(crate) type AddResult = Result<Added, Failure>;
 /// The call that is made twice.
 fn add(cx: Context<'_>) -> AddResult {
     let milk = Item {
-        upc: Upc::parse("0001111041700").unwrap().upc,
+        upc: Upc::parse("0001111041700").unwrap(),
         quantity: Quantity::new(2).unwrap(),
         modality: Modality::Pickup,
     };

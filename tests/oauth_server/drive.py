@@ -114,7 +114,7 @@ class Run:
     def keep_calling(self, caller):
         turn = caller
         while self.is_on():
-            upc = f"{next(self.upcs):013d}"
+            upc = kroger_mcp.upc(next(self.upcs))
             called_at = time.monotonic()
             answer = self.servers[turn % SERVERS].add(upc)
             self.seconds.append(time.monotonic() - called_at)
@@ -157,7 +157,7 @@ class Run:
         self.stop_at = time.monotonic()
         for server in self.servers:
             called_at = time.monotonic()
-            upc = f"{next(self.upcs):013d}"
+            upc = kroger_mcp.upc(next(self.upcs))
             answer = server.add(upc)
             self.answers[upc] = answer.code()
             self.codes[answer.code()] += 1

@@ -133,7 +133,7 @@ impl Task {
 }
 
 fn milk() -> Item {
-    let upc = Upc::parse("0001111041700").expect("a UPC").upc;
+    let upc = Upc::parse("0001111041700").expect("a UPC");
     Item { upc, quantity: Quantity::new(1).expect("a quantity"), modality: Modality::Pickup }
 }
 

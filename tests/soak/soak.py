@@ -11,7 +11,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent.parent))
-from kroger_mcp import Sandbox, Server, in_threads, table  # noqa: E402
+from kroger_mcp import Sandbox, Server, in_threads, table, upc  # noqa: E402
 from lifetimes import Lifetimes  # noqa: E402
 
 TOKEN, CART = "/v1/connect/oauth2/token", "/v1/cart/add"
@@ -135,7 +135,7 @@ class Refreshing:
         """Adds for random users, to see whether they have a token at any time."""
         upcs = itertools.count(1)
         while time.monotonic() < deadline:
-            answer = random.choice(self.place.servers).add(f"{next(upcs):013d}", random.choice(self.users))
+            answer = random.choice(self.place.servers).add(upc(next(upcs)), random.choice(self.users))
             self.calls.append(answer.code())
             time.sleep(0.05)
 
@@ -247,8 +247,8 @@ def cart(folder, name, actions, options):
 
     def add(worker):
         for number in range(worker, options.adds, 16):
-            upc = f"{number + 1:013d}"
-            told[upc] = place.servers[number % 2].add(upc, users[number % len(users)]).code()
+            product = upc(number + 1)
+            told[product] = place.servers[number % 2].add(product, users[number % len(users)]).code()
 
     in_threads(16, add)
     place.calm()

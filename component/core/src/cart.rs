@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use crate::Context;
 use crate::cart::ledger::{AddOutcome, End, Entry, IdempotencyKey, Passage, Permit};
+use crate::cart::order::{Draft, Order};
 use crate::failure::{CallTrouble, Cause, Failure, GrantTrouble, QuotaTrouble};
 use crate::grant::lineage::Grant;
 use crate::grant::refresh::CALL_DEADLINE;
@@ -36,11 +37,47 @@ pub enum Added {
     Before,
 }
 
+/// Finds the products that the items of `draft` mean, and adds them as [`add`] does.
+///
+/// A repeat with the same `key` is answered without asking Kroger. The items of a user
+/// who is not signed in are not looked up.
+pub fn add_draft(
+    cx: Context<'_>,
+    user: &UserId,
+    draft: &Draft,
+    key: Option<&IdempotencyKey>,
+) -> Result<(Order, Added), Failure> {
+    let deadline = cx.ports.monotonic_now() + CALL_DEADLINE;
+    let order = match draft.without_asking(cx, user, key) {
+        Some(order) => order,
+        None => {
+            call::users_token(cx, user, None, deadline)?;
+            draft.resolve(cx, user)?
+        }
+    };
+    if cx.ports.monotonic_now() >= deadline {
+        return Err(look_up_took_too_long());
+    }
+    let added = add_until(cx, user, &order.items, key, deadline)?;
+    Ok((order, added))
+}
+
 /// Adds `items` to the user's cart, all or none, in one request.
 ///
 /// With a `key`, repeats of the call add nothing once one call added the items or may
 /// have added them. They give the result of that call.
 pub fn add(cx: Context<'_>, user: &UserId, items: &[Item], key: Option<&IdempotencyKey>) -> Result<Added, Failure> {
+    add_until(cx, user, items, key, cx.ports.monotonic_now() + CALL_DEADLINE)
+}
+
+/// Adds as [`add`] does. Begins no add after `deadline`.
+fn add_until(
+    cx: Context<'_>,
+    user: &UserId,
+    items: &[Item],
+    key: Option<&IdempotencyKey>,
+    deadline: Duration,
+) -> Result<Added, Failure> {
     order::check_count(items.len())?;
     let entry = key.map(|key| Entry::new(cx, user, key, items)).transpose()?;
     // A replay needs no token and no quota: a caller learns what became of its add even
@@ -50,7 +87,6 @@ pub fn add(cx: Context<'_>, user: &UserId, items: &[Item], key: Option<&Idempote
     {
         return replay(end);
     }
-    let deadline = cx.ports.monotonic_now() + CALL_DEADLINE;
     call::make(cx, &mut CartAdd { user, items, entry, permit: None, deadline })
 }
 
@@ -200,6 +236,11 @@ fn not_processed(why: NotProcessed, asked_for: Option<Duration>, pause: Duration
             Failure::from(Cause::Call(Endpoint::Cart, CallTrouble::Unavailable(503))).retry_after(pause.max(A_SECOND))
         }
     }
+}
+
+/// The look-up took all of the time. Nothing was sent.
+fn look_up_took_too_long() -> Failure {
+    Failure::from(Cause::Call(Endpoint::Products, CallTrouble::NotReached)).retry_after(Duration::from_secs(1))
 }
 
 /// A refresh took all of the time. The host might cut off an add that is sent now.

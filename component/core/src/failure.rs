@@ -13,7 +13,7 @@ mod next_step;
 use std::time::Duration;
 
 use crate::app::App;
-use crate::item::{MistakenBarcode, Upc};
+use crate::item::Upc;
 use crate::kroger::api_error::ApiError;
 use crate::kroger::limits::Endpoint;
 use crate::ports::Timestamp;
@@ -221,7 +221,7 @@ pub enum StoreTrouble {
 pub enum Missing {
     /// The store has no grant of the user.
     User,
-    Product(Upc, Option<Box<MistakenBarcode>>),
+    Product(Upc),
     /// The location of this id.
     Location(String),
     /// The thing that the call to this endpoint names.

@@ -49,8 +49,9 @@ pub(super) struct AddedOne<'a> {
 pub(super) async fn add(call: Call, body: Bytes) -> Result<Response, Problem> {
     let cx = call.context();
     let AddBody { items } = body_json::read(&body)?;
-    let order = order::many(&items.0, cx.settings.default_modality)?;
-    let added = cart::add(cx, &call.user()?, &order.items, call.idempotency_key()?.as_ref())?;
+    let draft = order::many(&items.0, cx.settings.default_modality)?;
+    let (user, key) = (call.user()?, call.idempotency_key()?);
+    let (order, added) = cart::add_draft(cx, &user, &draft, key.as_ref())?;
     let answer =
         AddedAll { message: "Items added to cart successfully", items_added: order.items.len(), notes: order.notes };
     Ok(marked(json(&answer), &added))
@@ -59,9 +60,9 @@ pub(super) async fn add(call: Call, body: Bytes) -> Result<Response, Problem> {
 pub(super) async fn add_simple(call: Call, body: Bytes) -> Result<Response, Problem> {
     let cx = call.context();
     let item = if body.is_empty() { in_query(&call)? } else { in_body(&call, &body)? };
-    let order = order::one(&item.into(), cx.settings.default_modality)?;
-    let user = call.user()?;
-    let added = cart::add(cx, &user, &order.items, call.idempotency_key()?.as_ref())?;
+    let draft = order::one(&item.into(), cx.settings.default_modality)?;
+    let (user, key) = (call.user()?, call.idempotency_key()?);
+    let (order, added) = cart::add_draft(cx, &user, &draft, key.as_ref())?;
     let item = &order.items[0];
     let answer = AddedOne {
         success: true,

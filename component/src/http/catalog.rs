@@ -16,8 +16,8 @@ use crate::fields::values::Whole;
 use kroger_core::catalog::location::LocationId;
 use kroger_core::catalog::locations::{self, LocationQuery, Near};
 use kroger_core::catalog::page_request::{Filter, Fulfillment, MOST_PRODUCTS, PageRequest, Selection, Term};
-use kroger_core::catalog::{preferred_location, products, profile};
-use kroger_core::item::Upc;
+use kroger_core::catalog::{lookup, preferred_location, products, profile};
+use kroger_core::item::ProductNumber;
 use kroger_core::text::is_clean;
 use kroger_core::upstream::quota::Purpose;
 
@@ -122,11 +122,13 @@ pub(super) async fn product(path: Result<Path<String>, PathRejection>, call: Cal
     let Path(id) = path.map_err(|_| Problem::invalid_argument("id", A_UPC))?;
     let cx = call.context();
     let user = call.user()?;
-    let read = Upc::parse(&id).map_err(|allowed| Problem::invalid_argument("id", allowed))?;
+    let number = ProductNumber::parse(&id).map_err(|no| Problem::invalid_argument("id", &no.allowed()))?;
     let location = preferred_location::or_named(cx, &user, location(&call)?.as_ref())?;
-    let data = products::product_value(cx, &user, &read.upc, location.as_ref(), Purpose::Browse)?;
+    let (data, note) = lookup::read_one(cx, &user, &number, "id", |upc| {
+        products::product_value(cx, &user, upc, location.as_ref(), Purpose::Browse)
+    })?;
     let location_id = location.map(|location| location.as_str().to_owned());
-    Ok(json(&OneProduct { data, location_id, notes: read.note.into_iter().collect() }))
+    Ok(json(&OneProduct { data, location_id, notes: note.into_iter().collect() }))
 }
 
 pub(super) async fn search_locations(call: Call) -> Result<Response, Problem> {

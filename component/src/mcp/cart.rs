@@ -78,16 +78,16 @@ impl Tool for AddToCart {
     type Output = Added;
 
     fn run(call: &Call<'_>, input: AddInput) -> Result<Reply<Added>, Failure> {
-        let order = items::order(call, input.items)?;
-        items::refuse_barcodes(call, &order)?;
+        let draft = items::draft(call, input.items)?;
         let key = input.idempotency_key.map(|text| IdempotencyKey::parse(&text.0)).transpose();
         let key = key.map_err(|allowed| Failure::invalid_argument("idempotency_key", allowed))?;
-        let result = if input.dry_run == Some(Flag(true)) {
-            AddResult::Shown
+        let (order, result) = if input.dry_run == Some(Flag(true)) {
+            (draft.resolve(call.cx, call.user)?, AddResult::Shown)
         } else {
-            match cart::add(call.cx, call.user, &order.items, key.as_ref())? {
-                cart::Added::Now(_) => AddResult::Added,
-                cart::Added::Before => AddResult::AddedBefore,
+            let (order, added) = cart::add_draft(call.cx, call.user, &draft, key.as_ref())?;
+            match added {
+                cart::Added::Now(_) => (order, AddResult::Added),
+                cart::Added::Before => (order, AddResult::AddedBefore),
             }
         };
         let text = text(&order, result);
@@ -196,16 +196,16 @@ impl Tool for CheckCartItems {
 
     fn run(call: &Call<'_>, input: CheckInput) -> Result<Reply<Checked>, Failure> {
         let store = location_argument(call, input.store_id)?;
-        let order = items::order(call, input.items)?;
-        let check = check::check_cart_items(call.cx, call.user, &order.items, store.as_ref())?;
-        let text = check_text(&check, &order.notes);
+        let draft = items::draft(call, input.items)?;
+        let check = check::check_cart_items(call.cx, call.user, &draft, store.as_ref())?;
+        let text = check_text(&check);
         let value = Checked {
             ready: check.is_ready(),
             items: check.lines.iter().map(CheckedItem::from).collect(),
             estimated_total: check.location.is_some().then(|| check.estimated_total.dollars()),
             not_in_total: check.not_in_total,
             store_id: check.location.map(|location| location.as_str().to_owned()),
-            notes: order.notes,
+            notes: check.notes,
         };
         Ok(Reply { value, text })
     }
@@ -226,8 +226,8 @@ impl From<&Line> for CheckedItem {
     }
 }
 
-fn check_text(check: &CartCheck, notes: &[String]) -> String {
-    let mut lines = notes.to_vec();
+fn check_text(check: &CartCheck) -> String {
+    let mut lines = check.notes.clone();
     lines.extend(check.location.iter().map(at_location));
     lines.extend(check.lines.iter().map(line_text));
     lines.push(sum(check));

@@ -5,12 +5,12 @@ use super::call::Call;
 use super::products;
 use crate::fields::arguments;
 use crate::fields::values::{List, Text, Whole, choices};
-use kroger_core::cart::order::{self, Given, Order};
-use kroger_core::catalog::lookup;
+use kroger_core::cart::order::{self, Draft, Given};
 use kroger_core::catalog::search;
 use kroger_core::catalog::search::query::ProductQuery;
 use kroger_core::failure::{Correction, Failure, NextStep};
-use kroger_core::item::{MistakenBarcode, Modality, Upc};
+use kroger_core::item::product_number::NotANumber;
+use kroger_core::item::{Modality, ProductNumber};
 
 /// The most products listed for words in place of a UPC. More would not help to choose.
 const CANDIDATES: u32 = 5;
@@ -25,7 +25,7 @@ choices! {
 arguments! {
     /// One item to add.
     ItemInput {
-        /// UPC, 13 digits, as search results give it. A 12-digit barcode is converted.
+        /// UPC, 13 digits, as search results give it. Barcodes and PLUs are looked up.
         upc: Text,
         /// The quantity; 1 if absent.
         quantity: Option<Whole<1, 999>>,
@@ -44,11 +44,12 @@ impl From<Way> for Modality {
 }
 
 /// Reads the items of a call. Answers words in place of UPCs with products that may be meant.
-pub(super) fn order(call: &Call<'_>, items: List<ItemInput>) -> Result<Order, Failure> {
+pub(super) fn draft(call: &Call<'_>, items: List<ItemInput>) -> Result<Draft, Failure> {
     order::check_count(items.0.len())?;
     let words: Vec<(usize, &str)> = (0..)
         .zip(items.0.iter().map(|item| item.upc.0.as_str()))
         .filter(|(_, text)| text.chars().any(char::is_alphabetic))
+        .filter(|(_, text)| ProductNumber::parse(text) == Err(NotANumber::Other))
         .collect();
     if !words.is_empty() {
         return Err(not_upcs(call, &words));
@@ -78,19 +79,6 @@ fn candidates(call: &Call<'_>, index: usize, words: &str) -> String {
     let listed: Vec<String> = products.map(|product| format!("\n- {}", products::line(product))).collect();
     let what = if listed.is_empty() { ", and no product is found for it." } else { ". Products that may be meant:" };
     format!("`items[{index}].upc` is no UPC{what}{}", listed.concat())
-}
-
-/// Refuses barcodes in place of UPCs. Kroger accepts any 13 digits and answers success, even for a product that it
-/// does not have.
-pub(super) fn refuse_barcodes(call: &Call<'_>, order: &Order) -> Result<(), Failure> {
-    let upcs: Vec<Upc> = order.items.iter().map(|item| item.upc.clone()).collect();
-    let mistaken = lookup::mistaken_barcodes(call.cx, call.user, &upcs);
-    if mistaken.is_empty() {
-        return Ok(());
-    }
-    let questions: Vec<String> = mistaken.iter().map(MistakenBarcode::question).collect();
-    let detail = format!("Kroger knows no such UPCs. {}", questions.join("\n"));
-    Err(which_one(&detail))
 }
 
 /// Only the person can say which product is meant.

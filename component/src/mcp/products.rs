@@ -18,7 +18,7 @@ use kroger_core::catalog::search;
 use kroger_core::catalog::search::found::{ProductsFound, TermFound};
 use kroger_core::catalog::search::query::{ProductOrder, ProductQuery, StockWanted};
 use kroger_core::failure::Failure;
-use kroger_core::item::Upc;
+use kroger_core::item::ProductNumber;
 
 /// The products shown for each term. Kroger's default of 10 is more than a small model reads.
 const SHOWN: u32 = 5;
@@ -319,7 +319,7 @@ fn next_step(query: &ProductQuery, found: &ProductsFound) -> &'static str {
 arguments! {
     /// The arguments of `get_product`.
     ProductInput {
-        /// UPC, 13 digits. A 12-digit barcode is converted.
+        /// UPC, 13 digits. Barcodes and PLUs are looked up.
         upc: Text,
         /// Store whose price and stock to show; the preferred store if absent.
         store_id: Option<LocationArgument>,
@@ -370,11 +370,12 @@ impl Tool for GetProduct {
 
     fn run(call: &Call<'_>, input: ProductInput) -> Result<Reply<ProductDetails>, Failure> {
         let store = location_argument(call, input.store_id)?;
-        let read = Upc::parse(&input.upc.0).map_err(|allowed| Failure::invalid_argument("upc", allowed))?;
-        let (product, store) = one_product::product(call.cx, call.user, &read.upc, store.as_ref())?;
-        let text = details_text(&product, store.as_ref(), read.note.as_deref());
-        let store_id = store.map(|store| store.as_str().to_owned());
-        Ok(Reply { value: details(&product, store_id, read.note), text })
+        let number = ProductNumber::parse(&input.upc.0);
+        let number = number.map_err(|no| Failure::invalid_argument("upc", &no.allowed()))?;
+        let found = one_product::product(call.cx, call.user, &number, store.as_ref())?;
+        let text = details_text(&found.product, found.location.as_ref(), found.note.as_deref());
+        let store_id = found.location.map(|store| store.as_str().to_owned());
+        Ok(Reply { value: details(&found.product, store_id, found.note), text })
     }
 }
 

@@ -12,7 +12,7 @@ use super::{account, products};
 use kroger_core::catalog::one_product;
 use kroger_core::catalog::preferred_location::{self, PreferredBy};
 use kroger_core::failure::{Code, Failure};
-use kroger_core::item::Upc;
+use kroger_core::item::ProductNumber;
 use kroger_core::text::cleaned;
 
 const TOKEN_STATUS: &str = "kroger://token-status";
@@ -73,9 +73,10 @@ fn preferred_store(call: &Call<'_>) -> Result<String, Failure> {
 }
 
 fn product(call: &Call<'_>, upc: &str) -> Result<String, Failure> {
-    let read = Upc::parse(upc).map_err(|allowed| Failure::invalid_argument("upc", allowed))?;
-    let (product, store) = one_product::product(call.cx, call.user, &read.upc, None)?;
-    Ok(text(&products::details(&product, store.map(|store| store.as_str().to_owned()), read.note)))
+    let number = ProductNumber::parse(upc).map_err(|no| Failure::invalid_argument("upc", &no.allowed()))?;
+    let found = one_product::product(call.cx, call.user, &number, None)?;
+    let store_id = found.location.map(|store| store.as_str().to_owned());
+    Ok(text(&products::details(&found.product, store_id, found.note)))
 }
 
 fn refused(uri: &str, failure: &Failure) -> ErrorData {

@@ -18,7 +18,7 @@ use kroger_core::catalog::search::found::TermFound;
 use kroger_core::catalog::search::query::{ProductOrder, ProductQuery, StockWanted};
 use kroger_core::catalog::{one_product, profile};
 use kroger_core::failure::Failure;
-use kroger_core::item::{Item, Modality, Upc};
+use kroger_core::item::{Item, Modality, ProductNumber};
 
 impl wit::Guest for Component {
     fn search_products(user_id: Option<String>, query: wit::ProductQuery) -> Result<wit::ProductsFound, WitFailure> {
@@ -38,11 +38,10 @@ impl wit::Guest for Component {
         location_id: Option<String>,
     ) -> Result<wit::ProductAt, WitFailure> {
         answer(|cx| {
-            let read = Upc::parse(&upc).map_err(|allowed| Failure::invalid_argument("upc", allowed))?;
+            let number = ProductNumber::parse(&upc).map_err(|no| Failure::invalid_argument("upc", &no.allowed()))?;
             let location = location_id.as_deref().map(location).transpose()?;
-            let (product, location) =
-                one_product::product(cx, &user(cx, user_id.as_deref())?, &read.upc, location.as_ref())?;
-            Ok(wit::ProductAt { product: product.into(), location_id: location.as_ref().map(id) })
+            let found = one_product::product(cx, &user(cx, user_id.as_deref())?, &number, location.as_ref())?;
+            Ok(wit::ProductAt { product: found.product.into(), location_id: found.location.as_ref().map(id) })
         })
     }
 
@@ -98,16 +97,16 @@ impl wit::Guest for Component {
     ) -> Result<wit::CartCheck, WitFailure> {
         answer(|cx| {
             let given: Vec<Given> = items.into_iter().map(Into::into).collect();
-            let order = order::many(&given, cx.settings.default_modality)?;
+            let draft = order::many(&given, cx.settings.default_modality)?;
             let location = location_id.as_deref().map(location).transpose()?;
-            let checked = check::check_cart_items(cx, &user(cx, user_id.as_deref())?, &order.items, location.as_ref())?;
+            let checked = check::check_cart_items(cx, &user(cx, user_id.as_deref())?, &draft, location.as_ref())?;
             Ok(wit::CartCheck {
                 ready: checked.is_ready(),
                 location_id: checked.location.as_ref().map(id),
                 estimated_total_cents: checked.estimated_total.0,
                 not_in_total: u32::try_from(checked.not_in_total).unwrap_or(u32::MAX),
                 items: checked.lines.into_iter().map(Into::into).collect(),
-                notes: order.notes,
+                notes: checked.notes,
             })
         })
     }

@@ -276,10 +276,11 @@ impl wit_cart::Guest for Component {
     ) -> Result<wit_cart::Added, WitFailure> {
         answer(|cx| {
             let given: Vec<Given> = items.into_iter().map(Into::into).collect();
-            let order = order::many(&given, cx.settings.default_modality)?;
+            let draft = order::many(&given, cx.settings.default_modality)?;
             let key = idempotency_key.as_deref().map(IdempotencyKey::parse).transpose();
             let key = key.map_err(|allowed| Failure::invalid_argument("idempotency-key", allowed))?;
-            let added = cart::add(cx, &user(cx, user_id.as_deref())?, &order.items, key.as_ref())?;
+            let user = user(cx, user_id.as_deref())?;
+            let (order, added) = cart::add_draft(cx, &user, &draft, key.as_ref())?;
             let items_added = u32::try_from(order.items.len()).unwrap_or(u32::MAX);
             Ok(wit_cart::Added { items_added, notes: order.notes, replayed: added == Added::Before })
         })

@@ -43,10 +43,7 @@ fn key_trouble(trouble: KeyTrouble, key: &str) -> String {
 fn missing(what: &Missing) -> String {
     match what {
         Missing::User => "No token is stored for this user.".to_owned(),
-        Missing::Product(upc, mistaken) => {
-            let question = mistaken.as_ref().map(|mistaken| format!(" {}", mistaken.question())).unwrap_or_default();
-            format!("Kroger knows no product {}.{question}", upc.as_str())
-        }
+        Missing::Product(upc) => format!("Kroger knows no product {}.", upc.as_str()),
         Missing::Location(id) => format!("Kroger has no location {id}."),
         Missing::Named(endpoint) => format!("Kroger's {} have no entry for this call.", endpoint.as_str()),
     }

@@ -3,12 +3,14 @@
 //! say.
 
 use crate::Context;
+use crate::cart::order::{Draft, DraftLine};
 use crate::catalog::location::LocationId;
-use crate::catalog::lookup::{self, Lookup};
+use crate::catalog::lookup::Lookup;
 use crate::catalog::product::{Cents, Product, SoldBy, Stock};
 use crate::catalog::{locations, preferred_location};
 use crate::failure::Failure;
-use crate::item::{Item, MistakenBarcode, Modality, Upc};
+use crate::item::product_number::{Choice, KnownProduct};
+use crate::item::{Item, Modality, Upc};
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
@@ -24,6 +26,8 @@ pub struct CartCheck {
     pub estimated_total: Cents,
     /// How many lines the total leaves out.
     pub not_in_total: usize,
+    /// A sentence for each corrected input.
+    pub notes: Vec<String>,
 }
 
 /// The preview of one item.
@@ -41,8 +45,9 @@ pub struct Line {
 /// A reason against an item, or a fact that the user should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Concern {
-    /// Kroger knows no such product. The UPC may be the barcode of one.
-    UnknownUpc(Option<MistakenBarcode>),
+    /// Kroger knows no such product, or several that the number may mean. The
+    /// question to a person.
+    UnknownUpc(String),
     /// No location is chosen, so offer and stock are unknown.
     NoLocation,
     /// The location does not sell it.
@@ -124,8 +129,7 @@ impl Concern {
     /// One sentence, without the name of the product.
     pub fn sentence(&self) -> String {
         match self {
-            Self::UnknownUpc(None) => "Kroger knows no product with this UPC.".to_owned(),
-            Self::UnknownUpc(Some(mistaken)) => format!("Kroger knows no such UPC; {}", mistaken.question()),
+            Self::UnknownUpc(question) => format!("{question}."),
             Self::NoLocation => "No location is chosen, so price, stock and modality are unchecked.".to_owned(),
             Self::NotSold => "This location does not sell it.".to_owned(),
             Self::OutOfStock => "It is temporarily out of stock at this location.".to_owned(),
@@ -144,7 +148,7 @@ impl Concern {
     }
 }
 
-/// Checks `items` at the location that is named, else preferred, else configured.
+/// Checks the items at the location that is named, else preferred, else configured.
 ///
 /// A check may use the quota that is reserved for adding to the cart.
 ///
@@ -153,48 +157,66 @@ impl Concern {
 pub fn check_cart_items(
     cx: Context<'_>,
     user: &UserId,
-    items: &[Item],
+    draft: &Draft,
     location: Option<&LocationId>,
 ) -> Result<CartCheck, Failure> {
     let location = preferred_location::or_named(cx, user, location)?;
-    let mut upcs: Vec<Upc> = Vec::new();
-    for item in items {
-        if !upcs.contains(&item.upc) {
-            upcs.push(item.upc.clone());
-        }
-    }
-    let known = known(cx, user, &upcs, location.as_ref())?;
+    let known = known(cx, user, draft, location.as_ref())?;
     if !known.is_empty() && !known.iter().any(Product::knows_location) {
         locations::confirm(cx, user, location.as_ref())?;
     }
-    let mistaken = lookup::mistaken_barcodes(cx, user, &lookup::missing(&upcs, &known));
-    let ordered = |upc: &Upc| items.iter().filter(|item| item.upc == *upc).map(|item| item.quantity.get()).sum::<u32>();
-    let line = |item: &Item| match known.iter().find(|product| product.upc == item.upc) {
-        Some(product) => line(item, product, ordered(&item.upc), location.is_some()),
-        None => unknown(item, mistaken.iter().find(|mistaken| mistaken.given == item.upc)),
+    let names: Vec<KnownProduct> = known.iter().map(KnownProduct::from).collect();
+    let find = |upc: &Upc| known.iter().find(|product| product.upc == *upc);
+    let chosen: Vec<(&DraftLine, Choice<'_>)> =
+        draft.lines.iter().map(|line| (line, line.number.choose(&names))).collect();
+    let ordered = |upc: &Upc| -> u32 {
+        let same = chosen.iter().filter(|(_, choice)| matches!(choice, Choice::One(reading) if reading.upc == *upc));
+        same.map(|(line, _)| line.quantity.get()).sum()
     };
-    let lines: Vec<Line> = items.iter().map(line).collect();
+    let line = |(draft, choice): &(&DraftLine, Choice<'_>)| match choice {
+        Choice::One(reading) => {
+            let item = draft.item(&reading.upc);
+            match find(&reading.upc) {
+                Some(product) => line(&item, product, ordered(&item.upc), location.is_some()),
+                None => unknown(item, draft.number.not_asked()),
+            }
+        }
+        Choice::NoneKnown(question) | Choice::SeveralKnown(question) => {
+            unknown(draft.item(&draft.number.first().upc), question.clone())
+        }
+    };
+    let lines: Vec<Line> = chosen.iter().map(line).collect();
+    let note = |(draft, choice): &(&DraftLine, Choice<'_>)| match choice {
+        Choice::One(reading) => draft.number.note(reading),
+        Choice::NoneKnown(_) | Choice::SeveralKnown(_) => None,
+    };
+    let notes = chosen.iter().filter_map(note).collect();
     let in_total: Vec<Cents> = lines.iter().filter(|line| line.is_ready()).filter_map(|line| line.estimate).collect();
     let not_in_total = lines.len() - in_total.len();
-    Ok(CartCheck { location, estimated_total: in_total.into_iter().sum(), not_in_total, lines })
+    Ok(CartCheck { location, estimated_total: in_total.into_iter().sum(), not_in_total, lines, notes })
 }
 
-/// The products among `upcs` that Kroger knows. A UPC that is not listed at the
-/// location is asked for without it, to tell "not sold here" from "no such
-/// product".
-fn known(cx: Context<'_>, user: &UserId, upcs: &[Upc], location: Option<&LocationId>) -> Result<Vec<Product>, Failure> {
+/// The products of the items that Kroger knows. A UPC that is not listed at the
+/// location is asked for without it, to tell "not sold here" from "no such product".
+fn known(
+    cx: Context<'_>,
+    user: &UserId,
+    draft: &Draft,
+    location: Option<&LocationId>,
+) -> Result<Vec<Product>, Failure> {
+    let upcs = draft.upcs();
     let at_store = Lookup { location, purpose: Purpose::Cart, most_alone: upcs.len() };
-    let mut known = at_store.products(cx, user, upcs)?;
-    let missing = lookup::missing(upcs, &known);
+    let mut known = at_store.products(cx, user, &upcs)?;
+    let is_listed = |upc: &Upc| known.iter().any(|product| product.upc == *upc);
+    let missing: Vec<Upc> = draft.undecided(is_listed).into_iter().filter(|upc| !is_listed(upc)).collect();
     if location.is_some() && !missing.is_empty() {
         known.extend(Lookup { location: None, ..at_store }.products(cx, user, &missing)?);
     }
     Ok(known)
 }
 
-fn unknown(item: &Item, mistaken: Option<&MistakenBarcode>) -> Line {
-    let concerns = vec![Concern::UnknownUpc(mistaken.cloned())];
-    Line { item: item.clone(), product: None, estimate: None, concerns }
+fn unknown(item: Item, question: String) -> Line {
+    Line { item, product: None, estimate: None, concerns: vec![Concern::UnknownUpc(question)] }
 }
 
 /// Previews one item. `ordered` is the quantity of the product in all lines

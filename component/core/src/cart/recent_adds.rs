@@ -101,7 +101,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::cart::order::{self, Given};
+    use crate::item::{Modality, Quantity, Upc};
     use crate::settings::Settings;
     use crate::testing::TestWorld;
 
@@ -110,8 +110,8 @@ mod tests {
     }
 
     fn items() -> Vec<Item> {
-        let given = Given { upc: "0001111041700".to_owned(), quantity: 2, modality: None };
-        order::one(&given, crate::item::Modality::Pickup).unwrap().items
+        let upc = Upc::parse("0001111041700").unwrap();
+        vec![Item { upc, quantity: Quantity::new(2).unwrap(), modality: Modality::Pickup }]
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::*;
 use crate::cart::ledger::IdempotencyKey;
+use crate::cart::order::Given;
 use crate::catalog::profile;
 use crate::failure::Code;
 use crate::grant::on_demand;
@@ -37,7 +38,7 @@ impl App {
     }
 
     fn add(&self) -> Result<Grant, Failure> {
-        let upc = Upc::parse("0001111041700").unwrap().upc;
+        let upc = Upc::parse("0001111041700").unwrap();
         let milk = Item { upc, quantity: Quantity::new(1).unwrap(), modality: Modality::Pickup };
         match add(self.cx(), &alice(), &[milk], None)? {
             Added::Now(grant) => Ok(*grant),
@@ -140,6 +141,25 @@ fn no_add_begins_after_a_refresh_took_all_of_the_time() {
 }
 
 #[test]
+fn no_add_begins_after_a_look_up_took_all_of_the_time() {
+    let app = App::signed_in();
+    let slow = app.clone();
+    let token = r#"{"access_token":"app","expires_in":1800}"#;
+    app.world.answer_while(200, token, move || slow.world.advance(Duration::from_secs(19)));
+    let slow = app.clone();
+    let milk = r#"{"data":[{"upc":"0001111041700","description":"Milk"}]}"#;
+    app.world.answer_while(200, milk, move || slow.world.advance(Duration::from_secs(19)));
+    app.world.answer(204, "");
+    let barcode = Given { upc: "011110417008".to_owned(), quantity: 1, modality: None };
+    let draft = order::one(&barcode, Modality::Pickup).unwrap();
+
+    let failure = add_draft(app.cx(), &alice(), &draft, None).unwrap_err();
+
+    assert_eq!((failure.code, failure.retry_after), (Code::UpstreamUnavailable, Some(Duration::from_secs(1))));
+    assert_eq!(app.tokens_of_adds(), Vec::<String>::new());
+}
+
+#[test]
 fn an_add_of_unknown_outcome_is_in_the_log() {
     let app = App::signed_in();
     app.world.lose_answer(SendError::Unknown);
@@ -168,7 +188,7 @@ fn a_call_of_a_user_who_is_not_signed_in_writes_no_record() {
     let cx = app.cx();
     let before = (app.world.keys(), app.world.stored(Bucket::Store));
     let bob = UserId::parse("bob").unwrap();
-    let upc = Upc::parse("0001111041700").unwrap().upc;
+    let upc = Upc::parse("0001111041700").unwrap();
     let milk = Item { upc, quantity: Quantity::new(1).unwrap(), modality: Modality::Pickup };
 
     for number in 0..3 {

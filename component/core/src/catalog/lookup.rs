@@ -1,13 +1,16 @@
-//! Looks products up by their UPCs. For a UPC that Kroger does not know, finds the
-//! product whose barcode it may be; never puts that product in its place.
+//! Looks products up by their UPCs. Finds which reading of a number Kroger knows.
+
+use serde_json::json;
 
 use crate::Context;
+use crate::catalog::cache::{self, Freshness};
 use crate::catalog::location::LocationId;
 use crate::catalog::page_request::{Filter, MOST_PRODUCTS, PageRequest, Selection};
 use crate::catalog::product::Product;
-use crate::catalog::products::{product_page, product_value};
-use crate::failure::{Code, Failure};
-use crate::item::{MistakenBarcode, Upc};
+use crate::catalog::products::{no_such_product, product_page, product_value};
+use crate::failure::{Code, Correction, Failure, NextStep};
+use crate::item::product_number::{Choice, Form, KnownProduct};
+use crate::item::{ProductNumber, Upc};
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
@@ -58,29 +61,89 @@ impl Lookup<'_> {
     }
 }
 
-/// The UPCs that `products` lack.
-pub(crate) fn missing(upcs: &[Upc], products: &[Product]) -> Vec<Upc> {
-    upcs.iter().filter(|upc| !products.iter().any(|product| product.upc == **upc)).cloned().collect()
+/// The products among `upcs` that Kroger knows, at any location.
+///
+/// That Kroger has a product is remembered for a day. That it has none is not.
+///
+/// # Errors
+/// Kroger's catalog cannot be asked.
+pub(crate) fn known(
+    cx: Context<'_>,
+    user: &UserId,
+    upcs: &[Upc],
+    purpose: Purpose,
+) -> Result<Vec<KnownProduct>, Failure> {
+    let mut known = Vec::new();
+    let mut unasked: Vec<Upc> = Vec::new();
+    for upc in upcs {
+        match remembered(cx, upc) {
+            Some(product) => known.push(product),
+            None if unasked.contains(upc) => {}
+            None => unasked.push(upc.clone()),
+        }
+    }
+    let lookup = Lookup { location: None, purpose, most_alone: 0 };
+    let found = if unasked.is_empty() { Vec::new() } else { lookup.products(cx, user, &unasked)? };
+    for Product { upc, description, .. } in found {
+        cache::put(cx, &memory(&upc), &json!({ "description": description }));
+        known.push(KnownProduct { upc, description });
+    }
+    Ok(known)
 }
 
-/// Finds the UPCs that Kroger does not know, and that are whole barcodes, with
-/// check digit, of products that it knows.
+fn remembered(cx: Context<'_>, upc: &Upc) -> Option<KnownProduct> {
+    let kept = cache::get(cx, &memory(upc), Freshness::Day)?;
+    let description = kept.get("description")?.as_str()?.to_owned();
+    Some(KnownProduct { upc: upc.clone(), description })
+}
+
+/// The name of a remembered product in the cache. It is no path of Kroger's.
+fn memory(upc: &Upc) -> String {
+    format!("known product {}", upc.as_str())
+}
+
+/// Reads the one product that `number` means, and notes how the number was read.
 ///
-/// One call to Kroger serves 25 UPCs that look like a barcode; the others cost
-/// nothing. Empty if Kroger does not answer.
-pub fn mistaken_barcodes(cx: Context<'_>, user: &UserId, upcs: &[Upc]) -> Vec<MistakenBarcode> {
-    let pairs: Vec<(&Upc, Upc)> = upcs.iter().filter_map(|upc| Some((upc, upc.of_barcode()?))).collect();
-    let lookup = Lookup { location: None, purpose: Purpose::Cart, most_alone: 0 };
-    let both = pairs.iter().flat_map(|(given, meant)| [(*given).clone(), meant.clone()]).collect::<Vec<_>>();
-    if both.is_empty() {
-        return Vec::new();
+/// A number with one reading, or in Kroger's own form, is read at once. Kroger's list
+/// is asked about the others.
+///
+/// # Errors
+/// Those of `read`, and `invalid_argument`, which names `field`, if the number means
+/// several products.
+pub fn read_one<T>(
+    cx: Context<'_>,
+    user: &UserId,
+    number: &ProductNumber,
+    field: &str,
+    read: impl Fn(&Upc) -> Result<T, Failure>,
+) -> Result<(T, Option<String>), Failure> {
+    let first = number.first();
+    let read_first = || Ok((read(&first.upc)?, number.note(first)));
+    if number.readings().len() == 1 {
+        return read_first();
     }
-    let known = lookup.products(cx, user, &both).unwrap_or_default();
-    let find = |upc: &Upc| known.iter().find(|product| product.upc == *upc);
-    let unknown = pairs.into_iter().filter(|(given, _)| find(given).is_none());
-    let mistaken = unknown.filter_map(|(given, meant)| {
-        let description = find(&meant)?.description.clone();
-        Some(MistakenBarcode { given: given.clone(), meant, description })
-    });
-    mistaken.collect()
+    let mut failed = None;
+    if first.form == Form::Kroger {
+        match read_first() {
+            Err(failure) if failure.code == Code::NotFound => failed = Some(failure),
+            answer => return answer,
+        }
+    }
+    let upcs: Vec<Upc> = number.readings().iter().map(|reading| reading.upc.clone()).collect();
+    let known = match (known(cx, user, &upcs, Purpose::Browse), &failed) {
+        (Ok(known), _) => known,
+        // The first reading names no product, and nothing tells about the others.
+        (Err(_), Some(_)) => Vec::new(),
+        (Err(failure), None) => return Err(failure),
+    };
+    match number.choose(&known) {
+        Choice::One(reading) if failed.is_none() || reading != first => Ok((read(&reading.upc)?, number.note(reading))),
+        Choice::One(_) | Choice::NoneKnown(_) => Err(failed.unwrap_or_else(|| no_such_product(&first.upc))),
+        Choice::SeveralKnown(question) => Err(which_one(field, &question)),
+    }
+}
+
+/// Only a person can say which product is meant.
+pub(crate) fn which_one(field: &str, question: &str) -> Failure {
+    Failure { next: NextStep::Correct(Correction::AskWhich), ..Failure::invalid_argument(field, question) }
 }

@@ -5,10 +5,20 @@ use crate::catalog::location::LocationId;
 use crate::catalog::product::Product;
 use crate::catalog::products::{no_such_product, product_value};
 use crate::catalog::{locations, lookup, preferred_location};
-use crate::failure::{Cause, Code, Failure, Missing};
-use crate::item::Upc;
+use crate::failure::Failure;
+use crate::item::ProductNumber;
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
+
+/// One product, as [`product`] finds it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FoundProduct {
+    pub product: Product,
+    /// The location of its price and stock. None: no location is chosen.
+    pub location: Option<LocationId>,
+    /// How the number was read. None: it was given in Kroger's form.
+    pub note: Option<String>,
+}
 
 /// Reads one product, and tells its location: the one named, else preferred, else
 /// configured.
@@ -18,22 +28,16 @@ use crate::user::UserId;
 pub fn product(
     cx: Context<'_>,
     user: &UserId,
-    upc: &Upc,
+    number: &ProductNumber,
     location: Option<&LocationId>,
-) -> Result<(Product, Option<LocationId>), Failure> {
+) -> Result<FoundProduct, Failure> {
     let location = preferred_location::or_named(cx, user, location)?;
-    let value = product_value(cx, user, upc, location.as_ref(), Purpose::Browse)
-        .map_err(|failure| if failure.code == Code::NotFound { unknown(cx, user, upc) } else { failure })?;
-    let product = Product::read(&value).ok_or_else(|| no_such_product(upc))?;
+    let (product, note) = lookup::read_one(cx, user, number, "upc", |upc| {
+        let value = product_value(cx, user, upc, location.as_ref(), Purpose::Browse)?;
+        Product::read(&value).ok_or_else(|| no_such_product(upc))
+    })?;
     if !product.knows_location() {
         locations::confirm(cx, user, location.as_ref())?;
     }
-    Ok((product, location))
-}
-
-/// Asks whether the UPC is the barcode of a product; never takes that product
-/// instead.
-fn unknown(cx: Context<'_>, user: &UserId, upc: &Upc) -> Failure {
-    let mistaken = lookup::mistaken_barcodes(cx, user, std::slice::from_ref(upc)).into_iter().next();
-    Cause::NotFound(Missing::Product(upc.clone(), mistaken.map(Box::new))).into()
+    Ok(FoundProduct { product, location, note })
 }

@@ -181,7 +181,7 @@ mod tests {
         };
         let filter = Filter::Term { term, brand: Some("Kroger|Simple Truth".to_owned()) };
         let searched = PageRequest { filter, selection };
-        let named = ["0001111041700", "0000000004011"].map(|upc| Upc::parse(upc).unwrap().upc);
+        let named = ["0001111041700", "0000000004011"].map(|upc| Upc::parse(upc).unwrap());
 
         assert_eq!(
             searched.path(),

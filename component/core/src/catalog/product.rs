@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use crate::catalog::lenient::{count, first_text, flag, has_hidden_part, id, list, number, text, texts};
 use crate::catalog::size::{self, Unit};
+use crate::item::product_number::KnownProduct;
 use crate::item::{Modality, Upc};
 
 /// A product. Absent fields are unknown; price, stock, offers and aisle are known
@@ -90,6 +91,12 @@ pub struct Offered {
     pub shipping: Option<bool>,
 }
 
+impl From<&Product> for KnownProduct {
+    fn from(product: &Product) -> Self {
+        Self { upc: product.upc.clone(), description: product.description.clone() }
+    }
+}
+
 impl Product {
     /// Reads a product. None: it has no readable UPC.
     pub(crate) fn read(value: &Value) -> Option<Self> {
@@ -97,7 +104,7 @@ impl Product {
         if ids.iter().any(|name| has_hidden_part(value, name)) {
             return None;
         }
-        let upc = ids.iter().find_map(|name| Upc::parse(&id(value, name)?).ok())?.upc;
+        let upc = ids.iter().find_map(|name| Upc::parse(&id(value, name)?).ok())?;
         let item = item(value);
         let size = first_text(item, &["size"]).or_else(|| text(value, "size"));
         let sold_by = sold_by(item);

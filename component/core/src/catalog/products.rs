@@ -53,5 +53,5 @@ pub fn product_value(
 }
 
 pub(super) fn no_such_product(upc: &Upc) -> Failure {
-    Cause::NotFound(Missing::Product(upc.clone(), None)).into()
+    Cause::NotFound(Missing::Product(upc.clone())).into()
 }

@@ -33,6 +33,11 @@ impl Shop {
         Self::with(&[])
     }
 
+    /// The same shop, on a host with a cache.
+    pub(crate) fn with_cache(self) -> Self {
+        Self { world: self.world.with_cache(), ..self }
+    }
+
     pub(crate) fn at_landen() -> Self {
         Self::with(&[("KROGER_DEFAULT_STORE_ID", LANDEN)])
     }

@@ -9,7 +9,7 @@ use crate::failure::{
     QuotaTrouble, Repeat, SettingsStep, SignInTrouble, StoreStep, StoreTrouble, Undone,
 };
 use crate::grant::attempts::AttemptOutcome;
-use crate::item::{MistakenBarcode, Upc};
+use crate::item::Upc;
 use crate::kroger::api_error::ApiError;
 use crate::kroger::limits::Endpoint;
 use crate::ports::Timestamp;
@@ -40,7 +40,7 @@ fn each<T, U>(values: impl IntoIterator<Item = T>, into: impl Fn(T) -> U) -> Vec
 }
 
 fn a_product() -> Upc {
-    Upc::parse("0001111041700").expect("it is one").upc
+    Upc::parse("0001111041700").expect("it is one")
 }
 
 fn an_error() -> ApiError {
@@ -186,14 +186,12 @@ fn store_troubles() -> Vec<StoreTrouble> {
 }
 
 fn missing() -> Vec<Missing> {
-    let mistaken = MistakenBarcode { given: a_product(), meant: a_product(), description: "Kroger 2% Milk".to_owned() };
     let mut missing = one_of_each!(Missing {
         User,
-        Product(a_product(), Some(Box::new(mistaken))),
+        Product(a_product()),
         Location("01400943".to_owned()),
         Named(Endpoint::Products),
     });
-    missing.push(Missing::Product(a_product(), None));
     missing.extend(Endpoint::ALL.map(Missing::Named));
     missing
 }

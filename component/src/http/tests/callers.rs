@@ -8,7 +8,7 @@ fn second_user_header_is_refused() {
     server.sign_in("/auth/authorize?user_id=ann");
     let names = [("x-kroger-user", "ann"), ("x-kroger-user", "ben")];
 
-    let both = server.call_with("PUT", "/cart/add/simple", &names, r#"{"upc":"1"}"#);
+    let both = server.call_with("PUT", "/cart/add/simple", &names, r#"{"upc":"0001111041700"}"#);
 
     assert_eq!(both.problem(), (422, "invalid_argument".to_owned()));
     assert!(both.detail().contains("X-Kroger-User") && both.detail().contains("more than once"), "{}", both.detail());
@@ -40,7 +40,9 @@ fn header_and_parameter_may_not_name_two_users() {
     server.sign_in("/auth/authorize?user_id=ann");
     server.world.answer(204, "");
     server.world.answer(204, "");
-    let add = |path: &str, user: &str| server.call_with("PUT", path, &[("x-kroger-user", user)], r#"{"upc":"1"}"#);
+    let add = |path: &str, user: &str| {
+        server.call_with("PUT", path, &[("x-kroger-user", user)], r#"{"upc":"0001111041700"}"#)
+    };
 
     assert_eq!(add("/cart/add/simple", "ann").status, 200);
     assert_eq!(add("/cart/add/simple?user_id=ann", "ann").status, 200);

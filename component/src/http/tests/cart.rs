@@ -22,9 +22,60 @@ fn item_is_added_by_body_or_query() {
     assert_eq!(bodies[0], bodies[1]);
 }
 
+/// Kroger's catalog has these products.
+fn knows(server: &Server, upcs: &[&str]) {
+    server.world.answer(200, r#"{"access_token":"canary-app","expires_in":1800}"#);
+    let products: Vec<_> = upcs.iter().map(|upc| json!({ "upc": upc, "description": "Milk" })).collect();
+    server.world.answer(200, json!({ "data": products }).to_string());
+}
+
+#[test]
+fn barcode_is_looked_up_and_its_product_is_added() {
+    for barcode in ["0011110417008", "11110417008", "00011110417008", "]C10100011110417008"] {
+        let server = signed_in();
+        knows(&server, &[UPC]);
+        server.world.answer(204, "");
+
+        let added = server.put("/cart/add", &json!({ "items": [{ "upc": barcode }] })).json();
+
+        assert!(added["notes"][0].as_str().unwrap().contains(&format!("Kroger's UPC for it is {UPC}")), "{added}");
+        let sent = server.world.sent().pop().unwrap();
+        let sent: Value = serde_json::from_slice(&sent.body).unwrap();
+        assert_eq!(sent["items"][0]["upc"], UPC, "{barcode}");
+    }
+}
+
+#[test]
+fn number_that_kroger_does_not_know_is_asked_about_and_not_added() {
+    for unknown in ["12345", "011110417008", "0011110417008"] {
+        let server = signed_in();
+        knows(&server, &[]);
+
+        let refused = server.put("/cart/add/simple", &json!({ "upc": unknown }));
+
+        assert_eq!(refused.problem(), (422, "invalid_argument".to_owned()));
+        assert!(refused.detail().contains("Kroger knows no product for"), "{}", refused.detail());
+        assert!(!server.sent_paths().iter().any(|path| path.contains("cart")));
+    }
+}
+
+/// The label of a meat counter: the price, $5.99, is in it.
+#[test]
+fn scale_label_is_added_without_its_price() {
+    let server = signed_in();
+    knows(&server, &["0021142100000"]);
+    server.world.answer(204, "");
+
+    let added = server.put("/cart/add/simple", &json!({ "upc": "211421005998" })).json();
+
+    assert_eq!(added["upc"], "0021142100000");
+    assert!(!added["notes"][0].as_str().unwrap().contains("check digit"), "{added}");
+}
+
 #[test]
 fn corrected_barcode_is_noted() {
     let server = signed_in();
+    knows(&server, &[UPC]);
     server.world.answer(204, "");
 
     let added = server.put("/cart/add/simple", &json!({ "upc": "011110417008", "quantity": null })).json();
@@ -38,12 +89,12 @@ fn quantity_may_be_written_as_any_whole_json_number() {
     let server = signed_in();
     for (written, quantity) in [("2", 2), ("2.0", 2), ("9.99e2", 999)] {
         server.world.answer(204, "");
-        let body = format!(r#"{{"upc":"1","quantity":{written}}}"#);
+        let body = format!(r#"{{"upc":"{UPC}","quantity":{written}}}"#);
         let added = server.call_with("PUT", "/cart/add/simple", &[], &body);
         assert_eq!((added.status, &added.json()["quantity"]), (200, &json!(quantity)), "{written}: {}", added.text);
     }
     for written in ["0.0", "-1.0", "1000.0", "1e300", "2.000001"] {
-        let body = format!(r#"{{"upc":"1","quantity":{written}}}"#);
+        let body = format!(r#"{{"upc":"{UPC}","quantity":{written}}}"#);
         let refused = server.call_with("PUT", "/cart/add/simple", &[], &body);
         assert_eq!(refused.problem(), (422, "invalid_argument".to_owned()), "{written}");
     }
@@ -124,7 +175,8 @@ fn body_is_json_with_any_content_type() {
 
     for stated in types {
         server.world.answer(204, "");
-        let added = server.call_with("PUT", "/cart/add/simple", stated, r#"{"upc":"1"}"#);
+        let body = json!({ "upc": UPC }).to_string();
+        let added = server.call_with("PUT", "/cart/add/simple", stated, &body);
         assert_eq!(added.status, 200, "{stated:?}: {}", added.text);
     }
 

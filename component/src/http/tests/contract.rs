@@ -97,6 +97,8 @@ fn unknown_query_parameters_are_ignored_on_every_route_that_reads() {
 #[test]
 fn clear_argument_is_corrected_and_unclear_one_is_named() {
     let server = signed_in();
+    server.world.answer(200, r#"{"access_token":"canary-app","expires_in":1800}"#);
+    server.world.answer(200, json!({ "data": [{ "upc": UPC, "description": "Milk" }] }).to_string());
     server.world.answer(204, "");
 
     let corrected = server.put("/cart/add/simple", &json!({ "upc": "0 11110 41700 8" })).json();

@@ -232,3 +232,19 @@ fn spent_callback_is_not_retryable() {
         assert_eq!(answer.json()["action"], "Start again at /auth/authorize.");
     }
 }
+
+/// A replay needs no look-up: the catalog may be down by then.
+#[test]
+fn repeat_of_a_barcode_is_answered_without_a_look_up() {
+    let server = signed_in();
+    server.world.answer(200, r#"{"access_token":"canary-app","expires_in":1800}"#);
+    server.world.answer(200, json!({ "data": [{ "upc": UPC, "description": "Milk" }] }).to_string());
+    server.world.answer(204, "");
+
+    let first = add_with_key(&server, "k", "11110417008", &[]);
+    let again = add_with_key(&server, "k", "11110417008", &[]);
+
+    assert_eq!((first.status, again.status), (200, 200), "{}", again.text);
+    assert_eq!(again.header("idempotent-replayed"), "true");
+    assert_eq!(first.json()["notes"], again.json()["notes"]);
+}

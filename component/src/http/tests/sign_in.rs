@@ -226,7 +226,7 @@ fn failing_calls_share_one_link_while_it_works() {
 fn missing_scope_and_rejected_token_get_links_of_their_own() {
     let server = server_with(&[("KROGER_CLIENT_ID", "app"), ("KROGER_SCOPE", "profile.compact")]);
     server.sign_in("/auth/authorize?user_id=ann");
-    let add = || server.call_with("PUT", "/cart/add/simple?user_id=ann", &[], r#"{"upc":"1"}"#);
+    let add = || server.call_with("PUT", "/cart/add/simple?user_id=ann", &[], r#"{"upc":"0001111041700"}"#);
     let sign_in = |refused: &Answer| {
         let link = refused.json()["authorization_url"].as_str().expect("a link").to_owned();
         server.world.answer_with_tokens("a", "r");
@@ -259,7 +259,7 @@ fn unknown_users_leave_no_lasting_record() {
 
     for id in ["ann", "ben"] {
         let path = format!("/cart/add/simple?user_id={id}");
-        let refused = server.call_with("PUT", &path, &[], r#"{"upc":"1"}"#).json();
+        let refused = server.call_with("PUT", &path, &[], r#"{"upc":"0001111041700"}"#).json();
         let state = state_of(refused["authorization_url"].as_str().unwrap());
         assert_eq!(server.call_with("DELETE", &format!("/admin/tokens/{id}"), &[], "").status, 200);
         assert_eq!(server.get(&format!("/auth/callback?code=c&state={state}")).problem().0, 400);

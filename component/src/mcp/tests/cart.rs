@@ -296,46 +296,77 @@ fn knows_milk_alone(server: &Server, calls: usize) {
 }
 
 #[test]
-fn barcode_of_thirteen_digits_is_questioned_and_not_added() {
+fn barcode_of_thirteen_digits_is_added_as_its_product() {
     let server = shop();
     knows_milk_alone(&server, 0);
+
+    let dry = server.call("add_to_cart", &json!({ "items": [{ "upc": "0011110417008" }], "dry_run": true }));
+
+    assert_eq!(dry.value()["items"][0]["upc"], UPC, "{}", dry.text());
+    assert!(dry.value()["notes"][0].as_str().unwrap().contains("check digit"), "{}", dry.text());
+}
+
+#[test]
+fn barcode_of_no_product_is_questioned_and_not_added() {
+    let server = signed_in();
+    server.world.answer(200, r#"{"access_token":"canary-app","expires_in":1800}"#);
+    server.answer(&json!([]));
     let sent = |server: &Server| server.world.sent().iter().any(|request| request.path.contains("cart"));
 
     let refused = add(&server, &json!({ "upc": "0011110417008" }));
 
     assert_eq!(refused.error(), "invalid_argument");
-    let told = "0011110417008 is a barcode with its check digit: did you mean 0001111041700 Kroger 2% Milk?";
-    assert!(refused.text().contains(told), "{}", refused.text());
+    assert!(refused.text().contains("Kroger knows no product for 0011110417008"), "{}", refused.text());
+    assert!(refused.text().contains("Next: Ask the user which is meant"), "{}", refused.text());
     assert!(!sent(&server));
 }
 
 #[test]
 fn upc_that_looks_like_a_barcode_is_added() {
-    for can_look_up in [true, false] {
-        let server = signed_in();
-        if can_look_up {
-            server.world.answer(200, r#"{"access_token":"canary-app","expires_in":1800}"#);
-            server.answer(&json!([product("0011110417008", "Tea", 1.99, "HIGH")]));
-        } else {
-            server.world.answer(400, "{}");
-        }
-        server.world.answer(204, "");
+    let server = signed_in();
+    server.world.answer(200, r#"{"access_token":"canary-app","expires_in":1800}"#);
+    server.answer(&json!([product("0011110417008", "Tea", 1.99, "HIGH")]));
+    server.world.answer(204, "");
 
-        let added = add(&server, &json!({ "upc": "0011110417008" }));
+    let added = add(&server, &json!({ "upc": "0011110417008" }));
 
-        assert_eq!(added.value()["added"], true, "{}", added.text());
-    }
+    assert_eq!(added.value()["added"], true, "{}", added.text());
 }
 
 #[test]
-fn check_asks_whether_a_barcode_was_meant() {
+fn upc_that_looks_like_a_barcode_waits_for_the_catalog() {
+    let server = signed_in();
+    server.world.answer(400, "{}");
+
+    let refused = add(&server, &json!({ "upc": "0011110417008" }));
+
+    assert_eq!(refused.error(), "invalid_argument");
+    assert!(refused.text().contains("Kroger's catalog cannot be asked now"), "{}", refused.text());
+    assert!(refused.text().contains("Try again after"), "{}", refused.text());
+}
+
+#[test]
+fn check_reads_a_barcode_as_an_add_does() {
     let server = shop();
-    knows_milk_alone(&server, 2);
+    knows_milk_alone(&server, 0);
+    server.answer(&json!([]));
 
     let checked = server.call("check_cart_items", &json!({ "items": [{ "upc": "0011110417008" }] }));
 
-    assert_eq!(checked.value()["items"][0]["warnings"][0]["code"], "unknown_upc");
-    assert!(checked.text().contains("did you mean 0001111041700 Kroger 2% Milk?"), "{}", checked.text());
+    assert_eq!(checked.value()["items"][0]["upc"], UPC, "{}", checked.text());
+    assert_eq!(checked.value()["ready"], true);
+    assert!(checked.text().contains("Kroger's UPC for it is 0001111041700"), "{}", checked.text());
+}
+
+#[test]
+fn scanners_text_with_letters_is_a_number_and_not_words() {
+    let server = shop();
+    knows_milk_alone(&server, 0);
+
+    let item = json!({ "upc": "https://id.gs1.org/01/00011110417008" });
+    let dry = server.call("add_to_cart", &json!({ "items": [item], "dry_run": true }));
+
+    assert_eq!(dry.value()["items"][0]["upc"], UPC, "{}", dry.text());
 }
 
 #[test]

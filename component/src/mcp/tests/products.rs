@@ -264,15 +264,16 @@ fn get_product_suggests_add_to_cart_only_if_it_can_be_added() {
 }
 
 #[test]
-fn get_product_asks_whether_a_barcode_was_meant() {
+fn get_product_shows_the_product_of_a_barcode() {
     let server = shop();
     server.world.answer(404, "");
     server.answer(&json!([product(UPC, "Kroger 2% Milk", 1.99, "HIGH")]));
+    server.answer(&product(UPC, "Kroger 2% Milk", 1.99, "HIGH"));
 
-    let missing = server.call("get_product", &json!({ "upc": "0011110417008" }));
+    let shown = server.call("get_product", &json!({ "upc": "0011110417008" }));
 
-    assert_eq!(missing.error(), "not_found");
-    assert!(missing.text().contains("did you mean 0001111041700 Kroger 2% Milk?"), "{}", missing.text());
+    assert_eq!(shown.value()["upc"], UPC, "{}", shown.text());
+    assert!(shown.text().contains("check digit"), "{}", shown.text());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 
 use crate::Context;
 use crate::catalog::location::LocationId;
-use crate::catalog::lookup::{self, Lookup};
+use crate::catalog::lookup::Lookup;
 use crate::catalog::page_request::Fulfillment;
 use crate::catalog::page_request::MOST_PRODUCTS;
 use crate::catalog::product::Product;
@@ -11,7 +11,8 @@ use crate::catalog::search::found::TermFound;
 use crate::catalog::search::query::{ProductQuery, StockWanted};
 use crate::catalog::search::sort::sort;
 use crate::failure::Failure;
-use crate::item::{MistakenBarcode, Upc};
+use crate::item::product_number::{Choice, KnownProduct};
+use crate::item::{ProductNumber, Upc};
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
@@ -19,10 +20,9 @@ use crate::user::UserId;
 /// location.
 const MOST_ALONE: usize = 10;
 
-/// The UPCs of a search, each once, with a note for each correction.
+/// The numbers of a search, each once.
 pub(super) struct ByUpc {
-    upcs: Vec<Upc>,
-    notes: Vec<String>,
+    numbers: Vec<ProductNumber>,
 }
 
 impl ByUpc {
@@ -30,13 +30,12 @@ impl ByUpc {
         if given.len() > MOST_PRODUCTS as usize {
             return Err(Failure::invalid_argument("upcs", "1 to 50 UPCs"));
         }
-        let mut read = Self { upcs: Vec::new(), notes: Vec::new() };
+        let mut read = Self { numbers: Vec::new() };
         for (index, text) in given.iter().enumerate() {
-            let upc = Upc::parse(text);
-            let upc = upc.map_err(|allowed| Failure::invalid_argument(&format!("upcs[{index}]"), allowed))?;
-            read.notes.extend(upc.note);
-            if !read.upcs.contains(&upc.upc) {
-                read.upcs.push(upc.upc);
+            let number = ProductNumber::parse(text)
+                .map_err(|no| Failure::invalid_argument(&format!("upcs[{index}]"), &no.allowed()))?;
+            if !read.numbers.iter().any(|other| other.readings() == number.readings()) {
+                read.numbers.push(number);
             }
         }
         Ok(read)
@@ -49,17 +48,34 @@ impl ByUpc {
         query: &ProductQuery,
         location: Option<&LocationId>,
     ) -> TermFound {
-        let Self { upcs, mut notes } = self;
+        let Self { numbers } = self;
+        let upcs = readings(&numbers);
         let searched_for = listed(&upcs);
         let lookup = Lookup { location, purpose: Purpose::Browse, most_alone: MOST_ALONE };
         let mut products = match lookup.products(cx, user, &upcs) {
             Ok(products) => products,
-            Err(failure) => return TermFound::refused(searched_for, notes, failure),
+            Err(failure) => return TermFound::refused(searched_for, Vec::new(), failure),
         };
-        let missing = lookup::missing(&upcs, &products);
-        notes.extend(missing.iter().map(|upc| unknown(upc, location)));
-        let mistaken = lookup::mistaken_barcodes(cx, user, &missing);
-        notes.extend(mistaken.iter().map(MistakenBarcode::question));
+        let mut notes = Vec::new();
+        let mut meant: Vec<Upc> = Vec::new();
+        let known: Vec<KnownProduct> = products.iter().map(KnownProduct::from).collect();
+        for number in &numbers {
+            match number.choose(&known) {
+                Choice::One(reading) => {
+                    notes.extend(number.note(reading));
+                    meant.push(reading.upc.clone());
+                }
+                Choice::NoneKnown(_) => {
+                    notes.extend(number.note(number.first()));
+                    notes.push(unknown(number, location));
+                }
+                Choice::SeveralKnown(question) => {
+                    notes.push(format!("{question}."));
+                    meant.extend(number.readings().iter().map(|reading| reading.upc.clone()));
+                }
+            }
+        }
+        products.retain(|product| meant.contains(&product.upc));
         let untold = products.iter().filter(|product| !product.knows_location()).count();
         if location.is_some() && untold > 0 {
             notes.push(format!(
@@ -79,9 +95,21 @@ fn listed(upcs: &[Upc]) -> String {
     upcs.iter().map(Upc::as_str).collect::<Vec<_>>().join(", ")
 }
 
-fn unknown(upc: &Upc, location: Option<&LocationId>) -> String {
+/// The UPCs that `numbers` may mean, each once.
+fn readings(numbers: &[ProductNumber]) -> Vec<Upc> {
+    let mut upcs: Vec<Upc> = Vec::new();
+    for reading in numbers.iter().flat_map(ProductNumber::readings) {
+        if !upcs.contains(&reading.upc) {
+            upcs.push(reading.upc.clone());
+        }
+    }
+    upcs
+}
+
+fn unknown(number: &ProductNumber, location: Option<&LocationId>) -> String {
     let place = if location.is_some() { " at this location" } else { "" };
-    format!("Kroger knows no product {}{place}.", upc.as_str())
+    let upcs: Vec<&str> = number.readings().iter().map(|reading| reading.upc.as_str()).collect();
+    format!("Kroger knows no product {}{place}.", upcs.join(" or "))
 }
 
 fn leave_out(products: &mut Vec<Product>, is_wanted: impl Fn(&Product) -> bool) -> Vec<Upc> {

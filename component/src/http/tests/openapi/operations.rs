@@ -114,7 +114,7 @@ fn product_operations() -> Vec<Operation> {
                 "Shows the product with the UPC `id`, at `locationId`, else at the user's preferred store, else at the configured \
                  one. Answers are up to a minute old.",
             )
-            .parameter("path", "id", "The UPC: 13 digits, without the barcode's check digit.", schema_of_upc())
+            .parameter("path", "id", "The UPC: 13 digits, without the barcode's check digit. Barcodes are read too.", schema_of_upc())
             .parameter("query", "locationId", "The store, by its id from `find_stores`.", location_id())
             .answers::<catalog::OneProduct>("The product.", examples::catalog("/products/0001111041700?locationId=01400376"))
             .fails(&[NO_SUCH_THING]),
@@ -368,7 +368,8 @@ fn schema(name: &str) -> Value {
     json!({ "$ref": format!("#/components/schemas/{name}") })
 }
 
-/// A UPC as the cart routes take it: also with fewer digits, and in groups.
+/// A UPC as the cart routes take it: also with fewer digits, and in groups. The code reads more forms
+/// (`docs/product-numbers.md`), which are not for programs.
 fn upc_schema() -> Value {
     json!({ "type": "string", "pattern": "^(?=[0 -]*[1-9])[0-9]([ -]*[0-9]){0,12}$", "examples": [UPC] })
 }
@@ -378,8 +379,8 @@ fn upc_schema() -> Value {
 fn inputs() -> Vec<(&'static str, Value)> {
     let mut upc = upc_schema();
     upc["description"] =
-        "Kroger's product code: 13 digits, without the barcode's check digit. Shorter ones are padded \
-        with zeros, and a scanned 12-digit barcode loses its check digit. `notes` names such corrections."
+        "Kroger's product code: 13 digits, without the barcode's check digit. Barcodes, PLUs and shorter numbers \
+        are looked up. `notes` names each correction. Kroger knows no such product, or several: nothing is added."
             .into();
     let item = json!({
         "type": "object", "additionalProperties": false, "required": ["upc"],
