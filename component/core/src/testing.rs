@@ -306,7 +306,7 @@ impl Ports for TestWorld {
                 return Ok(state.counters.get(key).copied().unwrap_or(0));
             }
             let counter = state.counters.entry(key.to_owned()).or_default();
-            *counter += delta;
+            *counter = counter.checked_add(delta).ok_or(StoreError::Failed)?;
             *counter
         };
         self.interrupt(&Moment::AfterRaising(key.to_owned()));
