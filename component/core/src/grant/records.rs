@@ -190,15 +190,17 @@ pub(crate) fn mend_roots(cx: Context<'_>, user: &UserKey) -> Result<(), StoreErr
 }
 
 /// Deletes all records that hold tokens under roots before `root`, which is a stored
-/// deletion. Answers when the last access token among them expires.
+/// deletion, and all that a replaced store has. Answers when the last access token among them expires.
 ///
 /// A record that is written during this look may be missed. Its writer sees the
 /// deletion afterwards, and deletes the record itself: see [`write`].
 pub(crate) fn erase_before(cx: Context<'_>, user: &UserKey, root: Root) -> Result<Option<Timestamp>, StoreError> {
     let mut last_expiry = None;
-    for bucket in [Bucket::Rescue, Bucket::Store] {
+    for bucket in [Bucket::Rescue, Bucket::Store, Bucket::Replaced] {
         let erased = each_key(cx, bucket, user, |text, key| match key {
-            Key::Grant { ticket, .. } if ticket.root < root || ticket.root.number > CEILING => {
+            Key::Grant { ticket, .. }
+                if bucket == Bucket::Replaced || ticket.root < root || ticket.root.number > CEILING =>
+            {
                 // A record that cannot be read is deleted all the same.
                 let record = read::<Record>(cx, bucket, text).ok().flatten();
                 let grant = record.and_then(|record| Grant::of(ticket, record));
@@ -208,7 +210,7 @@ pub(crate) fn erase_before(cx: Context<'_>, user: &UserKey, root: Root) -> Resul
             _ => Ok(()),
         });
         match erased {
-            Err(StoreError::NoSuchBucket) if bucket == Bucket::Rescue => {}
+            Err(StoreError::NoSuchBucket) if bucket != Bucket::Store => {}
             other => other?,
         }
     }

@@ -45,7 +45,7 @@ impl App {
 
     /// The keys, in any bucket, whose value has `token`.
     fn keys_with(&self, token: &str) -> Vec<String> {
-        let buckets = [Bucket::Store, Bucket::Rescue, Bucket::Env];
+        let buckets = [Bucket::Store, Bucket::Rescue, Bucket::Env, Bucket::Replaced];
         let values = buckets.into_iter().flat_map(|bucket| self.world.stored(bucket));
         values.filter(|(_, value)| String::from_utf8_lossy(value).contains(token)).map(|(key, _)| key).collect()
     }
@@ -71,6 +71,8 @@ fn a_sign_out_deletes_every_token_of_the_user_and_no_others() {
         app.refresh(user, "of-4");
         let waiting = records::grant_key(&id(user).key(), Ticket { step: 9, root: Root::numbered(1) });
         app.world.set(Bucket::Rescue, &waiting, b"refresh-of-5").unwrap();
+        let replaced = records::grant_key(&id(user).key(), Ticket { step: 3, root: Root::numbered(99) });
+        app.world.set(Bucket::Replaced, &replaced, b"refresh-of-6").unwrap();
 
         forget(app.cx(), &id(user)).unwrap();
 
