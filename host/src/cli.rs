@@ -31,6 +31,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use rustix::process::{Resource, Rlimit, setrlimit};
 
 use crate::{Given, log};
 
@@ -123,7 +124,15 @@ enum LogFormat {
 
 /// Reads the command line, does what it asks, and says how it ended.
 pub fn run() -> ExitCode {
+    forbid_core_dumps();
     exit::code(obey(Cli::parse()))
+}
+
+/// Keeps the memory of a crash off the disk: it has tokens.
+fn forbid_core_dumps() {
+    let none = Rlimit { current: Some(0), maximum: Some(0) };
+    // A process may always lower its own limit.
+    _ = setrlimit(Resource::Core, none);
 }
 
 fn obey(cli: Cli) -> Result<()> {

@@ -69,7 +69,7 @@ impl Simulation {
                 }
             }
             // The protocol keeps nothing there.
-            Bucket::Cache => false,
+            Bucket::Cache | Bucket::Replaced => false,
             Bucket::Store if writes(op) && is_within(rates.read_only, self.now) => {
                 self.counts.fault("store read-only");
                 true
@@ -93,7 +93,7 @@ impl Simulation {
             Bucket::Store => self.apply_to_store(call, op),
             Bucket::Rescue => self.apply_to_rescue(machine, op),
             Bucket::Env => self.apply_to_env(machine, op),
-            Bucket::Cache => op.failure(StoreError::NoSuchBucket),
+            Bucket::Cache | Bucket::Replaced => op.failure(StoreError::NoSuchBucket),
         };
         self.note(call, machine, || format!("{} → {}", text_of(op), answer_text(&answer)));
         answer

@@ -96,7 +96,7 @@ impl Task {
             Self::Complete { code, state, .. } => {
                 CallAnswer::Complete(exchange::complete(cx, &Secret::new(code.as_str()), state))
             }
-            Self::Forget(user) => CallAnswer::Forget(sign_out::forget(cx, &user_id(*user))),
+            Self::Forget(user) => CallAnswer::Forget(sign_out::forget(cx, &user_id(*user)).map(drop)),
         }
     }
 

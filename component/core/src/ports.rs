@@ -70,6 +70,9 @@ pub enum Bucket {
     /// Volatile, bounded, shared by the instances of one host: answers that
     /// would cost quota to have again. May forget anything. Optional.
     Cache,
+    /// The stores that a restore replaced and kept, so that a sign-out deletes the
+    /// user's tokens there, too. Optional.
+    Replaced,
 }
 
 /// An outgoing HTTP request, always to the configured API base URL.

@@ -68,7 +68,7 @@ impl TestWorld {
         Self::default()
     }
 
-    /// Adds the buckets `rescue` and `env`, which our host has.
+    /// Adds the buckets `rescue`, `replaced` and `env`, which our host has.
     #[must_use]
     pub fn with_optional_buckets(self) -> Self {
         {
@@ -206,6 +206,7 @@ fn name_of(bucket: Bucket) -> &'static str {
         Bucket::Rescue => "rescue",
         Bucket::Env => "env",
         Bucket::Cache => "cache",
+        Bucket::Replaced => "replaced",
     }
 }
 
@@ -215,10 +216,10 @@ impl Contents {
         self.operations += 1;
         match bucket {
             Bucket::Store if self.mood == StoreMood::Failing => Err(StoreError::Failed),
-            Bucket::Rescue if !self.has_rescue => Err(StoreError::NoSuchBucket),
+            Bucket::Rescue | Bucket::Replaced if !self.has_rescue => Err(StoreError::NoSuchBucket),
             Bucket::Env if !self.has_env => Err(StoreError::NoSuchBucket),
             Bucket::Cache if !self.has_cache => Err(StoreError::NoSuchBucket),
-            Bucket::Store | Bucket::Rescue | Bucket::Env | Bucket::Cache => Ok(()),
+            _ => Ok(()),
         }
     }
 }
@@ -307,7 +308,7 @@ impl Ports for TestWorld {
                 return Ok(state.counters.get(key).copied().unwrap_or(0));
             }
             let counter = state.counters.entry(key.to_owned()).or_default();
-            *counter += delta;
+            *counter = counter.checked_add(delta).ok_or(StoreError::Failed)?;
             *counter
         };
         self.interrupt(&Moment::AfterRaising(key.to_owned()));

@@ -267,11 +267,18 @@ pub(super) async fn refresh(call: Call, body: Bytes) -> Result<Response, Problem
 pub(super) struct Forgotten<'a> {
     message: &'static str,
     user_id: &'a str,
+    /// Until when Kroger still accepts the access token, in Unix seconds. It is deleted here, and Kroger cannot end it earlier. Absent if no such token was found.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token_expires_at: Option<u64>,
 }
 
 pub(super) async fn forget(path: Result<Path<String>, PathRejection>, call: Call) -> Result<Response, Problem> {
     let Path(id) = path.map_err(|_| Problem::invalid_argument("user_id", "UTF-8, percent-encoded"))?;
     let user = user("user_id", &id)?;
-    sign_out::forget(call.context(), &user)?;
-    Ok(json(&Forgotten { message: "Tokens of this user forgotten", user_id: user.as_str() }))
+    let signed_out = sign_out::forget(call.context(), &user)?;
+    Ok(json(&Forgotten {
+        message: "Tokens of this user forgotten",
+        user_id: user.as_str(),
+        access_token_expires_at: signed_out.access_token_expires_at.map(Timestamp::as_secs),
+    }))
 }

@@ -175,6 +175,9 @@ fn redirect(text: &str) -> Result<Redirect, Failure> {
 #[derive(Serialize, JsonSchema)]
 pub(super) struct SignedOut {
     signed_out: bool,
+    /// Until when Kroger still accepts the access token, which is deleted here. Kroger cannot end it earlier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    access_token_expires_at: Option<String>,
 }
 
 /// Forgets the user's sign-in.
@@ -191,9 +194,13 @@ impl Tool for SignOut {
     type Output = SignedOut;
 
     fn run(call: &Call<'_>, _: Nothing) -> Result<Reply<SignedOut>, Failure> {
-        sign_out::forget(call.cx, call.user)?;
-        let text = "Signed out: the sign-in is forgotten here. To connect again, call sign_in.".to_owned();
-        Ok(Reply { value: SignedOut { signed_out: true }, text })
+        let access_token_expires_at =
+            sign_out::forget(call.cx, call.user)?.access_token_expires_at.map(Timestamp::readable);
+        let mut text = "Signed out: the sign-in is forgotten here. To connect again, call sign_in.".to_owned();
+        if let Some(until) = &access_token_expires_at {
+            text = format!("{text} Kroger still accepts the deleted access token until {until}.");
+        }
+        Ok(Reply { value: SignedOut { signed_out: true, access_token_expires_at }, text })
     }
 }
 

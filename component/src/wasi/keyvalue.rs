@@ -14,11 +14,19 @@ pub(super) struct Buckets {
     rescue: OnceLock<store::Bucket>,
     env: OnceLock<store::Bucket>,
     cache: OnceLock<store::Bucket>,
+    replaced: OnceLock<store::Bucket>,
 }
 
 impl Buckets {
     pub(super) fn new(names: &'static [String]) -> Self {
-        Self { names, store: OnceLock::new(), rescue: OnceLock::new(), env: OnceLock::new(), cache: OnceLock::new() }
+        Self {
+            names,
+            store: OnceLock::new(),
+            rescue: OnceLock::new(),
+            env: OnceLock::new(),
+            cache: OnceLock::new(),
+            replaced: OnceLock::new(),
+        }
     }
 
     pub(super) fn get(&self, bucket: Bucket, key: &str) -> Result<Option<Vec<u8>>, StoreError> {
@@ -52,6 +60,7 @@ impl Buckets {
             Bucket::Rescue => opened(&self.rescue, || store::open("rescue").map_err(sort)),
             Bucket::Env => opened(&self.env, || store::open("env").map_err(sort)),
             Bucket::Cache => opened(&self.cache, || store::open("cache").map_err(sort)),
+            Bucket::Replaced => opened(&self.replaced, || store::open("replaced").map_err(sort)),
         }
     }
 }

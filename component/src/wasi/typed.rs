@@ -131,7 +131,7 @@ impl wit_tokens::Guest for Component {
     }
 
     fn forget(user_id: String) -> Result<(), WitFailure> {
-        answer(|cx| sign_out::forget(cx, &user(cx, Some(&user_id))?))
+        answer(|cx| sign_out::forget(cx, &user(cx, Some(&user_id))?).map(drop))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The buckets that the host offers through `wasi:keyvalue`.
 //!
-//! There are four kinds: durable buckets in a [`sqlite`] store, the volatile [`rescue`] and [`cache`], and
-//! the [`env_file`] bucket, which is the `.env` file. A write answers only when it is in the file. This
+//! There are five kinds: durable buckets in a [`sqlite`] store, the volatile [`rescue`] and [`cache`], the
+//! [`env_file`] bucket, which is the `.env` file, and the stores that a restore replaced. A write answers only when it is in the file. This
 //! module never knows what a value means, and no error text contains a value, a path or SQL.
 //!
 //! A write that was submitted is done, even if its future is dropped before it answers.
@@ -20,6 +20,9 @@ pub(crate) const CACHE: &str = "cache";
 
 /// The bucket that is the `.env` file.
 pub(crate) const ENV: &str = "env";
+
+/// The bucket of the stores that a restore replaced and kept.
+pub(crate) const REPLACED: &str = "replaced";
 
 /// Bounds the bucket, so that a store that fails for days cannot fill the memory.
 const RESCUE_BOUND: Bound = Bound { keys: 10_000, bytes: usize::MAX, when_full: WhenFull::Refuse };
@@ -66,9 +69,16 @@ impl Buckets {
             RESCUE => Ok(Bucket::Rescue(self.rescue.clone())),
             CACHE => Ok(Bucket::Cache(self.cache.clone())),
             ENV => self.open_env_file(),
+            REPLACED => self.open_replaced(),
             name if self.durable.iter().any(|offered| offered == name) => Ok(Bucket::Sqlite(self.store.bucket(name))),
             _ => Err(KeyValueError::NoSuchStore),
         }
+    }
+
+    /// Fails with [`KeyValueError::NoSuchStore`] if no restore kept a store.
+    fn open_replaced(&self) -> Result<Bucket, KeyValueError> {
+        let replaced = self.durable.first().map(|name| self.store.replaced(name));
+        replaced.filter(sqlite::Replaced::is_there).map(Bucket::Replaced).ok_or(KeyValueError::NoSuchStore)
     }
 
     fn open_env_file(&self) -> Result<Bucket, KeyValueError> {
@@ -90,6 +100,7 @@ pub enum Bucket {
     Rescue(memory::Bucket),
     Cache(memory::Bucket),
     Env(env_file::Bucket),
+    Replaced(sqlite::Replaced),
 }
 
 impl Bucket {
@@ -100,6 +111,7 @@ impl Bucket {
             Self::Sqlite(bucket) => bucket.get(key).await,
             Self::Rescue(bucket) | Self::Cache(bucket) => Ok(bucket.get(key)),
             Self::Env(bucket) => bucket.get(key).await,
+            Self::Replaced(bucket) => bucket.get(key).await,
         }
     }
 
@@ -111,6 +123,7 @@ impl Bucket {
             Self::Sqlite(bucket) => bucket.set(key, value).await,
             Self::Rescue(bucket) | Self::Cache(bucket) => bucket.set(key, value),
             Self::Env(bucket) => bucket.set(key, value).await,
+            Self::Replaced(_) => Err(KeyValueError::other("the bucket replaced takes no values")),
         }
     }
 
@@ -124,6 +137,7 @@ impl Bucket {
                 Ok(())
             }
             Self::Env(bucket) => bucket.delete(key).await,
+            Self::Replaced(bucket) => bucket.delete(key).await,
         }
     }
 
@@ -133,6 +147,7 @@ impl Bucket {
             Self::Sqlite(bucket) => bucket.exists(key).await,
             Self::Rescue(bucket) | Self::Cache(bucket) => Ok(bucket.get(key).is_some()),
             Self::Env(bucket) => Ok(bucket.get(key).await?.is_some()),
+            Self::Replaced(bucket) => Ok(bucket.get(key).await?.is_some()),
         }
     }
 
@@ -146,6 +161,7 @@ impl Bucket {
             Self::Sqlite(bucket) => bucket.list_keys(cursor).await,
             Self::Rescue(bucket) | Self::Cache(bucket) => Ok(bucket.list_keys(cursor)),
             Self::Env(bucket) => bucket.list_keys().await,
+            Self::Replaced(bucket) => bucket.list_keys(cursor).await,
         }
     }
 
@@ -161,6 +177,7 @@ impl Bucket {
             Self::Rescue(bucket) => bucket.increment(key, delta),
             Self::Cache(_) => Err(KeyValueError::other("the bucket cache keeps no counters")),
             Self::Env(_) => Err(KeyValueError::other("the bucket env keeps no counters")),
+            Self::Replaced(_) => Err(KeyValueError::other("the bucket replaced keeps no counters")),
         }
     }
 }

@@ -9,10 +9,14 @@
 mod copy;
 mod copy_error;
 mod fault;
+mod in_place;
 mod open;
 mod open_error;
 mod reading;
+mod replaced;
+mod reserve;
 mod schema;
+mod shrink;
 mod writer;
 
 use std::path::Path;
@@ -27,6 +31,7 @@ pub use fault::Fault;
 use open::{Journal, Options};
 pub use open_error::OpenError;
 use reading::{Readers, entries, exists, value};
+pub(crate) use replaced::Replaced;
 use writer::{Change, Write, Writer};
 
 /// An open store. Its clones share it. Dropping the last clone waits for the submitted writes.
@@ -56,7 +61,7 @@ impl Store {
         let location = Arc::new(opened.location);
         Ok(Self(Arc::new(Shared {
             readers: Readers::at(Arc::clone(&location)),
-            writer: Writer::start(location, opened.connection),
+            writer: Writer::start(location, opened.connection, opened.anchor),
             journal: opened.journal,
         })))
     }
@@ -64,6 +69,11 @@ impl Store {
     /// The bucket `name`. It exists as soon as it has a key.
     pub(crate) fn bucket(&self, name: &str) -> Bucket {
         Bucket { store: self.clone(), name: name.into() }
+    }
+
+    /// The bucket `name` of the stores that a restore replaced and kept.
+    pub(crate) fn replaced(&self, name: &str) -> Replaced {
+        self.0.readers.replaced(name)
     }
 
     #[cfg(test)]

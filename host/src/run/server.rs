@@ -116,9 +116,18 @@ fn spawn_connection(stream: TcpStream, slot: OwnedSemaphorePermit, pool: Pool, g
     });
 }
 
+/// The first two parts of `path`. What follows may be the id of a sign-in link, which
+/// opens the link to anybody who reads the log.
+fn loggable(path: &str) -> String {
+    match path.match_indices('/').nth(2) {
+        Some((end, _)) => format!("{}/…", &path[..end]),
+        None => path.to_owned(),
+    }
+}
+
 async fn answer(pool: &Pool, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let began = Instant::now();
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    let (method, path) = (request.method().clone(), loggable(request.uri().path()));
     let response = if livez::is_plain(&request) {
         livez::alive(&method)
     } else {
@@ -225,6 +234,20 @@ mod tests {
         }
         let asked = named(with_hosts("/livez", &["kroger:9004"])).unwrap();
         assert_eq!(asked.headers()[HOST], "kroger:9004");
+    }
+
+    #[test]
+    fn a_path_is_logged_without_the_id_of_a_link() {
+        for (path, logged) in [
+            ("/auth/start/secret-id", "/auth/start/…"),
+            ("/auth/start/secret-id/more", "/auth/start/…"),
+            ("/admin/tokens/a/b", "/admin/tokens/…"),
+            ("/cart/add", "/cart/add"),
+            ("/", "/"),
+            ("*", "*"),
+        ] {
+            assert_eq!(loggable(path), logged);
+        }
     }
 
     #[test]

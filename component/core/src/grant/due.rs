@@ -78,7 +78,7 @@ pub(crate) fn users(cx: Context<'_>, from: Minute, limit: usize) -> Result<Vec<U
     let mut users = Vec::new();
     let mut seen = HashSet::new();
     for minute in minutes(from, minute(cx.ports.wall_now())) {
-        for index in 1..=cx.ports.increment(&counter_key(minute), 0)? {
+        for index in 1..=entered_in(cx, minute)?.unwrap_or(0) {
             if users.len() >= limit {
                 return Ok(users);
             }
@@ -87,6 +87,15 @@ pub(crate) fn users(cx: Context<'_>, from: Minute, limit: usize) -> Result<Vec<U
         }
     }
     Ok(users)
+}
+
+/// How many entries `minute` got. None: its counter is damaged, and reading up to it would
+/// not end. The sweep enters again each user that the index lacks.
+fn entered_in(cx: Context<'_>, minute: Minute) -> Result<Option<u64>, StoreError> {
+    const MOST: u64 = 1 << 22;
+
+    let entries = cx.ports.increment(&counter_key(minute), 0)?;
+    Ok((entries <= MOST).then_some(entries))
 }
 
 fn entry(cx: Context<'_>, minute: Minute, index: u64) -> Result<Option<UserId>, StoreError> {
@@ -101,7 +110,11 @@ pub(crate) fn clear(cx: Context<'_>, from: Minute, limit: usize) -> Result<(Minu
     let mut first_left = None;
     let mut deleted = 0;
     for minute in minutes(from, now) {
-        let entries = cx.ports.increment(&counter_key(minute), 0)?;
+        let Some(entries) = entered_in(cx, minute)? else {
+            cx.ports.delete(Bucket::Store, &counter_key(minute))?;
+            deleted += 1;
+            continue;
+        };
         let mut is_empty = true;
         for index in 1..=entries {
             if deleted as usize >= limit {

@@ -10,7 +10,7 @@ use crate::grant::attempts::Try;
 use crate::grant::folded;
 use crate::grant::lineage::{self, Current, Grant, Record};
 use crate::grant::tries::{TriesAt, delete_try};
-use crate::ports::{Bucket, Event, StoreError};
+use crate::ports::{Bucket, Event, StoreError, Timestamp};
 use crate::store::claim;
 use crate::store::codec::{encode, read};
 use crate::store::keys::Key;
@@ -23,6 +23,15 @@ const READS: usize = 4;
 /// A new pair that the store and the memory refuse is offered to the store for this
 /// long at least.
 pub(crate) const SAVE_TIME: Duration = Duration::from_secs(5);
+
+/// No counter of tickets or roots comes near this number by counting. A counter beyond
+/// it is damaged.
+const CEILING: u64 = 1 << 48;
+/// The most roots without a record that a reader looks at. More come only from a counter
+/// that was damaged, and the reader would not end.
+const ROOTS_LOOKED_AT: u64 = 1 << 16;
+/// The most tickets that a reader looks at, likewise. A long outage uses up thousands.
+const STEPS_LOOKED_AT: u64 = 1 << 18;
 
 pub fn roots_key(user: &UserKey) -> String {
     Key::Roots { user: user.clone() }.to_string()
@@ -47,7 +56,7 @@ pub fn current(cx: Context<'_>, user: &UserKey) -> Result<Current, StoreError> {
         let head = head(cx, user)?;
         let Some(root) = newest_root(cx, user, head)? else { return Ok(Current::Absent) };
         let first = head.filter(|head| head.root == root).map_or(0, |head| head.step);
-        let newest = cx.ports.increment(&seq_key(user, root), 0)?;
+        let newest = plausible(cx.ports.increment(&seq_key(user, root), 0)?, first, STEPS_LOOKED_AT)?;
         let current = lineage::current(records(cx, user, root, first..=newest)?);
         if current != Current::Absent {
             return Ok(current);
@@ -66,15 +75,22 @@ fn head(cx: Context<'_>, user: &UserKey) -> Result<Option<Ticket>, StoreError> {
 /// writer moves it. So this looks at the roots that may be newer, the newest first.
 fn newest_root(cx: Context<'_>, user: &UserKey, head: Option<Ticket>) -> Result<Option<Root>, StoreError> {
     let hinted = head.map(|head| head.root);
-    let newest = cx.ports.increment(&roots_key(user), 0)?;
+    let oldest = hinted.map_or(0, |root| root.number);
+    let newest = plausible(cx.ports.increment(&roots_key(user), 0)?, oldest, ROOTS_LOOKED_AT)?;
     let mut root = hinted;
-    for number in (hinted.map_or(0, |root| root.number) + 1..=newest).rev() {
+    for number in (oldest.saturating_add(1)..=newest).rev() {
         if record(cx, user, Root::numbered(number).ticket())?.is_some() {
             root = Some(Root::numbered(number));
             break;
         }
     }
     if cx.settings.default_user.key() == *user { newest_adoption(cx, user, root) } else { Ok(root) }
+}
+
+/// Fails if the counter's `value` cannot come from counting on from `seen`. Reading all
+/// numbers up to it would take minutes, or forever.
+fn plausible(value: u64, seen: u64, most: u64) -> Result<u64, StoreError> {
+    if value <= CEILING && value.saturating_sub(seen) <= most { Ok(value) } else { Err(StoreError::Failed) }
 }
 
 fn newest_adoption(cx: Context<'_>, user: &UserKey, root: Option<Root>) -> Result<Option<Root>, StoreError> {
@@ -141,13 +157,86 @@ pub fn is_stored(cx: Context<'_>, user: &UserKey, ticket: Ticket) -> bool {
 
 /// A ticket that no other writer has, for what descends from `root`.
 pub(crate) fn take_ticket(cx: Context<'_>, user: &UserKey, root: Root) -> Result<Ticket, StoreError> {
-    let step = cx.ports.increment(&seq_key(user, root), 1)?;
+    let step = plausible(cx.ports.increment(&seq_key(user, root), 1)?, 0, CEILING)?;
     Ok(Ticket { root, step })
 }
 
 /// A root that no other writer has and that outranks all that came before.
 pub(crate) fn take_root(cx: Context<'_>, user: &UserKey) -> Result<Root, StoreError> {
-    cx.ports.increment(&roots_key(user), 1).map(Root::numbered)
+    plausible(cx.ports.increment(&roots_key(user), 1)?, 0, CEILING).map(Root::numbered)
+}
+
+/// Starts the counter of roots again if it is damaged, above every root of the user that
+/// the counter can have given.
+///
+/// A counter must not go back, or an old root would outrank a new one. Here it goes back
+/// only from a number that [`take_root`] refuses, so nobody has such a root.
+pub(crate) fn mend_roots(cx: Context<'_>, user: &UserKey) -> Result<(), StoreError> {
+    let key = roots_key(user);
+    if cx.ports.increment(&key, 0)? < CEILING {
+        return Ok(());
+    }
+    let mut above = 1;
+    each_key(cx, Bucket::Store, user, |_, key| {
+        if let Key::Grant { ticket: Ticket { root, .. }, .. } | Key::Seq { root, .. } = key
+            && root.number < CEILING
+        {
+            above = above.max(root.number);
+        }
+        Ok(())
+    })?;
+    cx.ports.delete(Bucket::Store, &key)?;
+    cx.ports.increment(&key, above).map(drop)
+}
+
+/// Deletes all records that hold tokens under roots before `root`, which is a stored
+/// deletion, and all that a replaced store has. Answers when the last access token among them expires.
+///
+/// A record that is written during this look may be missed. Its writer sees the
+/// deletion afterwards, and deletes the record itself: see [`write`].
+pub(crate) fn erase_before(cx: Context<'_>, user: &UserKey, root: Root) -> Result<Option<Timestamp>, StoreError> {
+    let mut last_expiry = None;
+    for bucket in [Bucket::Rescue, Bucket::Store, Bucket::Replaced] {
+        let erased = each_key(cx, bucket, user, |text, key| match key {
+            Key::Grant { ticket, .. }
+                if bucket == Bucket::Replaced || ticket.root < root || ticket.root.number > CEILING =>
+            {
+                // A record that cannot be read is deleted all the same.
+                let record = read::<Record>(cx, bucket, text).ok().flatten();
+                let grant = record.and_then(|record| Grant::of(ticket, record));
+                last_expiry = last_expiry.max(grant.map(|grant| grant.tokens.expires_at));
+                cx.ports.delete(bucket, text)
+            }
+            _ => Ok(()),
+        });
+        match erased {
+            Err(StoreError::NoSuchBucket) if bucket != Bucket::Store => {}
+            other => other?,
+        }
+    }
+    Ok(last_expiry)
+}
+
+/// Does `what` with each key of `user` in `bucket`.
+fn each_key(
+    cx: Context<'_>,
+    bucket: Bucket,
+    user: &UserKey,
+    mut what: impl FnMut(&str, Key) -> Result<(), StoreError>,
+) -> Result<(), StoreError> {
+    let mut cursor = None;
+    loop {
+        let page = cx.ports.list_keys(bucket, cursor)?;
+        for text in page.keys.iter().filter(|text| text.contains(user.as_str())) {
+            if let Some(key) = Key::parse(text) {
+                what(text, key)?;
+            }
+        }
+        cursor = page.cursor;
+        if cursor.is_none() {
+            return Ok(());
+        }
+    }
 }
 
 /// Whether nobody has taken a newer root than `root`.
@@ -155,11 +244,25 @@ pub(crate) fn is_newest_root(cx: Context<'_>, user: &UserKey, root: Root) -> Res
     Ok(cx.ports.increment(&roots_key(user), 0)? == root.number)
 }
 
-/// Writes `record` under the writer's own `ticket`, then moves the hint.
+/// Writes `record` under the writer's own `ticket`, then moves the hint. Takes the record
+/// away again if the user was deleted meanwhile.
 pub(crate) fn write(cx: Context<'_>, user: &UserKey, ticket: Ticket, record: &Record) -> Result<(), StoreError> {
     cx.ports.set(Bucket::Store, &grant_key(user, ticket), &encode(record))?;
     move_head(cx, user, ticket);
+    erase_if_deleted(cx, user, ticket);
     Ok(())
+}
+
+/// Deletes the record of `ticket` if a later deletion of the user is stored. The deletion
+/// has looked for records before this one was written.
+pub(crate) fn erase_if_deleted(cx: Context<'_>, user: &UserKey, ticket: Ticket) {
+    let erased = match current(cx, user) {
+        Ok(current) if current.buried() > Some(ticket.root) => cx.ports.delete(Bucket::Store, &grant_key(user, ticket)),
+        other => other.map(drop),
+    };
+    if erased.is_err() {
+        cx.ports.log(&Event::StoreTrouble { doing: "deleting the tokens of a user who signed out" });
+    }
 }
 
 /// Where a new pair is.

@@ -134,6 +134,7 @@ fn save_rescued(cx: Context<'_>) -> Result<(), StoreError> {
 /// user, the entry for the time when the token is due, and the mirror.
 fn note_saved(cx: Context<'_>, key: &str) -> Result<(), StoreError> {
     let Some(Key::Grant { user, ticket }) = Key::parse(key) else { return Ok(()) };
+    records::erase_if_deleted(cx, &user, ticket);
     if let Current::Grant(grant) = records::current(cx, &user)?
         && grant.ticket == ticket
     {

@@ -3,26 +3,54 @@
 use crate::Context;
 use crate::failure::Failure;
 use crate::grant::lineage::{Current, Record};
-use crate::grant::{outside_pair, records};
-use crate::ports::{Event, StoreError};
+use crate::grant::outside_pair::{self, Exported};
+use crate::grant::records;
+use crate::ports::{Bucket, Event, StoreError, Timestamp};
 use crate::sign_in::pending;
 use crate::store::ticket::Root;
 use crate::user::UserId;
 
-/// Forgets the user's grant.
+/// What a sign-out leaves behind.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SignedOut {
+    /// Until when Kroger still accepts the access token that was deleted. Kroger has no
+    /// way to end it earlier. None: no such token was found.
+    pub access_token_expires_at: Option<Timestamp>,
+}
+
+/// Forgets the user's grant, and deletes all tokens of the user from the store.
 ///
 /// Writes a tombstone, which no refresh under way undoes. Writes nothing for a user
 /// who never signed in: anyone can make up names, and each would cost space.
-pub fn forget(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
-    if is_without_history(cx, user).map_err(|_| Failure::store_unavailable())? {
-        return Ok(());
+///
+/// # Errors
+/// Tokens may be left. The same call again deletes them.
+pub fn forget(cx: Context<'_>, user: &UserId) -> Result<SignedOut, Failure> {
+    let failed = |_| Failure::store_unavailable();
+    if is_without_history(cx, user).map_err(failed)? {
+        return Ok(SignedOut::default());
     }
-    let root = bury(cx, user).map_err(|_| Failure::store_unavailable())?;
+    let root = bury_on_any_disk(cx, user).map_err(failed)?;
+    let expiry = records::erase_before(cx, &user.key(), root).map_err(failed)?;
     cx.ports.log(&Event::Forgotten { user: user.key().short(), ticket: root.ticket().to_string() });
-    if *user == cx.settings.default_user {
-        outside_pair::clear(cx);
+    if *user == cx.settings.default_user && outside_pair::clear(cx) == Exported::Failed {
+        return Err(Failure::store_unavailable());
     }
-    Ok(())
+    Ok(SignedOut { access_token_expires_at: expiry.filter(|expiry| *expiry > cx.ports.wall_now()) })
+}
+
+/// Buries the user. If the store takes no write, deletes the hint and tries once more.
+///
+/// A full disk takes no write, but a store may keep room for deletions, and then has room
+/// for the tombstone. Only the hint can go before the tombstone is stored: readers find
+/// the grant without it.
+fn bury_on_any_disk(cx: Context<'_>, user: &UserId) -> Result<Root, StoreError> {
+    let key = user.key();
+    bury(cx, user).or_else(|_| {
+        records::mend_roots(cx, &key)?;
+        cx.ports.delete(Bucket::Store, &records::head_key(&key))?;
+        bury(cx, user)
+    })
 }
 
 /// True if there is nothing to bury. Ends the user's sign-ins under way before it
@@ -57,3 +85,6 @@ fn bury(cx: Context<'_>, user: &UserId) -> Result<Root, StoreError> {
     }
     Err(StoreError::Failed)
 }
+
+#[cfg(test)]
+mod tests;

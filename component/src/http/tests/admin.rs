@@ -1,6 +1,7 @@
 //! Shows, refreshes and forgets tokens.
 
 use super::*;
+use kroger_core::ports::Ports as _;
 
 #[test]
 fn token_list_has_every_key_and_no_token() {
@@ -96,7 +97,11 @@ fn forgotten_user_is_signed_out_and_removed_from_env() {
     let forgotten = server.call_with("DELETE", "/admin/tokens/user%5Fdefault", &[], "");
 
     assert_eq!((forgotten.status, &forgotten.json()["user_id"]), (200, &json!("user_default")));
+    let until = forgotten.json()["access_token_expires_at"].as_u64();
+    assert!(until.is_some_and(|until| until > server.world.wall_now().as_secs()), "{until:?}");
     assert!(server.world.stored(Bucket::Env).is_empty());
+    let again = server.call_with("DELETE", "/admin/tokens/user%5Fdefault", &[], "");
+    assert_eq!((again.status, &again.json()["access_token_expires_at"]), (200, &json!(null)));
     assert_eq!(server.put("/cart/add/simple", &json!({ "upc": UPC })).status, 401);
     assert_eq!(server.call_with("DELETE", "/admin/tokens/%ff", &[], "").problem().0, 422);
 }

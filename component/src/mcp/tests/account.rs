@@ -60,7 +60,13 @@ fn sign_out_forgets_the_sign_in() {
 
     let out = server.call("sign_out", &json!({}));
 
-    assert_eq!(out.value(), &json!({ "signed_out": true }));
+    assert_eq!(out.value()["signed_out"], true);
+    let until = out.value()["access_token_expires_at"].as_str().expect("a time");
+    assert!(
+        out.text().contains(&format!("Kroger still accepts the deleted access token until {until}")),
+        "{}",
+        out.text()
+    );
     assert_eq!(server.call("token_status", &json!({})).value()["status"], "not_signed_in");
 }
 

@@ -14,8 +14,10 @@ use tempfile::NamedTempFile;
 
 use super::copy_error::CopyError;
 use super::fault::Fault;
+use super::in_place::with_end;
 use super::open::{create_directory, sync_directory, wait_for_locks};
 use super::open_error::{FILE, Obstacle, OpenError};
+use super::replaced::MARK;
 use super::schema::{check_integrity, recognise};
 
 /// How long to wait for another program's lock.
@@ -239,7 +241,7 @@ fn keep(file: &Path) -> io::Result<Option<String>> {
         return Ok(None);
     }
     let seconds = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
-    let kept = with_end(file, &format!(".replaced-{seconds}"));
+    let kept = with_end(file, &format!("{MARK}{seconds}"));
     fs::hard_link(file, &kept)?;
     for end in ["-wal", "-shm", "-journal"] {
         match fs::rename(with_end(file, end), with_end(&kept, end)) {
@@ -248,12 +250,6 @@ fn keep(file: &Path) -> io::Result<Option<String>> {
         }
     }
     Ok(kept.file_name().map(|name| name.to_string_lossy().into_owned()))
-}
-
-fn with_end(file: &Path, end: &str) -> PathBuf {
-    let mut path = file.as_os_str().to_owned();
-    path.push(end);
-    path.into()
 }
 
 fn parent(file: &Path) -> &Path {

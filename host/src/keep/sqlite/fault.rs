@@ -21,6 +21,10 @@ pub enum Fault {
     Damaged,
     /// The file was removed or replaced while it was open.
     Moved,
+    /// The write-ahead log or its index was removed, replaced or cut short while it was open.
+    LogMoved,
+    /// A value was deleted, and the write-ahead log still has it.
+    NotErased,
     /// The disk failed.
     Io,
     /// The disk failed while a write was made durable. The write may or may not be kept.
@@ -40,6 +44,11 @@ impl fmt::Display for Fault {
             Self::Locked => "the store is locked by another program",
             Self::Damaged => "the store's file is damaged",
             Self::Moved => "the store's file was removed or replaced while it was in use",
+            Self::LogMoved => "the store's log was removed, replaced or cut short while it was in use",
+            Self::NotErased => {
+                "the value is deleted, and its bytes are still in the store's log, because another program reads the \
+                 store or the disk is full"
+            }
             Self::Io => "the store's disk failed",
             Self::Unconfirmed => "the store's disk failed during a write, which may or may not be kept",
             Self::Internal => "the store failed in an unexpected way",

@@ -5,7 +5,7 @@
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +13,10 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
 use super::fault::Fault;
+use super::in_place::{FileIdentity, LogFiles};
 use super::open_error::{FILE, Obstacle, OpenError};
+use super::replaced::Replaced;
+use super::reserve::Reserve;
 use super::schema::{check_integrity, create_schema, recognise};
 
 /// How long to wait for another program's lock, and two settings that only tests change.
@@ -43,17 +46,28 @@ pub(super) enum Journal {
 pub(super) struct Opened {
     pub(super) location: Location,
     pub(super) connection: Connection,
+    /// Keeps the write-ahead log and its index open, so that both stay the same files as long as the
+    /// store is open. None: the store has a rollback journal.
+    pub(super) anchor: Option<Connection>,
     pub(super) journal: Journal,
 }
 
 /// Opens the store in `directory`. Creates the directory and the file if they are absent.
 pub(super) fn open(directory: &Path, name: &str, options: Options) -> Result<Opened, OpenError> {
     let named = |obstacle: Obstacle| obstacle.of(name);
-    let location = place(directory, options).map_err(named)?;
+    let mut location = place(directory, options).map_err(named)?;
+    location.reserve.release_if_full();
     // Nobody waits for an answer yet, so an open waits longer than a write.
     let patience = location.options.wait * 3;
     let (connection, journal) = patiently(patience, || prepare(&location)).map_err(named)?;
-    Ok(Opened { location, connection, journal })
+    let anchor = match journal {
+        Journal::WriteAhead => Some(patiently(patience, || location.hold_log()).map_err(named)?),
+        Journal::Rollback => None,
+    };
+    if anchor.is_some() {
+        location.log = Some(LogFiles::beside(&location.file).map_err(|error| named(error.into()))?);
+    }
+    Ok(Opened { location, connection, anchor, journal })
 }
 
 /// Where the store's file is, and how to connect to it.
@@ -62,34 +76,34 @@ pub(super) struct Location {
     /// Whether the file existed before this open.
     was_there: bool,
     identity: FileIdentity,
+    /// None: the store has a rollback journal.
+    log: Option<LogFiles>,
+    pub(super) reserve: Reserve,
     options: Options,
 }
 
-/// Identifies a file, so that a file that replaced it at the same path is noticed.
-#[derive(PartialEq, Eq)]
-struct FileIdentity {
-    device: u64,
-    inode: u64,
-}
-
-impl FileIdentity {
-    fn at(path: &Path) -> io::Result<Self> {
-        let metadata = fs::metadata(path)?;
-        let (device, inode) = (metadata.dev(), metadata.ino());
-        Ok(Self { device, inode })
-    }
-}
-
 impl Location {
-    /// Fails if the opened file is no longer at its path. A restart would not find what is written to
-    /// such a file.
+    /// Fails if an opened file is no longer at its path, or was cut short. A restart would not find
+    /// what is written to such a file.
     pub(super) fn check_in_place(&self) -> Result<(), Fault> {
-        match FileIdentity::at(&self.file) {
-            Ok(identity) if identity == self.identity => Ok(()),
-            Ok(_) => Err(Fault::Moved),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Err(Fault::Moved),
-            Err(error) => Err(error.into()),
-        }
+        self.identity.check(&self.file, Fault::Moved)?;
+        self.log.as_ref().map_or(Ok(()), LogFiles::check)
+    }
+
+    /// The write-ahead log and its index. None: the store has a rollback journal.
+    pub(super) fn log(&self) -> Option<&LogFiles> {
+        self.log.as_ref()
+    }
+
+    pub(super) fn replaced(&self, bucket: &str) -> Replaced {
+        Replaced::beside(&self.file, bucket)
+    }
+
+    /// A connection that has the log and its index open.
+    fn hold_log(&self) -> Result<Connection, Obstacle> {
+        let connection = self.connect_for_reading()?;
+        recognise(&connection)?;
+        Ok(connection)
     }
 
     /// Opens a connection that cannot write.
@@ -116,6 +130,10 @@ impl Location {
         connection.pragma_update(None, "checkpoint_fullfsync", true)?;
         // Overwrites deleted values, so that they do not stay in the file.
         connection.pragma_update_and_check(None, "secure_delete", true, |_| Ok(()))?;
+        // Lets a new store shrink. An older one needs a VACUUM for that: see `shrink`.
+        if connection.pragma_query_value(None, "page_count", |row| row.get::<_, i64>(0))? == 0 {
+            connection.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        }
         if let Some(pages) = self.options.max_pages {
             connection.pragma_update_and_check(None, "max_page_count", pages, |_| Ok(()))?;
         }
@@ -166,7 +184,14 @@ fn place(directory: &Path, options: Options) -> Result<Location, Obstacle> {
     if !was_there {
         create_file(&file)?;
     }
-    Ok(Location { identity: FileIdentity::at(&file)?, was_there, file, options })
+    Ok(Location {
+        identity: FileIdentity::at(&file)?,
+        was_there,
+        log: None,
+        reserve: Reserve::beside(&file),
+        file,
+        options,
+    })
 }
 
 /// Explains why the directory cannot be made. Some places cannot have files, such as `/proc`.

@@ -74,7 +74,7 @@ fn remedy(fault: Fault) -> &'static str {
         Fault::Denied => "give this user read and write access to the directory and the files in it",
         Fault::Locked => "close the program that holds it (a backup, a database browser), then start again",
         Fault::Damaged => "restore it from a backup, or move it away and sign in again",
-        Fault::Moved | Fault::Stopped => "start again",
+        Fault::Moved | Fault::LogMoved | Fault::NotErased | Fault::Stopped => "start again",
         Fault::Io | Fault::Unconfirmed => "check the disk, then start again or name a store on another one",
         Fault::Internal => "start again; if it stays, move the store away and sign in again",
     }

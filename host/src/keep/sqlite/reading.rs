@@ -8,6 +8,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 
 use super::fault::Fault;
 use super::open::Location;
+use super::replaced::Replaced;
 use crate::keep::keyvalue::KEYS_PER_PAGE;
 
 /// The most idle connections that are kept. If more reads run at once, more connections are opened.
@@ -51,6 +52,10 @@ impl Readers {
         let answer = query(&connection)?;
         self.keep(connection);
         Ok(answer)
+    }
+
+    pub(super) fn replaced(&self, bucket: &str) -> Replaced {
+        self.location.replaced(bucket)
     }
 
     fn keep(&self, connection: Connection) {

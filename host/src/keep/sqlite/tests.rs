@@ -436,3 +436,5 @@ fn deleted_values_do_not_linger_in_the_file() {
     let bytes = fs::read(file(directory.path())).expect("read");
     assert!(!bytes.windows(18).any(|window| window == b"a-secret-to-forget"));
 }
+
+mod changed;
