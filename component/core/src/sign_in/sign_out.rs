@@ -5,14 +5,15 @@ use crate::failure::Failure;
 use crate::grant::lineage::{Current, Record};
 use crate::grant::{outside_pair, records};
 use crate::ports::{Event, StoreError};
-use crate::sign_in::pending;
+use crate::sign_in::ended;
 use crate::store::ticket::Root;
 use crate::user::UserId;
 
 /// Forgets the user's grant.
 ///
-/// Writes a tombstone, which no refresh under way undoes. Writes nothing for a user
-/// who never signed in: anyone can make up names, and each would cost space.
+/// Writes a tombstone, which no refresh under way undoes. For a user who never signed
+/// in it writes only a mark that ends the links, in one of a fixed number of places:
+/// anyone can make up names, and each would cost space.
 pub fn forget(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
     if is_without_history(cx, user).map_err(|_| Failure::store_unavailable())? {
         return Ok(());
@@ -25,8 +26,7 @@ pub fn forget(cx: Context<'_>, user: &UserId) -> Result<(), Failure> {
     Ok(())
 }
 
-/// True if there is nothing to bury. Ends the user's sign-ins under way before it
-/// says so. Always false for the default user, whose tokens may lie in `.env`.
+/// True if there is nothing to bury. Ends the user's links before it says so. Always false for the default user, whose tokens may lie in `.env`.
 ///
 /// Reads the roots once more after it has ended the sign-ins: one that is being
 /// completed has taken its root by then, or finds itself ended.
@@ -36,7 +36,7 @@ fn is_without_history(cx: Context<'_>, user: &UserId) -> Result<bool, StoreError
     if *user == cx.settings.default_user || !has_no_root()? {
         return Ok(false);
     }
-    pending::end(cx, user)?;
+    ended::end(cx, &key)?;
     Ok(has_no_root()? && records::current(cx, &key)? == Current::Absent)
 }
 
