@@ -248,6 +248,8 @@ pub enum SignInTrouble {
     OtherUser,
     /// It was begun in another browser.
     OtherBrowser,
+    /// The redirect says that another server sent it (RFC 9207).
+    OtherIssuer,
     /// It took longer than 10 minutes.
     Expired,
     /// It was completed or declined before.

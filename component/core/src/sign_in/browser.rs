@@ -4,7 +4,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
+use url::Url;
+
 use crate::Context;
+use crate::app::loopback::is_loopback;
 use crate::failure::{Failure, SignInTrouble};
 use crate::ports::StoreError;
 use crate::scope::Scope;
@@ -35,7 +38,7 @@ pub enum Standing {
     Unbound {
         user_id: UserId,
         scope: String,
-        /// The server's own user signs in, for all that the server asks for.
+        /// There is nothing to tell; see [`is_usual`].
         is_usual: bool,
     },
 }
@@ -58,11 +61,20 @@ pub fn check_browser(cx: Context<'_>, state: &str, shown: Option<&str>) -> Resul
     }
 }
 
+/// Refuses a redirect that names another server as its sender (RFC 9207). The sign-in
+/// stays open. Kroger names none today.
+pub fn check_issuer(cx: Context<'_>, issuer: Option<&str>) -> Result<(), Failure> {
+    let own = cx.settings.api_base_url.origin();
+    let is_own = issuer.is_none_or(|issuer| Url::parse(issuer).is_ok_and(|issuer| issuer.origin() == own));
+    if is_own { Ok(()) } else { Err(Failure::sign_in(SignInTrouble::OtherIssuer)) }
+}
+
 /// True if a sign-in for `scope` gives the server's own user all that the server asks
-/// for, so that there is nothing to tell the person who signs in.
+/// for, and the browser is on the server's own machine. Then there is nothing to tell the
+/// person who signs in.
 pub fn is_usual(cx: Context<'_>, user: &UserId, scope: &str) -> bool {
     let asks = Scope::parse(scope).is_ok_and(|scope| scope.includes(&cx.settings.scope));
-    *user == cx.settings.default_user && asks
+    *user == cx.settings.default_user && asks && is_loopback(&cx.settings.redirect_uri)
 }
 
 /// Refuses a user other than the one for whom the sign-in of `state` began.

@@ -61,7 +61,7 @@ struct Carried {
     history: History,
     #[serde(rename = "t")]
     shared_until: Timestamp,
-    /// How many before it were accepted.
+    /// How many before it were accepted; random in one that is not shared.
     #[serde(rename = "n")]
     number: u64,
 }
@@ -79,16 +79,25 @@ pub fn invite(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Invited, 
     open_one(cx, user, scope).map_err(|_| Failure::store_unavailable())
 }
 
+/// Returns an invitation that is not shared, for one page.
+pub fn invite_alone(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Invited, Failure> {
+    if cx.settings.client.is_none() {
+        return Err(Cause::App(AppTrouble::ClientMissing).into());
+    }
+    alone(cx, user, scope).map_err(|_| Failure::store_unavailable())
+}
+
+fn alone(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Invited, StoreError> {
+    let mut bytes = [0; 8];
+    cx.ports.random_bytes(&mut bytes);
+    let (seal, number) = (seal(cx)?, u64::from_le_bytes(bytes) | 1 << 63);
+    let id = seal.seal(&Carried { number, ..carried(cx, user, scope)? });
+    Ok(Invited { number: self::number(&seal, &id), id })
+}
+
 fn open_one(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Invited, StoreError> {
     let seal = seal(cx)?;
-    let window = SHARED.as_secs();
-    let mut carried = Carried {
-        user_id: user.clone(),
-        scope: scope.as_str().to_owned(),
-        history: History::read(cx, &user.key())?,
-        shared_until: Timestamp::from_secs((cx.ports.wall_now().as_secs() / window + 1) * window),
-        number: 0,
-    };
+    let mut carried = carried(cx, user, scope)?;
     loop {
         let id = seal.seal(&carried);
         if carried.number >= MOST || !used::is_used(cx, &id, carried.shared_until)? {
@@ -96,6 +105,17 @@ fn open_one(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Invited, St
         }
         carried.number += 1;
     }
+}
+
+fn carried(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Carried, StoreError> {
+    let window = SHARED.as_secs();
+    Ok(Carried {
+        user_id: user.clone(),
+        scope: scope.as_str().to_owned(),
+        history: History::read(cx, &user.key())?,
+        shared_until: Timestamp::from_secs((cx.ports.wall_now().as_secs() / window + 1) * window),
+        number: 0,
+    })
 }
 
 /// Reads the invitation of `id`, if it can still be accepted. `shown` is the text that

@@ -29,7 +29,7 @@ pub(crate) struct Row {
 const NEVER: &str = "never";
 const WITH_ITS_GRANT: &str = "by the refresh after the next, or the sweep, once a descendant of the grant is stored; \
                               earlier, once a fold stands for it";
-const FORMER: &str = "version 0.1.0";
+const FORMER: &str = "sign_in::former";
 const AFTER_20_MINUTES: &str = "by the sweep, after 20 minutes";
 const AFTER_25_HOURS: &str = "by the sweep, after 25 hours";
 
