@@ -70,7 +70,8 @@ pub fn complete(cx: Context<'_>, code: &Secret, state: &str) -> Result<SignedIn,
     // A deletion that missed this root is seen here: it wrote its tombstone or its mark
     // before it looked at the roots for the last time.
     let before = insist(cx, deadline, || records::current(cx, &user))?;
-    refuse_if_deleted_since(cx, &pending, &before).map_err(Failure::ending_the_sign_in)?;
+    let is_ended = insist(cx, deadline, || pending::is_ended(cx, &pending))?;
+    refuse_if_deleted_since(&pending, &before, is_ended)?;
     let record = Record::sign_in(pending.user_id.clone(), tokens, Source::OAuth, &before);
     store(cx, &pending, root, record)
 }
@@ -94,11 +95,11 @@ fn spent_for_nothing() -> Failure {
     Cause::Store(StoreTrouble::SignInSpent).into()
 }
 
-/// Refuses if the user was deleted since the sign-in began. A deletion ends the
-/// sign-ins under way, too.
-fn refuse_if_deleted_since(cx: Context<'_>, pending: &Pending, current: &Current) -> Result<(), Failure> {
-    if current.buried() <= pending.history.root {
-        return pending::refuse_if_ended(cx, pending);
+/// Refuses if the user was deleted since the sign-in began, or had never signed in and
+/// signed out.
+fn refuse_if_deleted_since(pending: &Pending, current: &Current, is_ended: bool) -> Result<(), Failure> {
+    if current.buried() <= pending.history.root && !is_ended {
+        return Ok(());
     }
     Err(Cause::Grant(GrantTrouble::ForgottenMeanwhile).into())
 }
@@ -125,7 +126,7 @@ fn store(cx: Context<'_>, pending: &Pending, root: Root, record: Record) -> Resu
     let kept = records::keep(cx, &user, ticket, &record, deadline).map_err(|_| unsaved())?;
     // A later deletion outranks this root, and this caller must know.
     if let Ok(current) = records::current(cx, &user) {
-        refuse_if_deleted_since(cx, pending, &current)?;
+        refuse_if_deleted_since(pending, &current, false)?;
     }
     let grant = Grant::of(ticket, record).expect("a sign-in is a grant");
     due::enter(cx, &grant);

@@ -157,7 +157,7 @@ pub(super) fn take(cx: Context<'_>, state: &str) -> Result<Pending, Failure> {
 }
 
 /// Refuses if the user signed in or out since the sign-in began.
-pub(super) fn check(cx: Context<'_>, pending: &Pending, current: &Current) -> Result<(), Failure> {
+fn check(cx: Context<'_>, pending: &Pending, current: &Current) -> Result<(), Failure> {
     if current.buried() > pending.history.root {
         return Err(Cause::Grant(GrantTrouble::ForgottenMeanwhile).into());
     }
@@ -168,13 +168,9 @@ pub(super) fn check(cx: Context<'_>, pending: &Pending, current: &Current) -> Re
     }
 }
 
-/// Refuses if the user signed out since, and had never signed in.
-pub(super) fn refuse_if_ended(cx: Context<'_>, pending: &Pending) -> Result<(), Failure> {
-    match ended::is_since(cx, &pending.user_id.key(), pending.history.ended.as_deref()) {
-        Ok(false) => Ok(()),
-        Ok(true) => Err(Failure::sign_in(SignInTrouble::Unknown)),
-        Err(_) => Err(Failure::store_unavailable()),
-    }
+/// True if the user signed out since, and had never signed in.
+pub(super) fn is_ended(cx: Context<'_>, pending: &Pending) -> Result<bool, StoreError> {
+    ended::is_since(cx, &pending.user_id.key(), pending.history.ended.as_deref())
 }
 
 /// How far the sign-in of `state` has come. Writes nothing.

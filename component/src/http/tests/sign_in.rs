@@ -286,7 +286,7 @@ fn deletion_ends_a_first_sign_in_under_way() {
     });
     let late = server.get(&format!("/auth/callback?code=c&state={state}"));
 
-    assert_eq!(late.problem().0, 400);
+    assert_eq!(late.problem(), (401, "reauthorize".to_owned()));
     assert_eq!(server.get("/admin/tokens").json()["user_tokens"], json!({}));
 }
 
