@@ -315,11 +315,6 @@ impl Failure {
         Cause::SignIn(trouble).into()
     }
 
-    /// The same failure, but the sign-in is used up, so a wait does not help.
-    pub(crate) fn ending_the_sign_in(self) -> Self {
-        Self { next: NextStep::StartAgain, retry_after: None, ..self }
-    }
-
     /// The store failed before anything was sent.
     pub fn store_unavailable() -> Self {
         Self::from(Cause::Store(StoreTrouble::Failed)).retry_after(Duration::from_secs(5))

@@ -20,7 +20,9 @@ const COOKIE: &str = "kroger_sign_in";
 type Id = Result<Path<String>, PathRejection>;
 
 pub(super) async fn show(call: Call, id: Id) -> Response {
-    let opened = id.map_err(|_| Problem::not_found()).and_then(|Path(id)| Ok(invitation::open(call.context(), &id, browser(&call).as_deref())?));
+    let opened = id
+        .map_err(|_| Problem::not_found())
+        .and_then(|Path(id)| Ok(invitation::open(call.context(), &id, browser(&call).as_deref())?));
     let response = match opened {
         Ok(invitation) => page::invitation(invitation.user_id.as_str(), &invitation.number),
         Err(problem) => page::uninvited(&problem),

@@ -95,11 +95,16 @@ pub(super) fn signed_in(user_id: &str, is_stored: bool) -> Response {
 }
 
 /// The person agreed, and must now give this page's address to the assistant.
-pub(super) fn pasted(problem: &Problem) -> Response {
-    let text = "<p>Copy the address of this page, all of it, from your browser's address bar.</p>\n\
-                <p>Paste it into the chat in which you asked to connect your account, and nowhere else: whoever gets it \
-                will be able to add to your cart. It works once, for 10 minutes.</p>";
-    page(problem.status(), "One more step", text)
+pub(super) fn pasted(problem: &Problem, subject: Option<&Subject>) -> Response {
+    let user = subject.map_or("", |subject| subject.user_id.as_str());
+    let text = format!(
+        "<p>Your Kroger account is about to be connected for <strong>{}</strong>.</p>\n\
+         <p>Copy the address of this page, all of it, from your browser's address bar.</p>\n\
+         <p>Paste it into the chat in which you asked to connect your account, and nowhere else: whoever gets it will be \
+         able to add to your cart. If somebody sent you the link, close the page. It works once, for 10 minutes.</p>",
+        escaped(user)
+    );
+    page(problem.status(), "One more step", &text)
 }
 
 /// The sign-in failed. `subject` is the user of the sign-in, if known.

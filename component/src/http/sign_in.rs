@@ -148,7 +148,7 @@ fn answered(call: &Call, checked: Result<Standing, Problem>) -> Response {
         (Ok(signed_in), true) => page::signed_in(signed_in.grant.user_id.as_str(), signed_in.is_stored),
         (Err(problem), false) => problem.into_response(),
         (Err(problem), true) if problem.cause() == Some(&Cause::SignIn(SignInTrouble::Pasted)) => {
-            page::pasted(&problem)
+            page::pasted(&problem, subject(call).as_ref())
         }
         (Err(problem), true) => page::failed(&problem, subject(call).as_ref()),
     };

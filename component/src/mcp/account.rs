@@ -169,9 +169,7 @@ fn redirect(text: &str) -> Result<Redirect, Failure> {
         return Err(Failure::sign_in(SignInTrouble::Declined(Declined::parse(&error))));
     }
     match (parameter("code"), parameter("state")) {
-        (Some(code), Some(state)) => {
-            Ok(Redirect { code: Secret::new(code), state, issuer: parameter("iss") })
-        },
+        (Some(code), Some(state)) => Ok(Redirect { code: Secret::new(code), state, issuer: parameter("iss") }),
         _ => Err(Failure::invalid_argument("redirect_url", ALLOWED)),
     }
 }

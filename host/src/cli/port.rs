@@ -75,7 +75,8 @@ fn address(text: &str) -> Option<SocketAddr> {
 mod tests {
     use super::*;
 
-    const HEAD: &str = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
+    const HEAD: &str =
+        "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n";
 
     fn line(local: &str, state: &str, owner: u32) -> String {
         format!("{HEAD}   0: {local} 00000000:0000 {state} 00000000:00000000 00:00000000 00000000 {owner} 0 123 1\n")

@@ -62,12 +62,7 @@ pub fn authorize_browser(cx: Context<'_>, user: &UserId, scope: &Scope) -> Resul
 }
 
 /// Starts a sign-in for the browser that has the secret of `binding`.
-pub(super) fn bound(
-    cx: Context<'_>,
-    user: &UserId,
-    scope: &Scope,
-    binding: String,
-) -> Result<ForBrowser, Failure> {
+pub(super) fn bound(cx: Context<'_>, user: &UserId, scope: &Scope, binding: String) -> Result<ForBrowser, Failure> {
     let browser = browser::secret(cx, &binding).map_err(|_| Failure::store_unavailable())?;
     let request = authorize_for(cx, user, scope, Return::Browser(binding))?;
     Ok(ForBrowser { authorization_url: request.authorization_url, browser })

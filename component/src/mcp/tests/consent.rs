@@ -282,7 +282,8 @@ fn link_that_one_browser_accepted_or_completed_is_dead_in_another() {
     let (link, _) = question(&server.ask_as(&opens_links(), "tools/call", add()));
     let path = link.strip_prefix("http://localhost:9004").unwrap();
     let as_bob = || {
-        ["GET", "POST"].map(|method| server.send(method, path, &[("origin", "http://localhost:9004")]).status().as_u16())
+        ["GET", "POST"]
+            .map(|method| server.send(method, path, &[("origin", "http://localhost:9004")]).status().as_u16())
     };
 
     let alice = server.open(&link);

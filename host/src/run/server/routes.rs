@@ -31,8 +31,20 @@ mod tests {
             assert!(Routes::SignIn.have(path), "{path}");
         }
         for path in [
-            "/", "/auth", "/authx", "//auth/authorize", "/AUTH/authorize", "/x/auth/authorize", "/mcp", "/health", "/readyz",
-            "/config", "/cart/add", "/admin/tokens", "/openapi.json", "/products/search",
+            "/",
+            "/auth",
+            "/authx",
+            "//auth/authorize",
+            "/AUTH/authorize",
+            "/x/auth/authorize",
+            "/mcp",
+            "/health",
+            "/readyz",
+            "/config",
+            "/cart/add",
+            "/admin/tokens",
+            "/openapi.json",
+            "/products/search",
         ] {
             assert!(!Routes::SignIn.have(path), "{path}");
             assert!(Routes::All.have(path), "{path}");

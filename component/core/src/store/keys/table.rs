@@ -149,9 +149,7 @@ impl Kind {
             Self::SignInLink => {
                 row("signin_link.<user>", Text, "a link that version 0.1.0 shared", FORMER, AFTER_20_MINUTES)
             }
-            Self::InvitationPlaces => {
-                row("invitation.places", Counter, "invitations of version 0.1.0", FORMER, NEVER)
-            }
+            Self::InvitationPlaces => row("invitation.places", Counter, "invitations of version 0.1.0", FORMER, NEVER),
             Self::Invitation => {
                 row("invitation.<place>", Text, "an invitation of version 0.1.0", FORMER, AFTER_20_MINUTES)
             }
