@@ -169,6 +169,35 @@ fn stdio_server_ends_cleanly_on_ctrl_c_and_keeps_its_log_off_stdout() {
     assert!(app.ends().success());
 }
 
+/// Every user of the machine can reach the port.
+#[test]
+fn stdio_server_serves_on_its_port_what_a_sign_in_needs_and_all_routes_if_told_to() {
+    let folder = folder();
+    let statuses = |options: &[&str]| {
+        let arguments = [&["stdio", "--sandbox", "--listen", "127.0.0.1:0"][..], options].concat();
+        let mut app = App::spawn(Kroger::new(folder.path(), &arguments));
+        let link = app.call("sign_in", &json!({}))["structuredContent"]["url"].as_str().unwrap().to_owned();
+        let origin = link.split_once("/auth/").unwrap().0.to_owned();
+        let client = Client::new();
+        let closed: Vec<_> = ["/cart/add/simple", "/mcp", "/admin/tokens", "/config", "/health", "/openapi.json"]
+            .map(|path| client.get(&format!("{origin}{path}")))
+            .into();
+        let open =
+            [link, format!("{origin}/livez"), format!("{origin}/auth/authorize")].map(|url| client.get(&url).status);
+        (open, closed)
+    };
+
+    let (open, closed) = statuses(&[]);
+    let (all_open, all) = statuses(&["--all-routes"]);
+
+    assert_eq!((open, all_open), ([200; 3], [200; 3]));
+    for refused in closed {
+        assert_eq!(refused.status, 404, "{}", refused.text);
+        assert!(refused.text.contains("--all-routes"), "{}", refused.text);
+    }
+    assert_eq!(all.iter().map(|answer| answer.status).collect::<Vec<_>>(), [405, 405, 200, 200, 200, 200]);
+}
+
 #[test]
 fn stdio_sign_in_returns_to_the_servers_own_port() {
     let folder = folder();

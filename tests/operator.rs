@@ -287,7 +287,7 @@ fn commands_for_a_user_who_is_not_signed_in_leave_no_sign_in_record() {
     let mut statement = store.prepare("SELECT key FROM entry").unwrap();
     let keys: Vec<String> = statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect();
     let users = ["nobody", "user_default"].map(|user| UserId::parse(user).unwrap().key().to_string());
-    let of_users = |key: &&String| key.starts_with("signin") || users.iter().any(|user| key.contains(user));
+    let of_users = |key: &&String| key.starts_with("signin.") || users.iter().any(|user| key.contains(user));
     assert_eq!(keys.iter().filter(of_users).collect::<Vec<_>>(), [""; 0], "{keys:?}");
     assert!(!keys.is_empty() && keys.len() < 10, "{keys:?}");
 }

@@ -15,6 +15,9 @@ pub(crate) const LARGEST_REQUEST: usize = 1024 * 1024;
 /// The route of the page on which a person accepts an invitation to sign in.
 pub(crate) const INVITATION_ROUTE: &str = "/auth/start/{invitation}";
 
+/// The route by which a person confirms, after Kroger's page, for which user they sign in.
+pub(crate) const FINISH_ROUTE: &str = "/auth/finish";
+
 /// The ports of one call, shared so that a handler can keep them while it runs.
 pub(crate) type SharedPorts = Arc<dyn Ports + Send + Sync>;
 

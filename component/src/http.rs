@@ -34,7 +34,7 @@ use http::{HeaderValue, Method, Request};
 use rmcp::ServerHandler;
 use tower::ServiceExt as _;
 
-use crate::edge::{INVITATION_ROUTE, LARGEST_REQUEST, SharedPorts, block_on, misconfiguration};
+use crate::edge::{FINISH_ROUTE, INVITATION_ROUTE, LARGEST_REQUEST, SharedPorts, block_on, misconfiguration};
 use crate::mcp::{Mcp, Server};
 use kroger_core::settings::{SettingError, Settings};
 use origin::{Admitted, Known};
@@ -138,6 +138,7 @@ fn router(settings: Arc<Settings>, mcp: MethodRouter<Arc<Settings>>) -> Router {
         .route("/openapi.json", get(openapi::describe))
         .route("/auth/authorize", get(sign_in::authorize).head(get_only).fallback(get_only))
         .route(INVITATION_ROUTE, get(invitation::show).post(invitation::accept))
+        .route(FINISH_ROUTE, post(sign_in::finish))
         .route("/auth/callback", get(sign_in::callback).head(get_only).fallback(get_only))
         .route("/cart/add", put(cart::add))
         .route("/cart/add/simple", put(cart::add_simple))

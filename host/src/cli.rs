@@ -15,6 +15,7 @@ mod listen;
 mod login;
 mod logout;
 mod opening;
+mod port;
 mod print;
 mod refresh;
 mod sandbox;
@@ -70,7 +71,7 @@ enum Command {
     Serve(serve::ServeOptions),
     /// Serve the Model Context Protocol on stdin and stdout, for an agent's app.
     #[command(after_help = stdio::EXAMPLES)]
-    Stdio(serve::ServeOptions),
+    Stdio(stdio::StdioOptions),
     /// Run the stand-in for Kroger alone, to develop and test against.
     #[command(after_help = sandbox::EXAMPLES)]
     Sandbox(sandbox::SandboxOptions),

@@ -33,7 +33,7 @@ pub use run::component::{
     TokenStatus, UserChecks, Validation,
 };
 pub use run::host::{Finished, Host, StartError, Unsaved};
-pub use run::server::MAX_BODY as MAX_LINE;
+pub use run::server::{MAX_BODY as MAX_LINE, Routes};
 pub use run::timer::{ComponentError, Pass};
 pub use settings::checked::Settings;
 pub use settings::given::Given;

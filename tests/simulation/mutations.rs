@@ -288,8 +288,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "a pending sign-in survives a deletion",
         EXCHANGE,
-        "if current.buried() <= pending.root",
-        "if current.buried() <= pending.root || pending.root.is_none() || pending.root.is_some()",
+        "if current.buried() <= pending.history.root && !is_ended",
+        "if current.buried() <= pending.history.root || !is_ended",
     ),
     mutation(
         "a sign-in forgets the deletion before it",
@@ -300,12 +300,10 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "a sign-in looks for deletions before it takes its root",
         EXCHANGE,
-        "let root = records::take_root(cx, &user).map_err(|_| spent_for_nothing())?;
-        taken(cx, state).map_err(Failure::ending_the_sign_in)?;
-        let before = records::current(cx, &user).map_err(|_| spent_for_nothing())?;",
-        "taken(cx, state)?;
-        let before = records::current(cx, &user).map_err(|_| spent_for_nothing())?;
-        let root = records::take_root(cx, &user).map_err(|_| spent_for_nothing())?;",
+        "let root = insist(cx, deadline, || records::take_root(cx, &user))?;
+        let before = insist(cx, deadline, || records::current(cx, &user))?;",
+        "let before = insist(cx, deadline, || records::current(cx, &user))?;
+        let root = insist(cx, deadline, || records::take_root(cx, &user))?;",
     ),
     // Pairs from outside.
     mutation(

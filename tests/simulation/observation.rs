@@ -210,6 +210,15 @@ impl Simulation {
                     self.witness.seen[call].looked = None;
                 }
             }
+            (Op::Increment(..) | Op::Get(..), PortAnswer::Number(Err(_)) | PortAnswer::Value(Err(_)))
+                if matches!(self.calls[call].task, Task::Complete { .. }) =>
+            {
+                // Without a root there is no key to save the pair under.
+                for token in self.witness.unsaved(call) {
+                    let mint = self.witness.mints.get_mut(&token).expect("minted");
+                    (mint.was_save_refused, mint.was_rescue_refused) = (true, true);
+                }
+            }
             (Op::Increment(key, 1), PortAnswer::Number(Ok(1))) if key.starts_with("claim.") => {
                 self.witness.seen[call].won_claim = true;
             }
@@ -225,9 +234,19 @@ impl Simulation {
     }
 
     /// 6: nothing but a look at the clock comes between the answer and the save, so that the
-    /// window is as short as possible.
+    /// window is as short as possible. A sign-in takes its root and reads the user's history
+    /// there: the person is still at the screen, and is told if the store fails.
     pub(crate) fn witness_save(&mut self, call: CallId, op: &Op) {
-        if matches!(op, Op::Wall | Op::Monotonic) || !self.witness.must_save.remove(&call) {
+        let is_sign_in = matches!(self.calls[call].task, Task::Complete { .. });
+        let takes_root = match op {
+            Op::Increment(key, by) => *by == 0 || key.starts_with("roots."),
+            Op::Get(..) | Op::Sleep(_) => true,
+            _ => false,
+        };
+        if matches!(op, Op::Wall | Op::Monotonic) || is_sign_in && takes_root {
+            return;
+        }
+        if !self.witness.must_save.remove(&call) {
             return;
         }
         if !matches!(op, Op::Set(Bucket::Store, key, _) if key.starts_with("grant.")) {

@@ -96,7 +96,7 @@ impl Simulation {
     fn is_needed(&mut self, key: &str) -> bool {
         let (what, rest) = key.split_once('.').unwrap_or((key, ""));
         let Some(user) = self.witness.user(rest.split('.').next().unwrap_or_default()) else {
-            return matches!(what, "tick" | "client_token" | "refreshes_not_before");
+            return matches!(what, "tick" | "client_token" | "refreshes_not_before" | "request_state_key");
         };
         let Some((newest, _)) = self.witness.current(user).cloned() else { return what != "grant" };
         let parent = match newest.kind {
@@ -115,7 +115,7 @@ impl Simulation {
     }
 }
 
-/// Whether another rule bounds keys of this kind: there are a thousand places for sign-ins,
+/// Whether another rule bounds keys of this kind: what a sign-in leaves is over in minutes,
 /// and hourly counts and due entries are kept for a day.
 fn is_bounded_elsewhere(key: &str) -> bool {
     ["signin", "used.", "lifetimes.", "due.", "quota."].iter().any(|start| key.starts_with(start))

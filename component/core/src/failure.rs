@@ -248,6 +248,8 @@ pub enum SignInTrouble {
     OtherUser,
     /// It was begun in another browser.
     OtherBrowser,
+    /// The redirect says that another server sent it (RFC 9207).
+    OtherIssuer,
     /// It took longer than 10 minutes.
     Expired,
     /// It was completed or declined before.
@@ -311,11 +313,6 @@ impl Failure {
     /// A sign-in failed.
     pub fn sign_in(trouble: SignInTrouble) -> Self {
         Cause::SignIn(trouble).into()
-    }
-
-    /// The same failure, but the sign-in is used up, so a wait does not help.
-    pub(crate) fn ending_the_sign_in(self) -> Self {
-        Self { next: NextStep::StartAgain, retry_after: None, ..self }
     }
 
     /// The store failed before anything was sent.

@@ -41,6 +41,11 @@ impl Scope {
         &self.0
     }
 
+    /// True if each token of `other` is part of this scope.
+    pub fn includes(&self, other: &Self) -> bool {
+        other.0.split(' ').all(|token| self.0.split(' ').any(|own| own == token))
+    }
+
     /// This scope, and `token` where it is not part of it.
     #[must_use]
     pub(crate) fn with(&self, token: &str) -> Self {

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use axum::extract::FromRequestParts;
 use axum::response::{IntoResponse, Response};
-use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, COOKIE};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, COOKIE, HOST};
 use http::request::Parts;
+use http::uri::Authority;
 use http::{HeaderMap, HeaderValue};
 use serde::Serialize;
 use serde_json::Value;
@@ -120,6 +121,23 @@ impl Call {
         let texts = self.headers.get_all(COOKIE).iter().filter_map(|value| value.to_str().ok());
         let mut pairs = texts.flat_map(|text| text.split(';')).filter_map(|pair| pair.trim().split_once('='));
         pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    /// Whether the caller is a browser that opens a page. Browsers of today say so themselves (Fetch Metadata).
+    pub(super) fn opens_page(&self) -> bool {
+        self.prefers_page() || self.headers.get("sec-fetch-mode").is_some_and(|mode| mode == "navigate")
+    }
+
+    /// Whether a page of another site sent the browser here.
+    pub(super) fn is_sent_by_another_site(&self) -> bool {
+        self.headers.get("sec-fetch-site").is_some_and(|site| site == "cross-site" || site == "same-site")
+    }
+
+    /// Whether the browser calls this server by the name to which Kroger sends it back. A cookie goes to that name.
+    pub(super) fn is_at_redirect_host(&self) -> bool {
+        let host = self.headers.get(HOST).and_then(|host| host.to_str().ok());
+        let authority = host.and_then(|host| host.parse::<Authority>().ok());
+        authority.is_some_and(|host| self.settings.redirect_uri.host_str() == Some(&host.host().to_ascii_lowercase()))
     }
 
     /// Whether a person sees the answer: a browser prefers HTML.

@@ -11,7 +11,8 @@ use http::header::{REFERRER_POLICY, SET_COOKIE};
 use super::call::Call;
 use super::page;
 use super::problem::Problem;
-use kroger_core::sign_in::invitation::{self, Accepted};
+use kroger_core::sign_in::authorization::ForBrowser;
+use kroger_core::sign_in::invitation;
 
 const COOKIE: &str = "kroger_sign_in";
 
@@ -19,7 +20,9 @@ const COOKIE: &str = "kroger_sign_in";
 type Id = Result<Path<String>, PathRejection>;
 
 pub(super) async fn show(call: Call, id: Id) -> Response {
-    let opened = id.map_err(|_| Problem::not_found()).and_then(|Path(id)| Ok(invitation::open(call.context(), &id)?));
+    let opened = id
+        .map_err(|_| Problem::not_found())
+        .and_then(|Path(id)| Ok(invitation::open(call.context(), &id, browser(&call).as_deref())?));
     let response = match opened {
         Ok(invitation) => page::invitation(invitation.user_id.as_str(), &invitation.number),
         Err(problem) => page::uninvited(&problem),
@@ -35,18 +38,22 @@ pub(super) async fn accept(call: Call, id: Id) -> Response {
 
 fn go_on(call: &Call, id: Id) -> Result<Response, Problem> {
     let Path(id) = id.map_err(|_| Problem::not_found())?;
-    leaving(call, &invitation::accept(call.context(), &id)?)
+    leaving(call, &invitation::accept(call.context(), &id, browser(call).as_deref())?)
 }
 
-/// Sets the cookie. It is `Lax`, so that the browser sends it with Kroger's redirect from another site.
-fn leaving(call: &Call, accepted: &Accepted) -> Result<Response, Problem> {
+fn leaving(call: &Call, accepted: &ForBrowser) -> Result<Response, Problem> {
+    let mut response = page::leaving(&accepted.authorization_url);
+    response.headers_mut().insert(SET_COOKIE, cookie(call, accepted)?);
+    Ok(response)
+}
+
+/// The cookie of the browser that may come back. It is `Lax`, so that the browser sends it with Kroger's redirect from
+/// another site.
+pub(super) fn cookie(call: &Call, accepted: &ForBrowser) -> Result<HeaderValue, Problem> {
     let is_secure = call.context().settings.redirect_uri.scheme() == "https";
     let secure = if is_secure { "; Secure" } else { "" };
     let cookie = format!("{COOKIE}={}; HttpOnly; SameSite=Lax; Path=/; Max-Age=600{secure}", accepted.browser.expose());
-    let cookie = HeaderValue::from_str(&cookie).map_err(|_| Problem::malformed())?;
-    let mut response = page::leaving(&accepted.authorization_url);
-    response.headers_mut().insert(SET_COOKIE, cookie);
-    Ok(response)
+    HeaderValue::from_str(&cookie).map_err(|_| Problem::malformed())
 }
 
 /// The secret in the cookie of this browser, if an invitation was accepted in it.
@@ -55,7 +62,7 @@ pub(super) fn browser(call: &Call) -> Option<String> {
 }
 
 /// Limits the `Referer`: the address of the page is the invitation, so no other site may see it.
-fn told(mut response: Response, referrer_policy: &'static str) -> Response {
+pub(super) fn told(mut response: Response, referrer_policy: &'static str) -> Response {
     response.headers_mut().insert(REFERRER_POLICY, HeaderValue::from_static(referrer_policy));
     response
 }

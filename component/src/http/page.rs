@@ -1,5 +1,5 @@
 //! The pages that a person sees at the beginning and the end of a sign-in. They
-//! load nothing, run nothing, and show neither code nor state.
+//! load nothing and run nothing. The text shows neither code nor state.
 
 use axum::response::{IntoResponse, Response};
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
@@ -30,6 +30,37 @@ pub(super) fn invitation(user_id: &str, number: &str) -> Response {
     with_policy(StatusCode::OK, FORM_POLICY, "Connect your Kroger account", &text)
 }
 
+/// Asks the person who opened a link whether to sign in for this user.
+pub(super) fn ask_before(user_id: &str, scope: &str, action: &str) -> Response {
+    let text = format!(
+        "<p>This link connects your Kroger account here for <strong>{0}</strong>, with the permissions \
+         <strong>{1}</strong>.</p>\n\
+         <p>Go on only if that is your own name here, and you asked for this. Whoever uses that name will be able to add \
+         to your cart. If somebody sent you this link, close the page.</p>\n\
+         <form method=\"post\" action=\"{2}\"><button>Go on to Kroger</button></form>",
+        escaped(user_id),
+        escaped(scope),
+        escaped(action),
+    );
+    with_policy(StatusCode::OK, FORM_POLICY, "Connect your Kroger account", &text)
+}
+
+/// Asks the person who comes back from Kroger whether to finish. The person may have got Kroger's link from somebody
+/// else.
+pub(super) fn ask_after(user_id: &str, scope: &str, action: &str) -> Response {
+    let text = format!(
+        "<p>Your Kroger account is about to be connected here for <strong>{0}</strong>, with the permissions \
+         <strong>{1}</strong>. Nothing is saved yet.</p>\n\
+         <p>Connect it only if that is your own name here, and you asked for this. Whoever uses that name will be able to \
+         add to your cart. If somebody sent you the link, close the page.</p>\n\
+         <form method=\"post\" action=\"{2}\"><button>Connect the account</button></form>",
+        escaped(user_id),
+        escaped(scope),
+        escaped(action),
+    );
+    with_policy(StatusCode::OK, FORM_POLICY, "Connect this Kroger account?", &text)
+}
+
 /// Sends the browser on to Kroger.
 ///
 /// Not a redirect: it would follow a form, and some browsers apply the policy for
@@ -45,7 +76,7 @@ pub(super) fn leaving(authorization_url: &str) -> Response {
 
 /// The invitation cannot be accepted.
 pub(super) fn uninvited(problem: &Problem) -> Response {
-    let text = "<p>This link works for 10 minutes, and only the newest one does.</p>\n<p>Ask your assistant for a new \
+    let text = "<p>This link works for 10 minutes, once, and in one browser. It ends when you sign in or out.</p>\n<p>Ask your assistant for a new \
                 link.</p>";
     page(problem.status(), "The link does not work any more", text)
 }
@@ -64,11 +95,16 @@ pub(super) fn signed_in(user_id: &str, is_stored: bool) -> Response {
 }
 
 /// The person agreed, and must now give this page's address to the assistant.
-pub(super) fn pasted(problem: &Problem) -> Response {
-    let text = "<p>Copy the address of this page, all of it, from your browser's address bar.</p>\n\
-                <p>Paste it into the chat in which you asked to connect your account, and nowhere else: whoever gets it \
-                will be able to add to your cart. It works once, for 10 minutes.</p>";
-    page(problem.status(), "One more step", text)
+pub(super) fn pasted(problem: &Problem, subject: Option<&Subject>) -> Response {
+    let user = subject.map_or("", |subject| subject.user_id.as_str());
+    let text = format!(
+        "<p>Your Kroger account is about to be connected for <strong>{}</strong>.</p>\n\
+         <p>Copy the address of this page, all of it, from your browser's address bar.</p>\n\
+         <p>Paste it into the chat in which you asked to connect your account, and nowhere else: whoever gets it will be \
+         able to add to your cart. If somebody sent you the link, close the page. It works once, for 10 minutes.</p>",
+        escaped(user)
+    );
+    page(problem.status(), "One more step", &text)
 }
 
 /// The sign-in failed. `subject` is the user of the sign-in, if known.
@@ -95,6 +131,12 @@ fn start_again(subject: &Subject) -> String {
 fn why(problem: &Problem) -> &str {
     match (problem.cause(), problem.code()) {
         (Some(Cause::SignIn(SignInTrouble::Expired)), _) => "This sign-in took too long: a link works for 10 minutes.",
+        (Some(Cause::SignIn(SignInTrouble::OtherIssuer)), _) => {
+            "Another server than Kroger sent you here. Nothing was saved."
+        }
+        (Some(Cause::SignIn(SignInTrouble::OtherBrowser)), _) => {
+            "This sign-in was begun in another browser. Open the link in one browser and agree in the same."
+        }
         (Some(Cause::SignIn(SignInTrouble::Used)), _) => {
             "This sign-in was completed before, so you may be signed in already."
         }

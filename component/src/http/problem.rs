@@ -100,11 +100,10 @@ impl Problem {
         self.0.status
     }
 
-    /// Adds the sign-in link that solves it. Calls that fail within minutes share one
-    /// link.
+    /// Adds the sign-in link that solves it.
     fn with_link(mut self, cx: Context<'_>) -> Self {
         if let Some((user, scope)) = self.0.mended_by.take() {
-            self.0.authorization_url = links::shared_link(cx, &user, &scope);
+            self.0.authorization_url = links::link(cx, &user, &scope);
         }
         self
     }

@@ -15,8 +15,8 @@ use kroger_core::failure::{Cause, Declined, Failure, GrantTrouble, SignInTrouble
 use kroger_core::grant::status::{self, TokenState};
 use kroger_core::ports::Timestamp;
 use kroger_core::secret::Secret;
-use kroger_core::sign_in::pending::{self, Return};
-use kroger_core::sign_in::{authorization, browser, exchange, invitation, sign_out};
+use kroger_core::sign_in::pending::Return;
+use kroger_core::sign_in::{authorization, browser, exchange, invitation, lifetime, sign_out};
 use kroger_core::upstream::quota;
 
 choices! {
@@ -106,7 +106,7 @@ fn elsewhere(call: &Call<'_>) -> Result<Reply<SignInLink>, Failure> {
 }
 
 fn link(url: String, number: Option<String>) -> SignInLink {
-    SignInLink { signed_in: false, url: Some(url), number, expires_in_minutes: Some(pending::minutes()) }
+    SignInLink { signed_in: false, url: Some(url), number, expires_in_minutes: Some(lifetime::minutes()) }
 }
 
 arguments! {
@@ -137,7 +137,8 @@ impl Tool for CompleteSignIn {
     type Output = SignedIn;
 
     fn run(call: &Call<'_>, input: CompleteInput) -> Result<Reply<SignedIn>, Failure> {
-        let Redirect { code, state } = redirect(&input.redirect_url.0)?;
+        let Redirect { code, state, issuer } = redirect(&input.redirect_url.0)?;
+        browser::check_issuer(call.cx, issuer.as_deref())?;
         browser::check_user(call.cx, &state, call.user)?;
         let signed_in = exchange::complete(call.cx, &code, &state)?;
         let expires_in_seconds = signed_in.grant.tokens.expires_at.since(call.cx.ports.wall_now()).as_secs();
@@ -149,6 +150,7 @@ impl Tool for CompleteSignIn {
 struct Redirect {
     code: Secret,
     state: String,
+    issuer: Option<String>,
 }
 
 /// Reads the address with which Kroger sent the user back, or its query alone.
@@ -167,7 +169,7 @@ fn redirect(text: &str) -> Result<Redirect, Failure> {
         return Err(Failure::sign_in(SignInTrouble::Declined(Declined::parse(&error))));
     }
     match (parameter("code"), parameter("state")) {
-        (Some(code), Some(state)) => Ok(Redirect { code: Secret::new(code), state }),
+        (Some(code), Some(state)) => Ok(Redirect { code: Secret::new(code), state, issuer: parameter("iss") }),
         _ => Err(Failure::invalid_argument("redirect_url", ALLOWED)),
     }
 }

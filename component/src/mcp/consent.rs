@@ -28,7 +28,7 @@ use kroger_core::grant::records;
 use kroger_core::ports::{StoreError, Timestamp};
 use kroger_core::secret::base32_sha256;
 use kroger_core::sign_in::invitation::{self, Invited};
-use kroger_core::sign_in::pending::{self, LIFETIME};
+use kroger_core::sign_in::lifetime::{self, LIFETIME};
 use kroger_core::sign_in::seal;
 use kroger_core::store::ticket::Root;
 
@@ -166,7 +166,7 @@ fn in_words(failure: &Failure, invited: &Invited, url: String) -> Told {
             "Give the user the link, which works for {} minutes; its page shows the number {}, which you tell the user \
              to compare. {then}, then repeat this call. If the link does not open on the user's device, call sign_in \
              with {otherwise}.",
-            pending::minutes(),
+            lifetime::minutes(),
             invited.number
         ),
         link: Some(url),

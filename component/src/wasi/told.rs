@@ -28,7 +28,7 @@ pub(super) fn misconfigured(errors: &[SettingError]) -> WitFailure {
 
 /// The failure, with a link if a sign-in solves it.
 pub(super) fn told(cx: Context<'_>, failure: &Failure) -> WitFailure {
-    let link = failure.mended_by_sign_in().and_then(|(user, scope)| links::shared_link(cx, user, scope));
+    let link = failure.mended_by_sign_in().and_then(|(user, scope)| links::link(cx, user, scope));
     WitFailure { authorization_url: link, ..unlinked(failure) }
 }
 

@@ -11,6 +11,7 @@ pub(super) fn trouble(trouble: SignInTrouble) -> String {
         SignInTrouble::OtherBrowser => {
             argument("state", "the sign-in was begun in another browser; open the link and agree in one and the same")
         }
+        SignInTrouble::OtherIssuer => argument("iss", "Kroger's own; another server sent this redirect"),
         SignInTrouble::Expired => argument("state", "the sign-in took longer than 10 minutes"),
         SignInTrouble::Used => argument("state", "this sign-in was used before"),
         SignInTrouble::Pasted => {

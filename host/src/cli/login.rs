@@ -22,9 +22,9 @@ use super::listen::DEFAULT_PORT;
 use super::opening::{StoreOptions, start};
 use super::print::{print, printable, span};
 use super::values::{scope, user_id};
-use super::{credentials, signals, words};
+use super::{credentials, port, signals, words};
 use crate::reach::address::is_on_this_machine;
-use crate::{Given, Host, SignInProgress, TokenSource, TokenState, TokenStatus};
+use crate::{Given, Host, Routes, SignInProgress, TokenSource, TokenState, TokenStatus};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -69,6 +69,9 @@ pub(super) async fn login(options: &LoginOptions, given: &Given) -> Result<()> {
     let redirect_uri = settings.component.redirect_uri.clone();
     let host = start(settings).await?;
     let listener = listener(&redirect_uri).await;
+    if !options.paste {
+        refuse_foreign_port(&redirect_uri)?;
+    }
     let before = host.token_status(&user).await.map_err(words::error)?;
     let request = host.authorize(&user, options.scope.as_deref()).await.map_err(words::error)?;
     let pastes = options.paste || stdin().is_terminal();
@@ -86,6 +89,16 @@ pub(super) async fn login(options: &LoginOptions, given: &Given) -> Result<()> {
     while_serving(&host, listener, signed_in).await?;
     let now = host.token_status(&user).await.map_err(words::error)?;
     print(&welcome(&user, now.as_ref()))
+}
+
+/// Refuses to give out a link that ends at another user's process. With `--paste` the browser is on
+/// another machine.
+fn refuse_foreign_port(redirect_uri: &Url) -> Result<()> {
+    let Some(port) = port::of_redirect(redirect_uri) else { return Ok(()) };
+    match port::foreign_holder(port) {
+        Some(owner) => bail!(port::held(port, owner)),
+        None => Ok(()),
+    }
 }
 
 /// Listens at the redirect URI if it leads to this machine and nobody else listens there.
@@ -116,7 +129,7 @@ async fn while_serving(
             None => pending().await,
         }
     };
-    let served = host.serve_when(listening, async { drop(stopped.await) });
+    let served = host.serve_when(listening, Routes::SignIn, async { drop(stopped.await) });
     let done = async {
         let done = done.await;
         drop(stop);

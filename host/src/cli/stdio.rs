@@ -2,6 +2,7 @@
 //!
 //! It keeps tokens fresh. Sign-ins return to this process if its port is free. Else they return to the
 //! process that has the port, most likely another kroger-mcp on the same store, until that one ends.
+//! No link is given out while another user of the machine has the port.
 
 use std::io::{self, BufRead, Read as _, Write as _, stdin, stdout};
 use std::net::SocketAddr;
@@ -9,9 +10,12 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
+use clap::Args;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::time::sleep;
+use url::Url;
 
 use super::exit::Usage;
 use super::listen::{address, bind, listen_address, redirect_port};
@@ -19,36 +23,55 @@ use super::opening::start;
 use super::print::warn;
 use super::sandbox::RunningSandbox;
 use super::serve::ServeOptions;
-use super::{credentials, signals};
-use crate::{Given, MAX_LINE, Purpose, Settings, StoreLocation};
+use super::{credentials, port, signals};
+use crate::{Given, MAX_LINE, Purpose, Routes, Settings, StoreLocation};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
   kroger-mcp stdio --sandbox
   {\"mcpServers\": {\"kroger\": {\"command\": \"kroger-mcp\", \"args\": [\"stdio\"]}}}   (in an app's settings)
 
-Sign-ins return to the address of --listen; where that is taken, most likely by
+The address of --listen serves what a sign-in needs, and nothing else. Sign-ins
+return to it; where that is taken, most likely by
 another kroger-mcp on the same store, they return there.";
 
 /// Lines that wait to be read, or written.
 const LINES: usize = 64;
 
+/// JSON-RPC 2.0 § 5.1.
+const INTERNAL_ERROR: i32 = -32603;
+
 /// How often a taken port is tried again.
 const RETRY: Duration = Duration::from_secs(5);
 
-pub(super) async fn stdio(options: &ServeOptions, given: &Given) -> Result<()> {
-    let listen = listen_address(options.listen.as_deref(), given)?;
-    if options.sandbox {
+#[derive(Debug, Args)]
+pub(super) struct StdioOptions {
+    #[command(flatten)]
+    serve: ServeOptions,
+    /// Serve all routes on the port, to every user of this machine; without this, only what a sign-in needs.
+    #[arg(long)]
+    all_routes: bool,
+}
+
+impl StdioOptions {
+    fn routes(&self) -> Routes {
+        if self.all_routes { Routes::All } else { Routes::SignIn }
+    }
+}
+
+pub(super) async fn stdio(options: &StdioOptions, given: &Given) -> Result<()> {
+    let listen = listen_address(options.serve.listen.as_deref(), given)?;
+    if options.serve.sandbox {
         return with_sandbox(options, given, &listen).await;
     }
     credentials::require(given, redirect_port(&listen))?;
-    let settings = options.store.settings(given)?;
+    let settings = options.serve.store.settings(given)?;
     let callback = Callback { now: callback(&listen).await?, listen };
-    run(settings, callback).await
+    run(settings, callback, options.routes()).await
 }
 
-async fn with_sandbox(options: &ServeOptions, given: &Given, listen: &str) -> Result<()> {
-    let store = StoreLocation::choose(options.store.store.as_deref(), given, Purpose::Sandbox)?;
+async fn with_sandbox(options: &StdioOptions, given: &Given, listen: &str) -> Result<()> {
+    let store = StoreLocation::choose(options.serve.store.store.as_deref(), given, Purpose::Sandbox)?;
     // The sandbox knows only this process, so a taken port is of no use.
     let listener = match callback(listen).await? {
         Some(listener) => listener,
@@ -57,7 +80,10 @@ async fn with_sandbox(options: &ServeOptions, given: &Given, listen: &str) -> Re
     let own = address(&listener)?;
     let sandbox = RunningSandbox::start(own).await?;
     let settings = Settings::for_sandbox(given, store, sandbox.address, own)?;
-    let served = run(settings, Callback { now: Some(listener), listen: own.to_string() }).await;
+    let served = {
+        let callback = Callback { now: Some(listener), listen: own.to_string() };
+        run(settings, callback, options.routes()).await
+    };
     sandbox.stop().await;
     served
 }
@@ -101,10 +127,11 @@ async fn callback(listen: &str) -> Result<Option<TcpListener>> {
     }
 }
 
-async fn run(settings: Settings, callback: Callback) -> Result<()> {
+async fn run(settings: Settings, callback: Callback, routes: Routes) -> Result<()> {
     let stop = signals::stop();
     let (own, is_bound) = (callback.address()?, callback.now.is_some());
     let store = settings.store.path();
+    let links = Links::of(&settings.component.redirect_uri);
     let settings = match own {
         Some(own) => {
             warn(settings.dead_redirect(own).as_slice());
@@ -114,7 +141,7 @@ async fn run(settings: Settings, callback: Callback) -> Result<()> {
     };
     let host = &start(settings).await?;
     tracing::info!(address = own.filter(|_| is_bound).map(tracing::field::display), store, "serving stdin");
-    let (lines, answers) = (read_lines(), write_lines());
+    let (lines, answers) = (read_lines(), write_lines(links));
     let (ending, ended) = watch::channel(());
     let ended = async move {
         let mut ended = ended;
@@ -124,7 +151,7 @@ async fn run(settings: Settings, callback: Callback) -> Result<()> {
         host.serve_lines(lines, answers.sender, stop).await;
         ending.send_replace(());
     };
-    let ((), served) = tokio::join!(calls, host.serve_when(callback.listener(), ended));
+    let ((), served) = tokio::join!(calls, host.serve_when(callback.listener(), routes, ended));
     answers.written.join().map_err(|_| anyhow!("stdout cannot be written"))?;
     served?;
     tracing::info!("stopped");
@@ -159,17 +186,42 @@ fn read_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(line))
 }
 
+/// The links to our own pages, which lead to a port of this machine.
+struct Links {
+    port: Option<u16>,
+    /// How each of them begins.
+    beginning: String,
+}
+
+impl Links {
+    fn of(redirect_uri: &Url) -> Self {
+        Self { port: port::of_redirect(redirect_uri), beginning: redirect_uri.origin().ascii_serialization() }
+    }
+
+    /// The error to answer in place of `line`, if it has a link and another user of the machine
+    /// holds the port. The port is looked at for each link: it may have changed hands.
+    fn withheld(&self, line: &str) -> Option<String> {
+        let port = self.port.filter(|_| line.contains(&self.beginning))?;
+        let owner = port::foreign_holder(port)?;
+        tracing::error!(port, owner, "another user of this machine holds the port of sign-ins; no link is given out");
+        let id = serde_json::from_str(line).map(|answer: Value| answer["id"].clone()).unwrap_or_default();
+        let error = json!({ "code": INTERNAL_ERROR, "message": port::held(port, owner) });
+        Some(json!({ "jsonrpc": "2.0", "id": id, "error": error }).to_string())
+    }
+}
+
 /// Writes lines on stdout.
 struct Writer {
     sender: mpsc::Sender<String>,
     written: thread::JoinHandle<()>,
 }
 
-fn write_lines() -> Writer {
+fn write_lines(links: Links) -> Writer {
     let (sender, mut lines) = mpsc::channel::<String>(LINES);
     let written = thread::spawn(move || {
         let mut out = stdout().lock();
-        while let Some(mut line) = lines.blocking_recv() {
+        while let Some(line) = lines.blocking_recv() {
+            let mut line = links.withheld(&line).unwrap_or(line);
             line.push('\n');
             if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {
                 return;

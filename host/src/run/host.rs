@@ -18,6 +18,7 @@ use tokio::time::{interval, sleep, timeout};
 
 use super::component::{Blueprint, MAX_INSTANCES};
 use super::pool::Pool;
+use super::server::Routes;
 use super::timer::{ComponentError, Pass};
 use super::{server, stdio, timer};
 use crate::keep::buckets::Buckets;
@@ -69,16 +70,18 @@ impl Host {
     /// # Errors
     /// [`Unsaved`], as [`Host::finish`].
     pub async fn serve(&self, listener: TcpListener, stop: impl Future<Output = ()>) -> Result<(), Unsaved> {
-        self.serve_when(ready(listener), stop).await
+        self.serve_when(ready(listener), Routes::All, stop).await
     }
 
-    /// Serves HTTP on a listener that comes later, or never. Keeps tokens fresh from the beginning.
+    /// Serves `routes` over HTTP on a listener that comes later, or never. Keeps tokens fresh from the
+    /// beginning.
     ///
     /// # Errors
     /// [`Unsaved`], as [`Host::finish`].
     pub async fn serve_when(
         &self,
         listener: impl Future<Output = TcpListener>,
+        routes: Routes,
         stop: impl Future<Output = ()>,
     ) -> Result<(), Unsaved> {
         let (stopping, stopped) = watch::channel(());
@@ -93,7 +96,7 @@ impl Host {
         let served = async {
             tokio::select! {
                 () = stopped() => None,
-                listener = listener => Some(server::serve(listener, &self.pool, stopped()).await),
+                listener = listener => Some(server::serve(listener, &self.pool, routes, stopped()).await),
             }
         };
         let (connections, ..) = tokio::join!(

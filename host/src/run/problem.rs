@@ -28,6 +28,8 @@ pub(crate) enum Problem {
     BrokenBody,
     /// There is no single valid `Host`.
     Host,
+    /// This listener serves only what a sign-in needs.
+    NotServed,
 }
 
 const BUSY_RETRY: Duration = Duration::from_secs(1);
@@ -69,6 +71,7 @@ impl Problem {
             Self::TimedOut => StatusCode::GATEWAY_TIMEOUT,
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
             Self::BrokenBody | Self::Host => StatusCode::BAD_REQUEST,
+            Self::NotServed => StatusCode::NOT_FOUND,
         }
     }
 
@@ -77,6 +80,7 @@ impl Problem {
             Self::Busy => "busy",
             Self::Internal | Self::TimedOut => "internal",
             Self::SlowBody | Self::BrokenBody | Self::Host => "invalid_argument",
+            Self::NotServed => "not_found",
         }
     }
 
@@ -94,6 +98,9 @@ impl Problem {
             Self::SlowBody => "The request's body did not arrive within 10 seconds.",
             Self::BrokenBody => "The request's body ended early.",
             Self::Host => "The request needs exactly one valid `Host` header.",
+            Self::NotServed => {
+                "This process was started by an agent's app or by a command, and serves only what a sign-in needs."
+            }
         }
     }
 
@@ -103,6 +110,7 @@ impl Problem {
             Self::Internal | Self::TimedOut => "Look in the cart before you send an add again; the log says more.",
             Self::SlowBody | Self::BrokenBody => "Send the call again with its whole body.",
             Self::Host => "Send the name of this server as the one `Host`.",
+            Self::NotServed => "Run kroger-mcp serve, or give kroger-mcp stdio the option --all-routes.",
         }
     }
 

@@ -5,6 +5,7 @@
 //! what a route means. The server decides sizes and times only, and answers `/livez`.
 
 mod livez;
+mod routes;
 mod write_limit;
 
 use std::convert::Infallible;
@@ -29,6 +30,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::run::pool::{LONGEST_CALL, Pool};
 use crate::run::problem::Problem;
+pub use routes::Routes;
 use write_limit::WriteLimit;
 
 const MAX_CONNECTIONS: usize = 1024;
@@ -47,7 +49,12 @@ const WRITE_LIMIT: Duration = Duration::from_secs(30);
 const MAX_HEAD: usize = 64 << 10;
 
 /// Serves `listener` until `stop` resolves. Returns the connections that are still open then.
-pub(crate) async fn serve(listener: TcpListener, pool: &Pool, stop: impl Future<Output = ()>) -> GracefulShutdown {
+pub(crate) async fn serve(
+    listener: TcpListener,
+    pool: &Pool,
+    routes: Routes,
+    stop: impl Future<Output = ()>,
+) -> GracefulShutdown {
     let graceful = GracefulShutdown::new();
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     let mut stop = pin!(stop);
@@ -57,7 +64,7 @@ pub(crate) async fn serve(listener: TcpListener, pool: &Pool, stop: impl Future<
             accepted = accept(&listener, &slots) => accepted,
         };
         if let Some((stream, slot)) = accepted {
-            spawn_connection(stream, slot, pool.clone(), &graceful);
+            spawn_connection(stream, slot, pool.clone(), routes, &graceful);
         }
     }
     graceful
@@ -93,14 +100,20 @@ async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpSt
     }
 }
 
-fn spawn_connection(stream: TcpStream, slot: OwnedSemaphorePermit, pool: Pool, graceful: &GracefulShutdown) {
+fn spawn_connection(
+    stream: TcpStream,
+    slot: OwnedSemaphorePermit,
+    pool: Pool,
+    routes: Routes,
+    graceful: &GracefulShutdown,
+) {
     // Without TCP_NODELAY an answer waits for the client's delayed acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }
     let service = service_fn(move |request| {
         let pool = pool.clone();
-        async move { Ok::<_, Infallible>(answer(&pool, request).await) }
+        async move { Ok::<_, Infallible>(answer(&pool, routes, request).await) }
     });
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -125,11 +138,13 @@ fn loggable(path: &str) -> String {
     }
 }
 
-async fn answer(pool: &Pool, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(pool: &Pool, routes: Routes, request: Request<Incoming>) -> Response<Full<Bytes>> {
     let began = Instant::now();
     let (method, path) = (request.method().clone(), loggable(request.uri().path()));
     let response = if livez::is_plain(&request) {
         livez::alive(&method)
+    } else if !routes.have(request.uri().path()) {
+        Problem::NotServed.response()
     } else {
         match whole(request).await {
             Ok(request) => call(pool, request).await,

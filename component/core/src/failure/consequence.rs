@@ -149,6 +149,7 @@ impl SignInTrouble {
             Self::Unknown
             | Self::OtherUser
             | Self::OtherBrowser
+            | Self::OtherIssuer
             | Self::Expired
             | Self::Used
             | Self::CodeRefused

@@ -13,7 +13,7 @@ use crate::grant::due::{self, Minute};
 use crate::grant::lineage::{Current, Grant};
 use crate::grant::{records, served, success_rate};
 use crate::ports::{Bucket, Event, StoreError};
-use crate::sign_in::{invitation, links, pending};
+use crate::sign_in::{ended, former, used};
 use crate::store::keys::Key;
 use crate::store::ticket::Ticket;
 use crate::upstream::quota;
@@ -87,11 +87,12 @@ fn has_served(cx: Context<'_>, key: &Key, due_from: Minute) -> Result<bool, Stor
         Key::DueCount { minute } | Key::DueEntry { minute, .. } => Ok(due::is_over(*minute, due_from)),
         Key::KeptLifetimes { hour } | Key::LostLifetimes { hour } => Ok(success_rate::is_over(cx, *hour)),
         Key::QuotaCount { endpoint, window } => quota::is_over(cx, *endpoint, *window),
-        Key::SignIn { place } => pending::is_over(cx, *place),
-        Key::SignInLink { user } => links::is_over(cx, user),
-        Key::UsedSignIn { place, state_hash } => Ok(!pending::is_pending(cx, *place, state_hash)?),
-        Key::Invitation { place } => invitation::is_over(cx, *place),
-        Key::InvitationOf { user } => invitation::is_shared_over(cx, user),
+        Key::SignInUsed { minute, .. } => Ok(used::is_over(cx, *minute)),
+        Key::SignInEnded { place } => ended::is_over(cx, *place),
+        Key::SignIn { .. } | Key::SignInLink { .. } | Key::Invitation { .. } | Key::InvitationOf { .. } => {
+            former::is_over(cx, key)
+        }
+        Key::UsedSignIn { place, .. } => former::is_used_over(cx, *place),
         Key::RecentAdd { user, place } => recent_adds::is_over(cx, user, *place),
         Key::AddClaim { .. } | Key::AddIntent { .. } | Key::AddOutcome { .. } => Ok(false),
         Key::Roots { .. } | Key::Head { .. } | Key::PreferredLocation { .. } | Key::RecentAddPlaces { .. } => Ok(false),

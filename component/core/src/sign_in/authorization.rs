@@ -1,5 +1,6 @@
 //! Starts a sign-in: authorization code with PKCE (RFC 6749 § 4.1, RFC 7636) and a
-//! `state` that works once. Sends nothing: the user's browser opens the URL.
+//! `state` that works once. Sends nothing and keeps nothing: the user's browser opens the
+//! URL, and the `state` carries the sign-in.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -12,12 +13,11 @@ use crate::grant::lineage::Current;
 use crate::grant::{due, records};
 use crate::kroger::client::Client;
 use crate::kroger::wire;
-use crate::ports::{Bucket, StoreError};
+use crate::ports::StoreError;
 use crate::scope::Scope;
-use crate::secret::{Secret, base32_sha256};
-use crate::sign_in::pending::{Pending, RING, Return, pending_key};
-use crate::store::codec;
-use crate::store::ticket::Root;
+use crate::secret::Secret;
+use crate::sign_in::browser;
+use crate::sign_in::pending::{self, History, Pending, Return};
 use crate::user::UserId;
 
 /// A sign-in that was started.
@@ -45,7 +45,27 @@ pub fn authorize_for(
     let client = client(cx)?;
     let current = records::current(cx, &user.key()).map_err(|_| Failure::store_unavailable())?;
     refuse_over_anothers(cx, &current)?;
-    start(cx, client, user, scope, returns, current.root()).map_err(|_| Failure::store_unavailable())
+    start(cx, client, user, scope, returns, &current).map_err(|_| Failure::store_unavailable())
+}
+
+/// A sign-in for one browser.
+#[derive(Debug)]
+pub struct ForBrowser {
+    pub authorization_url: String,
+    /// The secret that the browser shows when it comes back.
+    pub browser: Secret,
+}
+
+/// Starts a sign-in. The user must come back in the browser that gets the answer.
+pub fn authorize_browser(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<ForBrowser, Failure> {
+    bound(cx, user, scope, random_text(cx))
+}
+
+/// Starts a sign-in for the browser that has the secret of `binding`.
+pub(super) fn bound(cx: Context<'_>, user: &UserId, scope: &Scope, binding: String) -> Result<ForBrowser, Failure> {
+    let browser = browser::secret(cx, &binding).map_err(|_| Failure::store_unavailable())?;
+    let request = authorize_for(cx, user, scope, Return::Browser(binding))?;
+    Ok(ForBrowser { authorization_url: request.authorization_url, browser })
 }
 
 /// Refuses to replace a live sign-in that another app obtained.
@@ -74,23 +94,19 @@ fn start(
     user: &UserId,
     scope: &Scope,
     returns: Return,
-    root: Option<Root>,
+    current: &Current,
 ) -> Result<AuthorizationRequest, StoreError> {
-    let place = RING.take(cx)?;
-    let state = format!("{place}.{}", random_text(cx));
-    let verifier = Secret::new(random_text(cx));
-    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.expose()));
     let pending = Pending {
-        state_hash: base32_sha256(&state),
-        verifier,
         user_id: user.clone(),
         scope: scope.as_str().to_owned(),
         redirect_uri: cx.settings.redirect_uri.to_string(),
-        root,
+        history: History::of(cx, &user.key(), current)?,
         started_at: cx.ports.wall_now(),
         returns,
+        nonce: random_text(cx),
     };
-    cx.ports.set(Bucket::Store, &pending_key(place), &codec::encode(&pending))?;
+    let (state, verifier) = pending::sealed(cx, &pending)?;
+    let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(verifier.expose()));
     Ok(AuthorizationRequest {
         authorization_url: url(cx, client, scope, &state, &challenge).into(),
         redirect_uri: pending.redirect_uri,
@@ -100,15 +116,14 @@ fn start(
 }
 
 /// The URL of the page on which the user agrees.
-pub(super) fn url(cx: Context<'_>, client: &Client, scope: &Scope, state: &str, challenge: &str) -> Url {
+fn url(cx: Context<'_>, client: &Client, scope: &Scope, state: &str, challenge: &str) -> Url {
     let endpoint = cx.settings.authorization_endpoint();
     wire::authorization_url(endpoint, &cx.settings.redirect_uri, client, scope, state, challenge)
 }
 
-/// 256 random bits in 43 characters, for a `state` or a PKCE verifier (RFC 7636
-/// § 4.1).
+/// 128 random bits in 22 characters.
 fn random_text(cx: Context<'_>) -> String {
-    let mut bytes = [0; 32];
+    let mut bytes = [0; 16];
     cx.ports.random_bytes(&mut bytes);
     URL_SAFE_NO_PAD.encode(bytes)
 }
@@ -116,9 +131,13 @@ fn random_text(cx: Context<'_>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::failure::SignInTrouble;
+    use crate::grant::records::roots_key;
     use crate::settings::Settings;
-    use crate::sign_in::exchange::decline;
-    use crate::sign_in::pending::{LIFETIME, Progress, end, progress};
+    use crate::sign_in::exchange::{complete, decline};
+    use crate::sign_in::lifetime::LIFETIME;
+    use crate::sign_in::pending::{Progress, progress};
+    use crate::sign_in::sign_out::forget;
     use crate::testing::TestWorld;
 
     fn settings() -> Settings {
@@ -126,20 +145,86 @@ mod tests {
         Settings::from_variables(app.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap()
     }
 
+    fn alice() -> UserId {
+        UserId::parse("alice").unwrap()
+    }
+
     #[test]
     fn a_sign_in_is_open_until_its_redirect_or_its_end() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
-        let alice = UserId::parse("alice").unwrap();
-        let [declined, forgotten, late] = [(); 3].map(|()| authorize(cx, &alice, None).unwrap().state);
+        let [declined, forgotten, late] = [(); 3].map(|()| authorize(cx, &alice(), None).unwrap().state);
 
         assert_eq!(progress(cx, &declined), Ok(Progress::Open));
         decline(cx, &declined).unwrap();
         assert_eq!(progress(cx, &declined), Ok(Progress::Taken));
-        world.advance(LIFETIME);
-        assert_eq!(progress(cx, &late), Ok(Progress::Over));
-        end(cx, &alice).unwrap();
+        forget(cx, &alice()).unwrap();
         assert_eq!(progress(cx, &forgotten), Ok(Progress::Over));
+        let after = authorize(cx, &alice(), None).unwrap().state;
+        assert_eq!(progress(cx, &after), Ok(Progress::Open));
+        world.advance(LIFETIME);
+        assert_eq!([progress(cx, &late), progress(cx, &after)], [Ok(Progress::Over); 2]);
         assert_eq!(progress(cx, "nobody's"), Ok(Progress::Over));
+    }
+
+    #[test]
+    fn two_thousand_sign_ins_of_strangers_push_out_nobody_and_leave_nothing() {
+        let (settings, world) = (settings(), TestWorld::new());
+        let cx = Context { settings: &settings, ports: &world };
+        let state = authorize(cx, &alice(), None).unwrap().state;
+        let before = world.keys();
+
+        for number in 0..2_000 {
+            let stranger = UserId::parse(&format!("stranger-{}", number % 100)).unwrap();
+            authorize(cx, if number < 1_000 { &stranger } else { &settings.default_user }, None).unwrap();
+        }
+        let after = world.keys();
+        world.answer_with_tokens("A", "R");
+
+        assert_eq!(after, before);
+        assert!(complete(cx, &Secret::new("code"), &state).is_ok());
+    }
+
+    #[test]
+    fn strangers_sign_outs_take_a_bounded_number_of_places() {
+        let (settings, world) = (settings(), TestWorld::new());
+        let cx = Context { settings: &settings, ports: &world };
+        let state = authorize(cx, &alice(), None).unwrap().state;
+
+        for number in 0..3_000 {
+            forget(cx, &UserId::parse(&format!("stranger-{number}")).unwrap()).unwrap();
+        }
+
+        assert!(world.keys().len() <= 1_024 + 1, "{}", world.keys().len());
+        assert_eq!(progress(cx, &state), Ok(Progress::Open));
+    }
+
+    #[test]
+    fn a_completed_sign_in_voids_the_others_of_its_user() {
+        let (settings, world) = (settings(), TestWorld::new());
+        let cx = Context { settings: &settings, ports: &world };
+        let [older, newer] = [(); 2].map(|()| authorize(cx, &alice(), None).unwrap().state);
+        let others = authorize(cx, &UserId::parse("bob").unwrap(), None).unwrap().state;
+        world.answer_with_tokens("A", "R");
+
+        complete(cx, &Secret::new("code"), &newer).unwrap();
+
+        let void = complete(cx, &Secret::new("code"), &older).unwrap_err();
+        assert_eq!(void.cause, Cause::SignIn(SignInTrouble::Unknown));
+        assert_eq!(progress(cx, &others), Ok(Progress::Open));
+    }
+
+    #[test]
+    fn refused_codes_leave_no_root_and_no_gap() {
+        let (settings, world) = (settings(), TestWorld::new());
+        let cx = Context { settings: &settings, ports: &world };
+
+        for _ in 0..50 {
+            let state = authorize(cx, &alice(), None).unwrap().state;
+            world.answer(400, r#"{"error":"invalid_grant"}"#);
+            complete(cx, &Secret::new("made-up"), &state).unwrap_err();
+        }
+
+        assert!(!world.keys().contains(&roots_key(&alice().key())), "{:?}", world.keys());
     }
 }

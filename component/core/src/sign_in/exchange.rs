@@ -1,5 +1,6 @@
 //! The end of a sign-in: exchanges the code of the redirect for tokens, or notes
-//! that the user declined. Never sends a code twice.
+//! that the user declined. Never sends a code twice, and leaves nothing of a code that
+//! Kroger refused.
 
 use std::time::Duration;
 
@@ -12,10 +13,11 @@ use crate::grant::records::{self, RecordKept, SAVE_TIME};
 use crate::grant::refresh;
 use crate::kroger::token_response::{TokenResponse, TokenVerdict, verdict};
 use crate::kroger::wire;
-use crate::ports::{Event, SendError};
+use crate::ports::{Event, SendError, StoreError};
 use crate::secret::Secret;
 use crate::sign_in::authorization::{client, refuse_over_anothers};
-use crate::sign_in::pending::{LIFETIME, Pending, taken, used_key};
+use crate::sign_in::lifetime::LIFETIME;
+use crate::sign_in::pending::{self, Pending, take};
 use crate::stopwatch::Stopwatch;
 use crate::store::ticket::Root;
 
@@ -40,20 +42,17 @@ pub fn decline(cx: Context<'_>, state: &str) -> Result<(), Failure> {
 
 /// Exchanges the `code` of the redirect for tokens and stores the grant.
 ///
-/// Takes the root and reads the user's history before it spends the code. After
-/// that only one write remains, so little can lose the user's consent.
+/// Takes the root after Kroger gave the tokens: a caller with a made-up code would
+/// else leave a root for each try, and every reader of the user would pass over it. The
+/// mark that the `state` is used was written just before, so the store can be written.
 pub fn complete(cx: Context<'_>, code: &Secret, state: &str) -> Result<SignedIn, Failure> {
     let client = client(cx)?;
     let pending = take(cx, state)?;
     let user = pending.user_id.key();
-    let root = records::take_root(cx, &user).map_err(|_| spent_for_nothing())?;
-    // A deletion that found no history, and so missed this root, has ended the sign-in
-    // by now.
-    taken(cx, state).map_err(Failure::ending_the_sign_in)?;
     let before = records::current(cx, &user).map_err(|_| spent_for_nothing())?;
-    refuse_if_deleted_since(&pending, &before)?;
     refuse_over_anothers(cx, &before)?;
-    let request = wire::code_request(&cx.settings.token_path, client, code, &pending.redirect_uri, &pending.verifier);
+    let verifier = pending::verifier_of(cx, state).map_err(|_| spent_for_nothing())?;
+    let request = wire::code_request(&cx.settings.token_path, client, code, &pending.redirect_uri, &verifier);
     let stopwatch = Stopwatch::start(cx);
     let answer = cx.ports.send(&request, SEND_TIMEOUT);
     let now = cx.ports.wall_now();
@@ -66,22 +65,28 @@ pub fn complete(cx: Context<'_>, code: &Secret, state: &str) -> Result<SignedIn,
         expires_at: stopwatch.expiry(cx, response.expires_in),
         scope: response.scope.or_else(|| Some(pending.scope.clone())),
     };
+    let deadline = cx.ports.monotonic_now() + SAVE_TIME;
+    let root = insist(cx, deadline, || records::take_root(cx, &user))?;
+    // A deletion that missed this root is seen here: it wrote its tombstone or its mark
+    // before it looked at the roots for the last time.
+    let before = insist(cx, deadline, || records::current(cx, &user))?;
+    let is_ended = insist(cx, deadline, || pending::is_ended(cx, &pending))?;
+    refuse_if_deleted_since(&pending, &before, is_ended)?;
     let record = Record::sign_in(pending.user_id.clone(), tokens, Source::OAuth, &before);
     store(cx, &pending, root, record)
 }
 
-/// Takes the pending sign-in of `state`. Only one caller succeeds.
-fn take(cx: Context<'_>, state: &str) -> Result<Pending, Failure> {
-    let (place, pending) = taken(cx, state)?;
-    let now = cx.ports.wall_now();
-    if now >= pending.started_at + LIFETIME || now + LIFETIME < pending.started_at {
-        return Err(Failure::sign_in(SignInTrouble::Expired));
-    }
-    match cx.ports.increment(&used_key(place, &pending.state_hash), 1) {
-        Ok(1) => Ok(pending),
-        Ok(_) => Err(Failure::sign_in(SignInTrouble::Used)),
-        // The counter may have been raised, so the state may be spent.
-        Err(_) => Err(spent_for_nothing()),
+/// Asks the store until `deadline`: without its answer the tokens that Kroger gave are
+/// lost.
+fn insist<T>(cx: Context<'_>, deadline: Duration, ask: impl Fn() -> Result<T, StoreError>) -> Result<T, Failure> {
+    const PAUSE: Duration = Duration::from_millis(250);
+
+    loop {
+        match ask() {
+            Ok(answer) => return Ok(answer),
+            Err(_) if cx.ports.monotonic_now() >= deadline => return Err(unsaved()),
+            Err(_) => cx.ports.sleep(PAUSE),
+        }
     }
 }
 
@@ -90,10 +95,10 @@ fn spent_for_nothing() -> Failure {
     Cause::Store(StoreTrouble::SignInSpent).into()
 }
 
-/// Refuses if the user was deleted since the sign-in began. A deletion ends the
-/// sign-ins under way, too.
-fn refuse_if_deleted_since(pending: &Pending, current: &Current) -> Result<(), Failure> {
-    if current.buried() <= pending.root {
+/// Refuses if the user was deleted since the sign-in began, or had never signed in and
+/// signed out.
+fn refuse_if_deleted_since(pending: &Pending, current: &Current, is_ended: bool) -> Result<(), Failure> {
+    if current.buried() <= pending.history.root && !is_ended {
         return Ok(());
     }
     Err(Cause::Grant(GrantTrouble::ForgottenMeanwhile).into())
@@ -121,7 +126,7 @@ fn store(cx: Context<'_>, pending: &Pending, root: Root, record: Record) -> Resu
     let kept = records::keep(cx, &user, ticket, &record, deadline).map_err(|_| unsaved())?;
     // A later deletion outranks this root, and this caller must know.
     if let Ok(current) = records::current(cx, &user) {
-        refuse_if_deleted_since(pending, &current)?;
+        refuse_if_deleted_since(pending, &current, false)?;
     }
     let grant = Grant::of(ticket, record).expect("a sign-in is a grant");
     due::enter(cx, &grant);

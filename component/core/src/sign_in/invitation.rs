@@ -6,30 +6,32 @@
 //! shows too, and asks the person to compare them. Only the browser in which the
 //! person agrees may come back from Kroger.
 //!
-//! There are 1,000 places for invitations, taken in turn. The sweep deletes
-//! invitations that are long over.
+//! The link's id carries the invitation, sealed: none leaves a record, and a caller who
+//! asks for a thousand pushes out nobody's. Calls within minutes get the same one, because
+//! equal invitations seal to equal ids.
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
 use crate::failure::{AppTrouble, Cause, Failure, SignInTrouble};
-use crate::ports::{Bucket, StoreError, Timestamp};
+use crate::grant::records;
+use crate::ports::{StoreError, Timestamp};
 use crate::scope::Scope;
-use crate::secret::{Secret, base32_sha256};
-use crate::sign_in::authorization;
-use crate::sign_in::pending::{self, LIFETIME, Return};
-use crate::store::codec::{self, Stored};
-use crate::store::keys::{Key, Kind};
-use crate::store::ring::Ring;
-use crate::user::{UserId, UserKey};
+use crate::secret::base32_sha256;
+use crate::sign_in::authorization::{self, ForBrowser};
+use crate::sign_in::lifetime::is_expired;
+use crate::sign_in::pending::History;
+use crate::sign_in::seal::Seal;
+use crate::sign_in::{browser, used};
+use crate::user::UserId;
 
-const RING: Ring = Ring { counter: Key::InvitationPlaces, places: 1_000 };
-/// The least time left for an invitation to be shared.
-const LEFT: Duration = Duration::from_secs(300);
+/// Calls within this time share an invitation. It works for the lifetime of a sign-in
+/// after that.
+const SHARED: Duration = Duration::from_secs(300);
+/// After so many invitations were accepted within [`SHARED`], the last one is shared on.
+const MOST: u64 = 20;
 
 /// An invitation as an agent hands it to the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,139 +42,142 @@ pub struct Invited {
 }
 
 /// An invitation that is open.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Invitation {
-    id: String,
     pub user_id: UserId,
-    scope: String,
     pub number: String,
-    started_at: Timestamp,
+    scope: Scope,
+    shared_until: Timestamp,
 }
 
-impl Stored for Invitation {
-    const KIND: Kind = Kind::Invitation;
-    const VERSION: u32 = 1;
-}
-
-/// The consent of a person, in one browser.
-#[derive(Debug)]
-pub struct Accepted {
-    pub authorization_url: String,
-    /// The secret that the browser shows when it comes back.
-    pub browser: Secret,
-}
-
-/// The id of the user's last invitation, which later calls share.
+/// An invitation as its id carries it.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Shared {
-    id: String,
-    started_at: Timestamp,
+struct Carried {
+    #[serde(rename = "u")]
+    user_id: UserId,
+    #[serde(rename = "s")]
+    scope: String,
+    #[serde(rename = "h")]
+    history: History,
+    #[serde(rename = "t")]
+    shared_until: Timestamp,
+    /// How many before it were accepted; random in one that is not shared.
+    #[serde(rename = "n")]
+    number: u64,
 }
 
-impl Stored for Shared {
-    const KIND: Kind = Kind::InvitationOf;
-    const VERSION: u32 = 1;
+fn seal(cx: Context<'_>) -> Result<Seal, StoreError> {
+    Seal::new(cx, "sign-in invitation")
 }
 
-fn invitation_key(place: u64) -> String {
-    Key::Invitation { place }.to_string()
-}
-
-fn shared_key(user: &UserKey) -> String {
-    Key::InvitationOf { user: user.clone() }.to_string()
-}
-
-/// Returns the user's open invitation for `scope`, else a new one.
+/// Returns the user's open invitation for `scope`, else a new one. One that a person
+/// accepted is not handed out again.
 pub fn invite(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Invited, Failure> {
     if cx.settings.client.is_none() {
         return Err(Cause::App(AppTrouble::ClientMissing).into());
     }
-    let unavailable = |_| Failure::store_unavailable();
-    let shared: Option<Shared> = codec::read(cx, Bucket::Store, &shared_key(&user.key())).map_err(unavailable)?;
-    if let Some(shared) = shared
-        && let Ok(invitation) = open(cx, &shared.id)
-        && invitation.scope == scope.as_str()
-        && cx.ports.wall_now() + LEFT < invitation.started_at + LIFETIME
-    {
-        return Ok(invited(&invitation));
+    open_one(cx, user, scope).map_err(|_| Failure::store_unavailable())
+}
+
+/// Returns an invitation that is not shared, for one page.
+pub fn invite_alone(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Invited, Failure> {
+    if cx.settings.client.is_none() {
+        return Err(Cause::App(AppTrouble::ClientMissing).into());
     }
-    let place = RING.take(cx).map_err(unavailable)?;
-    let invitation = Invitation {
-        id: format!("{place}.{}", random_text(cx)),
+    alone(cx, user, scope).map_err(|_| Failure::store_unavailable())
+}
+
+fn alone(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Invited, StoreError> {
+    let mut bytes = [0; 8];
+    cx.ports.random_bytes(&mut bytes);
+    let (seal, number) = (seal(cx)?, u64::from_le_bytes(bytes) | 1 << 63);
+    let id = seal.seal(&Carried { number, ..carried(cx, user, scope)? });
+    Ok(Invited { number: self::number(&seal, &id), id })
+}
+
+fn open_one(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Invited, StoreError> {
+    let seal = seal(cx)?;
+    let mut carried = carried(cx, user, scope)?;
+    loop {
+        let id = seal.seal(&carried);
+        if carried.number >= MOST || !used::is_used(cx, &id, carried.shared_until)? {
+            return Ok(Invited { number: number(&seal, &id), id });
+        }
+        carried.number += 1;
+    }
+}
+
+fn carried(cx: Context<'_>, user: &UserId, scope: &Scope) -> Result<Carried, StoreError> {
+    let window = SHARED.as_secs();
+    Ok(Carried {
         user_id: user.clone(),
         scope: scope.as_str().to_owned(),
-        number: number(cx),
-        started_at: cx.ports.wall_now(),
-    };
-    let shared = Shared { id: invitation.id.clone(), started_at: invitation.started_at };
-    cx.ports
-        .set(Bucket::Store, &invitation_key(place), &codec::encode(&invitation))
-        .and_then(|()| cx.ports.set(Bucket::Store, &shared_key(&user.key()), &codec::encode(&shared)))
-        .map_err(unavailable)?;
-    Ok(invited(&invitation))
+        history: History::read(cx, &user.key())?,
+        shared_until: Timestamp::from_secs((cx.ports.wall_now().as_secs() / window + 1) * window),
+        number: 0,
+    })
 }
 
-fn invited(invitation: &Invitation) -> Invited {
-    Invited { id: invitation.id.clone(), number: invitation.number.clone() }
-}
-
-/// Reads the invitation of `id`, if it can still be accepted.
+/// Reads the invitation of `id`, if it can still be accepted. `shown` is the text that
+/// the browser shows.
 ///
 /// # Errors
-/// It is unknown, a newer one has its place, or it is older than 10 minutes.
-pub fn open(cx: Context<'_>, id: &str) -> Result<Invitation, Failure> {
-    let unknown = || Failure::sign_in(SignInTrouble::InvitationUnknown);
-    let place = RING.place_of(id).ok_or_else(unknown)?;
-    let invitation: Option<Invitation> =
-        codec::read(cx, Bucket::Store, &invitation_key(place)).map_err(|_| Failure::store_unavailable())?;
-    let invitation = invitation.filter(|invitation| invitation.id == id).ok_or_else(unknown)?;
-    let now = cx.ports.wall_now();
-    if now >= invitation.started_at + LIFETIME || now + LIFETIME < invitation.started_at {
-        return Err(Failure::sign_in(SignInTrouble::InvitationExpired));
+/// It is unknown, older than 15 minutes, or was accepted in another browser, or the user
+/// signed in or out since it was made.
+pub fn open(cx: Context<'_>, id: &str, shown: Option<&str>) -> Result<Invitation, Failure> {
+    let invitation = valid(cx, id).map_err(|_| Failure::store_unavailable())??;
+    let is_used = used::is_used(cx, id, invitation.shared_until).map_err(|_| Failure::store_unavailable())?;
+    if is_used && !is_own(cx, id, shown)? {
+        return Err(Failure::sign_in(SignInTrouble::InvitationUnknown));
     }
     Ok(invitation)
 }
 
-/// True if the sweep may delete the invitation at `place`.
-pub(crate) fn is_over(cx: Context<'_>, place: u64) -> Result<bool, StoreError> {
-    let invitation: Option<Invitation> = codec::read(cx, Bucket::Store, &invitation_key(place))?;
-    Ok(invitation.is_some_and(|invitation| pending::is_long_over(cx, invitation.started_at)))
+fn valid(cx: Context<'_>, id: &str) -> Result<Result<Invitation, Failure>, StoreError> {
+    let (seal, unknown) = (seal(cx)?, || Failure::sign_in(SignInTrouble::InvitationUnknown));
+    let Some(carried) = seal.open::<Carried>(id) else { return Ok(Err(unknown())) };
+    let Ok(scope) = Scope::parse(&carried.scope) else { return Ok(Err(unknown())) };
+    if is_expired(cx, carried.shared_until) {
+        return Ok(Err(Failure::sign_in(SignInTrouble::InvitationExpired)));
+    }
+    let user = carried.user_id.key();
+    if carried.history.is_past(cx, &user, &records::current(cx, &user)?)? {
+        return Ok(Err(unknown()));
+    }
+    let number = number(&seal, id);
+    Ok(Ok(Invitation { user_id: carried.user_id, number, scope, shared_until: carried.shared_until }))
 }
 
-/// True if the sweep may delete the id of the user's last invitation.
-pub(crate) fn is_shared_over(cx: Context<'_>, user: &UserKey) -> Result<bool, StoreError> {
-    let shared: Option<Shared> = codec::read(cx, Bucket::Store, &shared_key(user))?;
-    Ok(shared.is_some_and(|shared| pending::is_long_over(cx, shared.started_at)))
+/// True if the browser that shows this is the one in which the invitation was accepted.
+fn is_own(cx: Context<'_>, id: &str, shown: Option<&str>) -> Result<bool, Failure> {
+    browser::is_bound(cx, &base32_sha256(id), shown).map_err(|_| Failure::store_unavailable())
 }
 
-/// Starts the sign-in that a person agreed to. A second consent starts a second
-/// sign-in, because the first page may have been closed.
-pub fn accept(cx: Context<'_>, id: &str) -> Result<Accepted, Failure> {
-    let invitation = open(cx, id)?;
-    let scope = Scope::parse(&invitation.scope).map_err(|allowed| Failure::invalid_argument("scope", allowed))?;
-    let browser = Secret::new(random_text(cx));
-    let hash = base32_sha256(browser.expose());
-    let request = authorization::authorize_for(cx, &invitation.user_id, &scope, Return::Browser(hash))?;
-    Ok(Accepted { authorization_url: request.authorization_url, browser })
+/// Starts the sign-in that a person agreed to, in the browser that gets the answer. A
+/// second consent in that browser starts a second sign-in, because the first page may
+/// have been closed. Another browser is refused.
+pub fn accept(cx: Context<'_>, id: &str, shown: Option<&str>) -> Result<ForBrowser, Failure> {
+    let invitation = open(cx, id, shown)?;
+    let is_first = used::take(cx, id, invitation.shared_until).map_err(|_| Failure::store_unavailable())?;
+    if !is_first && !is_own(cx, id, shown)? {
+        return Err(Failure::sign_in(SignInTrouble::InvitationUnknown));
+    }
+    authorization::bound(cx, &invitation.user_id, &invitation.scope, base32_sha256(id))
 }
 
-fn random_text(cx: Context<'_>) -> String {
-    let mut bytes = [0; 24];
-    cx.ports.random_bytes(&mut bytes);
-    URL_SAFE_NO_PAD.encode(bytes)
-}
-
-/// Four random digits for people to compare. They are no secret.
-fn number(cx: Context<'_>) -> String {
-    let mut bytes = [0; 4];
-    cx.ports.random_bytes(&mut bytes);
-    format!("{:04}", u32::from_le_bytes(bytes) % 10_000)
+/// Four digits for people to compare. They are no secret.
+fn number(seal: &Seal, id: &str) -> String {
+    let [a, b, c, d, ..] = seal.derive("number", id);
+    format!("{:04}", u32::from_le_bytes([a, b, c, d]) % 10_000)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::secret::Secret;
     use crate::settings::Settings;
+    use crate::sign_in::lifetime::LIFETIME;
+    use crate::sign_in::{exchange, sign_out};
     use crate::testing::TestWorld;
 
     fn settings(redirect_uri: &str) -> Settings {
@@ -180,32 +185,84 @@ mod tests {
         Settings::from_variables(variables.map(|(name, value)| (name.to_owned(), value.to_owned()))).unwrap()
     }
 
+    const URI: &str = "http://localhost:9004/auth/callback";
+
     #[test]
     fn calls_within_minutes_share_an_invitation_and_a_later_one_gets_a_new_one() {
-        let (world, settings) = (TestWorld::new(), settings("http://localhost:9004/auth/callback"));
+        let (world, settings) = (TestWorld::new(), settings(URI));
         let cx = Context { settings: &settings, ports: &world };
         let user = &settings.default_user;
 
         let first = invite(cx, user, &settings.scope).unwrap();
         let second = invite(cx, user, &settings.scope).unwrap();
-        world.advance(LEFT);
+        world.advance(SHARED);
         let third = invite(cx, user, &settings.scope).unwrap();
 
         assert_eq!(first, second);
         assert_ne!(first.id, third.id);
-        assert!(open(cx, &first.id).is_ok());
+        assert!(open(cx, &first.id, None).is_ok());
     }
 
     #[test]
-    fn an_invitation_ends_after_ten_minutes_and_only_its_whole_id_opens_it() {
-        let (world, settings) = (TestWorld::new(), settings("http://localhost:9004/auth/callback"));
+    fn an_invitation_works_for_ten_minutes_and_only_its_whole_id_opens_it() {
+        let (world, settings) = (TestWorld::new(), settings(URI));
         let cx = Context { settings: &settings, ports: &world };
+        world.advance(SHARED - Duration::from_secs(1));
         let invited = invite(cx, &settings.default_user, &settings.scope).unwrap();
 
         for wrong in ["", "1", "1.", "1.AAAA", "x.y", "../1", &format!("{}x", invited.id)] {
-            assert_eq!(open(cx, wrong).unwrap_err().cause, Cause::SignIn(SignInTrouble::InvitationUnknown), "{wrong}");
+            let cause = open(cx, wrong, None).unwrap_err().cause;
+            assert_eq!(cause, Cause::SignIn(SignInTrouble::InvitationUnknown), "{wrong}");
         }
         world.advance(LIFETIME);
-        assert_eq!(accept(cx, &invited.id).unwrap_err().cause, Cause::SignIn(SignInTrouble::InvitationExpired));
+        assert!(open(cx, &invited.id, None).is_ok());
+        world.advance(Duration::from_secs(1));
+        let over = accept(cx, &invited.id, None).unwrap_err().cause;
+        assert_eq!(over, Cause::SignIn(SignInTrouble::InvitationExpired));
+    }
+
+    #[test]
+    fn an_accepted_invitation_is_for_one_browser_and_is_not_handed_out_again() {
+        let (world, settings) = (TestWorld::new(), settings(URI));
+        let cx = Context { settings: &settings, ports: &world };
+        let user = &settings.default_user;
+        let invited = invite(cx, user, &settings.scope).unwrap();
+
+        let alices = accept(cx, &invited.id, None).unwrap().browser;
+
+        for bobs in [None, Some(""), Some("forged")] {
+            assert!(open(cx, &invited.id, bobs).is_err(), "{bobs:?}");
+            assert!(accept(cx, &invited.id, bobs).is_err(), "{bobs:?}");
+        }
+        assert!(accept(cx, &invited.id, Some(alices.expose())).is_ok());
+        assert_ne!(invite(cx, user, &settings.scope).unwrap(), invited);
+    }
+
+    #[test]
+    fn a_sign_in_or_a_sign_out_voids_the_link_and_its_number_does_not_come_back() {
+        for name in ["user_default", "never-signed-in"] {
+            let (world, settings) = (TestWorld::new(), settings(URI));
+            let cx = Context { settings: &settings, ports: &world };
+            let user = UserId::parse(name).unwrap();
+            let mut before = vec![invite(cx, &user, &settings.scope).unwrap()];
+            let is_open = |invited: &Invited| open(cx, &invited.id, None).is_ok();
+
+            sign_out::forget(cx, &user).unwrap();
+            assert!(!is_open(&before[0]), "{name}");
+            before.push(invite(cx, &user, &settings.scope).unwrap());
+            world.answer_with_tokens("A", "R");
+            let state = authorization::authorize(cx, &user, None).unwrap().state;
+            exchange::complete(cx, &Secret::new("code"), &state).unwrap();
+            assert!(!is_open(&before[1]), "{name}");
+            before.push(invite(cx, &user, &settings.scope).unwrap());
+            sign_out::forget(cx, &user).unwrap();
+            assert!(!is_open(&before[2]), "{name}");
+            before.push(invite(cx, &user, &settings.scope).unwrap());
+
+            assert!(is_open(&before[3]), "{name}");
+            for (index, invited) in before.iter().enumerate() {
+                assert!(before[..index].iter().all(|other| other.number != invited.number), "{name}: {before:?}");
+            }
+        }
     }
 }

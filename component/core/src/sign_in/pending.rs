@@ -1,59 +1,86 @@
 //! The sign-ins that are under way. Sends nothing.
 //!
-//! The store keeps a started sign-in, so it outlives a restart. There are 1,000
-//! places, taken in turn: one sign-in more pushes out the oldest. The sweep deletes
-//! sign-ins that are long over.
+//! The `state` of a sign-in carries it, sealed. So it outlives a restart, a caller who
+//! begins a thousand of them pushes out nobody's, and none leaves a record. The store
+//! keeps only that one was used, and the marks of [`ended`].
+//!
+//! A sign-in is void once a newer one of its user was completed, or the user signed out.
 
-use std::time::Duration;
-
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 
 use crate::Context;
-use crate::failure::{Failure, SignInTrouble};
-use crate::ports::{Bucket, StoreError, Timestamp};
-use crate::secret::{Secret, base32_sha256};
-use crate::store::codec::{self, Stored};
-use crate::store::keys::{Key, Kind};
-use crate::store::ring::Ring;
+use crate::failure::{Cause, Failure, GrantTrouble, SignInTrouble, StoreTrouble};
+use crate::grant::lineage::Current;
+use crate::grant::records;
+use crate::ports::{StoreError, Timestamp};
+use crate::secret::Secret;
+use crate::sign_in::lifetime::is_expired;
+use crate::sign_in::seal::Seal;
+use crate::sign_in::{ended, used};
 use crate::store::ticket::Root;
-use crate::user::UserId;
+use crate::user::{UserId, UserKey};
 
-/// How long the user may take to agree.
-pub const LIFETIME: Duration = Duration::from_secs(600);
-pub(super) const RING: Ring = Ring { counter: Key::SignInPlaces, places: 1_000 };
-/// The age at which a sign-in is over for every process, however wrong its clock
-/// and however slow it is.
-const LONG_OVER: Duration = Duration::from_secs(2 * LIFETIME.as_secs());
-
+/// A sign-in as its `state` carries it. The names are short: Kroger sees the length.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Pending {
-    pub(super) state_hash: String,
-    pub(super) verifier: Secret,
+pub(super) struct Pending {
+    #[serde(rename = "u")]
     pub(super) user_id: UserId,
+    #[serde(rename = "s")]
     pub(super) scope: String,
+    #[serde(rename = "d")]
     pub(super) redirect_uri: String,
-    /// The user's root when the sign-in started.
-    pub(super) root: Option<Root>,
+    #[serde(rename = "h")]
+    pub(super) history: History,
+    #[serde(rename = "t")]
     pub(super) started_at: Timestamp,
-    #[serde(default)]
+    #[serde(rename = "w")]
     pub(super) returns: Return,
+    /// Random: no two sign-ins have the same `state`.
+    #[serde(rename = "n")]
+    pub(super) nonce: String,
 }
 
-impl Stored for Pending {
-    const KIND: Kind = Kind::SignIn;
-    const VERSION: u32 = 1;
+/// The user's sign-ins and sign-outs when a link was made. A later one voids it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct History {
+    #[serde(rename = "r", default, skip_serializing_if = "Option::is_none")]
+    pub(super) root: Option<Root>,
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    ended: Option<String>,
+}
+
+impl History {
+    pub(super) fn read(cx: Context<'_>, user: &UserKey) -> Result<Self, StoreError> {
+        Self::of(cx, user, &records::current(cx, user)?)
+    }
+
+    pub(super) fn of(cx: Context<'_>, user: &UserKey, current: &Current) -> Result<Self, StoreError> {
+        Ok(Self { root: current.root(), ended: ended::mark(cx, user)? })
+    }
+
+    /// True if the user signed in or out since. A pair that was adopted from outside is
+    /// no sign-in.
+    pub(super) fn is_past(&self, cx: Context<'_>, user: &UserKey, current: &Current) -> Result<bool, StoreError> {
+        let number = |root: Option<Root>| root.unwrap_or_default().number;
+        Ok(number(current.root()) != number(self.root) || ended::is_since(cx, user, self.ended.as_deref())?)
+    }
 }
 
 /// The way by which the user must come back from Kroger.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
 pub enum Return {
     /// In any browser.
     #[default]
+    #[serde(rename = "a")]
     Anywhere,
-    /// In the browser that shows a text with this hash.
+    /// In the browser that shows the secret of this text; see
+    /// [`crate::sign_in::browser`].
+    #[serde(rename = "b")]
     Browser(String),
     /// In no browser: the user gives the address to the caller that began.
+    #[serde(rename = "p")]
     Pasted,
 }
 
@@ -75,83 +102,84 @@ pub enum Progress {
     Over,
 }
 
-pub(super) fn pending_key(place: u64) -> String {
-    Key::SignIn { place }.to_string()
+fn seal(cx: Context<'_>) -> Result<Seal, StoreError> {
+    Seal::new(cx, "sign-in state")
 }
 
-pub(super) fn used_key(place: u64, state_hash: &str) -> String {
-    Key::UsedSignIn { place, state_hash: state_hash.to_owned() }.to_string()
+/// The `state` that carries `pending`, and the PKCE verifier that belongs to it
+/// (RFC 7636 § 4.1).
+pub(super) fn sealed(cx: Context<'_>, pending: &Pending) -> Result<(String, Secret), StoreError> {
+    let seal = seal(cx)?;
+    let state = seal.seal(pending);
+    let verifier = verifier(&seal, &state);
+    Ok((state, verifier))
 }
 
-/// The sign-in at `place`, if its state has this hash.
-pub(super) fn pending(cx: Context<'_>, place: u64, state_hash: &str) -> Result<Option<Pending>, StoreError> {
-    let pending: Option<Pending> = codec::read(cx, Bucket::Store, &pending_key(place))?;
-    Ok(pending.filter(|pending| pending.state_hash == state_hash))
+/// The verifier of the sign-in of `state`.
+pub(super) fn verifier_of(cx: Context<'_>, state: &str) -> Result<Secret, StoreError> {
+    Ok(verifier(&seal(cx)?, state))
 }
 
-/// The sign-in of `state` and its place. Fails if another sign-in has taken the
-/// place since.
-pub(super) fn taken(cx: Context<'_>, state: &str) -> Result<(u64, Pending), Failure> {
-    let unknown = || Failure::sign_in(SignInTrouble::Unknown);
-    let place = RING.place_of(state).ok_or_else(unknown)?;
-    let pending = pending(cx, place, &base32_sha256(state)).map_err(|_| Failure::store_unavailable())?;
-    pending.map(|pending| (place, pending)).ok_or_else(unknown)
+fn verifier(seal: &Seal, state: &str) -> Secret {
+    Secret::new(URL_SAFE_NO_PAD.encode(seal.derive("verifier", state)))
 }
 
-/// True if the sign-in at `place` still has this hash. Then its counter is needed.
-pub(crate) fn is_pending(cx: Context<'_>, place: u64, state_hash: &str) -> Result<bool, StoreError> {
-    Ok(pending(cx, place, state_hash)?.is_some())
+/// The sign-in of `state`, even if it is used or expired.
+pub(super) fn opened(cx: Context<'_>, state: &str) -> Result<Pending, Failure> {
+    let seal = seal(cx).map_err(|_| Failure::store_unavailable())?;
+    seal.open(state).ok_or_else(|| Failure::sign_in(SignInTrouble::Unknown))
 }
 
 /// The user and the scope of the sign-in of `state`, even if it is used or expired.
 pub fn subject(cx: Context<'_>, state: &str) -> Option<Subject> {
-    let pending = pending(cx, RING.place_of(state)?, &base32_sha256(state)).ok()??;
+    let pending = opened(cx, state).ok()?;
     Some(Subject { user_id: pending.user_id, scope: pending.scope })
+}
+
+/// Uses the sign-in of `state`. Only one caller succeeds.
+pub(super) fn take(cx: Context<'_>, state: &str) -> Result<Pending, Failure> {
+    let unavailable = |_| Failure::store_unavailable();
+    let pending = opened(cx, state)?;
+    if used::is_used(cx, state, pending.started_at).map_err(unavailable)? {
+        return Err(Failure::sign_in(SignInTrouble::Used));
+    }
+    if is_expired(cx, pending.started_at) {
+        return Err(Failure::sign_in(SignInTrouble::Expired));
+    }
+    let user = pending.user_id.key();
+    check(cx, &pending, &records::current(cx, &user).map_err(unavailable)?)?;
+    match used::take(cx, state, pending.started_at) {
+        Ok(true) => Ok(pending),
+        Ok(false) => Err(Failure::sign_in(SignInTrouble::Used)),
+        // The mark may have been set, so the state may be spent.
+        Err(_) => Err(Cause::Store(StoreTrouble::SignInSpent).into()),
+    }
+}
+
+/// Refuses if the user signed in or out since the sign-in began.
+fn check(cx: Context<'_>, pending: &Pending, current: &Current) -> Result<(), Failure> {
+    if current.buried() > pending.history.root {
+        return Err(Cause::Grant(GrantTrouble::ForgottenMeanwhile).into());
+    }
+    match pending.history.is_past(cx, &pending.user_id.key(), current) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(Failure::sign_in(SignInTrouble::Unknown)),
+        Err(_) => Err(Failure::store_unavailable()),
+    }
+}
+
+/// True if the user signed out since, and had never signed in.
+pub(super) fn is_ended(cx: Context<'_>, pending: &Pending) -> Result<bool, StoreError> {
+    ended::is_since(cx, &pending.user_id.key(), pending.history.ended.as_deref())
 }
 
 /// How far the sign-in of `state` has come. Writes nothing.
 pub fn progress(cx: Context<'_>, state: &str) -> Result<Progress, StoreError> {
-    let state_hash = base32_sha256(state);
-    let Some(place) = RING.place_of(state) else { return Ok(Progress::Over) };
-    let Some(pending) = pending(cx, place, &state_hash)? else { return Ok(Progress::Over) };
-    let now = cx.ports.wall_now();
-    Ok(if cx.ports.increment(&used_key(place, &state_hash), 0)? > 0 {
-        Progress::Taken
-    } else if now >= pending.started_at + LIFETIME || now + LIFETIME < pending.started_at {
-        Progress::Over
-    } else {
-        Progress::Open
-    })
-}
-
-/// Deletes the user's sign-ins that are under way.
-///
-/// A caller that is completing a sign-in looks for it again after it has taken its
-/// root, and finds it gone.
-pub(crate) fn end(cx: Context<'_>, user: &UserId) -> Result<(), StoreError> {
-    for key in RING.live(cx)?.map(pending_key) {
-        let pending: Option<Pending> = codec::read(cx, Bucket::Store, &key)?;
-        if pending.is_some_and(|pending| pending.user_id == *user) {
-            cx.ports.delete(Bucket::Store, &key)?;
-        }
+    let Some(pending) = seal(cx)?.open::<Pending>(state) else { return Ok(Progress::Over) };
+    if used::is_used(cx, state, pending.started_at)? {
+        return Ok(Progress::Taken);
     }
-    Ok(())
-}
-
-/// True if the sweep may delete the sign-in at `place`.
-pub(crate) fn is_over(cx: Context<'_>, place: u64) -> Result<bool, StoreError> {
-    let pending: Option<Pending> = codec::read(cx, Bucket::Store, &pending_key(place))?;
-    Ok(pending.is_some_and(|pending| is_long_over(cx, pending.started_at)))
-}
-
-/// True if a sign-in or a link that began at `started_at` is over for every
-/// process.
-pub(super) fn is_long_over(cx: Context<'_>, started_at: Timestamp) -> bool {
-    let now = cx.ports.wall_now();
-    now.since(started_at).max(started_at.since(now)) >= LONG_OVER
-}
-
-/// The lifetime of a sign-in in minutes, for people to read.
-pub fn minutes() -> u64 {
-    LIFETIME.as_secs() / 60
+    let user = pending.user_id.key();
+    let is_void = pending.history.is_past(cx, &user, &records::current(cx, &user)?)?;
+    Ok(if is_void || is_expired(cx, pending.started_at) { Progress::Over } else { Progress::Open })
 }

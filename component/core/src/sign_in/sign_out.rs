@@ -6,7 +6,7 @@ use crate::grant::lineage::{Current, Record};
 use crate::grant::outside_pair::{self, Exported};
 use crate::grant::records;
 use crate::ports::{Bucket, Event, StoreError, Timestamp};
-use crate::sign_in::pending;
+use crate::sign_in::ended;
 use crate::store::ticket::Root;
 use crate::user::UserId;
 
@@ -20,8 +20,9 @@ pub struct SignedOut {
 
 /// Forgets the user's grant, and deletes all tokens of the user from the store.
 ///
-/// Writes a tombstone, which no refresh under way undoes. Writes nothing for a user
-/// who never signed in: anyone can make up names, and each would cost space.
+/// Writes a tombstone, which no refresh under way undoes. For a user who never signed
+/// in it writes only a mark that ends the links, in one of a fixed number of places:
+/// anyone can make up names, and each would cost space.
 ///
 /// # Errors
 /// Tokens may be left. The same call again deletes them.
@@ -53,18 +54,18 @@ fn bury_on_any_disk(cx: Context<'_>, user: &UserId) -> Result<Root, StoreError> 
     })
 }
 
-/// True if there is nothing to bury. Ends the user's sign-ins under way before it
-/// says so. Always false for the default user, whose tokens may lie in `.env`.
+/// True if there is nothing to bury. Always false for the default user, whose tokens may
+/// lie in `.env`. For a user with no history it ends all links first.
 ///
-/// Reads the roots once more after it has ended the sign-ins: one that is being
-/// completed has taken its root by then, or finds itself ended.
+/// Reads the roots once more after it has ended the links. A sign-in that is completing
+/// has taken its root by then, and is seen here, or finds itself ended.
 fn is_without_history(cx: Context<'_>, user: &UserId) -> Result<bool, StoreError> {
     let key = user.key();
     let has_no_root = || records::is_newest_root(cx, &key, Root::default());
     if *user == cx.settings.default_user || !has_no_root()? {
         return Ok(false);
     }
-    pending::end(cx, user)?;
+    ended::end(cx, &key)?;
     Ok(has_no_root()? && records::current(cx, &key)? == Current::Absent)
 }
 

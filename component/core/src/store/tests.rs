@@ -61,6 +61,8 @@ fn keys_are_spelled_as_the_last_version_spelled_them() {
         ("used.2.piq333n3rdsr6vutmtop63r6br2hincckxnn4fc4pcxxqrgtb4ba", Kind::UsedSignIn),
         ("invitation.places", Kind::InvitationPlaces),
         ("invitation.0", Kind::Invitation),
+        ("signin_used.28953385.piq333n3rdsr6vutmtop63r6br2hincckxnn4fc4pcxxqrgtb4ba", Kind::SignInUsed),
+        ("signin_ended.1023", Kind::SignInEnded),
         ("request_state_key", Kind::RequestStateSeal),
         ("add_claim.<entry>.1", Kind::AddClaim),
         ("add_intent.<entry>.1", Kind::AddIntent),

@@ -159,6 +159,7 @@ fn sign_in_troubles() -> Vec<SignInTrouble> {
         Unknown,
         OtherUser,
         OtherBrowser,
+        OtherIssuer,
         Expired,
         Used,
         Pasted,

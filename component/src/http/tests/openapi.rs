@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::*;
-use crate::edge::INVITATION_ROUTE;
+use crate::edge::{FINISH_ROUTE, INVITATION_ROUTE};
 
 const REWRITE: &str = "OPENAPI=write";
 
@@ -34,8 +34,8 @@ fn served_document_is_the_generated_one() {
     );
 }
 
-/// `/mcp` speaks a protocol that describes itself. The other route is a page for a person with an invitation.
-const UNDESCRIBED: [&str; 2] = ["/mcp", INVITATION_ROUTE];
+/// `/mcp` speaks a protocol that describes itself. The other routes are for the pages that a person sees.
+const UNDESCRIBED: [&str; 3] = ["/mcp", INVITATION_ROUTE, FINISH_ROUTE];
 
 /// The paths of the router in `http.rs`, each with its methods, without `HEAD`.
 pub(super) fn routes() -> BTreeMap<String, BTreeSet<String>> {
@@ -44,7 +44,7 @@ pub(super) fn routes() -> BTreeMap<String, BTreeSet<String>> {
     let router = &source[source.find("\nfn router(").expect("a router")..];
     let router = &router[..router.find("\n}\n").expect("an end of it")];
     let literals = router.split('"').skip(1).step_by(2).filter(|text| text.starts_with('/'));
-    let paths = literals.chain([INVITATION_ROUTE]);
+    let paths = literals.chain([INVITATION_ROUTE, FINISH_ROUTE]);
     let methods = |path: &str| -> BTreeSet<String> {
         let refused = server.call_with("TRACE", path, &[], "");
         assert_eq!(refused.status, 405, "{path}");

@@ -64,8 +64,10 @@ fn sign_in_page_escapes_the_user_and_runs_nothing() {
     let state = server.state("/auth/authorize?user_id=%3Cscript%3Ealert(1)%3C/script%3E");
     server.world.answer_with_tokens("a", "r");
 
-    let page = server.call_with("GET", &format!("/auth/callback?code=c&state={state}"), &[("accept", BROWSER)], "");
+    let asked = server.call_with("GET", &format!("/auth/callback?code=c&state={state}"), &[("accept", BROWSER)], "");
+    let page = server.call_with("POST", &format!("/auth/finish?code=c&state={state}"), &[("accept", BROWSER)], "");
 
+    assert!(asked.text.contains("&lt;script&gt;alert(1)") && !asked.text.contains("<script"), "{}", asked.text);
     assert_eq!(page.status, 200);
     assert!(page.text.contains("You are signed in") && page.text.contains("&lt;script&gt;alert(1)"), "{}", page.text);
     assert!(!page.text.contains("<script") && !page.text.contains(&state), "{}", page.text);
@@ -126,7 +128,7 @@ fn declined_sign_in_spends_the_state() {
 fn failed_sign_in_page_links_to_a_new_one_for_the_same_user() {
     let server = server();
     let page = |query: &str| {
-        let page = server.call_with("GET", &format!("/auth/callback?{query}"), &[("accept", BROWSER)], "");
+        let page = server.call_with("POST", &format!("/auth/finish?{query}"), &[("accept", BROWSER)], "");
         assert!(!page.text.contains('`') && !page.text.contains("send the call again"), "{}", page.text);
         page
     };
@@ -198,28 +200,25 @@ fn state_of(link: &str) -> String {
 }
 
 #[test]
-fn failing_calls_share_one_link_while_it_works() {
+fn links_of_failing_calls_end_when_one_of_them_is_used_and_when_the_user_signs_out() {
     let server = server();
+    let complete = |link: &str| {
+        server.world.answer_with_tokens("a", "r");
+        server.get(&format!("/auth/callback?code=c&state={}", state_of(link))).status
+    };
 
-    let first = link(&server);
-    assert_eq!(link(&server), first);
-    server.get(&format!("/auth/callback?error=access_denied&state={}", state_of(&first)));
-    let after_declining = link(&server);
-    server.world.answer_with_tokens("a", "r");
-    assert_eq!(server.get(&format!("/auth/callback?code=c&state={}", state_of(&after_declining))).status, 200);
+    let (declined, first, second) = (link(&server), link(&server), link(&server));
+    server.get(&format!("/auth/callback?error=access_denied&state={}", state_of(&declined)));
+    assert_eq!(complete(&declined), 400);
+    assert_eq!(complete(&first), 200);
+    assert_eq!([complete(&second), complete(&first)], [400, 400]);
     server.call_with("DELETE", "/admin/tokens/user_default", &[], "");
-    let after_signing_in = link(&server);
+    let before = link(&server);
     server.call_with("DELETE", "/admin/tokens/user_default", &[], "");
-    let after_deletion = link(&server);
-    server.world.advance(Duration::from_secs(301));
-    let after_five_minutes = link(&server);
-
-    let links = [first, after_declining, after_signing_in, after_deletion, after_five_minutes];
-    for (index, link) in links.iter().enumerate() {
-        assert!(!links[..index].contains(link), "link {index} is dead");
-    }
-    server.world.answer_with_tokens("a", "r");
-    assert_eq!(server.get(&format!("/auth/callback?code=c&state={}", state_of(&links[4]))).status, 200);
+    assert_eq!(complete(&before) / 100, 4);
+    let last = link(&server);
+    server.world.advance(Duration::from_secs(599));
+    assert_eq!(complete(&last), 200);
 }
 
 #[test]
@@ -254,6 +253,8 @@ fn unknown_users_leave_no_lasting_record() {
     let server = server();
     server.world.answer_with_tokens("canary-app", "unused");
     maintenance::tidy(server.context()).unwrap();
+    // Makes the key that seals all links.
+    server.state("/auth/authorize");
     let keys = || -> Vec<String> { server.world.stored(Bucket::Store).into_keys().collect() };
     let before = keys();
 
@@ -285,8 +286,8 @@ fn deletion_ends_a_first_sign_in_under_way() {
     });
     let late = server.get(&format!("/auth/callback?code=c&state={state}"));
 
-    assert_eq!(late.problem().0, 400);
-    assert!(server.world.sent().is_empty());
+    assert_eq!(late.problem(), (401, "reauthorize".to_owned()));
+    assert_eq!(server.get("/admin/tokens").json()["user_tokens"], json!({}));
 }
 
 #[test]
@@ -300,4 +301,103 @@ fn sweep_keeps_a_sign_in_under_way() {
     server.world.answer_with_tokens("a", "r");
 
     assert_eq!(server.get(&format!("/auth/callback?code=c&state={state}")).status, 200);
+}
+
+/// The link that a browser goes on to, and the cookie that it gets.
+fn gone_on(answer: &Answer) -> (String, String) {
+    let cookie = answer.header("set-cookie").split(';').next().unwrap().to_owned();
+    (state_of(answer.header("location")), cookie)
+}
+
+#[test]
+fn own_user_on_loopback_goes_straight_on_and_only_that_browser_comes_back() {
+    let server = server();
+    let begun = server.call_with("GET", "/auth/authorize", &[("accept", BROWSER), ("sec-fetch-site", "none")], "");
+    let (state, cookie) = gone_on(&begun);
+    let come_back = |headers: &[(&str, &str)]| {
+        server.call_with("GET", &format!("/auth/callback?code=c&state={state}"), headers, "").status
+    };
+
+    assert_eq!(begun.status, 303);
+    assert!(begun.header("set-cookie").contains("HttpOnly; SameSite=Lax"), "{}", begun.header("set-cookie"));
+    for stranger in [&[][..], &[("accept", BROWSER)], &[("cookie", "kroger_sign_in=forged")]] {
+        assert_eq!(come_back(stranger), 400);
+    }
+    let decline = format!("/auth/callback?error=access_denied&state={state}");
+    assert_eq!(server.get(&decline).status, 400);
+    server.world.answer_with_tokens("a", "r");
+    assert_eq!(come_back(&[("accept", BROWSER), ("cookie", &cookie)]), 200);
+}
+
+/// The attacks: a page of another site leads a person here, or somebody passes a link on.
+#[test]
+fn person_who_may_have_been_led_here_is_told_for_whom_and_asked() {
+    let usual = "/auth/authorize";
+    for (path, site, uri) in [
+        ("/auth/authorize?user_id=mallory", "none", None),
+        ("/auth/authorize?user_id=mallory", "cross-site", None),
+        ("/auth/authorize?scope=profile.compact", "none", None),
+        ("/auth/authorize?scope=profile.compact", "cross-site", None),
+        (usual, "cross-site", None),
+        (usual, "same-site", None),
+        (usual, "none", Some("https://kroger.example.com/auth/callback")),
+    ] {
+        let uri = uri.unwrap_or("http://localhost:9004/auth/callback");
+        let server = server_with(&[("KROGER_CLIENT_ID", "app"), ("KROGER_REDIRECT_URI", uri)]);
+        let headers = [
+            ("accept", BROWSER),
+            ("sec-fetch-site", site),
+            ("sec-fetch-mode", "navigate"),
+            ("sec-fetch-dest", "document"),
+        ];
+
+        let page = server.call_with("GET", path, &headers, "");
+
+        assert_eq!((page.status, page.header("set-cookie")), (200, ""), "{path} {site}");
+        let user = if path.contains("mallory") { "mallory" } else { "user_default" };
+        assert!(page.text.contains(&format!("<strong>{user}</strong>")), "{}", page.text);
+        let action = page.text.split("action=\"").nth(1).unwrap().split('"').next().unwrap();
+        let foreign = [("origin", "https://evil.example")];
+        assert_eq!(server.call_with("POST", &format!("/auth/{action}"), &foreign, "").status, 403);
+        let agreed = server.call_with("POST", &format!("/auth/{action}"), &[("origin", "http://localhost:9004")], "");
+        assert_eq!(agreed.status, 200, "{}", agreed.text);
+        assert!(agreed.text.contains("api.kroger.com") && agreed.header("set-cookie").contains("kroger_sign_in="));
+    }
+}
+
+#[test]
+fn browser_that_comes_back_by_a_link_of_somebody_else_is_asked_before_anything_is_saved() {
+    let server = server();
+    let failed = server.call_with("PUT", "/cart/add/simple?user_id=mallory", &[], r#"{"upc":"1"}"#).json();
+    let of_failed_call = state_of(failed["authorization_url"].as_str().unwrap());
+    let fewer = server.state("/auth/authorize?scope=profile.compact");
+    for (state, name) in [
+        (server.state("/auth/authorize?user_id=mallory"), "mallory"),
+        (of_failed_call, "mallory"),
+        (fewer, "user_default"),
+    ] {
+        for headers in [&[("accept", BROWSER)][..], &[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]] {
+            let asked = server.call_with("GET", &format!("/auth/callback?code=c&state={state}"), headers, "");
+            assert_eq!(asked.status, 200);
+            assert!(asked.text.contains(&format!("<strong>{name}</strong>")), "{}", asked.text);
+            assert!(asked.text.contains("Nothing is saved yet"), "{}", asked.text);
+        }
+        assert!(server.world.sent().is_empty());
+    }
+}
+
+#[test]
+fn redirect_that_names_another_issuer_is_refused_and_ends_nothing() {
+    let server = server();
+    let state = server.state("/auth/authorize");
+
+    for issuer in ["https://evil.example", "https://api.kroger.com.evil.example", "http://api.kroger.com", "nonsense"] {
+        for brought in ["code=c", "error=access_denied"] {
+            let refused = server.get(&format!("/auth/callback?{brought}&state={state}&iss={issuer}"));
+            assert_eq!(refused.problem().0, 400, "{issuer}");
+        }
+    }
+    assert!(server.world.sent().is_empty());
+    server.world.answer_with_tokens("a", "r");
+    assert_eq!(server.get(&format!("/auth/callback?code=c&state={state}&iss=https://api.kroger.com")).status, 200);
 }

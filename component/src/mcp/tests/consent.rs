@@ -247,9 +247,9 @@ fn invitation_page_names_the_user_and_runs_nothing() {
     let (link, _) = question(&server.ask_as(&opens_links(), "tools/call", add()));
     let path = link.strip_prefix("http://localhost:9004").unwrap();
 
-    let page = server.open(&link).page;
     let foreign = server.send("POST", path, &[("origin", "https://evil.example")]);
     let shown = server.get(path, &[]);
+    let page = server.open(&link).page;
 
     assert!(page.contains("&lt;ann&gt;") && !page.contains("<script"), "{page}");
     assert_eq!(foreign.status(), 403);
@@ -267,10 +267,47 @@ fn expired_or_invented_link_leads_nowhere() {
     for wrong in ["/auth/start/1.made-up", "/auth/start/%ff"] {
         assert_eq!(server.get(wrong, &[]).status().as_u16() / 100, 4, "{wrong}");
     }
-    server.world.advance(Duration::from_secs(600));
+    server.world.advance(Duration::from_secs(900));
     for method in ["GET", "POST"] {
         let over = server.send(method, path, &[]);
         assert_eq!(over.status(), 400);
         assert!(String::from_utf8_lossy(over.body()).contains("Ask your assistant for a new"), "{over:?}");
     }
+}
+
+/// The attack: Bob gets a link that Alice has used.
+#[test]
+fn link_that_one_browser_accepted_or_completed_is_dead_in_another() {
+    let server = server();
+    let (link, _) = question(&server.ask_as(&opens_links(), "tools/call", add()));
+    let path = link.strip_prefix("http://localhost:9004").unwrap();
+    let as_bob = || {
+        ["GET", "POST"]
+            .map(|method| server.send(method, path, &[("origin", "http://localhost:9004")]).status().as_u16())
+    };
+
+    let alice = server.open(&link);
+    let after_consent = as_bob();
+    let again = server.send("POST", path, &[("origin", "http://localhost:9004"), ("cookie", &alice.cookie)]);
+    server.world.answer_with_tokens("canary-access", "canary-refresh");
+    let completed = server.come_back(&alice.kroger, Some(&alice.cookie));
+    let after_sign_in = as_bob();
+
+    assert_eq!((after_consent, after_sign_in), ([400, 400], [400, 400]));
+    assert_eq!([again.status().as_u16(), completed.status().as_u16()], [200, 200]);
+}
+
+#[test]
+fn sign_out_voids_the_link_and_another_number_comes() {
+    let server = server();
+    let ask = || question(&server.ask_as(&opens_links(), "tools/call", add())).0;
+    let before = ask();
+    let path = before.strip_prefix("http://localhost:9004").unwrap();
+
+    server.ask("tools/call", json!({ "name": "sign_out", "arguments": {} }));
+    let after = ask();
+
+    assert_ne!(before, after);
+    assert_eq!(server.get(path, &[]).status(), 400);
+    server.agree(&after);
 }

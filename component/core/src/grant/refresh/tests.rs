@@ -12,7 +12,7 @@ use crate::ports::{Bucket, Ports as _};
 use crate::secret::Secret;
 use crate::service::maintenance::{self, RefreshOutcome};
 use crate::settings::Settings;
-use crate::sign_in::{authorization, exchange, links, sign_out};
+use crate::sign_in::{authorization, exchange, sign_out};
 use crate::store::claim::TryRecords as _;
 use crate::store::codec;
 use crate::testing::TestWorld;
@@ -470,22 +470,6 @@ fn a_token_obtained_in_the_future_is_not_handed_out() {
     let given = grant(app.cx(), &id("alice"), Need::Usable).unwrap();
 
     assert_eq!(given.tokens.access_token.expose(), "A2");
-}
-
-#[test]
-fn a_link_made_with_other_settings_is_not_shared() {
-    let app = App::with(&[]);
-    let variables = [("KROGER_CLIENT_ID", "misspelt"), ("KROGER_CLIENT_SECRET", "secret")];
-    let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
-    let settings = Settings::from_variables(variables).unwrap();
-    let before = Context { settings: &settings, ports: &*app.world };
-    let link = |cx: Context<'_>| links::shared_link(cx, &id("alice"), &cx.settings.scope).unwrap();
-
-    let misspelt = link(before);
-
-    assert!(misspelt.contains("client_id=misspelt"));
-    assert_eq!(link(before), misspelt);
-    assert!(link(app.cx()).contains("client_id=app"));
 }
 
 /// A caller looked at the store before the child was stored, and at the mirror after the

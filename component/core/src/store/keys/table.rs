@@ -29,6 +29,7 @@ pub(crate) struct Row {
 const NEVER: &str = "never";
 const WITH_ITS_GRANT: &str = "by the refresh after the next, or the sweep, once a descendant of the grant is stored; \
                               earlier, once a fold stands for it";
+const FORMER: &str = "sign_in::former";
 const AFTER_20_MINUTES: &str = "by the sweep, after 20 minutes";
 const AFTER_25_HOURS: &str = "by the sweep, after 25 hours";
 
@@ -136,53 +137,37 @@ impl Kind {
                 "grant::success_rate::count",
                 AFTER_25_HOURS,
             ),
-            Self::SignInPlaces => row(
-                "signin.places",
-                Counter,
-                "sign-ins that were begun; its remainder by 1,000 is the next place",
-                "sign_in::authorization",
-                NEVER,
-            ),
-            Self::SignIn => row(
-                "signin.<place>",
-                Record("sign_in::pending::Pending"),
-                "a sign-in that was begun",
-                "sign_in::authorization",
-                "when its user is forgotten; by the sweep, after 20 minutes",
-            ),
+            Self::SignInPlaces => row("signin.places", Counter, "sign-ins that version 0.1.0 began", FORMER, NEVER),
+            Self::SignIn => row("signin.<place>", Text, "a sign-in that version 0.1.0 began", FORMER, AFTER_20_MINUTES),
             Self::UsedSignIn => row(
                 "used.<place>.<hash>",
                 Counter,
-                "redirects that came with the `state` of that hash; the first one goes on",
-                "sign_in::exchange",
-                "by the sweep, once another sign-in or none is at the place",
+                "redirects of a sign-in that version 0.1.0 began",
+                FORMER,
+                "by the sweep, once no sign-in is at the place",
             ),
-            Self::SignInLink => row(
-                "signin_link.<user>",
-                Record("sign_in::links::Link"),
-                "the link that failed calls share",
-                "sign_in::links::shared_link",
-                AFTER_20_MINUTES,
-            ),
-            Self::InvitationPlaces => row(
-                "invitation.places",
+            Self::SignInLink => {
+                row("signin_link.<user>", Text, "a link that version 0.1.0 shared", FORMER, AFTER_20_MINUTES)
+            }
+            Self::InvitationPlaces => row("invitation.places", Counter, "invitations of version 0.1.0", FORMER, NEVER),
+            Self::Invitation => {
+                row("invitation.<place>", Text, "an invitation of version 0.1.0", FORMER, AFTER_20_MINUTES)
+            }
+            Self::InvitationOf => {
+                row("invitation_of.<user>", Text, "an invitation that version 0.1.0 shared", FORMER, AFTER_20_MINUTES)
+            }
+            Self::SignInUsed => row(
+                "signin_used.<minute>.<hash>",
                 Counter,
-                "invitations; its remainder by 1,000 is the next place",
-                "sign_in::invitation::invite",
-                NEVER,
+                "redirects that came with the `state` of that hash, or consents to the invitation; the first one goes on",
+                "sign_in::used::take",
+                "by the sweep, after the minute",
             ),
-            Self::Invitation => row(
-                "invitation.<place>",
-                Record("sign_in::invitation::Invitation"),
-                "an invitation to sign in",
-                "sign_in::invitation::invite",
-                AFTER_20_MINUTES,
-            ),
-            Self::InvitationOf => row(
-                "invitation_of.<user>",
-                Record("sign_in::invitation::Shared"),
-                "the id of the user's last invitation, which later calls share",
-                "sign_in::invitation::invite",
+            Self::SignInEnded => row(
+                "signin_ended.<place>",
+                Record("sign_in::ended::Ended"),
+                "the last sign-out of a user who never signed in; the next one at the place replaces it",
+                "sign_in::ended::end",
                 AFTER_20_MINUTES,
             ),
             Self::RequestStateSeal => row(
@@ -325,6 +310,8 @@ impl Kind {
             Self::InvitationPlaces => Key::InvitationPlaces,
             Self::Invitation => Key::Invitation { place: n },
             Self::InvitationOf => Key::InvitationOf { user: user() },
+            Self::SignInUsed => Key::SignInUsed { minute: n, hash: hash() },
+            Self::SignInEnded => Key::SignInEnded { place: n },
             Self::RequestStateSeal => Key::RequestStateSeal,
             Self::AddClaim => Key::AddClaim { entry: hash(), number: n },
             Self::AddIntent => Key::AddIntent { entry: hash(), number: n },

@@ -8,7 +8,7 @@ use crate::grant::{self, attempts, busy, folded, lineage};
 use crate::ports::{Bucket, Ports as _};
 use crate::service::maintenance;
 use crate::settings::Settings;
-use crate::sign_in::{invitation, links, pending, seal};
+use crate::sign_in::{ended, seal};
 use crate::store::codec::{Stored, decode, encode};
 use crate::store::health;
 use crate::store::keys::{Key, Kind};
@@ -29,16 +29,13 @@ fn form<T: Stored>() -> Form {
     Form { kind: T::KIND, version: T::VERSION, type_name: std::any::type_name::<T>(), rewrite }
 }
 
-fn forms() -> [Form; 19] {
+fn forms() -> [Form; 16] {
     [
         form::<lineage::Record>(),
         form::<attempts::Intent>(),
         form::<attempts::Attempt>(),
         form::<folded::Fold>(),
-        form::<pending::Pending>(),
-        form::<links::Link>(),
-        form::<invitation::Invitation>(),
-        form::<invitation::Shared>(),
+        form::<ended::Ended>(),
         form::<seal::SealKey>(),
         form::<ledger::AddIntent>(),
         form::<ledger::AddRecord>(),
@@ -96,24 +93,8 @@ const WRITTEN: &[(Kind, &str)] = &[
     ),
     (Kind::Fold, r#"{"schema_version":1,"may_have_spent":false,"dead":[[1,16],[18,32]]}"#),
     (
-        Kind::SignIn,
-        r#"{"schema_version":1,"state_hash":"piq333n3rdsr6vutmtop63r6br2hincckxnn4fc4pcxxqrgtb4ba","verifier":"4yR185TqeCcv88sfSDK-G2qKRXEJDPKc9m3YaudtLl8","user_id":"alice","scope":"profile.compact cart.basic:write","redirect_uri":"http://localhost:9004/auth/callback","root":"1.0","started_at":1737201600000,"returns":"anywhere"}"#,
-    ),
-    (
-        Kind::SignIn,
-        r#"{"schema_version":1,"state_hash":"h","verifier":"v","user_id":"alice","scope":"s","redirect_uri":"http://localhost:9004/auth/callback","root":null,"started_at":1737201600000,"returns":{"browser":"hgd2dgdflpq4mqsjedn6zmwz7v3ulxhpcmqap3t74t4pqafiwoaq"}}"#,
-    ),
-    (
-        Kind::SignInLink,
-        r#"{"schema_version":1,"authorization_url":"https://api.kroger.com/v1/connect/oauth2/authorize?state=2.BzXibQ2PtjEuX2ETO4E0UWDFlG8sWFTmduiGIPIyqfg","made_of":"hrcxef6nfpznfpzqradyfvy4i5mgfu2npf4s7h2m3topyllyma7q","place":"2","state_hash":"piq333n3rdsr6vutmtop63r6br2hincckxnn4fc4pcxxqrgtb4ba","started_at":1737201600000}"#,
-    ),
-    (
-        Kind::Invitation,
-        r#"{"schema_version":1,"id":"1.FBqaZmKPFFt7cqJdDBjpMoP5Nmmuv94w","user_id":"user_default","scope":"profile.compact cart.basic:write","number":"0916","started_at":1737201600000}"#,
-    ),
-    (
-        Kind::InvitationOf,
-        r#"{"schema_version":1,"id":"1.FBqaZmKPFFt7cqJdDBjpMoP5Nmmuv94w","started_at":1737201600000}"#,
+        Kind::SignInEnded,
+        r#"{"schema_version":1,"user":"fpmansl7byak6gq7ymzi7j3dvetjoi6i3oh2yt4tv5y5wgdnn2ia","mark":"FBqaZmKPFFs","at":1737201600000}"#,
     ),
     (Kind::RequestStateSeal, r#"{"schema_version":1,"key":"8jKp+OMkdfOU6ngnL/PLH0gyvhtqikVxCQzynPZt2Go="}"#),
     (
@@ -155,20 +136,10 @@ fn each_record_of_the_first_version_opens_and_is_written_again_byte_for_byte() {
     }
 }
 
-/// Early stores of version 0.1.0 lack the fields `token`, `client`, `returns` and `made_of`.
+/// Early stores of version 0.1.0 lack the fields `token` and `client`.
 #[test]
 fn records_without_the_later_fields_open() {
-    let early = [
-        (Kind::Attempt, r#"{"schema_version":1,"outcome":"busy","at":1,"not_before":2}"#),
-        (
-            Kind::SignIn,
-            r#"{"schema_version":1,"state_hash":"h","verifier":"v","user_id":"a","scope":"s","redirect_uri":"r","root":null,"started_at":1}"#,
-        ),
-        (
-            Kind::SignInLink,
-            r#"{"schema_version":1,"authorization_url":"u","place":"2","state_hash":"h","started_at":1}"#,
-        ),
-    ];
+    let early = [(Kind::Attempt, r#"{"schema_version":1,"outcome":"busy","at":1,"not_before":2}"#)];
     for (kind, text) in early {
         assert!((form_of(kind).unwrap().rewrite)(text.as_bytes()).is_some(), "{text}");
     }
