@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use crate::json;
+
 /// An error as Kroger describes it, from any of its shapes. Cleaned of control
 /// characters, and cut to 200 characters each.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,7 +18,7 @@ impl ApiError {
     /// Reads `{code, reason}` or OAuth's `{error, error_description}`, bare or below
     /// `errors`. None: the body has none of these shapes, so it is not Kroger's.
     pub(crate) fn parse(body: &[u8]) -> Option<Self> {
-        let value: Value = serde_json::from_slice(body).ok()?;
+        let value: Value = json::answer(body)?;
         let inner = match value.get("errors") {
             Some(Value::Array(errors)) => errors.first()?,
             Some(errors) => errors,

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::json;
 use crate::kroger::api_error::ApiError;
 use crate::kroger::retry_after::retry_after;
 use crate::ports::{Response, Timestamp};
@@ -19,6 +20,11 @@ use crate::secret::Secret;
 const ASSUMED_LIFETIME: Duration = Duration::from_secs(300);
 /// The longest lifetime to believe. A longer one counts as this.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
+
+/// The longest token to take. Kroger's have about 1 KiB, and common servers read 16 KiB of headers at most.
+const LONGEST_TOKEN: usize = 16 << 10;
+/// The longest scope to take. All of Kroger's scopes together have less than 200 bytes.
+const LONGEST_SCOPE: usize = 1 << 10;
 
 /// Tokens that the server granted (RFC 6749 § 5.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,20 +74,25 @@ pub(crate) fn verdict(response: &Response, now: Timestamp) -> TokenVerdict {
 }
 
 fn token_response(body: &[u8]) -> Option<TokenResponse> {
-    let value: Value = serde_json::from_slice(body).ok()?;
+    let value: Value = json::answer(body)?;
     Some(TokenResponse {
         access_token: token(&value, "access_token")?,
         refresh_token: token(&value, "refresh_token"),
         expires_in: expires_in(value.get("expires_in")),
-        scope: value.get("scope").and_then(Value::as_str).map(str::to_owned),
+        scope: value.get("scope").and_then(Value::as_str).filter(|scope| is_scope(scope)).map(str::to_owned),
     })
 }
 
 /// Reads a token, if a header can carry it.
 fn token(value: &Value, name: &str) -> Option<Secret> {
     let text = value.get(name)?.as_str()?;
-    let is_sendable = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_sendable = (1..=LONGEST_TOKEN).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     is_sendable.then(|| Secret::new(text))
+}
+
+/// Whether a scope may be stored and shown. Another one counts as absent: the scope is what was asked for (§ 5.1).
+fn is_scope(text: &str) -> bool {
+    (1..=LONGEST_SCOPE).contains(&text.len()) && text.bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic())
 }
 
 /// Reads seconds: a number or, as some servers send it, a string.
@@ -98,7 +109,7 @@ fn expires_in(value: Option<&Value>) -> Duration {
 }
 
 fn error_response(body: &[u8]) -> Option<TokenVerdict> {
-    let value: Value = serde_json::from_slice(body).ok()?;
+    let value: Value = json::answer(body)?;
     let error = value.get("error")?.as_str()?;
     let description = value.get("error_description").and_then(Value::as_str).unwrap_or_default();
     Some(match error {
@@ -201,6 +212,37 @@ mod tests {
 
         assert_eq!(response.refresh_token, None);
         assert_eq!(response.scope, None);
+    }
+
+    #[test]
+    fn no_field_of_an_answer_is_taken_beyond_its_bound() {
+        let answer = |field: &str, length: usize| {
+            let mut answer = serde_json::json!({ "access_token": "a", "refresh_token": "r", "scope": "s" });
+            answer[field] = "x".repeat(length).into();
+            read(200, &answer.to_string())
+        };
+        let scope = |length: usize| match answer("scope", length) {
+            TokenVerdict::Granted(response) => response.scope.map(|scope| scope.len()),
+            other => panic!("{other:?}"),
+        };
+        let refresh_token = |length: usize| match answer("refresh_token", length) {
+            TokenVerdict::Granted(response) => response.refresh_token.is_some(),
+            other => panic!("{other:?}"),
+        };
+
+        assert_eq!([scope(LONGEST_SCOPE), scope(LONGEST_SCOPE + 1), scope(900_000)], [Some(LONGEST_SCOPE), None, None]);
+        assert_eq!([refresh_token(LONGEST_TOKEN), refresh_token(900_000)], [true, false]);
+        assert_eq!(answer("access_token", LONGEST_TOKEN + 1), TokenVerdict::Unintelligible);
+        assert_eq!(read(200, r#"{"access_token":"a","scope":"a\u001b[31m"}"#), read(200, r#"{"access_token":"a"}"#));
+        for large in [900_000, 10] {
+            let TokenVerdict::RequestRefused(error) = read(
+                400,
+                &serde_json::json!({ "error": "x".repeat(large), "error_description": "y".repeat(large) }).to_string(),
+            ) else {
+                panic!("not refused");
+            };
+            assert!(error.code.len() <= 200 && error.reason.len() <= 200);
+        }
     }
 
     #[test]
