@@ -121,7 +121,10 @@ enum LogFormat {
 
 /// Reads the command line, does what it asks, and says how it ended.
 pub fn run() -> ExitCode {
-    exit::code(obey(Cli::parse()))
+    log::tell_panics();
+    let code = exit::code(obey(Cli::parse()));
+    log::finish();
+    code
 }
 
 fn obey(cli: Cli) -> Result<()> {

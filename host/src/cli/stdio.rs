@@ -11,7 +11,8 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use tokio::time::sleep;
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
 
 use super::exit::Usage;
 use super::listen::{address, bind, listen_address, redirect_port};
@@ -35,6 +36,9 @@ const LINES: usize = 64;
 
 /// How often a taken port is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+
+/// How long the end waits for the app to read the last answers.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 pub(super) async fn stdio(options: &ServeOptions, given: &Given) -> Result<()> {
     let listen = listen_address(options.listen.as_deref(), given)?;
@@ -115,17 +119,18 @@ async fn run(settings: Settings, callback: Callback) -> Result<()> {
     let host = &start(settings).await?;
     tracing::info!(address = own.filter(|_| is_bound).map(tracing::field::display), store, "serving stdin");
     let (lines, answers) = (read_lines(), write_lines());
+    let sender = answers.sender.clone();
     let (ending, ended) = watch::channel(());
     let ended = async move {
         let mut ended = ended;
         drop(ended.changed().await);
     };
     let calls = async move {
-        host.serve_lines(lines, answers.sender, stop).await;
+        host.serve_lines(lines, sender, stop).await;
         ending.send_replace(());
     };
     let ((), served) = tokio::join!(calls, host.serve_when(callback.listener(), ended));
-    answers.written.join().map_err(|_| anyhow!("stdout cannot be written"))?;
+    answers.end().await?;
     served?;
     tracing::info!("stopped");
     Ok(())
@@ -163,6 +168,19 @@ fn read_line(input: &mut impl BufRead) -> io::Result<Option<Vec<u8>>> {
 struct Writer {
     sender: mpsc::Sender<String>,
     written: thread::JoinHandle<()>,
+}
+
+impl Writer {
+    /// Waits until all answers are written. Gives up soon: an app that reads nothing must not keep the
+    /// process.
+    async fn end(self) -> Result<()> {
+        drop(self.sender);
+        match timeout(LAST_ANSWERS, spawn_blocking(move || self.written.join())).await {
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(_) => Err(anyhow!("stdout cannot be written")),
+            Err(_) => Err(anyhow!("nobody reads stdout: the last answers are lost")),
+        }
+    }
 }
 
 fn write_lines() -> Writer {
