@@ -124,6 +124,11 @@ impl Kroger {
         self.command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts")
     }
 
+    /// Starts it with `log` as its stderr, and with a pipe for its stdout.
+    pub fn spawn_logging_to(mut self, log: impl Into<Stdio>) -> Child {
+        self.command.stdout(Stdio::piped()).stderr(log).spawn().expect("the binary starts")
+    }
+
     /// Starts it as a server and waits until it listens.
     pub fn serve(self) -> Server {
         self.try_serve().unwrap_or_else(|(status, log)| panic!("the server ended with {status}: {log}"))

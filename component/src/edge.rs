@@ -9,8 +9,11 @@ use kroger_core::ports::Ports;
 use kroger_core::settings::{SettingError, Settings};
 use kroger_core::user::UserId;
 
-/// The largest request body that the server reads, in bytes.
-pub(crate) const LARGEST_REQUEST: usize = 1024 * 1024;
+/// The largest request body that any route reads, in bytes.
+pub(crate) const LARGEST_REQUEST: usize = 256 * 1024;
+
+/// The largest message of MCP, as a tree. A call with a hundred items takes about 100 KiB.
+pub(crate) const LARGEST_MESSAGE: usize = 2 << 20;
 
 /// The route of the page on which a person accepts an invitation to sign in.
 pub(crate) const INVITATION_ROUTE: &str = "/auth/start/{invitation}";

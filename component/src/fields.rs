@@ -8,7 +8,9 @@ pub(crate) mod values;
 
 use serde_json::{Map, Value};
 
+use crate::edge::LARGEST_MESSAGE;
 use kroger_core::failure::Failure;
+use kroger_core::json::tree_size;
 use kroger_core::text::cleaned;
 
 /// How a caller writes its values.
@@ -126,6 +128,9 @@ fn unknown_field(place: &Place, name: &str, known: &[&str]) -> Failure {
 /// Reads a list or an object that a model wrote as JSON text.
 fn parsed(value: Option<Value>, place: &Place) -> Option<Value> {
     let Some(Value::String(text)) = &value else { return value };
+    if tree_size(text.as_bytes()) > LARGEST_MESSAGE {
+        return value;
+    }
     match serde_json::from_str(text) {
         Ok(inner @ (Value::Array(_) | Value::Object(_))) if place.is_lenient() => Some(inner),
         _ => value,

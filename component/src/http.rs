@@ -9,6 +9,7 @@ mod call;
 mod cart;
 mod catalog;
 mod invitation;
+mod limits;
 mod mcp;
 mod openapi;
 mod origin;
@@ -34,7 +35,7 @@ use http::{HeaderValue, Method, Request};
 use rmcp::ServerHandler;
 use tower::ServiceExt as _;
 
-use crate::edge::{FINISH_ROUTE, INVITATION_ROUTE, LARGEST_REQUEST, SharedPorts, block_on, misconfiguration};
+use crate::edge::{FINISH_ROUTE, INVITATION_ROUTE, SharedPorts, block_on, misconfiguration};
 use crate::mcp::{Mcp, Server};
 use kroger_core::settings::{SettingError, Settings};
 use origin::{Admitted, Known};
@@ -76,8 +77,8 @@ impl Service {
         Self { routes }
     }
 
-    /// Answers `request` through the `ports` of this call. A body over the limit of 1 MiB may be cut off one byte
-    /// past it.
+    /// Answers `request` through the `ports` of this call. A body over the limit of 256 KiB may be cut off one
+    /// byte past it.
     pub async fn serve(&self, request: Request<Bytes>, ports: SharedPorts) -> http::Response<Bytes> {
         whole(self.answer(request, ports).await).await
     }
@@ -99,8 +100,8 @@ impl Service {
         request.extensions_mut().insert(Arc::clone(&ports));
         let mut response = if request.method() == Method::OPTIONS {
             routes.options(request, &admitted).await
-        } else if request.body().len() > LARGEST_REQUEST {
-            Problem::too_large().into_response()
+        } else if let Err(problem) = limits::check(request.uri().path(), request.body()) {
+            problem.into_response()
         } else {
             // A `HEAD` shows no link, so it makes none.
             let shows_body = request.method() != Method::HEAD;

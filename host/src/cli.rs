@@ -126,7 +126,10 @@ enum LogFormat {
 /// Reads the command line, does what it asks, and says how it ended.
 pub fn run() -> ExitCode {
     forbid_core_dumps();
-    exit::code(obey(Cli::parse()))
+    log::tell_panics();
+    let code = exit::code(obey(Cli::parse()));
+    log::finish();
+    code
 }
 
 /// Keeps the memory of a crash off the disk: it has tokens.

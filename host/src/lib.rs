@@ -25,6 +25,7 @@ mod reach;
 mod run;
 mod settings;
 mod time_limit;
+mod wall_clock;
 
 pub use keep::sqlite::{Fault, OpenError};
 pub use run::component::{

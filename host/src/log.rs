@@ -4,9 +4,15 @@
 //! No secret can appear in it at any level. Our own events carry none. Libraries log headers and the
 //! arguments of host calls at their verbose levels, so only their warnings and errors pass, whatever
 //! the filter says.
+//!
+//! Logging never blocks: [`queue`] says what happens when nobody reads stderr.
+
+mod queue;
 
 use std::fmt;
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{IsTerminal, stderr};
+use std::sync::OnceLock;
+use std::time::Duration;
 
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter, filter_fn};
@@ -15,6 +21,11 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry};
+
+use queue::Queue;
+
+/// How long the end of the process waits for its last lines to be read.
+const LAST_LINES: Duration = Duration::from_secs(2);
 
 /// How an event is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,7 +59,7 @@ impl std::error::Error for BadFilter {}
 /// # Errors
 /// [`BadFilter`].
 pub fn start(format: Format, filter: Option<&str>) -> Result<(), BadFilter> {
-    let layer = layer(format, filter, stderr)?;
+    let layer = layer(format, filter, to_stderr)?;
     // This fails only if the embedder logs already. Its log is the right one.
     let _ = Registry::default().with(layer).try_init();
     Ok(())
@@ -89,12 +100,34 @@ fn is_safe(metadata: &Metadata<'_>) -> bool {
 
 /// Writes `message` on stderr, outside the log.
 pub fn complain(message: impl fmt::Display) {
-    // If stderr is closed, nobody can be told.
-    let _ = writeln!(stderr(), "{message}");
+    to_stderr().put(format!("{message}\n").into_bytes());
+}
+
+/// Waits until what was logged is written, for 2 s at most: nobody may read it. Call it last.
+pub fn finish() {
+    to_stderr().drain(LAST_LINES);
+}
+
+/// Has panics told like complaints. The usual way blocks the thread that panics while nobody reads.
+pub(crate) fn tell_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let trace = std::backtrace::Backtrace::capture();
+        let is_captured = trace.status() == std::backtrace::BacktraceStatus::Captured;
+        complain(if is_captured { format!("{panic}\n{trace}") } else { panic.to_string() });
+    }));
+}
+
+fn to_stderr() -> &'static Queue {
+    static QUEUE: OnceLock<Queue> = OnceLock::new();
+
+    QUEUE.get_or_init(|| {
+        Queue::to(stderr(), |dropped| tracing::warn!(dropped, "log lines were dropped: nobody read stderr in time"))
+    })
 }
 
 #[cfg(test)]
 mod tests {
+    use std::io::Write;
     use std::sync::{Arc, Mutex};
 
     use super::*;

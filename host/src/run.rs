@@ -1,5 +1,6 @@
 //! Runs the component: its instances, and the calls into them from HTTP, from lines on stdin and from the timer.
 
+mod budget;
 pub(crate) mod component;
 mod exports;
 pub(crate) mod guest_log;

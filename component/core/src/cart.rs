@@ -15,6 +15,7 @@ use crate::failure::{CallTrouble, Cause, Failure, GrantTrouble, QuotaTrouble};
 use crate::grant::lineage::Grant;
 use crate::grant::refresh::CALL_DEADLINE;
 use crate::item::Item;
+use crate::json;
 use crate::kroger::api_error::ApiError;
 use crate::kroger::limits::Endpoint;
 use crate::kroger::wire;
@@ -212,8 +213,7 @@ fn replay(end: End) -> Result<Added, Failure> {
 /// Kroger answers an add with an empty body or an object. Another party's page does
 /// not confirm an add.
 fn is_confirmation(body: &[u8]) -> bool {
-    body.trim_ascii().is_empty()
-        || serde_json::from_slice::<serde_json::Value>(body).is_ok_and(|value| value.is_object())
+    body.trim_ascii().is_empty() || json::answer::<serde_json::Value>(body).is_some_and(|value| value.is_object())
 }
 
 fn not_found() -> ApiError {

@@ -8,6 +8,7 @@ pub mod catalog;
 pub mod failure;
 pub mod grant;
 pub mod item;
+pub mod json;
 pub mod kroger;
 pub mod ports;
 pub mod scope;

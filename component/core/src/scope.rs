@@ -26,12 +26,11 @@ impl Scope {
 
         let mut granted = String::new();
         for token in text.split(' ').filter(|token| is_token(token)) {
-            if granted.len() + 1 + token.len() > LONGEST {
+            let separator = if granted.is_empty() { "" } else { " " };
+            if granted.len() + separator.len() + token.len() > LONGEST {
                 break;
             }
-            if !granted.is_empty() {
-                granted.push(' ');
-            }
+            granted.push_str(separator);
             granted.push_str(token);
         }
         (!granted.is_empty()).then_some(granted)

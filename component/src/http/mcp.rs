@@ -28,7 +28,7 @@ async fn answer<S: ServerHandler + Clone>(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     // The body is in memory, and its size was checked before.
-    let bytes = axum::body::to_bytes(body, LARGEST_REQUEST).await.map_err(|_| Problem::too_large())?;
+    let bytes = axum::body::to_bytes(body, LARGEST_REQUEST).await.map_err(|_| Problem::too_large(LARGEST_REQUEST))?;
     let mut request = Request::from_parts(parts, bytes);
     request.extensions_mut().insert(Caller { ports: call.ports(), user: call.user()? });
     Ok(mcp.answer(request).map(Body::from))

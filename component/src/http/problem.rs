@@ -136,9 +136,17 @@ impl Problem {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed", detail)
     }
 
-    pub(super) fn too_large() -> Self {
-        let detail = "The request is larger than 1 MiB.";
+    pub(super) fn too_large(limit: usize) -> Self {
+        let detail =
+            format!("The body is larger than the {} KiB that this route reads. Nothing was done.", limit >> 10);
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Request too large", detail)
+            .action("Send a smaller body, such as fewer items in each call.")
+    }
+
+    pub(super) fn too_many_values() -> Self {
+        let detail = "The body holds more objects, lists and values than any call needs. Nothing was done.";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", "Request too large", detail)
+            .action("Send a smaller body, such as fewer items in each call.")
     }
 
     pub(super) fn malformed() -> Self {

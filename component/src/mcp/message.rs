@@ -7,6 +7,9 @@ use http::{HeaderValue, Response, StatusCode};
 use rmcp::model::ErrorCode;
 use serde_json::{Value, json};
 
+use crate::edge::LARGEST_MESSAGE;
+use kroger_core::json::tree_size;
+
 /// The reason why a message is not served.
 #[derive(Debug, PartialEq)]
 pub(super) struct Refusal {
@@ -18,6 +21,10 @@ pub(super) struct Refusal {
 
 /// Reads a message as MCP requires it: one object, with an id that is a text or a whole number.
 pub(super) fn read(body: &[u8]) -> Result<Value, Refusal> {
+    if tree_size(body) > LARGEST_MESSAGE {
+        let why = "The message holds more objects, lists and values than any call needs. Send a smaller one.";
+        return Err(Refusal::new(ErrorCode::INVALID_REQUEST, why));
+    }
     let Ok(message) = serde_json::from_slice::<Value>(body) else {
         return Err(Refusal::new(ErrorCode::PARSE_ERROR, "The body is not valid JSON."));
     };
@@ -73,5 +80,21 @@ impl Refusal {
         }
         response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_that_is_all_structure_is_refused_before_it_is_read() {
+        for piece in [r#"{"":0}"#, "{}", "[]", r#"{"a":{"":0}}"#] {
+            let filling = vec![piece; (250 << 10) / (piece.len() + 1)].join(",");
+            let message = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","params":{{"x":[{filling}]}}}}"#);
+            let refusal = read(message.as_bytes()).expect_err(piece);
+
+            assert_eq!(refusal.code, ErrorCode::INVALID_REQUEST, "{piece}");
+        }
     }
 }

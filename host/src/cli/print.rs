@@ -177,6 +177,14 @@ pub(super) fn print(text: &str) -> Result<()> {
     }
 }
 
+/// Writes `text` on stdout, and does not wait for a reader: a server must stop even if nobody reads it.
+pub(super) fn print_aside(text: String) {
+    let printing = move || print(&text).unwrap_or_else(|error| tracing::warn!(%error, "stdout cannot be written"));
+    if let Err(error) = std::thread::Builder::new().name("stdout".to_owned()).spawn(printing) {
+        tracing::warn!(%error, "stdout cannot be written");
+    }
+}
+
 /// Logs each of `sentences` as a warning.
 pub(super) fn warn(sentences: &[String]) {
     for sentence in sentences {

@@ -9,7 +9,7 @@ use tokio::net::TcpListener;
 
 use super::listen::{address, bind, listen_address, redirect_port};
 use super::opening::{StoreOptions, start};
-use super::print::{print, warn};
+use super::print::{print_aside, warn};
 use super::sandbox::RunningSandbox;
 use super::{credentials, signals};
 use crate::reach::address::is_loopback;
@@ -66,7 +66,9 @@ async fn run(settings: Settings, listener: TcpListener, lines: &str) -> Result<(
     let host = start(settings.listening_on(address)).await?;
     let startup_ms = u64::try_from(began.elapsed().as_millis()).unwrap_or(u64::MAX);
     warn_of_exposure(address);
-    print(lines)?;
+    if !lines.is_empty() {
+        print_aside(lines.to_owned());
+    }
     tracing::info!(%address, store, startup_ms, "listening");
     host.serve(listener, stop).await?;
     tracing::info!("stopped");

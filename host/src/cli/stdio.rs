@@ -14,7 +14,8 @@ use clap::Args;
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
-use tokio::time::sleep;
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
 use url::Url;
 
 use super::exit::Usage;
@@ -43,6 +44,9 @@ const INTERNAL_ERROR: i32 = -32603;
 
 /// How often a taken port is tried again.
 const RETRY: Duration = Duration::from_secs(5);
+
+/// How long the end waits for the app to read the last answers.
+const LAST_ANSWERS: Duration = Duration::from_secs(5);
 
 #[derive(Debug, Args)]
 pub(super) struct StdioOptions {
@@ -142,17 +146,18 @@ async fn run(settings: Settings, callback: Callback, routes: Routes) -> Result<(
     let host = &start(settings).await?;
     tracing::info!(address = own.filter(|_| is_bound).map(tracing::field::display), store, "serving stdin");
     let (lines, answers) = (read_lines(), write_lines(links));
+    let sender = answers.sender.clone();
     let (ending, ended) = watch::channel(());
     let ended = async move {
         let mut ended = ended;
         drop(ended.changed().await);
     };
     let calls = async move {
-        host.serve_lines(lines, answers.sender, stop).await;
+        host.serve_lines(lines, sender, stop).await;
         ending.send_replace(());
     };
     let ((), served) = tokio::join!(calls, host.serve_when(callback.listener(), routes, ended));
-    answers.written.join().map_err(|_| anyhow!("stdout cannot be written"))?;
+    answers.end().await?;
     served?;
     tracing::info!("stopped");
     Ok(())
@@ -214,6 +219,19 @@ impl Links {
 struct Writer {
     sender: mpsc::Sender<String>,
     written: thread::JoinHandle<()>,
+}
+
+impl Writer {
+    /// Waits until all answers are written. Gives up soon: an app that reads nothing must not keep the
+    /// process.
+    async fn end(self) -> Result<()> {
+        drop(self.sender);
+        match timeout(LAST_ANSWERS, spawn_blocking(move || self.written.join())).await {
+            Ok(Ok(Ok(()))) => Ok(()),
+            Ok(_) => Err(anyhow!("stdout cannot be written")),
+            Err(_) => Err(anyhow!("nobody reads stdout: the last answers are lost")),
+        }
+    }
 }
 
 fn write_lines(links: Links) -> Writer {

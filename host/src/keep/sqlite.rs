@@ -28,7 +28,7 @@ use tokio::sync::oneshot;
 use super::keyvalue::{KeyPage, KeyValueError, incremented};
 pub(crate) use copy::{Existing, backup, is_store, restore, verify};
 pub use fault::Fault;
-use open::{Journal, Options};
+use open::Options;
 pub use open_error::OpenError;
 use reading::{Readers, entries, exists, value};
 pub(crate) use replaced::Replaced;
@@ -43,7 +43,8 @@ pub(crate) struct Store(Arc<Shared>);
 struct Shared {
     readers: Readers,
     writer: Writer,
-    journal: Journal,
+    #[cfg(test)]
+    journal: open::Journal,
 }
 
 impl Store {
@@ -58,10 +59,12 @@ impl Store {
 
     fn open_with(directory: &Path, name: &str, options: Options) -> Result<Self, OpenError> {
         let opened = open::open(directory, name, options)?;
+        tracing::debug!(journal = ?opened.journal, "the store is open");
         let location = Arc::new(opened.location);
         Ok(Self(Arc::new(Shared {
             readers: Readers::at(Arc::clone(&location)),
             writer: Writer::start(location, opened.connection, opened.anchor),
+            #[cfg(test)]
             journal: opened.journal,
         })))
     }
@@ -88,16 +91,13 @@ impl Store {
         answered.await.unwrap_or_else(|_| Err(Fault::Stopped.into()))
     }
 
-    /// Runs `query` on a connection that cannot write. If the read may have to wait for a writer, it
-    /// runs on a thread that may block.
+    /// Runs `query` on a connection that cannot write, on a thread that may block: a slow disk delays
+    /// its own readers only.
     async fn read<T, Q>(&self, query: Q) -> Result<T, KeyValueError>
     where
         T: Send + 'static,
         Q: FnOnce(&Connection) -> rusqlite::Result<T> + Send + 'static,
     {
-        if self.0.journal == Journal::WriteAhead {
-            return Ok(self.0.readers.read(query)?);
-        }
         let store = self.clone();
         let reading = tokio::task::spawn_blocking(move || store.0.readers.read(query));
         Ok(reading.await.map_err(|_| Fault::Stopped)??)

@@ -20,11 +20,14 @@ use http::uri::{Authority, Scheme};
 use http::{Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use hyper::body::Incoming;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
+use hyper_rustls::{ConfigBuilderExt as _, HttpsConnector, HttpsConnectorBuilder, MaybeHttpsStream};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::client::legacy::connect::dns::Name;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use rustls::ClientConfig;
+use rustls::pki_types::UnixTime;
+use rustls::time_provider::TimeProvider;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tower_service::Service;
@@ -32,6 +35,7 @@ use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 
 use super::address::Naming;
 use crate::time_limit::within;
+use crate::wall_clock::since_1970;
 
 /// The time limits of an exchange. The guest can shorten them, and not extend them.
 #[derive(Clone, Copy)]
@@ -48,7 +52,8 @@ const LIMITS: Limits =
     Limits { connect: Duration::from_secs(5), answer: Duration::from_secs(30), body: Duration::from_secs(15) };
 
 const MAX_REQUEST: usize = 1 << 20;
-const MAX_RESPONSE: usize = 4 << 20;
+/// The largest answer of Kroger's. The component takes no larger one.
+const MAX_RESPONSE: usize = 1 << 20;
 
 /// Shorter than the 5 s after which the most impatient common server closes an
 /// idle connection: a request that meets the closing has an unknown outcome.
@@ -253,11 +258,25 @@ impl Connector {
         let mut http = HttpConnector::new_with_resolver(Resolver(naming));
         http.enforce_http(false);
         http.set_nodelay(true);
-        let tls = HttpsConnectorBuilder::new()
-            .with_provider_and_webpki_roots(rustls::crypto::ring::default_provider())
-            .ok()?;
-        let https = tls.https_or_http().enable_http1().wrap_connector(Tcp(http));
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = ClientConfig::builder_with_details(provider, Arc::new(Clock))
+            .with_safe_default_protocol_versions()
+            .ok()?
+            .with_webpki_roots()
+            .with_no_client_auth();
+        let https =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().wrap_connector(Tcp(http));
         Some(Self { https, limit })
+    }
+}
+
+/// The time by which certificates are checked. The library's own clock panics before 1970.
+#[derive(Debug)]
+struct Clock;
+
+impl TimeProvider for Clock {
+    fn current_time(&self) -> Option<UnixTime> {
+        since_1970().map(UnixTime::since_unix_epoch)
     }
 }
 

@@ -16,8 +16,10 @@ use kroger_core::ports::Timestamp;
 use kroger_core::secret::Secret;
 use kroger_core::sign_in::import::Found;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 use wasmtime::component::{Component, HasSelf, InstancePre, Linker, ResourceTable};
-use wasmtime::{Cache, CacheConfig, Config, Engine, PoolingAllocationConfig, ResourceLimiter, Store};
+use wasmtime::{Cache, CacheConfig, Config, Engine, PoolingAllocationConfig, ResourceLimiterAsync, Store};
+use wasmtime_wasi::async_trait;
 use wasmtime_wasi::cli::{WasiCli, WasiCliView};
 use wasmtime_wasi::p2::bindings::{cli, random};
 use wasmtime_wasi::random::WasiRandom;
@@ -27,7 +29,9 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 use crate::keep::buckets::Buckets;
 use crate::reach::egress::Egress;
+use crate::run::budget::{Claim, Share};
 use crate::run::guest_log::GuestLog;
+use crate::wall_clock::Saturating;
 
 mod bindings {
     #![allow(unreachable_pub, missing_docs, clippy::pedantic, reason = "generated code")]
@@ -80,8 +84,16 @@ pub(crate) const MAX_INSTANCES: u32 = MAX_CALLS + MAX_UPKEEP;
 /// the largest request and answer together are 6 MiB.
 const MAX_MEMORY: usize = 64 << 20;
 
-/// An instance that grew beyond this is not used again, because its memory never shrinks.
-const MAX_MEMORY_TO_KEEP: usize = 16 << 20;
+/// The memory that each running instance is counted with. An instance that grew beyond this is not used
+/// again, because its memory never shrinks.
+pub(crate) const USUAL_MEMORY: usize = 3 << 20;
+
+/// How long an instance that must grow waits for others to end.
+const GROWTH_WAIT: Duration = Duration::from_secs(10);
+
+/// Said when not even one instance can be made.
+const TOO_LITTLE: &str = "no instance of the component can be made. It needs 1 GiB of address space: raise `ulimit -v`, \
+                          or the limit of the service manager (LimitAS)";
 
 /// Elements of all the tables of one instance.
 const MAX_TABLE_ELEMENTS: usize = 20_000;
@@ -101,6 +113,7 @@ pub(crate) struct Blueprint {
     variables: Vec<(String, String)>,
     buckets: Arc<Buckets>,
     egress: Egress,
+    growth: Share,
 }
 
 impl Blueprint {
@@ -112,17 +125,33 @@ impl Blueprint {
         variables: Vec<(String, String)>,
         buckets: Buckets,
         egress: Egress,
+        growth: Share,
     ) -> wasmtime::Result<Self> {
         let engine = engine(cache_dir)?;
         let component = compiled(&engine)?;
         let pre = ServicePre::new(pre_instance(&engine, &component)?)?;
         keep_epochs_passing(&engine);
-        Ok(Self { pre, variables, buckets: Arc::new(buckets), egress })
+        let blueprint = Self { pre, variables, buckets: Arc::new(buckets), egress, growth };
+        blueprint.try_out()?;
+        Ok(blueprint)
+    }
+
+    /// Makes one instance, so that a host that can make none does not start.
+    fn try_out(&self) -> wasmtime::Result<()> {
+        // On a thread of its own: this one may run an async runtime already.
+        let made = thread::scope(|scope| {
+            let alone = || tokio::runtime::Builder::new_current_thread().build()?.block_on(self.instantiate());
+            thread::Builder::new()
+                .spawn_scoped(scope, move || alone().map(drop))?
+                .join()
+                .map_err(|_| wasmtime::format_err!("panicked"))?
+        });
+        made.map_err(|error: wasmtime::Error| error.context(TOO_LITTLE))
     }
 
     pub(crate) async fn instantiate(&self) -> wasmtime::Result<Instance> {
         let mut store = Store::new(self.pre.engine(), self.state());
-        store.limiter(|state| &mut state.limits);
+        store.limiter_async(|state| &mut state.limits);
         store.set_epoch_deadline(1);
         store.epoch_deadline_async_yield_and_update(1);
         let service = self.pre.instantiate_async(&mut store).await?;
@@ -132,14 +161,14 @@ impl Blueprint {
     fn state(&self) -> State {
         let log = GuestLog::default();
         let mut wasi = WasiCtx::builder();
-        wasi.envs(&self.variables).stdout(log.clone()).stderr(log);
+        wasi.envs(&self.variables).stdout(log.clone()).stderr(log).wall_clock(Saturating);
         State {
             wasi: wasi.build(),
             http: WasiHttpCtx::new(),
             table: ResourceTable::new(),
             egress: self.egress.clone(),
             buckets: Arc::clone(&self.buckets),
-            limits: Limits::default(),
+            limits: Limits { memory: 0, growth: self.growth.clone(), claims: Vec::new() },
         }
     }
 }
@@ -153,7 +182,7 @@ pub(crate) struct Instance {
 impl Instance {
     /// Whether the instance is small enough to be used again.
     pub(crate) fn is_slender(&self) -> bool {
-        self.store.data().limits.memory <= MAX_MEMORY_TO_KEEP
+        self.store.data().limits.memory <= USUAL_MEMORY
     }
 
     /// Has the component answer `request`, and collects its whole answer.
@@ -225,21 +254,32 @@ impl WasiHttpView for State {
 }
 
 /// Bounds an instance's memory and tables, and remembers its size.
-#[derive(Default)]
 struct Limits {
     memory: usize,
+    growth: Share,
+    /// What the instance has of the share for growth. It gives it back when it is dropped.
+    claims: Vec<Claim>,
 }
 
-impl ResourceLimiter for Limits {
-    fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
-        let is_allowed = desired <= MAX_MEMORY;
-        if is_allowed {
-            self.memory = self.memory.max(desired);
+#[async_trait]
+impl ResourceLimiterAsync for Limits {
+    async fn memory_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        if desired > MAX_MEMORY {
+            return Ok(false);
         }
-        Ok(is_allowed)
+        let claimed = self.memory.max(USUAL_MEMORY);
+        if desired > claimed {
+            // Waits, because a guest without memory cannot end what it began.
+            let Ok(Some(claim)) = timeout(GROWTH_WAIT, self.growth.claim(desired - claimed)).await else {
+                return Ok(false);
+            };
+            self.claims.push(claim);
+        }
+        self.memory = self.memory.max(desired);
+        Ok(true)
     }
 
-    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+    async fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
         Ok(desired <= MAX_TABLE_ELEMENTS)
     }
 }
@@ -256,7 +296,12 @@ fn engine(cache_dir: Option<&Path>) -> wasmtime::Result<Engine> {
     }
     // The pool reserves address space, which the limits of a container may refuse.
     tracing::warn!("no address space for pooled instances; each is allocated by itself");
-    config.allocation_strategy(wasmtime::InstanceAllocationStrategy::OnDemand);
+    config
+        .allocation_strategy(wasmtime::InstanceAllocationStrategy::OnDemand)
+        // By default each memory reserves 4 GiB, so that compiled code needs no bounds checks.
+        .memory_reservation(0)
+        .memory_guard_size(0)
+        .memory_reservation_for_growth(1 << 20);
     Engine::new(&config)
 }
 

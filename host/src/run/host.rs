@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{interval, sleep, timeout};
 
+use super::budget::Shares;
 use super::component::{Blueprint, MAX_INSTANCES};
 use super::pool::Pool;
 use super::server::Routes;
@@ -26,6 +27,7 @@ use crate::keep::memory;
 use crate::keep::sqlite::{OpenError, Store};
 use crate::reach::egress::Egress;
 use crate::settings::checked::Settings;
+use crate::wall_clock;
 
 /// How often unused instances are looked for.
 const TRIM_INTERVAL: Duration = Duration::from_secs(5);
@@ -51,6 +53,9 @@ impl Host {
     /// # Errors
     /// [`StartError`], which names no secret.
     pub fn start(settings: Settings, cache_dir: Option<&Path>) -> Result<Self, StartError> {
+        if wall_clock::since_1970().is_none() {
+            return Err(StartError::Clock);
+        }
         let store = Store::open(&settings.store.directory, &settings.store.path()).map_err(StartError::Store)?;
         let mut buckets = Buckets::new(store, settings.durable_buckets());
         if let Some(path) = settings.env_file {
@@ -59,9 +64,10 @@ impl Host {
         let egress =
             Egress::to(&settings.component.api_base_url, MAX_INSTANCES as usize).ok_or(StartError::NoUpstream)?;
         let rescue = buckets.rescue().clone();
-        let blueprint = Blueprint::new(cache_dir, settings.variables.0, buckets, egress);
+        let shares = Shares::here();
+        let blueprint = Blueprint::new(cache_dir, settings.variables.0, buckets, egress, shares.growth.clone());
         let blueprint = blueprint.map_err(StartError::Component)?;
-        Ok(Self { pool: Pool::new(blueprint), check_interval: settings.component.check_interval, rescue })
+        Ok(Self { pool: Pool::new(blueprint, shares), check_interval: settings.component.check_interval, rescue })
     }
 
     /// Serves HTTP on `listener` and keeps tokens fresh until `stop` resolves. Then closes the listener
@@ -171,7 +177,7 @@ impl Host {
     /// Has the component answer one request. It needs a `Host` header or an
     /// authority in its URI.
     pub async fn handle(&self, request: Request<Full<Bytes>>) -> Response<Full<Bytes>> {
-        server::call(&self.pool, request).await
+        server::call(&self.pool, request, None).await
     }
 
     /// Makes one pass of the periodic refresh, over all users that are due.
@@ -229,7 +235,9 @@ pub enum StartError {
     Store(OpenError),
     /// `KROGER_API_BASE_URL` names no host.
     NoUpstream,
-    /// The component cannot be compiled or linked here.
+    /// The system's clock is before 1970, or after the year 9999.
+    Clock,
+    /// The component cannot be compiled, linked or instantiated here.
     Component(wasmtime::Error),
 }
 
@@ -238,6 +246,10 @@ impl fmt::Display for StartError {
         match self {
             Self::Store(error) => error.fmt(f),
             Self::NoUpstream => f.write_str("KROGER_API_BASE_URL names no host"),
+            Self::Clock => f.write_str(
+                "the system's clock is before the year 1970 or after 9999. Set the clock, for example with `timedatectl`, \
+                 and start again.",
+            ),
             Self::Component(error) => write!(f, "the component cannot be run here: {error:#}"),
         }
     }

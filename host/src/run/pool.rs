@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::run::component::{Blueprint, Instance, MAX_CALLS, MAX_UPKEEP};
+use crate::run::budget::{Share, Shares};
+use crate::run::component::{Blueprint, Instance, MAX_CALLS, MAX_UPKEEP, USUAL_MEMORY};
 use crate::time_limit::{MOMENT, within};
 
 /// The wall time of a call, blocked host calls included. The component begins nothing after 30 s, and
@@ -49,6 +50,9 @@ pub(crate) struct Pool(Arc<Inner>);
 struct Inner {
     blueprint: Blueprint,
     slots: Arc<Semaphore>,
+    /// How many slots there are.
+    calls: u32,
+    bodies: Share,
     upkeep: Arc<Semaphore>,
     waiting: AtomicUsize,
     /// Calls that took too long. Nobody knows their outcome.
@@ -68,6 +72,8 @@ struct Idle {
 pub(crate) enum CallError {
     /// The call was not accepted, and nothing ran.
     Busy,
+    /// No instance could be made, most likely for want of memory. Nothing ran.
+    NoInstance(wasmtime::Error),
     TimedOut,
     /// The guest trapped, or broke the protocol.
     Failed(wasmtime::Error),
@@ -77,6 +83,7 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Busy => f.write_str("too many calls are waiting"),
+            Self::NoInstance(_) => f.write_str("no instance of the component can be made; is there too little memory?"),
             Self::TimedOut => f.write_str("the call took too long"),
             Self::Failed(_) => f.write_str("the component failed"),
         }
@@ -86,10 +93,13 @@ impl fmt::Display for CallError {
 impl std::error::Error for CallError {}
 
 impl Pool {
-    pub(crate) fn new(blueprint: Blueprint) -> Self {
+    pub(crate) fn new(blueprint: Blueprint, shares: Shares) -> Self {
+        let calls = u32::try_from(shares.instances / USUAL_MEMORY).map_or(MAX_CALLS, |calls| calls.clamp(1, MAX_CALLS));
         Self(Arc::new(Inner {
             blueprint,
-            slots: Arc::new(Semaphore::new(MAX_CALLS as usize)),
+            slots: Arc::new(Semaphore::new(calls as usize)),
+            calls,
+            bodies: shares.bodies,
             upkeep: Arc::new(Semaphore::new(MAX_UPKEEP as usize)),
             waiting: AtomicUsize::new(0),
             given_up: AtomicUsize::new(0),
@@ -135,8 +145,13 @@ impl Pool {
     /// first.
     pub(crate) async fn drained(&self) {
         // Fails only for a closed semaphore, and nothing closes these.
-        let _calls = self.0.slots.acquire_many(MAX_CALLS).await;
+        let _calls = self.0.slots.acquire_many(self.0.calls).await;
         let _upkeep = self.0.upkeep.acquire_many(MAX_UPKEEP).await;
+    }
+
+    /// The share of memory for bodies that are being received, or wait for an instance.
+    pub(crate) fn bodies(&self) -> &Share {
+        &self.0.bodies
     }
 
     /// How many calls were given up so far.
@@ -187,12 +202,11 @@ impl Inner {
         F: for<'a> FnOnce(&'a mut Instance) -> Work<'a, T>,
     {
         let call = async {
-            let (mut instance, uses) = self.take().await?;
-            let result = work(&mut instance).await?;
+            let (mut instance, uses) = self.take().await.map_err(CallError::NoInstance)?;
+            let result = work(&mut instance).await.map_err(CallError::Failed)?;
             Ok((instance, uses, result))
         };
-        let (instance, uses, result) =
-            within(CALL_LIMIT, call).await.map_err(|_| CallError::TimedOut)?.map_err(CallError::Failed)?;
+        let (instance, uses, result) = within(CALL_LIMIT, call).await.map_err(|_| CallError::TimedOut)??;
         self.give_back(instance, uses + 1);
         Ok(result)
     }
@@ -234,8 +248,8 @@ impl Drop for Waiting<'_> {
 
 fn report(error: &CallError) {
     match error {
-        CallError::Failed(cause) => {
-            tracing::error!(cause = %cause.root_cause(), "the component failed");
+        CallError::Failed(cause) | CallError::NoInstance(cause) => {
+            tracing::error!(cause = %cause.root_cause(), "{error}");
             tracing::debug!("{cause:?}");
         }
         CallError::TimedOut | CallError::Busy => tracing::warn!("{error}"),

@@ -122,7 +122,7 @@ impl Problem {
 impl From<&CallError> for Problem {
     fn from(error: &CallError) -> Self {
         match error {
-            CallError::Busy => Self::Busy,
+            CallError::Busy | CallError::NoInstance(_) => Self::Busy,
             CallError::TimedOut => Self::TimedOut,
             CallError::Failed(_) => Self::Internal,
         }

@@ -9,17 +9,18 @@ mod routes;
 mod write_limit;
 
 use std::convert::Infallible;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
 use http::header::HOST;
 use http::uri::Authority;
-use http::{HeaderValue, Request, Response, Uri};
+use http::{HeaderValue, Method, Request, Response, Uri};
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Body, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -28,14 +29,21 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
+use crate::run::budget::{Claim, Share};
 use crate::run::pool::{LONGEST_CALL, Pool};
 use crate::run::problem::Problem;
+use crate::wall_clock;
 pub use routes::Routes;
 use write_limit::WriteLimit;
 
 const MAX_CONNECTIONS: usize = 1024;
-/// The largest body of a request, and the longest message over stdin: 1 MiB.
-pub const MAX_BODY: usize = 1 << 20;
+/// The largest body of a request, and the longest message over stdin: 256 KiB. Most routes read less.
+pub const MAX_BODY: usize = 256 << 10;
+/// The part of each body that is read without a claim. The number of connections bounds these, and any
+/// cart add fits: whoever sends large bodies keeps nobody from the cart.
+const SMALL_BODY: usize = 16 << 10;
+/// How long a large body waits for memory.
+const BODY_WAIT: Duration = Duration::from_secs(5);
 /// The most bytes read of a body that is too large, so that the client reads the refusal.
 const MAX_READ: usize = 8 << 20;
 const BODY_LIMIT: Duration = Duration::from_secs(10);
@@ -46,7 +54,7 @@ const WRITE_LIMIT: Duration = Duration::from_secs(30);
 
 /// The read buffer of a connection, and so about the longest request line with headers. hyper answers
 /// longer ones, and more than 100 headers, with 431 and no body.
-const MAX_HEAD: usize = 64 << 10;
+const MAX_HEAD: usize = 16 << 10;
 
 /// Serves `listener` until `stop` resolves. Returns the connections that are still open then.
 pub(crate) async fn serve(
@@ -122,8 +130,16 @@ fn spawn_connection(
         .serve_connection(TokioIo::new(WriteLimit::new(stream, WRITE_LIMIT)), service);
     let connection = graceful.watch(connection);
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection ended");
+        let mut connection = pin!(connection);
+        // hyper writes the date of each answer, and panics at one that HTTP cannot write.
+        let ended = poll_fn(|cx| match wall_clock::since_1970() {
+            Some(_) => connection.as_mut().poll(cx).map(Some),
+            None => Poll::Ready(None),
+        });
+        match ended.await {
+            Some(Ok(())) => {}
+            Some(Err(error)) => tracing::debug!(%error, "a connection ended"),
+            None => tracing::warn!("a connection was closed: the system's clock is before 1970 or after 9999"),
         }
         drop(slot);
     });
@@ -146,35 +162,51 @@ async fn answer(pool: &Pool, routes: Routes, request: Request<Incoming>) -> Resp
     } else if !routes.have(request.uri().path()) {
         Problem::NotServed.response()
     } else {
-        match whole(request).await {
-            Ok(request) => call(pool, request).await,
+        match whole(request, pool.bodies()).await {
+            Ok((request, claim)) => call(pool, request, claim).await,
             Err(problem) => problem.response(),
         }
     };
+    let response = held(&method, response, pool.bodies()).await;
     // Never log the query, which may carry a code.
     tracing::trace!(%method, path, status = response.status().as_u16(), took = ?began.elapsed(), "answered");
     response
 }
 
-/// Has the component answer a whole request.
-pub(crate) async fn call(pool: &Pool, request: Request<Full<Bytes>>) -> Response<Full<Bytes>> {
-    match pool.call(move |instance| Box::pin(instance.handle(request))).await {
+/// Has the component answer a whole request. `claim` is for its body, and is given back at the end of the
+/// call: the call goes on if its caller goes away.
+pub(crate) async fn call(pool: &Pool, request: Request<Full<Bytes>>, claim: Option<Claim>) -> Response<Full<Bytes>> {
+    let called = pool.call(move |instance| {
+        Box::pin(async move {
+            let response = instance.handle(request).await;
+            drop(claim);
+            response
+        })
+    });
+    match called.await {
         Ok(response) => response,
         Err(error) => Problem::from(&error).response(),
     }
 }
 
-async fn whole(request: Request<Incoming>) -> Result<Request<Full<Bytes>>, Problem> {
+async fn whole(request: Request<Incoming>, bodies: &Share) -> Result<(Request<Full<Bytes>>, Option<Claim>), Problem> {
     let (parts, body) = named(request)?.into_parts();
-    let body = timeout(BODY_LIMIT, read(body)).await.map_err(|_| Problem::SlowBody)??;
-    Ok(Request::from_parts(parts, Full::new(body)))
+    let (body, claim) = timeout(BODY_LIMIT, read(body, bodies)).await.map_err(|_| Problem::SlowBody)??;
+    Ok((Request::from_parts(parts, Full::new(body)), claim))
 }
 
 /// Reads one byte past the limit, enough for the component to refuse the body: the component knows
 /// which page may read its refusal. The rest is read and dropped for a while, because a client that
 /// still sends would see a broken connection.
-async fn read(mut body: Incoming) -> Result<Bytes, Problem> {
+///
+/// A body that is not small claims its memory before more of it is read.
+async fn read<B>(body: B, bodies: &Share) -> Result<(Bytes, Option<Claim>), Problem>
+where
+    B: Body<Data = Bytes>,
+{
+    let mut body = pin!(body);
     let mut kept = BytesMut::new();
+    let mut claim = None;
     let mut length = 0;
     while length <= MAX_READ
         && let Some(frame) = body.frame().await
@@ -182,9 +214,53 @@ async fn read(mut body: Incoming) -> Result<Bytes, Problem> {
         let Ok(data) = frame.map_err(|_| Problem::BrokenBody)?.into_data() else { continue };
         length += data.len();
         let room = MAX_BODY + 1 - kept.len();
-        kept.extend_from_slice(&data[..data.len().min(room)]);
+        let data = &data[..data.len().min(room)];
+        if claim.is_none() && kept.len() + data.len() > SMALL_BODY {
+            claim = claimed(MAX_BODY, BODY_WAIT, bodies).await;
+            if claim.is_none() {
+                return Err(Problem::Busy);
+            }
+            kept.reserve(MAX_BODY + 1 - kept.len());
+        }
+        kept.extend_from_slice(data);
     }
-    Ok(kept.freeze())
+    Ok((kept.freeze(), claim))
+}
+
+/// Claims `bytes` of `bodies`; `None` if they are not free in time.
+async fn claimed(bytes: usize, wait: Duration, bodies: &Share) -> Option<Claim> {
+    timeout(wait, bodies.claim(bytes)).await.ok().flatten()
+}
+
+/// Claims the memory of a large answer until its client has read it. A large answer to a `GET` that finds
+/// no memory is refused, because its call changed nothing. Other answers are sent in any case.
+async fn held(method: &Method, response: Response<Full<Bytes>>, bodies: &Share) -> Response<Full<Bytes>> {
+    let size = response.body().size_hint().exact().map_or(0, |size| usize::try_from(size).unwrap_or(usize::MAX));
+    if size <= SMALL_BODY {
+        return response;
+    }
+    match claimed(size, BODY_WAIT, bodies).await {
+        Some(claim) => {
+            let (parts, body) = response.into_parts();
+            let Ok(body) = body.collect().await;
+            let owner = Claimed { bytes: body.to_bytes(), _claim: claim };
+            Response::from_parts(parts, Full::new(Bytes::from_owner(owner)))
+        }
+        None if *method == Method::GET => Problem::Busy.response(),
+        None => response,
+    }
+}
+
+/// Bytes that give their claim back when the last part of them is written.
+struct Claimed {
+    bytes: Bytes,
+    _claim: Claim,
+}
+
+impl AsRef<[u8]> for Claimed {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
 }
 
 /// Gives a probe without a valid `Host` the host `localhost`: the component needs one. Other requests
@@ -216,6 +292,8 @@ fn check_host<B>(request: &Request<B>) -> Result<(), Problem> {
 
 #[cfg(test)]
 mod tests {
+    use hyper::body::Frame;
+
     use super::*;
 
     fn with_hosts(uri: &str, hosts: &[&str]) -> Request<()> {
@@ -224,6 +302,60 @@ mod tests {
             request = request.header(HOST, *host);
         }
         request.body(()).unwrap()
+    }
+
+    /// A body of this many pieces.
+    struct Pieces(usize);
+
+    const PIECE: usize = 4096;
+
+    impl Body for Pieces {
+        type Data = Bytes;
+        type Error = Infallible;
+
+        fn poll_frame(
+            mut self: std::pin::Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+            let Some(left) = self.0.checked_sub(1) else { return Poll::Ready(None) };
+            self.0 = left;
+            Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(&[b' '; PIECE])))))
+        }
+    }
+
+    fn body(length: usize) -> Pieces {
+        Pieces(length / PIECE)
+    }
+
+    #[tokio::test]
+    async fn a_large_body_claims_memory_and_a_small_one_needs_none() {
+        let bodies = Share::of(2 * MAX_BODY);
+        let (_, first) = read(body(MAX_BODY), &bodies).await.unwrap();
+        let (_, second) = read(body(SMALL_BODY + 4096), &bodies).await.unwrap();
+        assert_eq!((first.is_some(), second.is_some(), bodies.free()), (true, true, 0));
+
+        let (cart_add, none) = read(body(SMALL_BODY), &bodies).await.unwrap();
+        assert_eq!((cart_add.len(), none.is_none()), (SMALL_BODY, true));
+
+        tokio::time::pause();
+        assert_eq!(read(body(MAX_BODY), &bodies).await.unwrap_err(), Problem::Busy);
+        drop((first, second));
+        let (cut, _) = read(body(4 * MAX_BODY), &bodies).await.unwrap();
+        assert_eq!(cut.len(), MAX_BODY + 1);
+    }
+
+    #[tokio::test]
+    async fn a_large_answer_holds_its_memory_until_it_is_read() {
+        let bodies = Share::of(2 * MAX_BODY);
+        let answer = || Response::new(Full::new(Bytes::from(vec![0; 2 * MAX_BODY])));
+        let first = held(&Method::GET, answer(), &bodies).await;
+        assert_eq!(bodies.free(), 0);
+
+        tokio::time::pause();
+        assert_eq!(held(&Method::GET, answer(), &bodies).await.status(), 503);
+        assert_eq!(held(&Method::PUT, answer(), &bodies).await.status(), 200);
+        drop(first);
+        assert_eq!(bodies.free(), 2 * MAX_BODY);
     }
 
     #[test]

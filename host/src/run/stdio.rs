@@ -7,6 +7,7 @@
 use std::future::Future;
 use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,6 +15,7 @@ use bytes::Bytes;
 use http::header::{ACCEPT, CONTENT_TYPE, HOST};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt as _, Full};
+use kroger_core::json::tree_size;
 use serde_json::{Value, json};
 use tokio::sync::mpsc::{Receiver, Sender};
 use tokio::task::JoinSet;
@@ -28,6 +30,12 @@ const VERSION_IN_META: &str = "/params/_meta/io.modelcontextprotocol~1protocolVe
 const PARSE_ERROR: i32 = -32700;
 const INVALID_REQUEST: i32 = -32600;
 const INTERNAL_ERROR: i32 = -32603;
+
+/// The largest message as a tree. The component refuses smaller ones.
+const LARGEST_TREE: usize = 4 << 20;
+
+/// How long the app may read none of its answers.
+const READ_LIMIT: Duration = Duration::from_secs(30);
 
 pub(crate) async fn serve(
     pool: &Pool,
@@ -51,7 +59,7 @@ pub(crate) async fn serve(
             Ok(Some(message)) => message,
             Ok(None) => continue,
             Err(refusal) => {
-                let _ = answers.send(refusal.to_string()).await;
+                let _ = answers.send_timeout(refusal.to_string(), READ_LIMIT).await;
                 continue;
             }
         };
@@ -86,7 +94,10 @@ fn read(line: &[u8]) -> Result<Option<Value>, Value> {
         return Ok(None);
     }
     if line.len() > MAX_BODY {
-        return Err(error(&Value::Null, INVALID_REQUEST, "The line is longer than 1 MiB."));
+        return Err(error(&Value::Null, INVALID_REQUEST, "The line is longer than 256 KiB."));
+    }
+    if tree_size(line) > LARGEST_TREE {
+        return Err(error(&Value::Null, INVALID_REQUEST, "The line holds more values than any call needs."));
     }
     let Ok(message) = serde_json::from_slice::<Value>(line) else {
         return Err(error(&Value::Null, PARSE_ERROR, "The line is not valid JSON in UTF-8."));
@@ -106,7 +117,7 @@ async fn answer(pool: Pool, client: Arc<Client>, message: Value, answers: Sender
     let id = message["id"].clone();
     let answer = match client.request(&message) {
         Some(request) => {
-            let response = server::call(&pool, request).await;
+            let response = server::call(&pool, request, None).await;
             let session = response.headers().get(SESSION).cloned();
             let answer = whole(&id, response).await;
             if message["method"] == "initialize" {
@@ -116,8 +127,8 @@ async fn answer(pool: Pool, client: Arc<Client>, message: Value, answers: Sender
         }
         None => error(&id, INVALID_REQUEST, "The message cannot be sent on."),
     };
-    // This fails only if the app has gone away.
-    let _ = answers.send(answer.to_string()).await;
+    // This fails only if the app has gone away, or reads nothing. Such an app must not keep the process.
+    let _ = answers.send_timeout(answer.to_string(), READ_LIMIT).await;
 }
 
 impl Client {
@@ -199,7 +210,9 @@ mod tests {
         for line in silent {
             assert_eq!(read(line.as_bytes()), Ok(None), "{line}");
         }
-        let refused: [(&[u8], i32); 5] = [
+        let all_structure = format!("[{}]", vec![r#"{"":0}"#; 30_000].join(","));
+        let refused: [(&[u8], i32); 6] = [
+            (all_structure.as_bytes(), INVALID_REQUEST),
             (b"{", PARSE_ERROR),
             (b"{\"id\":1,\"method\":\"caf\xe9\"}", PARSE_ERROR),
             (b"[]", INVALID_REQUEST),

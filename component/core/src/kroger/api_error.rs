@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::json;
 use crate::text::cleaned;
 
 /// The most characters of a text to show.
@@ -21,7 +22,7 @@ impl ApiError {
     /// Reads `{code, reason}` or OAuth's `{error, error_description}`, bare or below
     /// `errors`. None: the body has none of these shapes, so it is not Kroger's.
     pub(crate) fn parse(body: &[u8]) -> Option<Self> {
-        let value: Value = serde_json::from_slice(body).ok()?;
+        let value: Value = json::answer(body)?;
         let inner = match value.get("errors") {
             Some(Value::Array(errors)) => errors.first()?,
             Some(errors) => errors,

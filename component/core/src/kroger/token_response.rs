@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::json;
 use crate::kroger::api_error::ApiError;
 use crate::kroger::retry_after::retry_after;
 use crate::ports::{Response, Timestamp};
@@ -20,6 +21,9 @@ use crate::secret::Secret;
 const ASSUMED_LIFETIME: Duration = Duration::from_secs(300);
 /// The longest lifetime to believe. A longer one counts as this.
 const LONGEST_LIFETIME: Duration = Duration::from_secs(30 * 86_400);
+
+/// The longest token to take. Kroger's have about 1 KiB, and common servers read 16 KiB of headers at most.
+const LONGEST_TOKEN: usize = 16 << 10;
 
 /// Tokens that the server granted (RFC 6749 § 5.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,7 +73,7 @@ pub(crate) fn verdict(response: &Response, now: Timestamp) -> TokenVerdict {
 }
 
 fn token_response(body: &[u8]) -> Option<TokenResponse> {
-    let value: Value = serde_json::from_slice(body).ok()?;
+    let value: Value = json::answer(body)?;
     Some(TokenResponse {
         access_token: token(&value, "access_token")?,
         refresh_token: token(&value, "refresh_token"),
@@ -81,7 +85,7 @@ fn token_response(body: &[u8]) -> Option<TokenResponse> {
 /// Reads a token, if a header can carry it.
 fn token(value: &Value, name: &str) -> Option<Secret> {
     let text = value.get(name)?.as_str()?;
-    let is_sendable = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    let is_sendable = (1..=LONGEST_TOKEN).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic());
     is_sendable.then(|| Secret::new(text))
 }
 
@@ -99,7 +103,7 @@ fn expires_in(value: Option<&Value>) -> Duration {
 }
 
 fn error_response(body: &[u8]) -> Option<TokenVerdict> {
-    let value: Value = serde_json::from_slice(body).ok()?;
+    let value: Value = json::answer(body)?;
     let error = value.get("error")?.as_str()?;
     let description = value.get("error_description").and_then(Value::as_str).unwrap_or_default();
     Some(match error {
@@ -202,6 +206,37 @@ mod tests {
 
         assert_eq!(response.refresh_token, None);
         assert_eq!(response.scope, None);
+    }
+
+    #[test]
+    fn no_field_of_an_answer_is_taken_beyond_its_bound() {
+        let answer = |field: &str, length: usize| {
+            let mut answer = serde_json::json!({ "access_token": "a", "refresh_token": "r", "scope": "s" });
+            answer[field] = "x".repeat(length).into();
+            read(200, &answer.to_string())
+        };
+        let scope = |length: usize| match answer("scope", length) {
+            TokenVerdict::Granted(response) => response.scope.map(|scope| scope.len()),
+            other => panic!("{other:?}"),
+        };
+        let refresh_token = |length: usize| match answer("refresh_token", length) {
+            TokenVerdict::Granted(response) => response.refresh_token.is_some(),
+            other => panic!("{other:?}"),
+        };
+
+        assert_eq!([scope(1_024), scope(1_025), scope(900_000)], [Some(1_024), None, None]);
+        assert_eq!([refresh_token(LONGEST_TOKEN), refresh_token(900_000)], [true, false]);
+        assert_eq!(answer("access_token", LONGEST_TOKEN + 1), TokenVerdict::Unintelligible);
+        assert_eq!(read(200, r#"{"access_token":"a","scope":"a\u001b[31m"}"#), read(200, r#"{"access_token":"a"}"#));
+        for large in [900_000, 10] {
+            let TokenVerdict::RequestRefused(error) = read(
+                400,
+                &serde_json::json!({ "error": "x".repeat(large), "error_description": "y".repeat(large) }).to_string(),
+            ) else {
+                panic!("not refused");
+            };
+            assert!(error.code.len() <= 200 && error.reason.len() <= 200);
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use crate::Context;
 use crate::failure::{CallTrouble, Cause, Failure, Missing, QuotaTrouble};
+use crate::json;
 use crate::kroger::limits::Endpoint;
 use crate::kroger::wire;
 use crate::ports::Request;
@@ -139,7 +140,7 @@ impl Call for Read<'_> {
 }
 
 fn object(body: &[u8]) -> Option<Value> {
-    serde_json::from_slice(body).ok().filter(Value::is_object)
+    json::answer(body).filter(Value::is_object)
 }
 
 fn scope_missing(cx: Context<'_>, bearer: &ReadingToken, reading: Reading<'_>) -> Failure {

@@ -1,6 +1,7 @@
 //! The callers that may call, the user of a call, and the methods of a route.
 
 use super::*;
+use crate::edge::LARGEST_REQUEST;
 
 #[test]
 fn second_user_header_is_refused() {

@@ -1,6 +1,7 @@
 //! Adds to the cart: reading the items, and sending them.
 
 use super::*;
+use crate::edge::LARGEST_REQUEST;
 
 #[test]
 fn item_is_added_by_body_or_query() {
@@ -162,7 +163,7 @@ fn wrong_argument_is_named_and_nothing_is_sent() {
 fn endless_nesting_is_refused() {
     let server = signed_in();
 
-    let answer = server.call_with("PUT", "/cart/add", &[], &"[".repeat(100_000));
+    let answer = server.call_with("PUT", "/cart/add", &[], &"[".repeat(5_000));
 
     assert_eq!(answer.problem(), (422, "invalid_argument".to_owned()));
 }
@@ -189,6 +190,26 @@ fn large_body_is_refused() {
     let large = signed_in().call_with("PUT", "/cart/add", &[], &" ".repeat(LARGEST_REQUEST + 1));
 
     assert_eq!(large.problem(), (413, "too_large".to_owned()));
+}
+
+/// Each is small as text and large as a tree, or larger than its route needs.
+#[test]
+fn body_that_would_fill_the_memory_is_refused_before_it_is_read() {
+    let server = signed_in();
+    let filled = |piece: &str, bytes: usize| format!("[{}]", vec![piece; bytes / (piece.len() + 1)].join(","));
+    for (path, bytes) in [("/cart/add", 60 << 10), ("/cart/add", 1 << 20), ("/cart/add/simple", 1 << 20)] {
+        for piece in [r#"{"":0}"#, "{}", "[]", r#"{"a":{"":0}}"#, r#"[[{"":0}]]"#] {
+            for body in [filled(piece, bytes), format!(r#"{{"items":{}}}"#, filled(piece, bytes))] {
+                let refused = server.call_with("PUT", path, &[], &body);
+
+                assert_eq!(refused.problem(), (413, "too_large".to_owned()), "{path} {piece}");
+                assert!(!refused.text.contains("cart"), "{}", refused.text);
+            }
+        }
+    }
+    let many = json!({ "items": vec![json!({ "upc": UPC, "quantity": 1, "modality": "PICKUP" }); 100] });
+    server.world.answer(204, "");
+    assert_eq!(server.put("/cart/add", &many).status, 200);
 }
 
 #[test]

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use rusqlite::Connection;
 
+use super::open::Journal;
 use super::*;
 use crate::keep::tests::wait;
 
@@ -435,6 +436,18 @@ fn deleted_values_do_not_linger_in_the_file() {
     drop(store);
     let bytes = fs::read(file(directory.path())).expect("read");
     assert!(!bytes.windows(18).any(|window| window == b"a-secret-to-forget"));
+}
+
+/// A slow disk delays the readers of the store, and no worker that serves other calls.
+#[tokio::test]
+async fn read_never_runs_on_a_worker_of_the_runtime() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = Store::open(directory.path(), "store").unwrap();
+    assert_eq!(store.0.journal, Journal::WriteAhead);
+
+    let reader = store.read(|_| Ok(std::thread::current().id())).await.unwrap();
+
+    assert_ne!(reader, std::thread::current().id());
 }
 
 mod changed;

@@ -167,7 +167,7 @@ fn of_the_component(example: &str) -> Answer {
         "store_unavailable" => without_store(),
         "not_found" => running().call_with("POST", "/admin/tokens/refresh?user_id=nobody", &[], ""),
         "no_such_product" => unknown_product(),
-        "too_large" => running().call_with("PUT", "/cart/add", &[], &" ".repeat(LARGEST_REQUEST + 1)),
+        "too_large" => running().call_with("PUT", "/cart/add", &[], &" ".repeat(crate::edge::LARGEST_REQUEST + 1)),
         "forbidden_origin" => running().call_with("GET", "/config", &[("origin", "https://evil.example")], ""),
         "misconfigured" => with_wrong_settings(),
         other => panic!("no example {other}"),

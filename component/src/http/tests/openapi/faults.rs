@@ -85,7 +85,8 @@ pub(super) const STORE_UNAVAILABLE: Fault =
 pub(super) const UNKNOWN_USER: Fault = fault(404, "not_found", "no token is stored for this user");
 pub(super) const NO_SUCH_THING: Fault =
     fault(404, "not_found", "Kroger has nothing of this id").like("no_such_product");
-pub(super) const TOO_LARGE: Fault = fault(413, "too_large", "the body is larger than 1 MiB");
+pub(super) const TOO_LARGE: Fault =
+    fault(413, "too_large", "the body is larger, or holds more values, than the route reads");
 
 const FORBIDDEN_ORIGIN: Fault =
     fault(403, "forbidden_origin", "the caller is a web page, or uses a name of this server, that is not known here");
