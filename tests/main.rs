@@ -26,3 +26,4 @@ mod secrets;
 mod sign_in;
 mod start;
 mod stock_host;
+mod trust;

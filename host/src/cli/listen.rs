@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use anyhow::{Result, anyhow};
+use kroger_core::settings::known::is_harmless;
 use tokio::net::TcpListener;
 
 use super::exit::usage;
@@ -20,7 +21,10 @@ pub(super) fn listen_address(listen: Option<&str>, given: &Given) -> Result<Stri
     let Some(port) = given.variable("PORT") else { return Ok(format!("127.0.0.1:{DEFAULT_PORT}")) };
     match port.parse::<u16>() {
         Ok(port) => Ok(format!("127.0.0.1:{port}")),
-        Err(_) => Err(usage(format!("PORT is `{port}`; allowed: a number from 0 to 65535"))),
+        Err(_) => Err(usage(match is_harmless(port) {
+            true => format!("PORT is `{port}`; allowed: a number from 0 to 65535"),
+            false => "PORT cannot be used; allowed: a number from 0 to 65535".to_owned(),
+        })),
     }
 }
 

@@ -12,6 +12,7 @@ mod fault;
 mod open;
 mod open_error;
 mod reading;
+pub(crate) mod safe;
 mod schema;
 mod writer;
 
