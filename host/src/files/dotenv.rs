@@ -36,7 +36,7 @@ pub(crate) struct Malformed {
 impl fmt::Debug for Dotenv {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.variables.iter().map(|(name, _)| showable(name)).collect();
-        f.debug_struct("Dotenv").field("names", &names).field("malformed", &self.malformed).finish()
+        f.debug_struct("Dotenv").field("names", &names).field("malformed", &self.malformed).finish_non_exhaustive()
     }
 }
 

@@ -30,6 +30,7 @@ const MOST_LINKS: usize = 40;
 /// More entries than a cache of compiled code has.
 const MOST_ENTRIES: usize = 10_000;
 
+const RIGHTS_OF_OTHERS: u32 = 0o077;
 const STICKY: u32 = 0o1000;
 const GROUP_MAY_WRITE: u32 = 0o020;
 const ALL_MAY_WRITE: u32 = 0o002;
@@ -81,9 +82,9 @@ pub(crate) fn check_below(path: &Path) -> Result<(), Untrusted> {
     Judge::of_this_process().check_below(path)
 }
 
-/// Whether others than the owner may read the file, or write it.
+/// Whether the file's owner alone has rights to it.
 pub(crate) fn is_private(found: &Metadata) -> bool {
-    found.mode() & 0o077 == 0
+    found.mode() & RIGHTS_OF_OTHERS == 0
 }
 
 /// Whether the file belongs to this user.

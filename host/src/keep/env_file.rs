@@ -244,7 +244,7 @@ impl Mirrored {
                 None => new.extend_from_slice(entry.bytes),
                 Some(index) => match values[index].take() {
                     Some(value) => {
-                        write_line(&mut new, before, index, value.unwrap_or_default(), line_end(entry.bytes))
+                        write_line(&mut new, before, index, value.unwrap_or_default(), line_end(entry.bytes));
                     }
                     None => keep_mark(&mut new, before),
                 },

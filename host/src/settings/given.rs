@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use kroger_core::settings::known::{another_in, is_credential, is_known, showable, steers};
@@ -90,6 +91,10 @@ fn has_value((_, value): &(String, String)) -> bool {
 fn read_regular(path: &Path) -> Result<(Dotenv, Vec<String>), Refused> {
     if path.metadata().is_ok_and(|found| !found.is_file()) {
         return Ok((Dotenv::default(), vec![".env is not a regular file and is not read".to_owned()]));
+    }
+    // A folder that strangers may write does no harm while there is no such file in it.
+    if path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Ok((Dotenv::default(), Vec::new()));
     }
     trusted::check(path).map_err(|untrusted| Refused::UntrustedDotenv(untrusted.to_string()))?;
     let dotenv = read_dotenv(path).map_err(|error| Refused::Dotenv(error.kind()))?;
@@ -238,6 +243,24 @@ mod tests {
         }
         let harmless = "KROGER_DEFAULT_ZIP_CODE=45202\nKROGER_USER_REFRESH_TOKEN=r\nPORT=1\nKROGER_API_BASE_URL=\n";
         assert!(check_sources(&parsed(harmless), &owned(&[("KROGER_CLIENT_SECRET", "hush")])).is_ok());
+    }
+
+    #[test]
+    fn an_env_file_is_read_if_strangers_cannot_write_it_and_the_folder_matters_only_with_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        for (mode, folder_mode, is_read) in
+            [(0o600, 0o755, true), (0o644, 0o1777, true), (0o666, 0o755, false), (0o600, 0o777, false)]
+        {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join(DOTENV);
+            std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(folder_mode)).unwrap();
+            assert!(read_regular(&path).is_ok(), "{folder_mode:o}");
+            std::fs::write(&path, "KROGER_CLIENT_ID=app\n").unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+
+            assert_eq!(read_regular(&path).is_ok(), is_read, "{mode:o} {folder_mode:o}");
+        }
     }
 
     #[test]

@@ -66,7 +66,9 @@ impl fmt::Display for OpenError {
             Self::NotMade { store, why } => {
                 write!(f, "the store {store} cannot be made here: {why}; name a directory that can be")
             }
-            Self::Untrusted { store, why } => write!(f, "the store {store} is not opened: {why}"),
+            Self::Untrusted { store, why } => {
+                write!(f, "the store {store} is not used; correct this, or name another store: {why}")
+            }
             Self::Failed { store, fault } => write!(f, "cannot open the store {store}: {fault}; {}", remedy(*fault)),
         }
     }
