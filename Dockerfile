@@ -11,11 +11,15 @@ RUN rustup target add wasm32-wasip2
 COPY . .
 RUN cargo build --release --locked -p kroger-mcp \
     && install -D target/release/kroger-mcp /root-of-image/usr/local/bin/kroger-mcp \
-    && install -d -m 0700 /root-of-image/app/.tokens \
+    && install -d -m 0755 /root-of-image/app \
+    && install -d -m 0700 /root-of-image/tokens \
     && install -d -m 0700 /root-of-image/cache
 
 FROM gcr.io/distroless/cc-debian12:nonroot
-COPY --from=build --chown=65532:65532 /root-of-image/app /app
+# Root owns /app, so that the process may run as any user: it trusts no directory of
+# another user than its own and root.
+COPY --from=build --chown=0:0 /root-of-image/app /app
+COPY --from=build --chown=65532:65532 /root-of-image/tokens /app/.tokens
 COPY --from=build --chown=65532:65532 /root-of-image/cache /cache
 COPY --from=build /root-of-image/usr /usr
 # The cache of compiled code. Without it the component is compiled at each start,

@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use rusqlite::Connection;
 
-use crate::support::{Ended, Kroger, Sandbox, Server, folder};
+use crate::support::{Ended, Kroger, Sandbox, Server, folder, mirror_in};
 
 /// The commands that use a store, as the tests call them on each broken store.
 const COMMANDS: [(&str, &[&str]); 9] = [
@@ -202,7 +202,8 @@ fn a_read_only_or_mounted_env_file_loses_no_sign_in() {
         ("a read-only .env", "mount --bind .env .env && mount -o remount,bind,ro .env", false),
     ] {
         let folder = folder();
-        fs::write(folder.path().join(".env"), "FOO=bar\n").unwrap();
+        let env_file = mirror_in(folder.path());
+        fs::write(&env_file, "FOO=bar\nKROGER_USER_REFRESH_TOKEN=\n").unwrap();
         fs::write(folder.path().join("tokens.json"), tokens(u32::from(is_mirrored))).unwrap();
 
         let Some(imported) = run_mounted(folder.path(), &sandbox, script, &["import", "tokens.json"]) else {
@@ -216,7 +217,7 @@ fn a_read_only_or_mounted_env_file_loses_no_sign_in() {
         assert_eq!(imported.status.code(), Some(0), "{title}: {}", imported.stderr);
         assert!(status.stdout.contains("user_default"), "{}", status.stdout);
         assert!(env_file.starts_with("FOO=bar\n"), "{env_file}");
-        assert_eq!(env_file.contains("KROGER_USER_REFRESH_TOKEN="), is_mirrored, "{title}: {env_file}");
+        assert_eq!(env_file.contains("KROGER_USER_REFRESH_TOKEN=r"), is_mirrored, "{title}: {env_file}");
     }
 }
 

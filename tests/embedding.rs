@@ -10,7 +10,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use wasmtime_wasi_keyvalue::{WasiKeyValue, WasiKeyValueCtx, WasiKeyValueCtxBuilder};
 
-use crate::support::{Sandbox, Server, UPC, folder};
+use crate::support::{Sandbox, Server, UPC, folder, mirror_in};
 
 mod shelf;
 
@@ -102,7 +102,7 @@ fn load_with(
 /// The tokens of a fresh sign-in at `sandbox`, as the `.env` mirror shows them.
 fn environment(sandbox: &Sandbox) -> Vec<(String, String)> {
     let folder = folder();
-    std::fs::write(folder.path().join(".env"), "").unwrap();
+    mirror_in(folder.path());
     let server = Server::start(folder.path(), sandbox);
     server.sign_in();
     let mirror = std::fs::read_to_string(folder.path().join(".env")).unwrap();

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use serde_json::json;
 
-use crate::support::{Ended, Kroger, Sandbox, Server, UPC, folder};
+use crate::support::{Ended, Kroger, Sandbox, Server, UPC, folder, mirror_in};
 
 fn mode(path: &Path) -> u32 {
     fs::metadata(path).unwrap().permissions().mode() & 0o777
@@ -48,7 +48,12 @@ fn the_env_file_is_a_mirror_that_keeps_every_other_line() {
         assert!(text.starts_with(others), "{text}");
     }
     assert!(first.contains("KROGER_USER_REFRESH_TOKEN=") && first != second);
-    assert!(!third.contains("KROGER_USER_"), "{third}");
+    let lines: Vec<&str> = third.lines().filter(|line| line.starts_with("KROGER_USER_")).collect();
+    assert_eq!(
+        lines,
+        ["KROGER_USER_ACCESS_TOKEN=", "KROGER_USER_REFRESH_TOKEN=", "KROGER_USER_TOKEN_EXPIRES_AT="],
+        "they ask for the next tokens"
+    );
     assert_eq!(mode(&env_file), 0o600);
 }
 
@@ -217,7 +222,7 @@ fn a_store_behind_a_broken_link_is_refused() {
 #[test]
 fn a_pair_in_the_env_file_signs_the_default_user_in() {
     let (sandbox, first, second) = (Sandbox::start(), folder(), folder());
-    fs::write(first.path().join(".env"), "").unwrap();
+    mirror_in(first.path());
     let server = Server::start(first.path(), &sandbox);
     server.sign_in();
     server.kill();
@@ -236,8 +241,7 @@ fn a_pair_in_the_env_file_signs_the_default_user_in() {
 #[test]
 fn an_old_copy_in_the_env_file_never_brings_back_a_spent_token() {
     let (sandbox, folder) = (Sandbox::start(), folder());
-    let env_file = folder.path().join(".env");
-    fs::write(&env_file, "").unwrap();
+    let env_file = mirror_in(folder.path());
     let server = Server::start(folder.path(), &sandbox);
     server.sign_in();
     let old = fs::read(&env_file).unwrap();

@@ -27,3 +27,4 @@ mod sign_in;
 mod start;
 mod stock_host;
 mod strain;
+mod trust;

@@ -8,7 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
-use crate::support::{Ended, Kroger, Sandbox, Server, UPC, folder};
+use crate::support::{Ended, Kroger, Sandbox, Server, UPC, folder, mirror_in};
 
 /// A pair of tokens that the sandbox gave to another program.
 struct Pair {
@@ -19,8 +19,7 @@ struct Pair {
 impl Pair {
     fn of(sandbox: &Sandbox, customer: &str) -> Self {
         let elsewhere = folder();
-        let mirror = elsewhere.path().join(".env");
-        fs::write(&mirror, "").unwrap();
+        let mirror = mirror_in(elsewhere.path());
         let server = Server::start(elsewhere.path(), sandbox);
         server.sign_in_as("user_default", customer).expect(200);
         let text = fs::read_to_string(mirror).unwrap();

@@ -11,7 +11,7 @@ use rusqlite::Connection;
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::support::{Client, Ended, Kroger, Sandbox, Server, UPC, folder};
+use crate::support::{Client, Ended, Kroger, Sandbox, Server, UPC, folder, mirror_in};
 
 /// An unused port, for a redirect URI that must be known beforehand.
 fn free_port() -> u16 {
@@ -311,9 +311,7 @@ fn a_record_of_a_newer_version_is_not_taken_for_absent() {
 #[test]
 fn doctor_reports_that_all_is_well_or_names_each_fault() {
     let (sandbox, folder) = (Sandbox::start(), folder());
-    let env_file = folder.path().join(".env");
-    fs::write(&env_file, "").unwrap();
-    fs::set_permissions(&env_file, fs::Permissions::from_mode(0o600)).unwrap();
+    let env_file = mirror_in(folder.path());
     let port = free_port();
     let uri = redirect_uri(port);
     let listen = format!("127.0.0.1:{port}");

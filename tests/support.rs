@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
@@ -40,6 +41,14 @@ pub struct Kroger {
 /// Makes a folder to run in.
 pub fn folder() -> TempDir {
     tempfile::tempdir().expect("a temporary folder")
+}
+
+/// Makes a private `.env` in `folder` that asks for tokens. Returns its path.
+pub fn mirror_in(folder: &Path) -> PathBuf {
+    let path = folder.join(".env");
+    std::fs::write(&path, "KROGER_USER_REFRESH_TOKEN=\n").unwrap();
+    std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).unwrap();
+    path
 }
 
 impl Kroger {

@@ -4,3 +4,4 @@ pub(crate) mod dotenv;
 pub(crate) mod pickle;
 pub(crate) mod private_directory;
 pub(crate) mod token_files;
+pub(crate) mod trusted;

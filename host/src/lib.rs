@@ -21,6 +21,7 @@ pub mod cli;
 mod files;
 mod keep;
 pub mod log;
+mod quote;
 mod reach;
 mod run;
 mod settings;

@@ -14,6 +14,7 @@ use std::io::{IsTerminal, stderr};
 use std::sync::OnceLock;
 use std::time::Duration;
 
+use kroger_core::settings::known::is_harmless;
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::filter::{EnvFilter, FilterExt, LevelFilter, filter_fn};
 use tracing_subscriber::fmt::MakeWriter;
@@ -38,15 +39,18 @@ pub enum Format {
 
 /// The filter cannot be used.
 #[derive(Debug)]
-pub struct BadFilter(String);
+pub struct BadFilter {
+    /// The filter. None if it could be a secret that was put into the wrong setting.
+    shown: Option<String>,
+}
 
 impl fmt::Display for BadFilter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown = self.shown.as_ref().map(|filter| format!("`{filter}` ")).unwrap_or_default();
         write!(
             f,
-            "The log filter `{}` cannot be used. Allowed for --log, KROGER_LOG and RUST_LOG: off, error, warn, info, debug \
-             or trace, or pairs such as `info,kroger_mcp=debug`.",
-            self.0
+            "The log filter {shown}cannot be used. Allowed for --log, KROGER_LOG and RUST_LOG: off, error, warn, info, debug or \
+             trace, or pairs such as `info,kroger_mcp=debug`.",
         )
     }
 }
@@ -71,7 +75,7 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     let filter = filter.unwrap_or("info");
-    let bad = || BadFilter(filter.to_owned());
+    let bad = || BadFilter { shown: is_harmless(filter).then(|| filter.to_owned()) };
     if !filter.split(',').all(is_directive) {
         return Err(bad());
     }
@@ -183,10 +187,13 @@ mod tests {
 
     #[test]
     fn a_filter_that_would_silence_all_or_does_not_parse_is_refused_with_what_is_allowed() {
-        for filter in ["kroger=loudest", "blah", "info,blah", "", "=info"] {
+        for (filter, is_shown) in
+            [("kroger=loudest", false), ("blah", true), ("info,blah", false), ("", true), ("=info", true)]
+        {
             let refused = start(Format::Human, Some(filter)).unwrap_err().to_string();
 
-            assert!(refused.contains(&format!("`{filter}`")) && refused.contains("debug"), "{refused}");
+            assert_eq!(refused.contains(&format!("`{filter}`")), is_shown, "{refused}");
+            assert!(refused.contains("debug"), "{refused}");
         }
         for filter in ["off", "WARN", "info,kroger_mcp=debug", "info,kroger=trace", "kroger_mcp::pool=debug"] {
             assert!(is_taken(filter), "{filter}");

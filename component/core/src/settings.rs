@@ -1,7 +1,7 @@
 //! Settings: the `KROGER_*` environment variables as types that cannot be wrong.
 //!
 //! The server refuses at start each value that it can know to be wrong, by name
-//! and with what is allowed. It never shows a secret's value.
+//! and with what is allowed. It never shows a value that could be a secret.
 
 pub mod known;
 mod reader;
@@ -99,7 +99,7 @@ pub struct DefaultLocation {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SettingError {
     pub name: String,
-    /// The value. None for a secret.
+    /// The value. None if it could be a secret.
     pub(crate) value: Option<String>,
     /// The allowed values, or the name that was probably meant.
     pub allowed: String,

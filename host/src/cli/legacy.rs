@@ -15,6 +15,7 @@ use anyhow::{Result, anyhow};
 
 use super::print::{printable, warn};
 use crate::files::token_files::{self, SignIn, TokenFile, TokenFileError, Unusable};
+use crate::files::trusted;
 use crate::{Host, ImportOutcome, Standing, StoreLocation};
 
 /// Files that are kept beside the store.
@@ -42,6 +43,9 @@ fn in_the_stores_place(store: &StoreLocation) -> Result<Option<TokenFile>, Strin
     if !store.directory.is_file() {
         return Ok(None);
     }
+    trusted::check(&store.directory).map_err(|untrusted| {
+        format!("{} is a file where the store's directory should be, and is not taken in: {untrusted}", store.path())
+    })?;
     readable(&store.directory).map(Some).map_err(|error| refused(store, &error))
 }
 
@@ -87,7 +91,13 @@ fn kept(store: &StoreLocation) -> Vec<Kept> {
     let asides = (0..MOST_KEPT).map(|number| aside_of(&store.directory, number));
     let mut asides: Vec<PathBuf> = asides.take_while(|aside| aside.is_file()).collect();
     asides.reverse();
-    let read = |aside: &PathBuf| Some(Kept { name: file_name(aside), file: readable(aside).ok()? });
+    let read = |aside: &PathBuf| {
+        if let Err(untrusted) = trusted::check(aside) {
+            tracing::warn!("not taken in: {untrusted}");
+            return None;
+        }
+        Some(Kept { name: file_name(aside), file: readable(aside).ok()? })
+    };
     asides.iter().filter_map(read).collect()
 }
 
@@ -212,6 +222,24 @@ mod tests {
             assert!(words.contains(".tokens") && words.contains("--store"), "{words}");
             assert_eq!(fs::read(&store.directory).unwrap(), bytes);
         }
+    }
+
+    #[test]
+    fn a_token_file_that_strangers_may_write_is_not_taken_in() {
+        let directory = tempfile::tempdir().unwrap();
+        let store = store(directory.path());
+        fs::write(&store.directory, PICKLE).unwrap();
+        fs::set_permissions(&store.directory, fs::Permissions::from_mode(0o666)).unwrap();
+
+        let refused = set_aside(&store).err().map(|error| error.to_string()).unwrap_or_default();
+
+        assert!(refused.ends_with(&format!("chmod go-w {}", store.path())), "{refused}");
+        assert!(waiting(&store).is_err());
+        fs::set_permissions(&store.directory, fs::Permissions::from_mode(0o644)).unwrap();
+        assert_eq!(set_aside(&store).unwrap().len(), 1);
+        let aside = directory.path().join(".tokens.pickle");
+        fs::set_permissions(&aside, fs::Permissions::from_mode(0o666)).unwrap();
+        assert!(set_aside(&store).unwrap().is_empty());
     }
 
     #[test]

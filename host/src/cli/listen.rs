@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use anyhow::{Result, anyhow};
+use kroger_core::settings::known::is_harmless;
 use tokio::net::TcpListener;
 
 use super::exit::usage;
@@ -18,10 +19,11 @@ pub(super) fn listen_address(listen: Option<&str>, given: &Given) -> Result<Stri
         return Ok(listen.to_owned());
     }
     let Some(port) = given.variable("PORT") else { return Ok(format!("127.0.0.1:{DEFAULT_PORT}")) };
-    match port.parse::<u16>() {
-        Ok(port) => Ok(format!("127.0.0.1:{port}")),
-        Err(_) => Err(usage(format!("PORT is `{port}`; allowed: a number from 0 to 65535"))),
+    if let Ok(port) = port.parse::<u16>() {
+        return Ok(format!("127.0.0.1:{port}"));
     }
+    let shown = if is_harmless(port) { format!("is `{port}`") } else { "cannot be used".to_owned() };
+    Err(usage(format!("PORT {shown}; allowed: a number from 0 to 65535")))
 }
 
 /// The port that sign-ins should return to. Port 0 is any port, and cannot be registered.

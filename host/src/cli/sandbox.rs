@@ -12,6 +12,7 @@ use tokio::task::JoinHandle;
 use super::listen::{address, bind};
 use super::print::print;
 use super::signals;
+use crate::quote::quoted;
 use crate::settings::redirect::base_url;
 
 pub(super) const EXAMPLES: &str = "\
@@ -31,7 +32,8 @@ pub(super) async fn sandbox(options: &SandboxOptions) -> Result<()> {
     let listener = bind(&options.listen).await?;
     let base = base_url(address(&listener)?);
     print(&format!(
-        "Sandbox:   {base}/\nPoint at:  KROGER_API_BASE_URL={base} KROGER_CLIENT_ID=sandbox-client KROGER_CLIENT_SECRET=sandbox-secret\n"
+        "Sandbox:   {base}/\nPoint at:  KROGER_API_BASE_URL={} KROGER_CLIENT_ID=sandbox-client KROGER_CLIENT_SECRET=sandbox-secret\n",
+        quoted(&base)
     ))?;
     kroger_sandbox::serve(listener, Sandbox::default(), signals::stop()).await.context("the sandbox failed")
 }

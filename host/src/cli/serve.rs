@@ -12,6 +12,7 @@ use super::opening::{StoreOptions, start};
 use super::print::{print_aside, warn};
 use super::sandbox::RunningSandbox;
 use super::{credentials, signals};
+use crate::quote::quoted;
 use crate::reach::address::is_loopback;
 use crate::settings::redirect::base_url;
 use crate::{Given, Purpose, Settings, StoreLocation};
@@ -90,9 +91,11 @@ fn warn_of_exposure(address: SocketAddr) {
 
 fn sandbox_lines(own: SocketAddr, sandbox: SocketAddr) -> String {
     let (base, look) = (base_url(own), base_url(sandbox));
+    let add = format!("{base}/cart/add/simple");
+    let add = quoted(&add);
     format!(
         "Sign in:      {base}/auth/authorize\n\
-         Add to cart:  curl -X PUT {base}/cart/add/simple -H 'Content-Type: application/json' \
+         Add to cart:  curl -X PUT {add} -H 'Content-Type: application/json' \
          -d '{{\"upc\": \"0001111041700\", \"quantity\": 2}}'\n\
          Look:         {look}/\n"
     )

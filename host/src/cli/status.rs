@@ -9,6 +9,7 @@ use serde_json::Value;
 use super::opening::{Looked, StoreOptions, look};
 use super::print::{Cell, Palette, Tone, bar, json, now, print, printable, short, span, table};
 use super::words;
+use crate::quote::option;
 use crate::{Given, Purpose, StoreLocation, Timer, TokenState, TokenStatus};
 
 pub(super) const EXAMPLES: &str = "\
@@ -44,7 +45,12 @@ pub(super) async fn status(options: &StatusOptions, given: &Given) -> Result<()>
     if !of_sandbox.is_there() {
         return Ok(());
     }
-    print(&format!("The sandbox's:  kroger-mcp status --store {}\n", of_sandbox.directory.display()))
+    print(&of_sandboxes(&of_sandbox.directory.to_string_lossy()))
+}
+
+/// How to look at the store that a sandbox made.
+fn of_sandboxes(directory: &str) -> String {
+    format!("The sandbox's:  kroger-mcp status {}\n", option("--store", directory))
 }
 
 /// The answer of `GET /admin/tokens`, as programs know it. Never a token.
@@ -116,10 +122,11 @@ impl View<'_> {
         let trouble = trouble.unwrap_or_default();
         // A name that is cut short would sign in another user.
         let user = if short(&status.user_id) == status.user_id { &status.user_id } else { "ID" };
+        let sign_in = format!("kroger-mcp login {}", option("--user", user));
         match status.state {
             TokenState::OfAnotherApp => words::OF_ANOTHER_APP.to_owned(),
-            TokenState::Reauthorize => format!("sign in: kroger-mcp login --user {user}"),
-            _ if !status.has_refresh_token => format!("sign in before then: kroger-mcp login --user {user}"),
+            TokenState::Reauthorize => format!("sign in: {sign_in}"),
+            _ if !status.has_refresh_token => format!("sign in before then: {sign_in}"),
             TokenState::Valid if self.timer.running => {
                 format!("refreshed in about {}{trouble}", span(status.expires_in.saturating_sub(self.buffer)))
             }
@@ -170,12 +177,32 @@ mod tests {
 USER   STATUS       TIME LEFT         NEXT                                                               SCOPE
 alice  valid        ██████████░░ 25m  refreshed in about 20m                                             cart.basic:write
 bob    expired      expired 12s ago   refreshed on its next use (last try: Kroger could not be reached)
-cd     reauthorize  expired 1s ago    sign in: kroger-mcp login --user cd
+cd     reauthorize  expired 1s ago    sign in: kroger-mcp login --user $'c\\033d'
 
 Store: .tokens
 Timer: running
 ";
         assert_eq!(page(true, &users), expected);
+    }
+
+    #[test]
+    fn what_is_printed_to_be_pasted_is_quoted() {
+        for (user_id, option) in [
+            ("x; touch y", "--user 'x; touch y'\n"),
+            ("$(touch y)", "--user '$(touch y)'\n"),
+            ("it's", "--user 'it'\\''s'\n"),
+            ("-x", "--user=-x\n"),
+            ("a\u{202e}b", "--user $'a\\342\\200\\256b'\n"),
+            ("alice", "--user alice\n"),
+        ] {
+            let dead = page(true, &[user(user_id, TokenState::Reauthorize, 999)]);
+            let ending = TokenStatus { has_refresh_token: false, ..user(user_id, TokenState::Valid, 2_000) };
+            let ending = page(true, &[ending]);
+
+            assert!(dead.contains(&format!("sign in: kroger-mcp login {option}")), "{dead}");
+            assert!(ending.contains(&format!("sign in before then: kroger-mcp login {option}")), "{ending}");
+        }
+        assert!(of_sandboxes("/srv/my tokens;x-sandbox").contains("--store '/srv/my tokens;x-sandbox'\n"));
     }
 
     #[test]

@@ -11,11 +11,15 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use kroger_core::settings::known::showable;
+
 /// The variables of a `.env` file. `Debug` shows only their names.
 #[derive(Default, PartialEq, Eq)]
 pub(crate) struct Dotenv {
     /// Each name and its value, in the file's order. If a name occurs twice, the last one counts.
     pub variables: Vec<(String, String)>,
+    /// The line of each of `variables`.
+    pub lines: Vec<usize>,
     /// The lines that are no variable, no comment and not blank.
     pub malformed: Vec<Malformed>,
 }
@@ -31,8 +35,8 @@ pub(crate) struct Malformed {
 
 impl fmt::Debug for Dotenv {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<_> = self.variables.iter().map(|(name, _)| name).collect();
-        f.debug_struct("Dotenv").field("names", &names).field("malformed", &self.malformed).finish()
+        let names: Vec<_> = self.variables.iter().map(|(name, _)| showable(name)).collect();
+        f.debug_struct("Dotenv").field("names", &names).field("malformed", &self.malformed).finish_non_exhaustive()
     }
 }
 
@@ -52,7 +56,10 @@ pub(crate) fn parse(text: &[u8]) -> Dotenv {
     for entry in entries(text) {
         match entry.content {
             Content::Nothing => {}
-            Content::Variable { name, value, .. } => dotenv.variables.push((name, value)),
+            Content::Variable { name, value, .. } => {
+                dotenv.variables.push((name, value));
+                dotenv.lines.push(line);
+            }
             Content::Malformed => dotenv.malformed.push(Malformed { line, name: first_word(entry.bytes) }),
         }
         line += entry.bytes.split_inclusive(|byte| *byte == b'\n').count();
@@ -132,7 +139,7 @@ fn name(bytes: &[u8]) -> Option<String> {
 fn first_word(line: &[u8]) -> Option<String> {
     let rest = &line[start_of_name(line)..];
     let end = rest.iter().position(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_').unwrap_or(rest.len());
-    name(&rest[..end])
+    name(&rest[..end]).map(|name| showable(&name).to_owned())
 }
 
 /// The value at the start of `text`, and its length in bytes up to the end of its line.

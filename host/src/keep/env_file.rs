@@ -3,7 +3,13 @@
 //! The value is up to three lines, `KROGER_USER_ACCESS_TOKEN=…`, `KROGER_USER_REFRESH_TOKEN=…` and
 //! `KROGER_USER_TOKEN_EXPIRES_AT=…`, each with its newline. Every other line of the file stays as
 //! it is, byte for byte. It never creates a `.env` file, and never lets more users read one.
+//!
+//! Agents start servers in folders with a `.env` of another kind: one that is in a repository, or that
+//! strangers can write. So tokens are written only into a file that asks for them by the lines that it
+//! has, that is this user's own, and that nobody else can read. No token is taken from a file that
+//! strangers can write.
 
+mod refusal;
 mod replace;
 
 use std::fs::{self, File, TryLockError};
@@ -16,6 +22,7 @@ use std::time::{Duration, Instant};
 
 use super::keyvalue::{KeyPage, KeyValueError};
 use crate::files::dotenv::{Content, entries};
+pub(crate) use refusal::{Refusal, refusal};
 use replace::replace;
 
 /// The bucket's one key.
@@ -37,13 +44,14 @@ pub(crate) struct Bucket(Arc<EnvFile>);
 struct EnvFile {
     path: PathBuf,
     turn: Mutex<()>,
+    /// The last reason for which the file was not written. It is told once.
+    told: Mutex<Option<Refusal>>,
 }
 
 impl Bucket {
     /// Makes a handle on the file at `path`, which need not exist now.
     pub(super) fn at(path: PathBuf) -> Self {
-        let turn = Mutex::default();
-        Self(Arc::new(EnvFile { path, turn }))
+        Self(Arc::new(EnvFile { path, turn: Mutex::default(), told: Mutex::default() }))
     }
 
     /// Whether there is a file to mirror into.
@@ -92,13 +100,21 @@ impl Bucket {
 
 impl EnvFile {
     fn mirror(&self) -> Result<Option<Vec<u8>>, KeyValueError> {
+        if let Some(refusal @ (Refusal::Untrusted(_) | Refusal::HasNoLines)) = refusal(&self.path) {
+            return Err(self.refused(refusal));
+        }
         let file = File::open(&self.path).map_err(|error| unreachable_file(&error))?;
         Ok(Mirrored::of_file(&contents(&file)?).to_value())
     }
 
     fn set(&self, mirrored: &Mirrored) -> Result<(), KeyValueError> {
         let _turn = self.turn.lock().unwrap_or_else(PoisonError::into_inner);
-        // Resolves a symbolic link, so that its target is replaced and the link stays.
+        match refusal(&self.path) {
+            None => {}
+            // Tokens may be taken out of a file that others can read.
+            Some(Refusal::Readable) if mirrored.is_empty() => {}
+            Some(refusal) => return Err(self.refused(refusal)),
+        }
         let path = fs::canonicalize(&self.path).map_err(|error| unreachable_file(&error))?;
         let file = locked(&path)?;
         let old = contents(&file)?;
@@ -108,6 +124,25 @@ impl EnvFile {
         }
         replace(&path, &new).map_err(|error| unreachable_file(&error))
     }
+
+    /// Tells the operator why the file is no mirror, unless that was told before.
+    fn refused(&self, refusal: Refusal) -> KeyValueError {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.as_ref() != Some(&refusal) {
+            match &refusal {
+                Refusal::Absent => {}
+                Refusal::HasNoLines => tracing::info!("{refusal}"),
+                _ => tracing::warn!("{refusal}"),
+            }
+            *told = Some(refusal);
+        }
+        KeyValueError::NoSuchStore
+    }
+}
+
+/// Whether a file with this text has one of the lines that hold tokens, with or without a value.
+fn asks_for_tokens(text: &[u8]) -> bool {
+    entries(text).into_iter().any(|entry| mirrored_variable(entry.content).is_some())
 }
 
 /// Opens the file and locks it.
@@ -191,10 +226,14 @@ impl Mirrored {
         (!text.is_empty()).then(|| text.into_bytes())
     }
 
+    fn is_empty(&self) -> bool {
+        self.0.iter().all(Option::is_none)
+    }
+
     /// Returns `old` with these values. Each value takes the first line of its name, else a new line at
-    /// the end.
+    /// the end. The line of a value that is absent stays, empty: it asks for the next value.
     fn written_into(&self, old: &[u8]) -> Vec<u8> {
-        let mut values = self.0.each_ref().map(Option::as_deref);
+        let mut values = self.0.each_ref().map(|value| Some(value.as_deref()));
         let mut new = Vec::with_capacity(old.len());
         for entry in entries(old) {
             let Content::Variable { before, name, .. } = &entry.content else {
@@ -203,10 +242,15 @@ impl Mirrored {
             };
             match NAMES.iter().position(|known| known == name) {
                 None => new.extend_from_slice(entry.bytes),
-                Some(index) => write_line(&mut new, before, index, values[index].take(), line_end(entry.bytes)),
+                Some(index) => match values[index].take() {
+                    Some(value) => {
+                        write_line(&mut new, before, index, value.unwrap_or_default(), line_end(entry.bytes));
+                    }
+                    None => keep_mark(&mut new, before),
+                },
             }
         }
-        append(&mut new, values, old);
+        append(&mut new, values.map(Option::flatten), old);
         new
     }
 }
@@ -217,20 +261,22 @@ fn append(new: &mut Vec<u8>, values: [Option<&str>; 3], old: &[u8]) {
         if value.is_some() && !new.is_empty() && !new.ends_with(b"\n") {
             new.extend_from_slice(end.as_bytes());
         }
-        write_line(new, b"", index, value, end);
+        if let Some(value) = value {
+            write_line(new, b"", index, value, end);
+        }
     }
 }
 
-/// Writes the line of a variable. A variable without a value leaves no line, except a byte order mark.
-fn write_line(new: &mut Vec<u8>, before: &[u8], index: usize, value: Option<&str>, end: &str) {
+fn write_line(new: &mut Vec<u8>, before: &[u8], index: usize, value: &str, end: &str) {
+    new.extend_from_slice(before);
+    new.extend_from_slice(format!("{}={}{end}", NAMES[index], quoted(value)).as_bytes());
+}
+
+/// Keeps the byte order mark of a line that goes.
+fn keep_mark(new: &mut Vec<u8>, before: &[u8]) {
     const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
-    match value {
-        Some(value) => {
-            new.extend_from_slice(before);
-            new.extend_from_slice(format!("{}={}{end}", NAMES[index], quoted(value)).as_bytes());
-        }
-        None if before.starts_with(BYTE_ORDER_MARK) => new.extend_from_slice(BYTE_ORDER_MARK),
-        None => {}
+    if before.starts_with(BYTE_ORDER_MARK) {
+        new.extend_from_slice(BYTE_ORDER_MARK);
     }
 }
 

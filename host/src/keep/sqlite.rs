@@ -15,6 +15,7 @@ mod open_error;
 mod reading;
 mod replaced;
 mod reserve;
+pub(crate) mod safe;
 mod schema;
 mod shrink;
 mod writer;

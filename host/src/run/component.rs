@@ -27,6 +27,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::p2::bindings::http::types::Scheme;
 use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
+use crate::files::{private_directory, trusted};
 use crate::keep::buckets::Buckets;
 use crate::reach::egress::Egress;
 use crate::run::budget::{Claim, Share};
@@ -335,14 +336,22 @@ fn pooling() -> PoolingAllocationConfig {
 }
 
 /// Opens the cache of compiled code. Without it each start compiles again, which takes seconds.
+///
+/// The code in it is executed as it is. So a cache that strangers may write is not used.
 fn cache(dir: &Path) -> Option<Cache> {
-    let mut config = CacheConfig::new();
-    config.with_directory(dir);
-    let made = crate::files::private_directory::create(dir).map_err(wasmtime::Error::from);
-    match made.and_then(|()| Cache::new(config)) {
+    let made = trusted::check(dir).map_err(wasmtime::Error::from).and_then(|()| {
+        private_directory::create(dir)?;
+        // Again: another user may have made it since.
+        trusted::check(dir)?;
+        trusted::check_below(dir)?;
+        let mut config = CacheConfig::new();
+        config.with_directory(dir);
+        Cache::new(config)
+    });
+    match made {
         Ok(cache) => Some(cache),
         Err(error) => {
-            tracing::warn!(%error, "compiled code cannot be cached");
+            tracing::warn!("the cache of compiled code is not used, so each start takes some seconds: {error}");
             None
         }
     }
@@ -380,5 +389,42 @@ fn keep_epochs_passing(engine: &Engine) {
     };
     if let Err(error) = thread::Builder::new().name("epochs".to_owned()).spawn(ticker) {
         tracing::warn!(%error, "guests in loops will not be interrupted");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+
+    #[test]
+    fn a_cache_that_strangers_may_write_is_not_used() {
+        for (changed, mode, is_used) in [
+            ("cache", 0o700, true),
+            ("cache", 0o755, true),
+            ("cache", 0o777, false),
+            ("cache", 0o1777, true),
+            ("cache/compiled", 0o777, false),
+            ("cache/compiled/modules", 0o777, false),
+            ("cache/compiled/modules/mod-x", 0o666, false),
+        ] {
+            let folder = tempfile::tempdir().unwrap();
+            let dir = folder.path().join("cache/compiled");
+            private_directory::create(&dir.join("modules")).unwrap();
+            fs::write(dir.join("modules/mod-x"), "code").unwrap();
+            fs::set_permissions(folder.path().join(changed), fs::Permissions::from_mode(mode)).unwrap();
+
+            assert_eq!(cache(&dir).is_some(), is_used, "{changed} {mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_cache_below_a_shared_temporary_directory_is_used() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o1777)).unwrap();
+
+        assert!(cache(&folder.path().join("kroger-mcp/compiled")).is_some());
     }
 }

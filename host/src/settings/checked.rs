@@ -93,7 +93,7 @@ impl Settings {
         let mut warnings: Vec<String> = self.component.ignored.iter().map(ignored::sentence).collect();
         warnings.extend(self.unserved_redirect());
         if self.env_file.as_deref().is_some_and(others_may_read) {
-            warnings.push("others may read .env, where tokens are written: chmod 600 .env".to_owned());
+            warnings.push("others may read .env: chmod 600 .env".to_owned());
         }
         warnings
     }

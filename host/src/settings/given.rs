@@ -6,12 +6,14 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use kroger_core::settings::known::is_known;
+use kroger_core::settings::known::{another_in, is_credential, is_known, showable, steers};
 
 use super::refused::Refused;
 use crate::files::dotenv::{Dotenv, Malformed, read_dotenv};
+use crate::files::trusted;
 
 const DOTENV: &str = ".env";
 
@@ -49,13 +51,15 @@ impl Given {
     /// This process's environment and the `.env` file of its working directory.
     ///
     /// # Errors
-    /// [`Refused`] if a `.env` exists and cannot be read, if one of its settings cannot be read, or if
-    /// a variable of ours is not UTF-8.
+    /// [`Refused`] if a `.env` exists and cannot be read or may be written by strangers, if one of its
+    /// settings cannot be read or may not come from there, or if a variable of ours is not UTF-8.
     pub fn here() -> Result<Self, Refused> {
         let path = PathBuf::from(DOTENV);
         let environment = texts(std::env::vars_os())?;
         let (dotenv, warnings) = read_regular(&path)?;
         check_malformed(&dotenv, &environment)?;
+        check_joined(&dotenv, &environment)?;
+        check_sources(&dotenv, &environment)?;
         Ok(Self { environment, dotenv: dotenv.variables, dotenv_path: Some(path), warnings })
     }
 
@@ -88,6 +92,11 @@ fn read_regular(path: &Path) -> Result<(Dotenv, Vec<String>), Refused> {
     if path.metadata().is_ok_and(|found| !found.is_file()) {
         return Ok((Dotenv::default(), vec![".env is not a regular file and is not read".to_owned()]));
     }
+    // A folder that strangers may write does no harm while there is no such file in it.
+    if path.symlink_metadata().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+        return Ok((Dotenv::default(), Vec::new()));
+    }
+    trusted::check(path).map_err(|untrusted| Refused::UntrustedDotenv(untrusted.to_string()))?;
     let dotenv = read_dotenv(path).map_err(|error| Refused::Dotenv(error.kind()))?;
     let numbers: Vec<String> = dotenv.malformed.iter().map(|malformed| format!("line {}", malformed.line)).collect();
     let warning = format!("ignored in .env, being neither `NAME=value` nor a comment: {}", numbers.join(", "));
@@ -105,6 +114,34 @@ fn check_malformed(dotenv: &Dotenv, environment: &[(String, String)]) -> Result<
         .iter()
         .find_map(|Malformed { line, name }| Some((*line, name.clone().filter(|name| is_lost(name))?)));
     lost.map_or(Ok(()), |(line, name)| Err(Refused::MalformedLine { line, name }))
+}
+
+/// Refuses a setting in whose value another one stands. The other would count as absent, and the value
+/// would be shown where the setting's value is.
+fn check_joined(dotenv: &Dotenv, environment: &[(String, String)]) -> Result<(), Refused> {
+    let in_file = dotenv.variables.iter().zip(&dotenv.lines).map(|(variable, line)| (variable, Some(*line)));
+    let all = environment.iter().map(|variable| (variable, None)).chain(in_file);
+    for ((name, value), line) in all.filter(|((name, _), _)| is_ours(name)) {
+        if let Some(other) = another_in(value) {
+            return Err(Refused::Joined { line, name: showable(name).to_owned(), other });
+        }
+    }
+    Ok(())
+}
+
+/// Refuses a setting of `.env` that says where secrets go or who may call, if a credential comes from
+/// the environment.
+///
+/// Agents start servers in project folders, and strangers write what is in those. With such a setting
+/// they would get the credentials of the environment, or could call the server from a web page.
+fn check_sources(dotenv: &Dotenv, environment: &[(String, String)]) -> Result<(), Refused> {
+    let given = |wanted: &str| environment.iter().any(|variable| variable.0 == wanted && has_value(variable));
+    let credential = environment.iter().find(|variable| is_credential(&variable.0) && has_value(variable));
+    let Some((credential, _)) = credential else { return Ok(()) };
+    let in_file = dotenv.variables.iter().zip(&dotenv.lines);
+    let mut foreign = in_file.filter(|(variable, _)| steers(&variable.0) && has_value(variable) && !given(&variable.0));
+    let refused = foreign.next().map(|((name, _), line)| (name.clone(), *line));
+    refused.map_or(Ok(()), |(name, line)| Err(Refused::ForeignSetting { line, name, credential: credential.clone() }))
 }
 
 fn is_ours(name: &str) -> bool {
@@ -166,5 +203,92 @@ mod tests {
         for harmless in ["PATH='open\n", "nonsense\n", "KROGER_USER_ACCESS_TOKEN='open\n"] {
             assert!(check_malformed(&dotenv(harmless), &[]).is_ok(), "{harmless}");
         }
+    }
+
+    const CREDENTIALS: [&str; 4] =
+        ["KROGER_CLIENT_ID", "KROGER_CLIENT_SECRET", "KROGER_USER_ACCESS_TOKEN", "KROGER_USER_REFRESH_TOKEN"];
+
+    #[test]
+    fn what_says_where_secrets_go_or_who_may_call_comes_from_where_the_credentials_are() {
+        let parsed = |text: &str| crate::files::dotenv::parse(text.as_bytes());
+        for setting in [
+            "KROGER_API_BASE_URL=https://evil.example",
+            "KROGER_TOKEN_PATH=/elsewhere",
+            "KROGER_AUTHORIZE_PATH=/elsewhere",
+            "KROGER_REDIRECT_URI=https://evil.example/auth/callback",
+            "KROGER_ALLOWED_ORIGINS=https://evil.example",
+            "KROGER_STORE=tokens",
+            "KROGER_BUCKET=cache",
+            "export KROGER_API_BASE_URL='https://evil.example'",
+        ] {
+            let name = setting.trim_start_matches("export ").split('=').next().unwrap();
+            let beside = parsed(&format!("# theirs\n{setting}\n"));
+            let complete = parsed(&format!("{setting}\nKROGER_CLIENT_ID=a\nKROGER_CLIENT_SECRET=b\n"));
+
+            for credential in CREDENTIALS {
+                let environment = owned(&[(credential, "hush")]);
+                let refused = check_sources(&beside, &environment).unwrap_err().to_string();
+                assert!(refused.contains(&format!("{name} in .env, line 2")), "{refused}");
+                assert!(
+                    refused.contains(credential) && !refused.contains("evil") && !refused.contains("hush"),
+                    "{refused}"
+                );
+                // Half of the credentials in the file do not make the file the operator's.
+                assert!(check_sources(&complete, &environment).is_err(), "{credential}, {setting}");
+                let both = owned(&[(credential, "hush"), (name, "https://api-ce.kroger.com")]);
+                assert!(check_sources(&beside, &both).is_ok(), "the environment wins: {setting}");
+            }
+            assert!(check_sources(&complete, &[]).is_ok(), "{setting}");
+            assert!(check_sources(&complete, &owned(&[("KROGER_CLIENT_ID", " ")])).is_ok(), "{setting}");
+        }
+        let harmless = "KROGER_DEFAULT_ZIP_CODE=45202\nKROGER_USER_REFRESH_TOKEN=r\nPORT=1\nKROGER_API_BASE_URL=\n";
+        assert!(check_sources(&parsed(harmless), &owned(&[("KROGER_CLIENT_SECRET", "hush")])).is_ok());
+    }
+
+    #[test]
+    fn an_env_file_is_read_if_strangers_cannot_write_it_and_the_folder_matters_only_with_it() {
+        use std::os::unix::fs::PermissionsExt as _;
+
+        for (mode, folder_mode, is_read) in
+            [(0o600, 0o755, true), (0o644, 0o1777, true), (0o666, 0o755, false), (0o600, 0o777, false)]
+        {
+            let folder = tempfile::tempdir().unwrap();
+            let path = folder.path().join(DOTENV);
+            std::fs::set_permissions(folder.path(), std::fs::Permissions::from_mode(folder_mode)).unwrap();
+            assert!(read_regular(&path).is_ok(), "{folder_mode:o}");
+            std::fs::write(&path, "KROGER_CLIENT_ID=app\n").unwrap();
+            std::fs::set_permissions(&path, std::fs::Permissions::from_mode(mode)).unwrap();
+
+            assert_eq!(read_regular(&path).is_ok(), is_read, "{mode:o} {folder_mode:o}");
+        }
+    }
+
+    #[test]
+    fn two_settings_on_one_line_are_refused_by_name_and_line_and_never_shown() {
+        for text in [
+            "# ours\nKROGER_CLIENT_ID=app1 KROGER_CLIENT_SECRET=canary\n",
+            "# ours\nexport KROGER_CLIENT_ID=app1 KROGER_CLIENT_SECRET=canary\n",
+            "# ours\nKROGER_CLIENT_ID=app1;KROGER_CLIENT_SECRET='canary'\r\n",
+            "# ours\nKROGER_STORE=app1,KROGER_CLIENT_SECRET=canary\n",
+            "# ours\nPORT=1 KROGER_CLIENT_SECRET=canary\n",
+            "# ours\nKROGER_CLIENT_ID=\"app1 KROGER_CLIENT_SECRET=canary\"\n",
+            "# ours\nKROGER_CLIENT_ID=\"app1\nKROGER_CLIENT_SECRET=canary\"\n",
+            "# ours\nKROGER_CLIENT_ID=app1\rKROGER_CLIENT_SECRET=canary\r",
+            "# ours\nKROGER_CLIENT_ID=\"app1\" KROGER_CLIENT_SECRET=canary\n",
+            "# ours\nKROGER_CLIENT_SECRET: canary\n",
+            "# ours\nKROGER_CLIENT_SECRET canary=x\n",
+            "# ours\nKROGER_CLIENT_SECRETcanary\n",
+        ] {
+            let dotenv = crate::files::dotenv::parse(text.as_bytes());
+
+            let refused = check_malformed(&dotenv, &[]).and_then(|()| check_joined(&dotenv, &[]));
+
+            let told = format!("{} {dotenv:?}", refused.unwrap_err());
+            assert!(told.contains("line 2") && told.contains("KROGER_"), "{told}");
+            assert!(!told.contains("canary"), "{text:?}: {told}");
+        }
+        let joined = owned(&[("KROGER_CLIENT_ID", "app1 KROGER_CLIENT_SECRET=canary")]);
+        let refused = check_joined(&Dotenv::default(), &joined).unwrap_err().to_string();
+        assert!(refused.contains("KROGER_CLIENT_ID in the environment") && !refused.contains("canary"), "{refused}");
     }
 }

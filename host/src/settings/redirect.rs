@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use url::Url;
 
+use crate::quote::quoted;
 use crate::reach::address::is_on_this_machine;
 
 /// The component's route to which sign-ins return.
@@ -18,8 +19,9 @@ pub(super) fn unserved(uri: &Url) -> Option<String> {
     served.set_path(CALLBACK);
     Some(format!(
         "KROGER_REDIRECT_URI leads to {}, which nobody serves, so sign-ins will not return: set \
-         KROGER_REDIRECT_URI={served} and register it at developer.kroger.com",
-        uri.path()
+         KROGER_REDIRECT_URI={} and register it at developer.kroger.com",
+        uri.path(),
+        quoted(served.as_str())
     ))
 }
 

@@ -14,6 +14,13 @@ pub enum Refused {
     Dotenv(io::ErrorKind),
     /// A setting stands in a line of `.env` that cannot be read.
     MalformedLine { line: usize, name: String },
+    /// Strangers may write the `.env` file.
+    UntrustedDotenv(String),
+    /// A setting in `.env` says where secrets go or who may call, and the credentials are not from
+    /// there.
+    ForeignSetting { line: usize, name: String, credential: String },
+    /// In the value of one setting stands another. The line is that of `.env`.
+    Joined { line: Option<usize>, name: String, other: &'static str },
     /// The value of this variable is not UTF-8.
     NoText(String),
     /// The name of the store is empty.
@@ -37,6 +44,21 @@ impl fmt::Display for Refused {
                 "{name} cannot be read in .env, line {line}; allowed: {name}=value, with quotes that are closed and \
                  nothing after them."
             ),
+            Self::UntrustedDotenv(why) => write!(f, "The file .env is not read: {why}"),
+            Self::ForeignSetting { line, name, credential } => write!(
+                f,
+                "{name} in .env, line {line}, is refused: it says where secrets go or who may call, and {credential} is \
+                 in the environment. If you wrote that line, set {name} in the environment too, or put the credentials \
+                 into .env; if you did not, remove it, or start in another directory."
+            ),
+            Self::Joined { line, name, other } => {
+                let place =
+                    line.map_or_else(|| " in the environment".to_owned(), |line| format!(" in .env, line {line}"));
+                write!(
+                    f,
+                    "The value of {name}{place} holds another setting, {other}; put each setting on a line of its own."
+                )
+            }
             Self::NoText(name) => write!(f, "The value of {name} is not UTF-8."),
             Self::StoreIsNameless => f.write_str("--store is empty; allowed: a directory, such as --store .tokens"),
             Self::StoreLeadsNowhere(path) => {

@@ -5,6 +5,8 @@
 
 use std::fmt;
 
+use url::Url;
+
 use crate::scope::Scope;
 use crate::settings::IgnoredReason;
 use crate::user::UserId;
@@ -16,8 +18,20 @@ pub(crate) struct Setting {
     /// As an operator would write it. None: the variable may be absent.
     pub(crate) default: Option<&'static str>,
     pub(crate) allowed: Allowed,
-    /// True if no message may show the value.
-    pub(crate) is_secret: bool,
+    /// What the value could do for a stranger who chose it.
+    role: Role,
+}
+
+/// What a setting decides. A stranger may write the `.env` of a folder in which the server is
+/// started, and must not steer the operator's secrets by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    /// It is a secret, or the name of one.
+    Credential,
+    /// It says where secrets go, where they are kept, or who may call.
+    Steers,
+    /// Neither.
+    Harmless,
 }
 
 /// The values that a setting may have.
@@ -33,11 +47,15 @@ impl Setting {
     /// A setting without a default.
     const fn new(name: &'static str, allowed: &'static str) -> Self {
         let allowed = Allowed::Described(allowed);
-        Self { name, default: None, allowed, is_secret: false }
+        Self { name, default: None, allowed, role: Role::Harmless }
     }
 
     const fn secret(name: &'static str) -> Self {
-        Self { is_secret: true, ..Self::new(name, "printable ASCII without spaces") }
+        Self::new(name, "printable ASCII without spaces").with(Role::Credential)
+    }
+
+    const fn with(self, role: Role) -> Self {
+        Self { role, ..self }
     }
 
     const fn number(name: &'static str, default: &'static str, least: u32, most: u32) -> Self {
@@ -64,20 +82,22 @@ const MOST_CALLS: u32 = 1_000_000_000;
 
 /// All settings.
 pub(crate) static KNOWN: [Setting; 32] = [
-    Setting::new("KROGER_CLIENT_ID", "the id of the app's page at developer.kroger.com"),
+    Setting::new("KROGER_CLIENT_ID", "the id of the app's page at developer.kroger.com").with(Role::Credential),
     Setting::secret("KROGER_CLIENT_SECRET"),
     Setting::new(
         "KROGER_REDIRECT_URI",
         "an http or https URL without user and password, exactly as registered with Kroger",
     )
-    .or("http://localhost:9004/auth/callback"),
+    .or("http://localhost:9004/auth/callback")
+    .with(Role::Steers),
     Setting::new(
         "KROGER_API_BASE_URL",
         "an https URL without a path, such as https://api.kroger.com; http only for this machine",
     )
-    .or("https://api.kroger.com"),
-    Setting::new("KROGER_AUTHORIZE_PATH", PATH).or("/v1/connect/oauth2/authorize"),
-    Setting::new("KROGER_TOKEN_PATH", PATH).or("/v1/connect/oauth2/token"),
+    .or("https://api.kroger.com")
+    .with(Role::Steers),
+    Setting::new("KROGER_AUTHORIZE_PATH", PATH).or("/v1/connect/oauth2/authorize").with(Role::Steers),
+    Setting::new("KROGER_TOKEN_PATH", PATH).or("/v1/connect/oauth2/token").with(Role::Steers),
     Setting::new("KROGER_SCOPE", Scope::ALLOWED).or("profile.compact cart.basic:write"),
     Setting::secret("KROGER_USER_ACCESS_TOKEN"),
     Setting::secret("KROGER_USER_REFRESH_TOKEN"),
@@ -91,7 +111,8 @@ pub(crate) static KNOWN: [Setting; 32] = [
     Setting::number("KROGER_DEFAULT_RADIUS_MILES", "10", 1, 100),
     Setting::new("KROGER_DEFAULT_MODALITY", MODALITY).or("PICKUP"),
     Setting::new("KROGER_DEFAULT_FULFILLMENT", MODALITY),
-    Setting::new("KROGER_ALLOWED_ORIGINS", "origins separated by commas, such as https://app.example.com"),
+    Setting::new("KROGER_ALLOWED_ORIGINS", "origins separated by commas, such as https://app.example.com")
+        .with(Role::Steers),
     Setting::number("KROGER_RECENT_ADDS_HOURS", "0", 0, 168),
     Setting::number("KROGER_QUOTA_PRODUCTS", "10000", 1, MOST_CALLS),
     Setting::number("KROGER_QUOTA_CART", "5000", 1, MOST_CALLS),
@@ -102,8 +123,8 @@ pub(crate) static KNOWN: [Setting; 32] = [
     Setting::number("KROGER_QUOTA_RESERVE_PERCENT", "5", 0, 50),
     // The host reads this, KROGER_LOG and PORT. The core only knows their names, so
     // that it can report a misspelt one.
-    Setting::new("KROGER_STORE", "a directory"),
-    Setting::new("KROGER_BUCKET", "the name of a key-value bucket").or("default"),
+    Setting::new("KROGER_STORE", "a directory").with(Role::Steers),
+    Setting::new("KROGER_BUCKET", "the name of a key-value bucket").or("default").with(Role::Steers),
     Setting::new("KROGER_LOG", "a level, or target=level pairs"),
     Setting::new("PORT", "a port"),
 ];
@@ -118,6 +139,63 @@ pub(super) const IGNORED: [(&str, IgnoredReason); 3] = [
 /// True if `name` is the name of a setting.
 pub fn is_known(name: &str) -> bool {
     KNOWN.iter().any(|setting| setting.name == name)
+}
+
+/// True if the setting is a secret of the operator or of a user, or belongs to one. The settings that
+/// [`steers`] names must come from the same source.
+pub fn is_credential(name: &str) -> bool {
+    has_role(name, Role::Credential)
+}
+
+/// True if the setting says where secrets go, where they are kept, or who may call.
+pub fn steers(name: &str) -> bool {
+    has_role(name, Role::Steers)
+}
+
+fn has_role(name: &str, role: Role) -> bool {
+    KNOWN.iter().any(|setting| setting.name == name && setting.role == role)
+}
+
+/// Finds a setting that stands in the value of another one: `app1 KROGER_CLIENT_SECRET=hush`. Settings
+/// that were written on one line, or joined by `;`, arrive like this.
+pub fn another_in(value: &str) -> Option<&'static str> {
+    let follows = |name: &str, at: usize| {
+        let rest = value[at + name.len()..].trim_start_matches(['\'', '"', ' ', '\t']);
+        rest.starts_with(['=', ':'])
+    };
+    let stands_in =
+        |name: &str| name.starts_with("KROGER_") && value.match_indices(name).any(|(at, _)| follows(name, at));
+    KNOWN.iter().map(|setting| setting.name).find(|name| stands_in(name))
+}
+
+/// The part of an unknown variable's name that may be shown. A secret may follow the name of its
+/// setting: `KROGER_CLIENT_SECREThush`.
+pub fn showable(name: &str) -> &str {
+    let is_credential = |setting: &&Setting| setting.role == Role::Credential && name.starts_with(setting.name);
+    KNOWN.iter().find(is_credential).map_or(name, |setting| setting.name)
+}
+
+/// True if `value` cannot be a secret, so that a message may show it. Any value may be a secret that
+/// was put into the wrong setting.
+///
+/// Such a value is a number, has at most five characters, or is a URL without a user, a query and long
+/// parts.
+pub fn is_harmless(value: &str) -> bool {
+    const SHORT: usize = 5;
+
+    let is_number = value.len() <= 10 && value.bytes().all(|byte| byte.is_ascii_digit() || b".,+-".contains(&byte));
+    let is_short = value.chars().count() <= SHORT && !value.chars().any(char::is_control);
+    is_number || is_short || is_harmless_url(value, SHORT)
+}
+
+fn is_harmless_url(value: &str, longest: usize) -> bool {
+    let Ok(url) = Url::parse(value) else { return false };
+    let is_web = matches!(url.scheme(), "http" | "https") && url.has_host();
+    let mut parts = url.path().split('/');
+    is_web
+        && !value.contains(['@', '?', '#', '=', '`'])
+        && !value.contains(char::is_whitespace)
+        && parts.all(|part| part.len() <= longest)
 }
 
 /// Finds the setting called `name`.
@@ -171,6 +249,92 @@ mod tests {
                 }
             }
         }
+    }
+
+    #[test]
+    fn what_could_send_secrets_elsewhere_or_let_others_call_is_known() {
+        let of = |role| -> Vec<&str> {
+            KNOWN.iter().filter(|setting| setting.role == role).map(|setting| setting.name).collect()
+        };
+
+        assert_eq!(
+            of(Role::Credential),
+            ["KROGER_CLIENT_ID", "KROGER_CLIENT_SECRET", "KROGER_USER_ACCESS_TOKEN", "KROGER_USER_REFRESH_TOKEN",]
+        );
+        assert_eq!(
+            of(Role::Steers),
+            [
+                "KROGER_REDIRECT_URI",
+                "KROGER_API_BASE_URL",
+                "KROGER_AUTHORIZE_PATH",
+                "KROGER_TOKEN_PATH",
+                "KROGER_ALLOWED_ORIGINS",
+                "KROGER_STORE",
+                "KROGER_BUCKET",
+            ]
+        );
+        // A new setting has one of these parts in its name, or its author decides which role it has.
+        let suspicious = ["URL", "URI", "PATH", "HOST", "ORIGIN", "STORE", "TOKEN", "SECRET", "KEY", "ALLOW", "LISTEN"];
+        let harmless = [
+            "KROGER_USER_TOKEN_EXPIRES_AT",
+            "KROGER_TOKEN_REFRESH_BUFFER",
+            "KROGER_TOKEN_CHECK_INTERVAL",
+            "KROGER_DEFAULT_STORE_ID",
+        ];
+        for name in of(Role::Harmless) {
+            let is_suspicious = suspicious.iter().any(|part| name.contains(part));
+            assert!(!is_suspicious || harmless.contains(&name), "{name}: who is harmed if a stranger chooses it?");
+        }
+    }
+
+    #[test]
+    fn a_setting_in_the_value_of_another_is_found_in_each_form() {
+        for (value, found) in [
+            ("app1 KROGER_CLIENT_SECRET=hush", Some("KROGER_CLIENT_SECRET")),
+            ("app1;KROGER_CLIENT_SECRET=hush", Some("KROGER_CLIENT_SECRET")),
+            ("app1,KROGER_CLIENT_SECRET='hush'", Some("KROGER_CLIENT_SECRET")),
+            ("app1\rKROGER_CLIENT_SECRET=hush", Some("KROGER_CLIENT_SECRET")),
+            ("app1\\nKROGER_CLIENT_SECRET = hush", Some("KROGER_CLIENT_SECRET")),
+            ("app1 export KROGER_CLIENT_SECRET=hush", Some("KROGER_CLIENT_SECRET")),
+            ("app1 KROGER_CLIENT_SECRET: hush", Some("KROGER_CLIENT_SECRET")),
+            ("{\"KROGER_CLIENT_SECRET\": \"hush\"}", Some("KROGER_CLIENT_SECRET")),
+            ("KROGER_CLIENT_ID=app1", Some("KROGER_CLIENT_ID")),
+            ("app1", None),
+            ("KROGER_CLIENT_SECRET", None),
+            ("kroger_mcp=debug", None),
+            ("https://api.kroger.com", None),
+        ] {
+            assert_eq!(another_in(value), found, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_value_that_could_be_a_secret_is_not_harmless() {
+        for harmless in ["often", "many", "-1", "5m", "1,600", "4294967296", "https://api.kroger.com/v1", ""] {
+            assert!(is_harmless(harmless), "{harmless}");
+        }
+        for secret in [
+            "s3cr3t",
+            "canary",
+            "hush hush",
+            "A1b2C3d4E5f6G7h8I9j0",
+            "12345678901",
+            "https://u:canary@api.kroger.com",
+            "https://api.kroger.com/canary",
+            "https://api.kroger.com?canary",
+            "https://api.kroger.com app canary",
+            "ftp://canary",
+            "a\u{1b}b",
+        ] {
+            assert!(!is_harmless(secret), "{secret}");
+        }
+    }
+
+    #[test]
+    fn what_follows_the_name_of_a_secret_is_not_shown() {
+        assert_eq!(showable("KROGER_CLIENT_SECREThush"), "KROGER_CLIENT_SECRET");
+        assert_eq!(showable("KROGER_CLIENTID"), "KROGER_CLIENTID");
+        assert_eq!(showable("KROGER_LOG_LEVEL"), "KROGER_LOG_LEVEL");
     }
 
     #[test]

@@ -12,7 +12,9 @@ use crate::kroger::client::Client;
 use crate::kroger::limits::Limits;
 use crate::scope::Scope;
 use crate::secret::Secret;
-use crate::settings::known::{Allowed, IGNORED, KNOWN, is_known, setting};
+use crate::settings::known::{
+    Allowed, IGNORED, KNOWN, another_in, is_credential, is_harmless, is_known, setting, showable,
+};
 use crate::settings::{DefaultLocation, EnvironmentPair, Ignored, IgnoredReason, SettingError, Settings, unix_seconds};
 use crate::user::UserId;
 
@@ -25,6 +27,7 @@ impl Settings {
     pub fn from_variables(variables: impl IntoIterator<Item = (String, String)>) -> Result<Self, Vec<SettingError>> {
         let mut reader = Reader::new(variables);
         reader.refuse_near_misses();
+        reader.refuse_joined();
         let settings = reader.settings();
         if reader.errors.is_empty() { Ok(settings) } else { Err(reader.errors) }
     }
@@ -138,12 +141,10 @@ impl Reader {
 
         let Some(text) = self.text(NAME) else { return Vec::new() };
         let mut origins = Vec::new();
-        // A password may contain a separator; its parts have no `@` to hide them by.
-        let is_showable = !text.contains('@');
         for given in text.split([',', ' ']).filter(|given| !given.is_empty()) {
             match Url::parse(given).ok().filter(is_origin) {
                 Some(url) => origins.push(url.origin().ascii_serialization()),
-                None => self.refuse(NAME, is_showable.then(|| given.to_owned())),
+                None => self.refuse(NAME, &text),
             }
         }
         origins
@@ -170,7 +171,7 @@ impl Reader {
 
     /// The variables that set nothing.
     fn ignored(&self) -> Vec<Ignored> {
-        let ignored = |name: &str, reason| Ignored { name: name.to_owned(), reason };
+        let ignored = |name: &str, reason| Ignored { name: showable(name).to_owned(), reason };
         let old = IGNORED.iter().filter(|(name, _)| self.text(name).is_some());
         let old = old.map(|(name, reason)| ignored(name, *reason));
         // Kubernetes sets such names for each service.
@@ -191,8 +192,18 @@ impl Reader {
         for name in unknown {
             if let Some(near) = KNOWN.iter().find(|known| edit_distance(known.name, &name) <= 2) {
                 let allowed = format!("there is no such setting; did you mean {}?", near.name);
-                self.errors.push(SettingError { name, value: None, allowed });
+                self.errors.push(SettingError { name: showable(&name).to_owned(), value: None, allowed });
             }
+        }
+    }
+
+    /// Refuses each value that another setting stands in, and reads it no further.
+    fn refuse_joined(&mut self) {
+        let joined = |(name, value): &(String, String)| Some((name.clone(), another_in(value)?));
+        for (name, other) in self.variables.iter().filter_map(joined).collect::<Vec<_>>() {
+            self.variables.retain(|(given, _)| *given != name);
+            let allowed = format!("{other} stands in its value; put each setting on a line of its own");
+            self.errors.push(SettingError { name: showable(&name).to_owned(), value: None, allowed });
         }
     }
 
@@ -222,7 +233,7 @@ impl Reader {
         let text = self.text(name)?;
         let value = parse(&text);
         if value.is_none() {
-            self.refuse(name, Some(text));
+            self.refuse(name, &text);
         }
         value
     }
@@ -232,12 +243,16 @@ impl Reader {
         Some(value.clone())
     }
 
-    /// Notes that `value` is not allowed. The note shows no secret, and no value
-    /// with an `@`: a URL may carry a password before it.
-    fn refuse(&mut self, name: &str, value: Option<String>) {
-        let setting = setting(name);
-        let value = value.filter(|value| !setting.is_secret && !value.contains('@'));
-        self.errors.push(SettingError { name: name.to_owned(), value, allowed: setting.allowed.to_string() });
+    /// Notes that `value` is not allowed. The note shows no secret, and no value that could be one or
+    /// holds one.
+    fn refuse(&mut self, name: &str, value: &str) {
+        let is_secret = |(given, secret): &(String, String)| is_credential(given) && secret.contains(value);
+        let is_shown = is_harmless(value) && !is_credential(name) && !self.variables.iter().any(is_secret);
+        let value = is_shown.then(|| value.to_owned());
+        let error = SettingError { name: name.to_owned(), value, allowed: setting(name).allowed.to_string() };
+        if !self.errors.contains(&error) {
+            self.errors.push(error);
+        }
     }
 }
 

@@ -7,7 +7,9 @@ use std::path::Path;
 
 use super::point::{Point, Verdict};
 use crate::cli::legacy;
+use crate::keep::env_file::{Refusal, refusal};
 use crate::keep::sqlite;
+use crate::quote::quoted;
 use crate::settings::ignored;
 use crate::{Given, Settings, StoreLocation};
 
@@ -62,10 +64,13 @@ fn permissions(store: &StoreLocation) -> Point {
             return Point::bad(NAME, words);
         }
     }
+    if let Err(untrusted) = sqlite::safe::check(&store.directory) {
+        return Point::bad(NAME, untrusted.to_string());
+    }
     let open: Vec<String> = readable_by_others(&store.directory);
     if !open.is_empty() {
         let files = open.join(" ");
-        return Point::bad(NAME, format!("others may read tokens: chmod -R go= {name} ({files})"));
+        return Point::bad(NAME, format!("others may read tokens: chmod -R go= {} ({files})", quoted(name)));
     }
     match OpenOptions::new().read(true).write(true).open(store.directory.join("store.sqlite3")) {
         Ok(_) => Point::good(NAME, format!("{name} is its owner's alone, and can be read and written")),
@@ -104,14 +109,19 @@ fn disk(store: &StoreLocation) -> Point {
 
 /// The mirror in `.env`. To have none is no fault.
 fn env_file(path: &Path) -> Point {
-    let Ok(found) = fs::metadata(path) else {
-        return Point::new(".env", Verdict::Note, "there is none, so tokens are not mirrored to it");
-    };
-    if !found.is_file() {
+    let found = fs::metadata(path);
+    if found.as_ref().is_ok_and(|found| !found.is_file()) {
         return Point::new(".env", Verdict::Warning, "it is not a regular file and is not read");
     }
-    if found.mode() & 0o044 != 0 {
-        return Point::bad(".env", "others may read it, and tokens are written to it: chmod 600 .env");
+    if found.is_ok_and(|found| found.mode() & 0o044 != 0) {
+        return Point::bad(".env", "others may read what is in it, and no tokens are written to it: chmod 600 .env");
+    }
+    match refusal(path) {
+        None => {}
+        Some(refusal @ (Refusal::Absent | Refusal::HasNoLines)) => {
+            return Point::new(".env", Verdict::Note, refusal.to_string());
+        }
+        Some(refusal) => return Point::new(".env", Verdict::Warning, refusal.to_string()),
     }
     match OpenOptions::new().append(true).open(path) {
         Ok(_) => Point::good(".env", "tokens are mirrored to it; only its owner can read it"),
@@ -157,7 +167,10 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join(".env");
         assert_eq!(env_file(&path).verdict, Verdict::Note);
-        fs::write(&path, "").unwrap();
+        fs::write(&path, "KROGER_DEFAULT_ZIP_CODE=45202\n").unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        assert_eq!(env_file(&path).verdict, Verdict::Note);
+        fs::write(&path, "KROGER_USER_REFRESH_TOKEN=\n").unwrap();
         for (mode, verdict) in [(0o600, Verdict::Good), (0o640, Verdict::Bad), (0o604, Verdict::Bad)] {
             fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
             assert_eq!(env_file(&path).verdict, verdict, "{mode:o}");

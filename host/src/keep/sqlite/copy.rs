@@ -18,6 +18,7 @@ use super::in_place::with_end;
 use super::open::{create_directory, sync_directory, wait_for_locks};
 use super::open_error::{FILE, Obstacle, OpenError};
 use super::replaced::MARK;
+use super::safe;
 use super::schema::{check_integrity, recognise};
 
 /// How long to wait for another program's lock.
@@ -58,6 +59,7 @@ pub(crate) fn backup(directory: &Path, name: &str, target: &Path, existing: Exis
         return Err(CopyError::NoStore { store: name.to_owned() });
     }
     let file = target.display().to_string();
+    safe::check(directory).map_err(|untrusted| CopyError::Store(Obstacle::from(untrusted).of(name)))?;
     check_target(directory, target, existing)?;
     let failed = |fault| CopyError::Target { file: file.clone(), fault };
     let store = |obstacle: Obstacle| CopyError::Store(obstacle.of(name));
@@ -130,8 +132,11 @@ pub(crate) fn restore(backup: &Verified, directory: &Path, name: &str) -> Result
     if directory.is_file() {
         return Err(CopyError::Store(OpenError::LegacyFile { store: name.to_owned() }));
     }
+    let check = || safe::check(directory).map_err(|untrusted| CopyError::Store(Obstacle::from(untrusted).of(name)));
+    check()?;
     if !directory.is_dir() {
         create_directory(directory).map_err(|error| failed(error.into()))?;
+        check()?;
     }
     let new = NamedTempFile::new_in(directory).map_err(|error| failed(error.into()))?;
     vacuum_into(&backup.connection, new.path()).map_err(|error| match Fault::from(error) {

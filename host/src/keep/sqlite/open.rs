@@ -17,6 +17,7 @@ use super::in_place::{FileIdentity, LogFiles};
 use super::open_error::{FILE, Obstacle, OpenError};
 use super::replaced::Replaced;
 use super::reserve::Reserve;
+use super::safe;
 use super::schema::{check_integrity, create_schema, recognise};
 
 /// How long to wait for another program's lock, and two settings that only tests change.
@@ -169,8 +170,9 @@ pub(super) fn wait_for_locks(connection: &mut Connection, wait: Duration) -> rus
 }
 
 /// Creates the directory and an empty file if they are absent, so that only their owner can read
-/// them.
+/// them. Refuses a place that strangers may write.
 fn place(directory: &Path, options: Options) -> Result<Location, Obstacle> {
+    safe::check(directory)?;
     match fs::metadata(directory) {
         Ok(metadata) if metadata.is_file() => return Err(Obstacle::LegacyFile),
         Ok(_) => {}
@@ -184,6 +186,9 @@ fn place(directory: &Path, options: Options) -> Result<Location, Obstacle> {
     if !was_there {
         create_file(&file)?;
     }
+    // Again: another user may have made one of them since.
+    safe::check(directory)?;
+    safe::close_to_others(&file);
     Ok(Location {
         identity: FileIdentity::at(&file)?,
         was_there,

@@ -6,6 +6,7 @@ use std::io;
 use rusqlite::ErrorCode;
 
 use super::fault::Fault;
+use crate::files::trusted::Untrusted;
 
 /// The name of the store's file in its directory.
 pub(super) const FILE: &str = "store.sqlite3";
@@ -35,6 +36,11 @@ pub enum OpenError {
         store: String,
         why: String,
     },
+    /// Strangers may write the store.
+    Untrusted {
+        store: String,
+        why: String,
+    },
     Failed {
         store: String,
         fault: Fault,
@@ -59,6 +65,9 @@ impl fmt::Display for OpenError {
             ),
             Self::NotMade { store, why } => {
                 write!(f, "the store {store} cannot be made here: {why}; name a directory that can be")
+            }
+            Self::Untrusted { store, why } => {
+                write!(f, "the store {store} is not used; correct this, or name another store: {why}")
             }
             Self::Failed { store, fault } => write!(f, "cannot open the store {store}: {fault}; {}", remedy(*fault)),
         }
@@ -85,6 +94,7 @@ pub(super) enum Obstacle {
     LegacyFile,
     NotAStore,
     NotMade(String),
+    Untrusted(Untrusted),
     NewerSchema(i32),
     Fault(Fault),
     Sqlite(rusqlite::Error),
@@ -105,6 +115,7 @@ impl Obstacle {
             Self::LegacyFile => OpenError::LegacyFile { store },
             Self::NotAStore => OpenError::NotAStore { store },
             Self::NotMade(why) => OpenError::NotMade { store, why },
+            Self::Untrusted(untrusted) => OpenError::Untrusted { store, why: untrusted.to_string() },
             Self::NewerSchema(found) => OpenError::NewerSchema { store, found },
             Self::Sqlite(error) if error.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
                 OpenError::NotAStore { store }
@@ -118,6 +129,12 @@ impl Obstacle {
 impl From<rusqlite::Error> for Obstacle {
     fn from(error: rusqlite::Error) -> Self {
         Self::Sqlite(error)
+    }
+}
+
+impl From<Untrusted> for Obstacle {
+    fn from(untrusted: Untrusted) -> Self {
+        Self::Untrusted(untrusted)
     }
 }
 
