@@ -168,7 +168,7 @@ impl Host {
     /// Has the component answer one request. It needs a `Host` header or an
     /// authority in its URI.
     pub async fn handle(&self, request: Request<Full<Bytes>>) -> Response<Full<Bytes>> {
-        server::call(&self.pool, request).await
+        server::call(&self.pool, None, request).await
     }
 
     /// Makes one pass of the periodic refresh, over all users that are due.

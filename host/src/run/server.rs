@@ -4,11 +4,13 @@
 //! gives the instance back: a slow client holds a connection, never an instance. The component decides
 //! what a route means. The server decides sizes and times only, and answers `/livez`.
 
+mod connections;
 mod livez;
 mod write_limit;
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -24,14 +26,13 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
 use crate::run::pool::{LONGEST_CALL, Pool};
 use crate::run::problem::Problem;
+use connections::{Connection, Connections};
 use write_limit::WriteLimit;
 
-const MAX_CONNECTIONS: usize = 1024;
 /// The largest body of a request, and the longest message over stdin: 1 MiB.
 pub const MAX_BODY: usize = 1 << 20;
 /// The most bytes read of a body that is too large, so that the client reads the refusal.
@@ -49,15 +50,17 @@ const MAX_HEAD: usize = 64 << 10;
 /// Serves `listener` until `stop` resolves. Returns the connections that are still open then.
 pub(crate) async fn serve(listener: TcpListener, pool: &Pool, stop: impl Future<Output = ()>) -> GracefulShutdown {
     let graceful = GracefulShutdown::new();
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let connections = Connections::new(connections::most());
     let mut stop = pin!(stop);
     loop {
         let accepted = tokio::select! {
             () = &mut stop => break,
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = accept(&listener, &connections) => accepted,
         };
-        if let Some((stream, slot)) = accepted {
-            spawn_connection(stream, slot, pool.clone(), &graceful);
+        if let Some((stream, peer)) = accepted
+            && let Some(connection) = connections.admit(peer)
+        {
+            spawn_connection(stream, peer, connection, pool.clone(), &graceful);
         }
     }
     graceful
@@ -80,50 +83,70 @@ pub(crate) async fn drain(pool: &Pool, connections: Option<GracefulShutdown>) ->
     have_ended && pool.given_up() == given_up
 }
 
-async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+async fn accept(listener: &TcpListener, connections: &Connections) -> Option<(TcpStream, IpAddr)> {
     match listener.accept().await {
-        Ok((stream, _)) => Some((stream, slot)),
+        Ok((stream, peer)) => Some((stream, peer.ip())),
         Err(error) => {
-            // Most likely there are no file descriptors left. Other connections will close soon.
+            // Most likely there are no file descriptors left.
             tracing::warn!(%error, "a connection cannot be accepted");
+            connections.make_room();
             sleep(Duration::from_millis(100)).await;
             None
         }
     }
 }
 
-fn spawn_connection(stream: TcpStream, slot: OwnedSemaphorePermit, pool: Pool, graceful: &GracefulShutdown) {
+fn spawn_connection(
+    stream: TcpStream,
+    peer: IpAddr,
+    connection: Connection,
+    pool: Pool,
+    graceful: &GracefulShutdown,
+) {
     // Without TCP_NODELAY an answer waits for the client's delayed acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }
+    let connection = Arc::new(connection);
+    let of_calls = Arc::clone(&connection);
     let service = service_fn(move |request| {
-        let pool = pool.clone();
-        async move { Ok::<_, Infallible>(answer(&pool, request).await) }
+        let (pool, connection) = (pool.clone(), Arc::clone(&of_calls));
+        async move { Ok::<_, Infallible>(answer(&pool, peer, &connection, request).await) }
     });
-    let connection = http1::Builder::new()
+    let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(WriteLimit::new(stream, WRITE_LIMIT)), service);
-    let connection = graceful.watch(connection);
+    let served = graceful.watch(served);
     tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "a connection ended");
+        tokio::select! {
+            served = served => if let Err(error) = served {
+                tracing::debug!(%error, "a connection ended");
+            },
+            () = connection.must_close() => tracing::debug!("a connection without a call was closed for another"),
         }
-        drop(slot);
     });
 }
 
-async fn answer(pool: &Pool, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(
+    pool: &Pool,
+    peer: IpAddr,
+    connection: &Connection,
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
     let began = Instant::now();
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
     let response = if livez::is_plain(&request) {
         livez::alive(&method)
     } else {
         match whole(request).await {
-            Ok(request) => call(pool, request).await,
+            Ok(request) => {
+                connection.calls();
+                let response = call(pool, Some(peer), request).await;
+                connection.answered();
+                response
+            }
             Err(problem) => problem.response(),
         }
     };
@@ -132,9 +155,10 @@ async fn answer(pool: &Pool, request: Request<Incoming>) -> Response<Full<Bytes>
     response
 }
 
-/// Has the component answer a whole request.
-pub(crate) async fn call(pool: &Pool, request: Request<Full<Bytes>>) -> Response<Full<Bytes>> {
-    match pool.call(move |instance| Box::pin(instance.handle(request))).await {
+/// Has the component answer a whole request, which came from `peer`. None: it came over no network.
+pub(crate) async fn call(pool: &Pool, peer: Option<IpAddr>, request: Request<Full<Bytes>>) -> Response<Full<Bytes>> {
+    let caller = pool.caller(peer, &request);
+    match pool.call(caller, move |instance| Box::pin(instance.handle(request))).await {
         Ok(response) => response,
         Err(error) => Problem::from(&error).response(),
     }

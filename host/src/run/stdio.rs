@@ -106,7 +106,7 @@ async fn answer(pool: Pool, client: Arc<Client>, message: Value, answers: Sender
     let id = message["id"].clone();
     let answer = match client.request(&message) {
         Some(request) => {
-            let response = server::call(&pool, request).await;
+            let response = server::call(&pool, None, request).await;
             let session = response.headers().get(SESSION).cloned();
             let answer = whole(&id, response).await;
             if message["method"] == "initialize" {

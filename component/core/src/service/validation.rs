@@ -357,7 +357,7 @@ impl Asking<'_> {
     }
 
     fn kroger(&self, question: Question, access_token: &Secret) -> (bool, Finding) {
-        if let Err(refusal) = quota::spend(self.cx, question.endpoint, Purpose::Browse) {
+        if let Err(refusal) = quota::spend(self.cx, question.endpoint, Purpose::Browse, None) {
             return (false, Finding::Online(OnlineFinding::NotAsked(NotAsked::Quota(refusal.cause))));
         }
         let answer = self.cx.ports.send(&wire::read_request(question.path, access_token), SEND_TIMEOUT);

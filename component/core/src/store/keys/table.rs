@@ -258,6 +258,13 @@ impl Kind {
                 "upstream::quota::spend",
                 "by the sweep, once a newer window is open",
             ),
+            Self::QuotaShare => row(
+                "quota.<endpoint>.<n>.<place>",
+                Counter,
+                "calls in the second half of window `n`, of the users at the place",
+                "upstream::quota::spend",
+                "by the sweep, once a newer window is open",
+            ),
             Self::ClientToken => row(
                 "client_token",
                 Record("upstream::app_token::StoredAppToken"),
@@ -335,6 +342,7 @@ impl Kind {
             Self::Catalog => Key::Catalog { path_hash: hash() },
             Self::QuotaWindow => Key::QuotaWindow { endpoint: Endpoint::Cart },
             Self::QuotaCount => Key::QuotaCount { endpoint: Endpoint::Cart, window: n },
+            Self::QuotaShare => Key::QuotaShare { endpoint: Endpoint::Cart, window: n, place: n },
             Self::ClientToken => Key::ClientToken,
             Self::RefreshesNotBefore => Key::RefreshesNotBefore,
             Self::Tick => Key::Tick,

@@ -1,0 +1,410 @@
+//! Who may use how many of the slots for calls.
+//!
+//! Calls that wait for Kroger hold their slots for up to 90 s, so whoever takes all slots silences
+//! everybody. Three rules prevent that:
+//!
+//! 1. Each kind of call has slots of its own. Only the rest is common to all kinds. So searches that
+//!    hang leave slots for cart adds, and probes always find one.
+//! 2. A caller has a quarter of the slots at most, of each kind, and a quarter of the places to wait.
+//!    A caller is an address. On this machine all callers have the same address, so there a caller is a
+//!    user, and the address has half of the slots at most.
+//! 3. A call that waits for its caller's share holds nothing that others wait for.
+//!
+//! The user is what the call says. Nothing here proves it.
+
+use std::collections::HashMap;
+use std::future::{Future, poll_fn};
+use std::hash::{BuildHasher, RandomState};
+use std::net::{IpAddr, Ipv6Addr};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::Poll;
+use std::time::Duration;
+
+use http::Request;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::unconstrained;
+use tokio::time::timeout;
+
+use crate::run::component::MAX_CALLS;
+use crate::run::pool::CallError;
+
+/// How long a call waits for a slot.
+pub(super) const WAIT_LIMIT: Duration = Duration::from_secs(10);
+
+/// The most calls that wait for a slot. A further call is refused.
+const MAX_WAITING: usize = 512;
+
+/// The slots of one caller, of each kind.
+const OF_A_CALLER: usize = MAX_CALLS as usize / 4;
+/// The slots of all users on this machine together, of each kind.
+const OF_THIS_MACHINE: usize = MAX_CALLS as usize / 2;
+/// The calls of one caller that wait.
+const WAITING_OF_A_CALLER: usize = MAX_WAITING / 4;
+
+/// Slots that no kind has for itself.
+const COMMON: usize = MAX_CALLS as usize - own_slots();
+
+/// What a call asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Kind {
+    /// `/livez`, `/readyz` and `/health`: short, and they must always answer.
+    Probe,
+    /// What lists many users: each costs much, so few run at once.
+    List,
+    /// Reads of the catalog, which wait for Kroger.
+    Search,
+    /// Messages of agents.
+    Mcp,
+    /// Adding to the cart, signing in, and everything else.
+    Other,
+}
+
+impl Kind {
+    const ALL: [Self; 5] = [Self::Probe, Self::List, Self::Search, Self::Mcp, Self::Other];
+
+    /// The kind of a call to `path`.
+    fn of(path: &str) -> Self {
+        match path {
+            "/livez" | "/readyz" | "/health" => Self::Probe,
+            "/admin/tokens" | "/admin/tokens/status" | "/admin/tokens/validate" => Self::List,
+            "/mcp" => Self::Mcp,
+            _ if path.starts_with("/products/") || path.starts_with("/locations/") => Self::Search,
+            _ => Self::Other,
+        }
+    }
+
+    /// The slots that only this kind may use.
+    const fn own(self) -> usize {
+        match self {
+            Self::Probe => 4,
+            Self::List => 2,
+            Self::Search => 6,
+            Self::Mcp => 8,
+            Self::Other => 12,
+        }
+    }
+
+    /// The slots of `sharer` for calls of this kind.
+    fn share(self, sharer: Sharer) -> usize {
+        match sharer {
+            Sharer::ThisMachine => OF_THIS_MACHINE,
+            _ if self.may_use_common() => OF_A_CALLER,
+            _ => self.own().div_ceil(2),
+        }
+    }
+
+    /// Whether calls of this kind may use the common slots too.
+    fn may_use_common(self) -> bool {
+        !matches!(self, Self::Probe | Self::List)
+    }
+}
+
+const fn own_slots() -> usize {
+    let (mut sum, mut index) = (0, 0);
+    while index < Kind::ALL.len() {
+        sum += Kind::ALL[index].own();
+        index += 1;
+    }
+    sum
+}
+
+/// The one who shares, as far as the host can tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Sharer {
+    /// Another machine.
+    Network(IpAddr),
+    /// A user on this machine, by the hash of the id.
+    User(u64),
+    /// All users on this machine, and the operator.
+    ThisMachine,
+}
+
+/// What a call asks for, and who makes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Caller {
+    kind: Kind,
+    sharer: Sharer,
+}
+
+impl Caller {
+    /// A command of the operator, in this process.
+    pub(crate) const OPERATOR: Self = Self { kind: Kind::Other, sharer: Sharer::ThisMachine };
+}
+
+/// The network that counts as one address: of IPv6 the first 64 bits, because one customer of a provider
+/// has as many. None: the loopback.
+pub(crate) fn network(address: IpAddr) -> Option<IpAddr> {
+    match address.to_canonical() {
+        loopback if loopback.is_loopback() => None,
+        IpAddr::V6(address) => Some(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()),
+        address => Some(address),
+    }
+}
+
+/// The user that `request` names: the header first, as the component reads it.
+fn user<B>(request: &Request<B>) -> &[u8] {
+    let named = request.headers().get("x-kroger-user").map(http::HeaderValue::as_bytes);
+    let in_query = || {
+        let query = request.uri().query()?;
+        query.split('&').find_map(|pair| pair.strip_prefix("user_id=")).map(str::as_bytes)
+    };
+    named.or_else(in_query).unwrap_or_default()
+}
+
+/// The slots of a caller, and the calls that wait for one.
+struct Share {
+    slots: Arc<Semaphore>,
+    waiting: AtomicUsize,
+}
+
+/// All slots for calls.
+pub(crate) struct Shares {
+    own: HashMap<Kind, Arc<Semaphore>>,
+    common: Arc<Semaphore>,
+    waiting: AtomicUsize,
+    /// The shares of callers that have calls under way. Others are dropped.
+    callers: Mutex<HashMap<(Kind, Sharer), Arc<Share>>>,
+    hasher: RandomState,
+}
+
+/// The right to run one call; dropping this ends it.
+pub(crate) struct Slot {
+    _of_caller: OwnedSemaphorePermit,
+    _of_machine: Option<OwnedSemaphorePermit>,
+    _slot: OwnedSemaphorePermit,
+}
+
+impl Shares {
+    pub(crate) fn new() -> Self {
+        Self {
+            own: Kind::ALL.map(|kind| (kind, Arc::new(Semaphore::new(kind.own())))).into(),
+            common: Arc::new(Semaphore::new(COMMON)),
+            waiting: AtomicUsize::new(0),
+            callers: Mutex::default(),
+            hasher: RandomState::new(),
+        }
+    }
+
+    /// The caller of `request`, which came from `peer`. None: it came over stdin.
+    pub(crate) fn caller<B>(&self, peer: Option<IpAddr>, request: &Request<B>) -> Caller {
+        let sharer = match peer.and_then(network) {
+            Some(network) => Sharer::Network(network),
+            None => Sharer::User(self.hasher.hash_one(user(request))),
+        };
+        Caller { kind: Kind::of(request.uri().path()), sharer }
+    }
+
+    /// Waits for a slot for a call of `caller`.
+    ///
+    /// # Errors
+    /// [`CallError::OverShare`] if the caller has too many calls under way, [`CallError::Busy`] if all
+    /// callers together have.
+    pub(crate) async fn admit(&self, caller: Caller) -> Result<Slot, CallError> {
+        let share = self.share(caller.kind, caller.sharer);
+        let machine = matches!(caller.sharer, Sharer::User(_)).then(|| self.share(caller.kind, Sharer::ThisMachine));
+        let mut slot = pin!(async {
+            let of_caller = acquire(&share.slots).await;
+            let of_machine = match &machine {
+                Some(machine) => Some(acquire(&machine.slots).await),
+                None => None,
+            };
+            Slot { _of_caller: of_caller, _of_machine: of_machine, _slot: self.slot(caller.kind).await }
+        });
+        if let Some(slot) = now(slot.as_mut()).await {
+            return Ok(slot);
+        }
+        let _own = Waiting::count(&share.waiting, WAITING_OF_A_CALLER).ok_or(CallError::OverShare)?;
+        let _all = Waiting::count(&self.waiting, MAX_WAITING).ok_or(CallError::Busy)?;
+        timeout(WAIT_LIMIT, slot).await.map_err(|_| match share.slots.available_permits() {
+            0 => CallError::OverShare,
+            _ => CallError::Busy,
+        })
+    }
+
+    async fn slot(&self, kind: Kind) -> OwnedSemaphorePermit {
+        let own = acquire(&self.own[&kind]);
+        if !kind.may_use_common() {
+            return own.await;
+        }
+        tokio::select! {
+            biased;
+            slot = own => slot,
+            slot = acquire(&self.common) => slot,
+        }
+    }
+
+    fn share(&self, kind: Kind, sharer: Sharer) -> Arc<Share> {
+        let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
+        // A waiting call holds its share, and a running one the slots of it.
+        callers.retain(|_, share| Arc::strong_count(share) > 1 || Arc::strong_count(&share.slots) > 1);
+        let share = callers.entry((kind, sharer)).or_insert_with(|| {
+            Arc::new(Share { slots: Arc::new(Semaphore::new(kind.share(sharer))), waiting: AtomicUsize::new(0) })
+        });
+        Arc::clone(share)
+    }
+
+    /// Waits until no call runs. Calls that arrive meanwhile are accepted too, so close the listener
+    /// first.
+    pub(crate) async fn drained(&self) {
+        let all = |slots: &Arc<Semaphore>, count: usize| {
+            Arc::clone(slots).acquire_many_owned(u32::try_from(count).unwrap_or(u32::MAX))
+        };
+        let mut ended = vec![all(&self.common, COMMON).await];
+        for kind in Kind::ALL {
+            ended.push(all(&self.own[&kind], kind.own()).await);
+        }
+    }
+}
+
+async fn acquire(slots: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    Arc::clone(slots).acquire_owned().await.expect("nothing closes these semaphores")
+}
+
+/// The output of `future`, if it has one at once.
+async fn now<F: Future>(mut future: Pin<&mut F>) -> Option<F::Output> {
+    let look = poll_fn(|cx| match future.as_mut().poll(cx) {
+        Poll::Ready(output) => Poll::Ready(Some(output)),
+        Poll::Pending => Poll::Ready(None),
+    });
+    // A task that has used up its turn is told to wait for slots that are free.
+    unconstrained(look).await
+}
+
+/// One waiting call; dropping this ends the wait.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    /// None: there are `most` already.
+    fn count(waiting: &'a AtomicUsize, most: usize) -> Option<Self> {
+        let counted = Self(waiting);
+        (waiting.fetch_add(1, Ordering::Relaxed) < most).then_some(counted)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const REMOTE: &str = "192.0.2.7";
+
+    fn request(path: &str, user: Option<&str>) -> Request<()> {
+        let mut request = Request::builder().uri(path);
+        if let Some(user) = user {
+            request = request.header("x-kroger-user", user);
+        }
+        request.body(()).unwrap()
+    }
+
+    fn call(shares: &Shares, peer: &str, path: &str, user: &str) -> Caller {
+        shares.caller(Some(peer.parse().unwrap()), &request(path, Some(user)))
+    }
+
+    /// Takes slots for calls of `caller` until a further one would have to wait.
+    async fn fill(shares: &Shares, held: &mut Vec<Slot>, caller: Caller) -> usize {
+        let before = held.len();
+        while let Some(slot) = now(pin!(shares.admit(caller))).await {
+            held.push(slot.unwrap());
+        }
+        held.len() - before
+    }
+
+    #[tokio::test]
+    async fn no_attack_takes_the_slots_of_others() {
+        type Attack = fn(&Shares, usize) -> Caller;
+        let attacks: [(&str, Attack, usize); 6] = [
+            ("one user's searches", |all, _| call(all, "127.0.0.1", "/products/search", "mallory"), 16),
+            ("searches of many users", |all, n| call(all, "127.0.0.1", "/products/search", &n.to_string()), 32),
+            ("MCP calls of many users", |all, n| call(all, "::1", "/mcp", &n.to_string()), 32),
+            ("another machine", |all, n| call(all, REMOTE, "/cart/add", &n.to_string()), 16),
+            ("lists", |all, n| call(all, "127.0.0.1", "/admin/tokens/status", &n.to_string()), 2),
+            ("probes of one user", |all, _| call(all, "127.0.0.1", "/health", "mallory"), 2),
+        ];
+        for (what, attack, most) in attacks {
+            let (shares, mut held) = (Shares::new(), Vec::new());
+            let taken: Vec<_> = {
+                let mut taken = Vec::new();
+                for n in 0..600 {
+                    taken.push(fill(&shares, &mut held, attack(&shares, n)).await);
+                }
+                taken
+            };
+
+            assert_eq!(taken.iter().sum::<usize>(), most, "{what}");
+            for path in ["/livez", "/readyz", "/health", "/cart/add/simple", "/mcp"] {
+                let honest = call(&shares, "192.0.2.1", path, "alice");
+                assert!(now(pin!(shares.admit(honest))).await.is_some(), "{what}: {path}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn all_kinds_together_leave_probes_their_slots() {
+        let (shares, mut held) = (Shares::new(), Vec::new());
+        for network in 1..=50 {
+            for path in ["/mcp", "/products/search", "/cart/add", "/admin/tokens"] {
+                fill(&shares, &mut held, call(&shares, &format!("192.0.2.{network}"), path, "")).await;
+            }
+        }
+
+        assert_eq!(held.len(), MAX_CALLS as usize - Kind::Probe.own());
+        assert!(now(pin!(shares.admit(call(&shares, "127.0.0.1", "/readyz", "")))).await.is_some());
+        held.clear();
+        shares.drained().await;
+        shares.share(Kind::Probe, Sharer::ThisMachine);
+        assert_eq!(shares.callers.lock().unwrap().len(), 1, "a caller without calls leaves nothing");
+    }
+
+    #[tokio::test]
+    async fn a_caller_over_its_share_is_told_so_and_keeps_nobody_waiting() {
+        let (shares, mut held) = (Shares::new(), Vec::new());
+        let greedy = call(&shares, REMOTE, "/products/search", "");
+        fill(&shares, &mut held, greedy).await;
+        let mut waiting: Vec<_> = (0..WAITING_OF_A_CALLER).map(|_| Box::pin(shares.admit(greedy))).collect();
+        for wait in &mut waiting {
+            assert!(now(wait.as_mut()).await.is_none());
+        }
+
+        assert!(matches!(shares.admit(greedy).await, Err(CallError::OverShare)));
+        let honest = call(&shares, "192.0.2.1", "/products/search", "");
+        assert!(now(pin!(shares.admit(honest))).await.is_some());
+        held.clear();
+        assert!(waiting.swap_remove(0).await.is_ok());
+    }
+
+    #[test]
+    fn one_customer_of_a_provider_is_one_address() {
+        let network = |text: &str| network(text.parse().unwrap()).map(|network| network.to_string());
+
+        for (address, counts_as) in [
+            ("127.0.0.1", None),
+            ("127.9.9.9", None),
+            ("::1", None),
+            ("::ffff:127.0.0.1", None),
+            ("192.0.2.7", Some("192.0.2.7")),
+            ("::ffff:192.0.2.7", Some("192.0.2.7")),
+            ("2001:db8:1:2:3:4:5:6", Some("2001:db8:1:2::")),
+        ] {
+            assert_eq!(network(address).as_deref(), counts_as, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_call_names_its_user_in_the_header_or_in_the_query() {
+        for (path, header, expected) in [
+            ("/cart/add", Some("alice"), "alice"),
+            ("/cart/add?user_id=bob", Some("alice"), "alice"),
+            ("/cart/add?x=1&user_id=bob", None, "bob"),
+            ("/cart/add", None, ""),
+        ] {
+            assert_eq!(user(&request(path, header)), expected.as_bytes(), "{path}");
+        }
+    }
+}
