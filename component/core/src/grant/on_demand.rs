@@ -46,3 +46,56 @@ fn pause_left(cx: Context<'_>, grant: &Grant) -> Option<Duration> {
     let until = grant.tokens.obtained_at + LEAST_PAUSE.min(grant.tokens.lifetime() / 30);
     (now < until).then(|| until.since(now))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::failure::Code;
+    use crate::secret::Secret;
+    use crate::settings::Settings;
+    use crate::sign_in::{authorization, exchange};
+    use crate::testing::TestWorld;
+
+    /// How the refreshes end that `alice` asks for after these pauses, the first right after her sign-in.
+    fn asked_after(lifetime: u64, pauses: &[u64]) -> Vec<Option<u64>> {
+        let variables = [("KROGER_CLIENT_ID", "app"), ("KROGER_CLIENT_SECRET", "secret")];
+        let variables = variables.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let (settings, world) = (Settings::from_variables(variables).unwrap(), TestWorld::new());
+        let cx = Context { settings: &settings, ports: &world };
+        let alice = UserId::parse("alice").unwrap();
+        let pair = |n: usize| {
+            format!(r#"{{"access_token":"A{n}","refresh_token":"R{n}","token_type":"bearer","expires_in":{lifetime}}}"#)
+        };
+        let link = authorization::authorize(cx, &alice, None).unwrap();
+        world.answer(200, pair(0));
+        exchange::complete(cx, &Secret::new("code"), &link.state).unwrap();
+        let mut told = Vec::new();
+        for (n, pause) in pauses.iter().enumerate() {
+            world.advance(Duration::from_secs(*pause));
+            let sent = world.sent().len();
+            world.answer(200, pair(n + 1));
+            told.push(match refresh(cx, &alice) {
+                Ok(_) => None,
+                Err(refused) => {
+                    assert_eq!(refused.code, Code::RateLimited);
+                    assert_eq!(world.sent().len(), sent, "nothing is sent");
+                    refused.retry_after.map(|wait| wait.as_secs())
+                }
+            });
+        }
+        told
+    }
+
+    #[test]
+    fn refreshes_that_callers_ask_for_have_a_least_pause() {
+        for (what, lifetime, pauses, expected) in [
+            ("the first one after a sign-in", 1_800, &[0][..], &[None][..]),
+            ("another one at once", 1_800, &[0, 0], &[None, Some(60)]),
+            ("within a minute", 1_800, &[0, 59, 1], &[None, Some(1), None]),
+            ("of a token that expired", 30, &[0, 30], &[None, None]),
+            ("of a token with a short life", 90, &[0, 2, 1], &[None, Some(1), None]),
+        ] {
+            assert_eq!(asked_after(lifetime, pauses), expected, "{what}");
+        }
+    }
+}

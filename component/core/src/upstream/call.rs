@@ -216,7 +216,7 @@ impl Rounds<'_> {
     fn count(&mut self) -> Result<(), Failure> {
         let purpose = if self.sends == 0 { self.terms.purpose } else { Purpose::Repeat };
         self.tries += 1;
-        quota::spend(self.cx, self.terms.endpoint, purpose, Some(&self.terms.user))?;
+        quota::spend(self.cx, self.terms.endpoint, purpose, &self.terms.user)?;
         self.sends += 1;
         Ok(())
     }

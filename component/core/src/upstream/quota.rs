@@ -104,8 +104,7 @@ fn is_free(allowance: u64, used: u64) -> bool {
     used < FREE.max(allowance / 2)
 }
 
-/// Counts one call to `endpoint` for `user`, which is about to be sent. None: it is the
-/// operator's, who has no share.
+/// Counts one call to `endpoint` for `user`, which is about to be sent.
 ///
 /// # Errors
 /// `quota_exhausted`, where it must not be sent.
@@ -113,7 +112,7 @@ pub(crate) fn spend(
     cx: Context<'_>,
     endpoint: Endpoint,
     purpose: Purpose,
-    user: Option<&UserKey>,
+    user: &UserKey,
 ) -> Result<(), Failure> {
     match count(cx, endpoint, purpose, user) {
         Ok(None) => Ok(()),
@@ -198,7 +197,7 @@ fn count(
     cx: Context<'_>,
     endpoint: Endpoint,
     purpose: Purpose,
-    user: Option<&UserKey>,
+    user: &UserKey,
 ) -> Result<Option<Refusal>, StoreError> {
     let now = cx.ports.wall_now();
     let last = window(cx, endpoint)?;
@@ -213,12 +212,8 @@ fn count(
     let counter = counter_key(endpoint, window.number);
     let allowance = cx.settings.quotas.allowance(endpoint, purpose);
     let used = cx.ports.increment(&counter, 0)?;
-    let share = match user {
-        Some(user) if used < allowance && !is_free(allowance, used) => {
-            Some(share_key(cx, endpoint, window.number, user)?)
-        }
-        _ => None,
-    };
+    let is_shared = used < allowance && !is_free(allowance, used);
+    let share = if is_shared { Some(share_key(cx, endpoint, window.number, user)?) } else { None };
     if let Some(share) = &share
         && !is_within_share(allowance, used, cx.ports.increment(share, 0)?)
     {
@@ -316,13 +311,17 @@ mod tests {
         ])
     }
 
+    fn user() -> UserKey {
+        UserId::parse("user_default").unwrap().key()
+    }
+
     fn answer(status: u16, retry_after: &str) -> Response {
         Response { status, retry_after: Some(retry_after.to_owned()), date: None, body: Vec::new() }
     }
 
     /// How many calls are let through, of 20.
     fn let_through(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose) -> usize {
-        (0..20).filter(|_| spend(cx, endpoint, purpose, None).is_ok()).count()
+        (0..20).filter(|_| spend(cx, endpoint, purpose, &user()).is_ok()).count()
     }
 
     #[test]
@@ -343,7 +342,7 @@ mod tests {
         let_through(cx, Endpoint::Cart, Purpose::Cart);
         world.advance(Duration::from_secs(3_600));
 
-        let refused = spend(cx, Endpoint::Cart, Purpose::Cart, None).unwrap_err();
+        let refused = spend(cx, Endpoint::Cart, Purpose::Cart, &user()).unwrap_err();
 
         assert_eq!(refused.code, Code::QuotaExhausted);
         assert_eq!(refused.retry_after, Some(Duration::from_secs(23 * 3_600)));
@@ -361,10 +360,10 @@ mod tests {
         let first = status(cx, Endpoint::Cart).unwrap();
 
         world.advance(WINDOW.saturating_sub(Duration::from_millis(1)));
-        let last_moment = spend(cx, Endpoint::Cart, Purpose::Cart, None);
+        let last_moment = spend(cx, Endpoint::Cart, Purpose::Cart, &user());
         world.advance(Duration::from_millis(1));
         let unused = status(cx, Endpoint::Cart).unwrap();
-        let next_day = spend(cx, Endpoint::Cart, Purpose::Cart, None);
+        let next_day = spend(cx, Endpoint::Cart, Purpose::Cart, &user());
 
         assert_eq!(first.resets_at(), Some(BEGINNING + Duration::from_secs(60) + WINDOW));
         assert!(last_moment.is_err());
@@ -381,7 +380,7 @@ mod tests {
         open(cx, Endpoint::Cart, 1, BEGINNING + Duration::from_secs(3_600)).unwrap();
         world.increment_by(&counter_key(Endpoint::Cart, 1), 10);
 
-        assert!(spend(cx, Endpoint::Cart, Purpose::Cart, None).is_ok());
+        assert!(spend(cx, Endpoint::Cart, Purpose::Cart, &user()).is_ok());
     }
 
     #[test]
@@ -390,15 +389,15 @@ mod tests {
         let cx = Context { settings: &settings, ports: &world };
 
         observe(cx, Endpoint::Cart, &answer(503, "7"));
-        assert!(spend(cx, Endpoint::Cart, Purpose::Cart, None).is_ok());
+        assert!(spend(cx, Endpoint::Cart, Purpose::Cart, &user()).is_ok());
         observe(cx, Endpoint::Cart, &answer(429, "7"));
 
-        let refused = spend(cx, Endpoint::Cart, Purpose::Cart, None).unwrap_err();
+        let refused = spend(cx, Endpoint::Cart, Purpose::Cart, &user()).unwrap_err();
         assert_eq!(refused.retry_after, Some(Duration::from_secs(7)));
-        assert!(spend(cx, Endpoint::Products, Purpose::Browse, None).is_ok());
+        assert!(spend(cx, Endpoint::Products, Purpose::Browse, &user()).is_ok());
         assert_eq!(status(cx, Endpoint::Cart).unwrap().blocked_until, Some(BEGINNING + Duration::from_secs(7)));
         world.advance(Duration::from_secs(7));
-        assert!(spend(cx, Endpoint::Cart, Purpose::Cart, None).is_ok());
+        assert!(spend(cx, Endpoint::Cart, Purpose::Cart, &user()).is_ok());
         assert_eq!(status(cx, Endpoint::Cart).unwrap().used, 2);
     }
 
@@ -431,7 +430,7 @@ mod tests {
             let granted: Vec<usize> = users[..expected.len()]
                 .iter()
                 .map(|user| {
-                    let spent = |_: &u64| spend(cx, Endpoint::Cart, Purpose::Cart, Some(user)).is_ok();
+                    let spent = |_: &u64| spend(cx, Endpoint::Cart, Purpose::Cart, user).is_ok();
                     (0..limit * 2).filter(spent).count()
                 })
                 .collect();
@@ -446,7 +445,7 @@ mod tests {
         let cx = Context { settings: &settings, ports: &world };
         let spend = |name: &str| {
             let user = UserId::parse(name).unwrap().key();
-            spend(cx, Endpoint::Products, Purpose::Cart, Some(&user))
+            spend(cx, Endpoint::Products, Purpose::Cart, &user)
         };
 
         let granted = (0..100).filter(|n| spend(&format!("stranger{n}")).is_ok()).count();

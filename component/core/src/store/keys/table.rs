@@ -227,13 +227,16 @@ impl Kind {
                 "cart::recent_adds::note",
                 "when the user's log is wiped; by the sweep, once it expired or the log is off",
             ),
-            Self::PreferredLocation => row(
-                "preferred_store.<user>",
-                Record("catalog::preferred_location::Choice"),
-                "the location that the user chose",
-                "catalog::preferred_location::set",
-                "when the user clears the choice",
-            ),
+            Self::PreferredLocation => Row {
+                bucket: "store; of a user who never signed in: cache",
+                ..row(
+                    "preferred_store.<user>",
+                    Record("catalog::preferred_location::Choice"),
+                    "the location that the user chose",
+                    "catalog::preferred_location::set",
+                    "when the user clears the choice; by the sweep, if the user never signed in",
+                )
+            },
             Self::Catalog => Row {
                 bucket: "cache",
                 ..row(
