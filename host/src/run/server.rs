@@ -96,13 +96,7 @@ async fn accept(listener: &TcpListener, connections: &Connections) -> Option<(Tc
     }
 }
 
-fn spawn_connection(
-    stream: TcpStream,
-    peer: IpAddr,
-    connection: Connection,
-    pool: Pool,
-    graceful: &GracefulShutdown,
-) {
+fn spawn_connection(stream: TcpStream, peer: IpAddr, connection: Connection, pool: Pool, graceful: &GracefulShutdown) {
     // Without TCP_NODELAY an answer waits for the client's delayed acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");

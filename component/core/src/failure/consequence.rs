@@ -72,7 +72,9 @@ impl GrantTrouble {
             | Self::AccessTokenRejected
             | Self::NoRefreshToken => NextStep::StartSignIn,
             Self::ForgottenMeanwhile => NextStep::StartAgain,
-            Self::RefreshedJustNow | Self::RefreshUnderWay | Self::RefreshFailed { .. } => NextStep::Repeat(Repeat::AfterWaitSignInKept),
+            Self::RefreshedJustNow | Self::RefreshUnderWay | Self::RefreshFailed { .. } => {
+                NextStep::Repeat(Repeat::AfterWaitSignInKept)
+            }
             Self::RefreshTookTooLong => NextStep::Repeat(Repeat::Now),
         }
     }

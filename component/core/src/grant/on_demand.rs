@@ -10,10 +10,6 @@ use crate::grant::trouble::failure;
 use crate::grant::{outside_pair, records};
 use crate::user::UserId;
 
-/// The least pause between two refreshes that callers ask for. A refresh spends a token
-/// that works and gains nothing while the new one is this young.
-const LEAST_PAUSE: Duration = Duration::from_secs(60);
-
 /// Refreshes the user's grant now. Simultaneous callers share one refresh.
 ///
 /// # Errors
@@ -35,15 +31,15 @@ pub fn refresh(cx: Context<'_>, user: &UserId) -> Result<Grant, Failure> {
     refresh::grant(cx, user, Need::NewerThan(grant.ticket)).map_err(|trouble| failure(cx, user, &trouble))
 }
 
-/// How long the next refresh must wait. A sign-in is no refresh, and neither is a token
-/// that cannot be used worth keeping. Of a token with a short life, the pause is a
-/// thirtieth.
+/// How long the next refresh must wait. It would spend a refresh token that works and gain
+/// nothing while the access token is this young. A token with a short life has a short
+/// pause. There is no pause after a sign-in, or while the access token cannot be used.
 fn pause_left(cx: Context<'_>, grant: &Grant) -> Option<Duration> {
     let now = cx.ports.wall_now();
     if grant.parent.is_none() || !grant.tokens.are_usable(now) {
         return None;
     }
-    let until = grant.tokens.obtained_at + LEAST_PAUSE.min(grant.tokens.lifetime() / 30);
+    let until = grant.tokens.obtained_at + cx.settings.refresh_pause.min(grant.tokens.lifetime() / 30);
     (now < until).then(|| until.since(now))
 }
 

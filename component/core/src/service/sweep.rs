@@ -108,7 +108,9 @@ fn has_served(cx: Context<'_>, key: &Key, due_from: Minute) -> Result<bool, Stor
         Key::Seq { user, root } => served::is_superseded(cx, user, root.ticket()),
         Key::DueCount { minute } | Key::DueEntry { minute, .. } => Ok(due::is_over(*minute, due_from)),
         Key::KeptLifetimes { hour } | Key::LostLifetimes { hour } => Ok(success_rate::is_over(cx, *hour)),
-        Key::QuotaCount { endpoint, window } | Key::QuotaShare { endpoint, window, .. } => quota::is_over(cx, *endpoint, *window),
+        Key::QuotaCount { endpoint, window } | Key::QuotaShare { endpoint, window, .. } => {
+            quota::is_over(cx, *endpoint, *window)
+        }
         Key::SignIn { place } => pending::is_over(cx, *place),
         Key::SignInLink { user } => links::is_over(cx, user),
         Key::UsedSignIn { place, state_hash } => Ok(!pending::is_pending(cx, *place, state_hash)?),

@@ -108,12 +108,7 @@ fn is_free(allowance: u64, used: u64) -> bool {
 ///
 /// # Errors
 /// `quota_exhausted`, where it must not be sent.
-pub(crate) fn spend(
-    cx: Context<'_>,
-    endpoint: Endpoint,
-    purpose: Purpose,
-    user: &UserKey,
-) -> Result<(), Failure> {
+pub(crate) fn spend(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose, user: &UserKey) -> Result<(), Failure> {
     match count(cx, endpoint, purpose, user) {
         Ok(None) => Ok(()),
         Ok(Some(refusal)) => Err(refusal.failure(cx, endpoint)),
@@ -193,12 +188,7 @@ fn window(cx: Context<'_>, endpoint: Endpoint) -> Result<Option<Window>, StoreEr
 /// Counts one call, or says why it must not be sent. The counter is read before it is
 /// raised, so that a refused call is not counted. The raised value is checked too,
 /// because other callers may raise it at the same time.
-fn count(
-    cx: Context<'_>,
-    endpoint: Endpoint,
-    purpose: Purpose,
-    user: &UserKey,
-) -> Result<Option<Refusal>, StoreError> {
+fn count(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose, user: &UserKey) -> Result<Option<Refusal>, StoreError> {
     let now = cx.ports.wall_now();
     let last = window(cx, endpoint)?;
     if let Some(until) = last.as_ref().and_then(|window| window.blocked(now)) {
@@ -292,8 +282,8 @@ impl Refusal {
 mod tests {
     use super::*;
     use crate::failure::Code;
-    use crate::settings::Settings;
     use crate::ports::Ports as _;
+    use crate::settings::Settings;
     use crate::testing::{BEGINNING, StoreMood, TestWorld};
     use crate::user::UserId;
 
@@ -414,12 +404,9 @@ mod tests {
     #[test]
     fn a_user_leaves_the_others_a_part() {
         // Of 40 calls a day: how many each user gets, one after the other.
-        for (limit, expected) in [
-            (3, &[3, 0][..]),
-            (10, &[10, 0]),
-            (40, &[30, 5, 3, 1, 1, 0]),
-            (1_000, &[750, 125, 63, 31, 16, 8]),
-        ] {
+        for (limit, expected) in
+            [(3, &[3, 0][..]), (10, &[10, 0]), (40, &[30, 5, 3, 1, 1, 0]), (1_000, &[750, 125, 63, 31, 16, 8])]
+        {
             let (settings, world) = (settings(&[("KROGER_QUOTA_CART", &limit.to_string())]), TestWorld::new());
             let cx = Context { settings: &settings, ports: &world };
             let users = ["ann", "bob", "cid", "dan", "eve", "fay"].map(|name| UserId::parse(name).unwrap().key());

@@ -1,8 +1,9 @@
 //! The open connections, and which one is closed when there are too many.
 //!
 //! A connection without a call costs its peer nothing, so a peer could hold all of them. When all are
-//! taken, a new connection closes the one that has been without a call for the longest time, of the
-//! address that has the most. Connections with a call under way stay open.
+//! taken, a new connection closes one of the address that has the most: one that never made a call, or
+//! else the one that has been without a call for the longest time. Connections with a call under way
+//! stay open.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -40,6 +41,7 @@ struct Entry {
     network: Option<IpAddr>,
     /// None: a call is under way.
     idle_since: Option<Instant>,
+    has_called: bool,
     close: Arc<Notify>,
 }
 
@@ -70,7 +72,8 @@ impl Connections {
         }
         let (id, close) = (open.next, Arc::new(Notify::new()));
         open.next += 1;
-        open.all.insert(id, Entry { network, idle_since: Some(Instant::now()), close: Arc::clone(&close) });
+        let entry = Entry { network, idle_since: Some(Instant::now()), has_called: false, close: Arc::clone(&close) };
+        open.all.insert(id, entry);
         drop(open);
         Some(Connection { all: Arc::clone(self), id, close })
     }
@@ -100,11 +103,11 @@ impl Open {
         greediest.is_some_and(|network| self.close_one_of(network))
     }
 
-    /// Closes the one of `network` that has been without a call for the longest time.
+    /// Closes the one of `network` that is the least loss.
     fn close_one_of(&mut self, network: Option<IpAddr>) -> bool {
         let of_network = self.all.iter().filter(|(_, entry)| entry.network == network);
-        let oldest = of_network.filter_map(|(id, entry)| Some((entry.idle_since?, *id))).min();
-        let closed = oldest.and_then(|(_, id)| self.all.remove(&id));
+        let oldest = of_network.filter_map(|(id, entry)| Some((entry.has_called, entry.idle_since?, *id))).min();
+        let closed = oldest.and_then(|(.., id)| self.all.remove(&id));
         closed.inspect(|entry| entry.close.notify_one()).is_some()
     }
 }
@@ -117,18 +120,16 @@ impl Connection {
 
     /// Notes that a call is under way.
     pub(super) fn calls(&self) {
-        self.set_idle_since(None);
+        self.set(|entry| (entry.idle_since, entry.has_called) = (None, true));
     }
 
     /// Notes that the call has its answer.
     pub(super) fn answered(&self) {
-        self.set_idle_since(Some(Instant::now()));
+        self.set(|entry| entry.idle_since = Some(Instant::now()));
     }
 
-    fn set_idle_since(&self, since: Option<Instant>) {
-        if let Some(entry) = self.all.open().all.get_mut(&self.id) {
-            entry.idle_since = since;
-        }
+    fn set(&self, change: impl FnOnce(&mut Entry)) {
+        self.all.open().all.get_mut(&self.id).map(change);
     }
 }
 
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn a_new_connection_closes_the_oldest_idle_one_of_the_greediest_address() {
+    fn a_new_connection_closes_an_idle_one_of_the_greediest_address() {
         let all = Connections::new(8);
         let honest = admit(&all, "192.0.2.1").unwrap();
         let greedy: Vec<_> = (0..7).map(|_| admit(&all, "127.0.0.1").unwrap()).collect();
@@ -165,7 +166,7 @@ mod tests {
         greedy[2].calls();
         greedy[2].answered();
         all.make_room();
-        assert!(is_open(&greedy[2]) && !is_open(&greedy[3]), "the one that just answered is not the oldest");
+        assert!(is_open(&greedy[2]) && !is_open(&greedy[3]), "the one that made a call is the greater loss");
     }
 
     #[test]

@@ -104,8 +104,9 @@ const INTERNAL: Fault =
     fault(500, "internal", "the server failed; look at the cart before an add is sent again, the log says why");
 const TIMED_OUT: Fault =
     fault(504, "internal", "the call took too long and was given up; as with 500").like("timed_out");
-const OVER_SHARE: Fault =
-    fault(429, "rate_limited", "too many calls of this caller at once; nothing was done").retryable().like("over_share");
+const OVER_SHARE: Fault = fault(429, "rate_limited", "too many calls of this caller at once; nothing was done")
+    .retryable()
+    .like("over_share");
 const BUSY: Fault = fault(503, "busy", "too many calls at once; nothing was done").retryable();
 
 /// The faults of every operation.
