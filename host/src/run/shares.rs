@@ -5,9 +5,8 @@
 //!
 //! 1. Each kind of call has slots of its own. Only the rest is common to all kinds. So searches that
 //!    hang leave slots for cart adds, and probes always find one.
-//! 2. A caller has a quarter of the slots at most, of each kind, and a quarter of the places to wait.
-//!    A caller is an address. On this machine all callers have the same address, so there a caller is a
-//!    user, and the address has half of the slots at most.
+//! 2. An address has a quarter of the slots at most, of each kind. This machine has half of them: all
+//!    callers on it have the same address. A user has half of what the address has.
 //! 3. A call that waits for its caller's share holds nothing that others wait for.
 //!
 //! The user is what the call says. Nothing here proves it.
@@ -36,10 +35,6 @@ pub(super) const WAIT_LIMIT: Duration = Duration::from_secs(10);
 /// The most calls that wait for a slot. A further call is refused.
 const MAX_WAITING: usize = 512;
 
-/// The slots of one caller, of each kind.
-const OF_A_CALLER: usize = MAX_CALLS as usize / 4;
-/// The slots of all users on this machine together, of each kind.
-const OF_THIS_MACHINE: usize = MAX_CALLS as usize / 2;
 /// The calls of one caller that wait.
 const WAITING_OF_A_CALLER: usize = MAX_WAITING / 4;
 
@@ -86,13 +81,10 @@ impl Kind {
         }
     }
 
-    /// The slots of `sharer` for calls of this kind.
-    fn share(self, sharer: Sharer) -> usize {
-        match sharer {
-            Sharer::ThisMachine => OF_THIS_MACHINE,
-            _ if self.may_use_common() => OF_A_CALLER,
-            _ => self.own().div_ceil(2),
-        }
+    /// The slots of an address for calls of this kind.
+    fn of_address(self, network: Option<IpAddr>) -> usize {
+        let all = if self.may_use_common() { MAX_CALLS as usize } else { self.own() * 2 };
+        if network.is_some() { all / 4 } else { all / 2 }
     }
 
     /// Whether calls of this kind may use the common slots too.
@@ -110,27 +102,19 @@ const fn own_slots() -> usize {
     sum
 }
 
-/// The one who shares, as far as the host can tell.
+/// What a call asks for, and who makes it, as far as the host can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-enum Sharer {
-    /// Another machine.
-    Network(IpAddr),
-    /// A user on this machine, by the hash of the id.
-    User(u64),
-    /// All users on this machine, and the operator.
-    ThisMachine,
-}
-
-/// What a call asks for, and who makes it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Caller {
     kind: Kind,
-    sharer: Sharer,
+    /// None: this machine.
+    network: Option<IpAddr>,
+    /// The hash of the user's id. None: the operator.
+    user: Option<u64>,
 }
 
 impl Caller {
     /// A command of the operator, in this process.
-    pub(crate) const OPERATOR: Self = Self { kind: Kind::Other, sharer: Sharer::ThisMachine };
+    pub(crate) const OPERATOR: Self = Self { kind: Kind::Other, network: None, user: None };
 }
 
 /// The network that counts as one address: of IPv6 the first 64 bits, because one customer of a provider
@@ -153,7 +137,7 @@ fn user<B>(request: &Request<B>) -> &[u8] {
     named.or_else(in_query).unwrap_or_default()
 }
 
-/// The slots of a caller, and the calls that wait for one.
+/// The slots of a user or an address, and the calls that wait for one.
 struct Share {
     slots: Arc<Semaphore>,
     waiting: AtomicUsize,
@@ -164,15 +148,15 @@ pub(crate) struct Shares {
     own: HashMap<Kind, Arc<Semaphore>>,
     common: Arc<Semaphore>,
     waiting: AtomicUsize,
-    /// The shares of callers that have calls under way. Others are dropped.
-    callers: Mutex<HashMap<(Kind, Sharer), Arc<Share>>>,
+    /// The shares of users and, without a user, of addresses. Those without a call under way are dropped.
+    callers: Mutex<HashMap<Caller, Arc<Share>>>,
     hasher: RandomState,
 }
 
 /// The right to run one call; dropping this ends it.
 pub(crate) struct Slot {
-    _of_caller: OwnedSemaphorePermit,
-    _of_machine: Option<OwnedSemaphorePermit>,
+    _of_user: Option<OwnedSemaphorePermit>,
+    _of_address: OwnedSemaphorePermit,
     _slot: OwnedSemaphorePermit,
 }
 
@@ -189,11 +173,8 @@ impl Shares {
 
     /// The caller of `request`, which came from `peer`. None: it came over stdin.
     pub(crate) fn caller<B>(&self, peer: Option<IpAddr>, request: &Request<B>) -> Caller {
-        let sharer = match peer.and_then(network) {
-            Some(network) => Sharer::Network(network),
-            None => Sharer::User(self.hasher.hash_one(user(request))),
-        };
-        Caller { kind: Kind::of(request.uri().path()), sharer }
+        let user = Some(self.hasher.hash_one(user(request)));
+        Caller { kind: Kind::of(request.uri().path()), network: peer.and_then(network), user }
     }
 
     /// Waits for a slot for a call of `caller`.
@@ -202,15 +183,17 @@ impl Shares {
     /// [`CallError::OverShare`] if the caller has too many calls under way, [`CallError::Busy`] if all
     /// callers together have.
     pub(crate) async fn admit(&self, caller: Caller) -> Result<Slot, CallError> {
-        let share = self.share(caller.kind, caller.sharer);
-        let machine = matches!(caller.sharer, Sharer::User(_)).then(|| self.share(caller.kind, Sharer::ThisMachine));
+        let of_user = caller.user.map(|_| self.share(caller));
+        let of_address = self.share(Caller { user: None, ..caller });
+        // The users of another machine may be made up, so its calls count together.
+        let share = of_user.as_deref().filter(|_| caller.network.is_none()).unwrap_or(&of_address);
         let mut slot = pin!(async {
-            let of_caller = acquire(&share.slots).await;
-            let of_machine = match &machine {
-                Some(machine) => Some(acquire(&machine.slots).await),
+            let user = match &of_user {
+                Some(of_user) => Some(acquire(&of_user.slots).await),
                 None => None,
             };
-            Slot { _of_caller: of_caller, _of_machine: of_machine, _slot: self.slot(caller.kind).await }
+            let address = acquire(&of_address.slots).await;
+            Slot { _of_user: user, _of_address: address, _slot: self.slot(caller.kind).await }
         });
         if let Some(slot) = now(slot.as_mut()).await {
             return Ok(slot);
@@ -235,12 +218,14 @@ impl Shares {
         }
     }
 
-    fn share(&self, kind: Kind, sharer: Sharer) -> Arc<Share> {
+    fn share(&self, caller: Caller) -> Arc<Share> {
         let mut callers = self.callers.lock().unwrap_or_else(PoisonError::into_inner);
         // A waiting call holds its share, and a running one the slots of it.
         callers.retain(|_, share| Arc::strong_count(share) > 1 || Arc::strong_count(&share.slots) > 1);
-        let share = callers.entry((kind, sharer)).or_insert_with(|| {
-            Arc::new(Share { slots: Arc::new(Semaphore::new(kind.share(sharer))), waiting: AtomicUsize::new(0) })
+        let share = callers.entry(caller).or_insert_with(|| {
+            let of_address = caller.kind.of_address(caller.network);
+            let slots = if caller.user.is_some() { of_address.div_ceil(2) } else { of_address };
+            Arc::new(Share { slots: Arc::new(Semaphore::new(slots)), waiting: AtomicUsize::new(0) })
         });
         Arc::clone(share)
     }
@@ -319,10 +304,11 @@ mod tests {
     #[tokio::test]
     async fn no_attack_takes_the_slots_of_others() {
         type Attack = fn(&Shares, usize) -> Caller;
-        let attacks: [(&str, Attack, usize); 6] = [
+        let attacks: [(&str, Attack, usize); 7] = [
             ("one user's searches", |all, _| call(all, "127.0.0.1", "/products/search", "mallory"), 16),
             ("searches of many users", |all, n| call(all, "127.0.0.1", "/products/search", &n.to_string()), 32),
             ("MCP calls of many users", |all, n| call(all, "::1", "/mcp", &n.to_string()), 32),
+            ("a user of another machine", |all, _| call(all, REMOTE, "/cart/add", "mallory"), 8),
             ("another machine", |all, n| call(all, REMOTE, "/cart/add", &n.to_string()), 16),
             ("lists", |all, n| call(all, "127.0.0.1", "/admin/tokens/status", &n.to_string()), 2),
             ("probes of one user", |all, _| call(all, "127.0.0.1", "/health", "mallory"), 2),
@@ -358,7 +344,7 @@ mod tests {
         assert!(now(pin!(shares.admit(call(&shares, "127.0.0.1", "/readyz", "")))).await.is_some());
         held.clear();
         shares.drained().await;
-        shares.share(Kind::Probe, Sharer::ThisMachine);
+        shares.share(Caller::OPERATOR);
         assert_eq!(shares.callers.lock().unwrap().len(), 1, "a caller without calls leaves nothing");
     }
 
