@@ -249,7 +249,10 @@ fn an_old_copy_in_the_env_file_never_brings_back_a_spent_token() {
     server.kill();
     fs::write(&env_file, old).unwrap();
 
-    let server = Server::start(folder.path(), &sandbox);
+    let server = Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0"])
+        .at(&sandbox)
+        .env("KROGER_REFRESH_PAUSE", "0")
+        .serve();
     server.add(UPC).expect(200);
     server.call("POST", "/admin/tokens/refresh", None).expect(200);
 

@@ -23,6 +23,7 @@ mod operator;
 mod quotas;
 mod refreshing;
 mod secrets;
+mod shares;
 mod sign_in;
 mod start;
 mod stock_host;

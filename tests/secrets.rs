@@ -24,6 +24,7 @@ fn no_log_error_or_answer_shows_a_secret_even_at_trace_level() {
     fs::write(&env_path, "").unwrap();
     let server = Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0", "--log", "trace"])
         .env("RUST_LOG", "trace")
+        .env("KROGER_REFRESH_PAUSE", "0")
         .at(&sandbox)
         .serve();
     let mut seen = String::new();

@@ -8,6 +8,7 @@ pub(crate) mod host;
 pub(crate) mod pool;
 pub(crate) mod problem;
 pub(crate) mod server;
+pub(crate) mod shares;
 pub(crate) mod stdio;
 pub(crate) mod timer;
 mod wasi_keyvalue;

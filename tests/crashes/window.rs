@@ -48,6 +48,7 @@ fn the_window_is_one_commit_long() {
     let server = Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0"])
         .at(&sandbox)
         .env("KROGER_TOKEN_CHECK_INTERVAL", "3600")
+        .env("KROGER_REFRESH_PAUSE", "0")
         .under("strace", &trace.arguments("recvfrom,fsync,fdatasync"))
         .serve();
     server.sign_in();

@@ -109,6 +109,7 @@ impl Call for CartAdd<'_> {
     fn terms(&self) -> Terms {
         Terms {
             endpoint: Endpoint::Cart,
+            user: self.user.key(),
             purpose: Purpose::Cart,
             deadline: self.deadline,
             if_unknown: IfUnknown::Stop,

@@ -51,6 +51,8 @@ pub enum Code {
     ClientCredentialsRejected,
     OutcomeUnknown,
     QuotaExhausted,
+    /// The caller does this too often.
+    RateLimited,
     ScopeMissing,
     InvalidArgument,
     /// The idempotency key was used with other items.
@@ -112,6 +114,8 @@ pub enum GrantTrouble {
     AccessTokenRejected,
     /// A refresh was asked for, and there is no refresh token.
     NoRefreshToken,
+    /// A refresh was asked for, and the last one was a moment ago.
+    RefreshedJustNow,
     /// Another caller refreshes the grant and has not ended.
     RefreshUnderWay,
     RefreshFailed {
@@ -156,6 +160,11 @@ pub enum QuotaTrouble {
     OnlyReserveLeft {
         limit: u64,
         reserve: u64,
+        until: Timestamp,
+    },
+    /// The user has made as many of the day's calls as are left for all others.
+    ShareUsedUp {
+        limit: u64,
         until: Timestamp,
     },
     /// Kroger asked for no calls before this time.
@@ -348,6 +357,7 @@ impl Code {
             Self::ClientCredentialsRejected => "client_credentials_rejected",
             Self::OutcomeUnknown => "outcome_unknown",
             Self::QuotaExhausted => "quota_exhausted",
+            Self::RateLimited => "rate_limited",
             Self::ScopeMissing => "scope_missing",
             Self::InvalidArgument | Self::NoRefreshToken | Self::SignInFailed | Self::SignInDeclined => {
                 "invalid_argument"

@@ -7,6 +7,7 @@ pub(crate) mod folded;
 pub mod lineage;
 pub mod on_demand;
 pub mod outside_pair;
+pub mod page_of_users;
 pub mod records;
 pub mod refresh;
 mod refreshed;

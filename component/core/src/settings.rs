@@ -44,6 +44,8 @@ pub struct Settings {
     pub refresh_buffer: Duration,
     pub check_interval: Duration,
     pub max_refresh_retries: u32,
+    /// The least time between two refreshes of a user that callers ask for.
+    pub(crate) refresh_pause: Duration,
     pub default_location: DefaultLocation,
     pub default_modality: Modality,
     pub allowed_origins: Vec<String>,

@@ -12,17 +12,18 @@ use serde::Serialize;
 use super::call::{Call, json, user};
 use super::problem::Problem;
 use super::words::{self, seconds_left};
+use crate::fields::values::Whole;
 use crate::fields::{Nothing, json as body_json};
 use crate::words::OF_ANOTHER_APP;
 use kroger_core::Context;
 use kroger_core::failure::Failure;
 use kroger_core::grant::attempts::AttemptOutcome;
 use kroger_core::grant::lineage::Source;
+use kroger_core::grant::page_of_users::{self, PageOfUsers, Place};
 use kroger_core::grant::status::{self, Held, Status, TokenState};
 use kroger_core::grant::{on_demand, records};
-use kroger_core::ports::Timestamp;
+use kroger_core::ports::{StoreError, Timestamp};
 use kroger_core::service::maintenance;
-use kroger_core::service::validation::MOST_USERS;
 use kroger_core::settings::EnvironmentPair;
 use kroger_core::sign_in::sign_out;
 use kroger_core::store::health::{self, Persistence};
@@ -30,6 +31,8 @@ use kroger_core::upstream::app_token::{self, AppTokenState, StoredAppToken};
 
 const AUTOMATICALLY: &str = "automatically";
 const ON_NEXT_USE: &str = "on next use";
+/// The most users of one page.
+const MOST: u32 = 1_000;
 const NEVER: &str = "never: there is no refresh token";
 
 #[derive(Serialize)]
@@ -37,6 +40,9 @@ const NEVER: &str = "never: there is no refresh token";
 pub(super) struct TokensPage<'a> {
     client_credentials: ClientCredentials,
     user_tokens: BTreeMap<String, UserEntry>,
+    /// Present if there are more users. The next page begins there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
     token_storage: TokenStorage<'a>,
     settings: Settings,
 }
@@ -103,9 +109,12 @@ struct Settings {
 
 pub(super) async fn tokens(call: Call) -> Result<Response, Problem> {
     let cx = call.context();
+    let asked = AskedPage::of(&call)?;
+    let page = asked.read(cx).map_err(|_| Failure::store_unavailable())?;
     Ok(json(&TokensPage {
         client_credentials: client_credentials(cx)?,
-        user_tokens: user_tokens(cx)?,
+        next_cursor: next_cursor(&page),
+        user_tokens: user_tokens(cx, page.users),
         token_storage: TokenStorage {
             file_exists: health::is_readable(cx),
             file_path: words::store_name(cx.settings),
@@ -140,15 +149,44 @@ fn client_entry(stored: &StoredAppToken, now: Timestamp) -> Entry {
     }
 }
 
-/// Lists the users of the store. Adds the default user if the next call would adopt a pair from outside for them.
-pub(super) fn user_tokens(cx: Context<'_>) -> Result<BTreeMap<String, UserEntry>, Problem> {
+/// The page of users that a caller asks for.
+pub(super) struct AskedPage {
+    place: Place,
+    limit: usize,
+}
+
+impl AskedPage {
+    /// Users of one page, where the caller does not say how many.
+    const USUAL: u32 = 100;
+
+    pub(super) fn of(call: &Call) -> Result<Self, Problem> {
+        let limit: Option<Whole<1, MOST>> = call.read("limit")?;
+        let place = match call.parameter("cursor")? {
+            Some(text) => text.parse().map_err(|_| {
+                Problem::invalid_argument("cursor", "the `next_cursor` of an earlier answer, unchanged")
+            })?,
+            None => Place::default(),
+        };
+        Ok(Self { place, limit: limit.map_or(Self::USUAL, |limit| limit.0) as usize })
+    }
+
+    pub(super) fn read(&self, cx: Context<'_>) -> Result<PageOfUsers, StoreError> {
+        page_of_users::page(cx, self.place, self.limit)
+    }
+}
+
+pub(super) fn next_cursor(page: &PageOfUsers) -> Option<String> {
+    page.next.map(|place| place.to_string())
+}
+
+/// The state of each of these users.
+pub(super) fn user_tokens(cx: Context<'_>, users: Vec<Held>) -> BTreeMap<String, UserEntry> {
     let now = cx.ports.wall_now();
-    let all = status::list(cx, MOST_USERS).map_err(|_| Failure::store_unavailable())?;
     let entry = |held| match held {
         Held::InStore(status) => user_entry(status, now),
         Held::Outside { pair, .. } => outside_entry(&pair, now),
     };
-    Ok(all.into_iter().map(|held| (held.user().as_str().to_owned(), entry(held))).collect())
+    users.into_iter().map(|held| (held.user().as_str().to_owned(), entry(held))).collect()
 }
 
 fn user_entry(Status { grant, state, last_error, .. }: Status, now: Timestamp) -> UserEntry {

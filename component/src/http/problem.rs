@@ -205,6 +205,7 @@ fn status_and_title(code: Code) -> (StatusCode, &'static str) {
         Code::ClientCredentialsRejected => (StatusCode::SERVICE_UNAVAILABLE, "App credentials rejected"),
         Code::OutcomeUnknown => (StatusCode::GATEWAY_TIMEOUT, "Outcome unknown"),
         Code::QuotaExhausted => (StatusCode::TOO_MANY_REQUESTS, "Quota exhausted"),
+        Code::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "Too often"),
         Code::ScopeMissing => (StatusCode::FORBIDDEN, "Scope missing"),
         Code::InvalidArgument => (StatusCode::UNPROCESSABLE_ENTITY, "Invalid argument"),
         Code::IdempotencyConflict => (StatusCode::UNPROCESSABLE_ENTITY, "Idempotency key used before"),

@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use axum::response::Response;
 use serde::Serialize;
 
-use super::admin::{self, ClientCredentials, UserEntry};
+use super::admin::{self, AskedPage, ClientCredentials, UserEntry};
 use super::call::{Call, json};
 use super::problem::Problem;
 use super::told::WAYS;
 use super::words::store_name;
 use crate::fields::values::Flag;
 use crate::words;
+use kroger_core::grant::status::Held;
 use kroger_core::service::maintenance;
 use kroger_core::service::validation::{self, Check, Reach};
 use kroger_core::store::health::{self, Persistence};
@@ -25,6 +26,9 @@ pub(super) struct ValidationPage {
     issues: Vec<String>,
     tokens: ValidatedTokens,
     server: Validated,
+    /// Present if there are more users. The next page begins there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -63,7 +67,8 @@ impl From<Vec<Check>> for Validated {
 pub(super) async fn validate(call: Call) -> Result<Response, Problem> {
     let online: Option<Flag> = call.read("online")?;
     let reach = if online == Some(Flag(true)) { Reach::Online } else { Reach::Offline };
-    let found = validation::validate(call.context(), reach);
+    let (users, next_cursor) = users(&call)?;
+    let found = validation::validate_users(call.context(), reach, &users);
     let issues = words::issues(&found, &WAYS);
     let users = found.users.into_iter().map(|(user, checks)| (user.as_str().to_owned(), checks.into()));
     Ok(json(&ValidationPage {
@@ -71,6 +76,7 @@ pub(super) async fn validate(call: Call) -> Result<Response, Problem> {
         issues,
         tokens: ValidatedTokens { client_credentials: found.client.into(), users: users.collect() },
         server: found.server.into(),
+        next_cursor,
     }))
 }
 
@@ -82,6 +88,9 @@ pub(super) struct StatusPage<'a> {
     tokens: TokensNow,
     background_refresh: BackgroundRefresh,
     persistence: StoreNow<'a>,
+    /// Present if there are more users. The next page begins there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_cursor: Option<String>,
 }
 
 #[derive(Serialize)]
@@ -112,16 +121,27 @@ struct StoreNow<'a> {
     waiting_to_be_saved: usize,
 }
 
+/// The page of users that the call asks for, and where the next one begins. Empty if the store cannot be read; the
+/// server's checks report that.
+fn users(call: &Call) -> Result<(Vec<Held>, Option<String>), Problem> {
+    let page = AskedPage::of(call)?.read(call.context()).ok();
+    Ok(page.map_or_else(Default::default, |page| {
+        let next = admin::next_cursor(&page);
+        (page.users, next)
+    }))
+}
+
 pub(super) async fn status(call: Call) -> Result<Response, Problem> {
     let cx = call.context();
-    let issues = words::issues(&validation::validate(cx, Reach::Offline), &WAYS);
+    let (users, next_cursor) = users(&call)?;
+    let issues = words::issues(&validation::validate_users(cx, Reach::Offline, &users), &WAYS);
     let persistence = health::persistence(cx);
     Ok(json(&StatusPage {
         healthy: issues.is_empty(),
         issues,
         tokens: TokensNow {
             client_credentials: admin::client_credentials(cx).ok(),
-            users: admin::user_tokens(cx).unwrap_or_default(),
+            users: admin::user_tokens(cx, users),
         },
         background_refresh: BackgroundRefresh {
             running: maintenance::is_running(cx).unwrap_or(false),
@@ -135,5 +155,6 @@ pub(super) async fn status(call: Call) -> Result<Response, Problem> {
             writable: persistence != Persistence::Failed,
             waiting_to_be_saved: rescue::waiting(cx).map_or(0, |keys| keys.len()),
         },
+        next_cursor,
     }))
 }

@@ -54,7 +54,8 @@ fn code(code: Code) -> FailureCode {
         Code::UpstreamRejected | Code::UpstreamNonsense => FailureCode::UpstreamRejected,
         Code::ClientCredentialsRejected => FailureCode::ClientCredentialsRejected,
         Code::OutcomeUnknown => FailureCode::OutcomeUnknown,
-        Code::QuotaExhausted => FailureCode::QuotaExhausted,
+        // The closed set has no code for a caller's own limit. Both are over after a wait.
+        Code::QuotaExhausted | Code::RateLimited => FailureCode::QuotaExhausted,
         Code::ScopeMissing => FailureCode::ScopeMissing,
         Code::InvalidArgument | Code::NoRefreshToken | Code::SignInFailed | Code::SignInDeclined => {
             FailureCode::InvalidArgument

@@ -71,6 +71,13 @@ pub(super) fn quota(endpoint: Endpoint, trouble: QuotaTrouble) -> String {
             );
             undone_until(&what, until)
         }
+        QuotaTrouble::ShareUsedUp { limit, until } => {
+            let what = format!(
+                "This user's part of the app's {limit} calls a day to Kroger's {name} is used up; the rest is for other \
+                 users"
+            );
+            undone_until(&what, until)
+        }
         QuotaTrouble::Blocked { until } => {
             undone_until(&format!("Kroger accepts no more calls to its {name} for now"), until)
         }

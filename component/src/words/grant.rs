@@ -24,6 +24,9 @@ pub(super) fn trouble(trouble: GrantTrouble) -> String {
             "Token expired or invalid. The access token was refreshed and the call repeated once; Kroger rejected it again."
         }
         GrantTrouble::NoRefreshToken => "No refresh token available for this user.",
+        GrantTrouble::RefreshedJustNow => {
+            "The token was refreshed a moment ago and is still valid. Nothing was done: another refresh would gain nothing."
+        }
         GrantTrouble::RefreshUnderWay => "Token refresh failed: another call is still refreshing this token.",
         GrantTrouble::RefreshFailed { tries: 1 } => "Token refresh failed after 1 attempt.",
         GrantTrouble::RefreshFailed { tries } => return format!("Token refresh failed after {tries} attempts."),

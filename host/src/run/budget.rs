@@ -1,6 +1,6 @@
-//! Memory that callers can make this process hold, in shares that are settled at the start.
+//! Memory that callers can make this process hold, in portions that are settled at the start.
 //!
-//! Instances, large bodies and instances that grow each have a share. What finds its share used up
+//! Instances, large bodies and instances that grow each have a portion. What finds its portion used up
 //! waits for a moment, and is refused then. So the process stays below the limit of its container: a
 //! process that the kernel kills loses the refreshes that are under way.
 
@@ -14,10 +14,10 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 /// memory, connections, and the instances for upkeep.
 const OWN: u64 = 64 << 20;
 
-/// The shares together never have less. A smaller container cannot run this program.
+/// The portions together never have less. A smaller container cannot run this program.
 const LEAST: u64 = 16 << 20;
 
-/// The shares together never have more: what all the slots of the pool need.
+/// The portions together never have more: what all the slots of the pool need.
 const MOST: u64 = 512 << 20;
 
 /// A claim counts in these, because a semaphore counts to 2^32 at most.
@@ -25,16 +25,16 @@ const UNIT: usize = 1 << 10;
 
 /// How the memory is divided.
 #[derive(Clone)]
-pub(crate) struct Shares {
+pub(crate) struct Budget {
     /// For instances, each of its usual size.
     pub(crate) instances: usize,
     /// For the growth of instances beyond that.
-    pub(crate) growth: Share,
+    pub(crate) growth: Portion,
     /// For bodies that are being received, or wait for an instance.
-    pub(crate) bodies: Share,
+    pub(crate) bodies: Portion,
 }
 
-impl Shares {
+impl Budget {
     /// Divides what this process may have, by the limits that the system sets.
     pub(crate) fn here() -> Self {
         let limit = limit(Path::new("/"));
@@ -46,25 +46,25 @@ impl Shares {
     fn of(limit: Option<u64>) -> Self {
         let all = limit.map_or(MOST, |limit| limit.saturating_sub(OWN).clamp(LEAST, MOST));
         let all = usize::try_from(all).unwrap_or(usize::MAX);
-        Self { instances: all / 2, growth: Share::of(all / 4), bodies: Share::of(all / 4) }
+        Self { instances: all / 2, growth: Portion::of(all / 4), bodies: Portion::of(all / 4) }
     }
 }
 
 /// A number of bytes that can be claimed. Its clones share it.
 #[derive(Clone)]
-pub(crate) struct Share {
+pub(crate) struct Portion {
     free: Arc<Semaphore>,
     all: u32,
 }
 
-impl Share {
+impl Portion {
     pub(crate) fn of(bytes: usize) -> Self {
         let all = units(bytes);
         Self { free: Arc::new(Semaphore::new(all as usize)), all }
     }
 
     /// Waits until `bytes` are free, and claims them. The first to ask is the first to get. A claim of
-    /// more than the whole share gets the whole share.
+    /// more than the whole portion gets the whole portion.
     pub(crate) async fn claim(&self, bytes: usize) -> Option<Claim> {
         let units = units(bytes).min(self.all);
         Arc::clone(&self.free).acquire_many_owned(units).await.ok().map(Claim)
@@ -77,7 +77,7 @@ impl Share {
     }
 }
 
-/// Bytes of a [`Share`]. Dropping this gives them back.
+/// Bytes of a [`Portion`]. Dropping this gives them back.
 #[derive(Debug)]
 pub(crate) struct Claim(#[expect(dead_code, reason = "dropping it gives the bytes back")] OwnedSemaphorePermit);
 
@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn a_small_container_gets_small_shares_and_no_limit_gives_the_largest() {
         let all = |limit| {
-            let shares = Shares::of(limit);
+            let shares = Budget::of(limit);
             shares.instances + shares.growth.free() + shares.bodies.free()
         };
 
@@ -179,7 +179,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_claimed_is_given_back_and_no_claim_waits_for_ever() {
-        let share = Share::of(10 << 10);
+        let share = Portion::of(10 << 10);
         let claim = share.claim(1 << 40).await.unwrap();
         assert_eq!(share.free(), 0);
 

@@ -30,7 +30,7 @@ use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 use crate::files::{private_directory, trusted};
 use crate::keep::buckets::Buckets;
 use crate::reach::egress::Egress;
-use crate::run::budget::{Claim, Share};
+use crate::run::budget::{Claim, Portion};
 use crate::run::guest_log::GuestLog;
 use crate::wall_clock::Saturating;
 
@@ -114,7 +114,7 @@ pub(crate) struct Blueprint {
     variables: Vec<(String, String)>,
     buckets: Arc<Buckets>,
     egress: Egress,
-    growth: Share,
+    growth: Portion,
 }
 
 impl Blueprint {
@@ -126,7 +126,7 @@ impl Blueprint {
         variables: Vec<(String, String)>,
         buckets: Buckets,
         egress: Egress,
-        growth: Share,
+        growth: Portion,
     ) -> wasmtime::Result<Self> {
         let engine = engine(cache_dir)?;
         let component = compiled(&engine)?;
@@ -257,7 +257,7 @@ impl WasiHttpView for State {
 /// Bounds an instance's memory and tables, and remembers its size.
 struct Limits {
     memory: usize,
-    growth: Share,
+    growth: Portion,
     /// What the instance has of the share for growth. It gives it back when it is dropped.
     claims: Vec<Claim>,
 }

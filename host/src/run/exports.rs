@@ -7,6 +7,7 @@ use super::component::{
     TokenStatus, Validation,
 };
 use super::host::Host;
+use super::shares::Caller;
 use super::timer::ComponentError;
 use super::{component, timer};
 
@@ -16,7 +17,7 @@ type Answer<T> = Result<T, ComponentError>;
 /// Calls `$function` of the interface `$interface`, and waits for its answer.
 macro_rules! call {
     ($host:ident, $interface:ident.$function:ident($($argument:expr),*)) => {{
-        let called = $host.pool.call(move |instance| {
+        let called = $host.pool.call(Caller::OPERATOR, move |instance| {
             Box::pin(async move {
                 let (store, service) = instance.parts();
                 service.$interface().$function(store, $($argument),*).await

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{interval, sleep, timeout};
 
-use super::budget::Shares;
+use super::budget::Budget;
 use super::component::{Blueprint, MAX_INSTANCES};
 use super::pool::Pool;
 use super::server::Routes;
@@ -64,10 +64,10 @@ impl Host {
         let egress =
             Egress::to(&settings.component.api_base_url, MAX_INSTANCES as usize).ok_or(StartError::NoUpstream)?;
         let rescue = buckets.rescue().clone();
-        let shares = Shares::here();
-        let blueprint = Blueprint::new(cache_dir, settings.variables.0, buckets, egress, shares.growth.clone());
+        let budget = Budget::here();
+        let blueprint = Blueprint::new(cache_dir, settings.variables.0, buckets, egress, budget.growth.clone());
         let blueprint = blueprint.map_err(StartError::Component)?;
-        Ok(Self { pool: Pool::new(blueprint, shares), check_interval: settings.component.check_interval, rescue })
+        Ok(Self { pool: Pool::new(blueprint, budget), check_interval: settings.component.check_interval, rescue })
     }
 
     /// Serves HTTP on `listener` and keeps tokens fresh until `stop` resolves. Then closes the listener
@@ -177,7 +177,7 @@ impl Host {
     /// Has the component answer one request. It needs a `Host` header or an
     /// authority in its URI.
     pub async fn handle(&self, request: Request<Full<Bytes>>) -> Response<Full<Bytes>> {
-        server::call(&self.pool, request, None).await
+        server::call(&self.pool, None, request, None).await
     }
 
     /// Makes one pass of the periodic refresh, over all users that are due.

@@ -7,28 +7,25 @@
 
 use std::fmt;
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use http::Request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
-use crate::run::budget::{Share, Shares};
-use crate::run::component::{Blueprint, Instance, MAX_CALLS, MAX_UPKEEP, USUAL_MEMORY};
+use crate::run::budget::{Budget, Portion};
+use crate::run::component::{Blueprint, Instance, MAX_UPKEEP, USUAL_MEMORY};
+use crate::run::shares::{Caller, Shares, WAIT_LIMIT};
 use crate::time_limit::{MOMENT, within};
 
 /// The wall time of a call, blocked host calls included. The component begins nothing after 30 s, and
 /// ends what it began 17 s later at most. An agent's add looks its items up first, which may take 35 s
 /// more.
 const CALL_LIMIT: Duration = Duration::from_secs(90);
-
-/// The most calls that wait for an instance. A further call is refused.
-const MAX_WAITING: usize = 512;
-
-/// How long a call waits for an instance.
-const WAIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// The longest time from a call's arrival to its end.
 pub(crate) const LONGEST_CALL: Duration = WAIT_LIMIT.saturating_add(CALL_LIMIT).saturating_add(MOMENT);
@@ -49,12 +46,9 @@ pub(crate) struct Pool(Arc<Inner>);
 
 struct Inner {
     blueprint: Blueprint,
-    slots: Arc<Semaphore>,
-    /// How many slots there are.
-    calls: u32,
-    bodies: Share,
+    shares: Shares,
+    bodies: Portion,
     upkeep: Arc<Semaphore>,
-    waiting: AtomicUsize,
     /// Calls that took too long. Nobody knows their outcome.
     given_up: AtomicUsize,
     /// The last used instance is at the end.
@@ -74,6 +68,8 @@ pub(crate) enum CallError {
     Busy,
     /// No instance could be made, most likely for want of memory. Nothing ran.
     NoInstance(wasmtime::Error),
+    /// The caller has more calls under way than its share. The call was not accepted.
+    OverShare,
     TimedOut,
     /// The guest trapped, or broke the protocol.
     Failed(wasmtime::Error),
@@ -84,6 +80,7 @@ impl fmt::Display for CallError {
         match self {
             Self::Busy => f.write_str("too many calls are waiting"),
             Self::NoInstance(_) => f.write_str("no instance of the component can be made; is there too little memory?"),
+            Self::OverShare => f.write_str("a caller has more calls under way than its share"),
             Self::TimedOut => f.write_str("the call took too long"),
             Self::Failed(_) => f.write_str("the component failed"),
         }
@@ -93,28 +90,30 @@ impl fmt::Display for CallError {
 impl std::error::Error for CallError {}
 
 impl Pool {
-    pub(crate) fn new(blueprint: Blueprint, shares: Shares) -> Self {
-        let calls = u32::try_from(shares.instances / USUAL_MEMORY).map_or(MAX_CALLS, |calls| calls.clamp(1, MAX_CALLS));
+    pub(crate) fn new(blueprint: Blueprint, budget: Budget) -> Self {
         Self(Arc::new(Inner {
             blueprint,
-            slots: Arc::new(Semaphore::new(calls as usize)),
-            calls,
-            bodies: shares.bodies,
+            shares: Shares::of(budget.instances / USUAL_MEMORY),
+            bodies: budget.bodies,
             upkeep: Arc::new(Semaphore::new(MAX_UPKEEP as usize)),
-            waiting: AtomicUsize::new(0),
             given_up: AtomicUsize::new(0),
             idle: Mutex::default(),
         }))
     }
 
-    /// Runs `work` with an instance, detached from the caller.
-    pub(crate) async fn call<T, F>(&self, work: F) -> Result<T, CallError>
+    /// Runs `work` of `caller` with an instance, detached from the caller.
+    pub(crate) async fn call<T, F>(&self, caller: Caller, work: F) -> Result<T, CallError>
     where
         T: Send + 'static,
         F: for<'a> FnOnce(&'a mut Instance) -> Work<'a, T> + Send + 'static,
     {
-        let slot = self.slot().await?;
+        let slot = self.0.shares.admit(caller).await?;
         self.run(slot, work).await
+    }
+
+    /// The caller of `request`, which came from `peer`. None: it came over stdin.
+    pub(crate) fn caller<B>(&self, peer: Option<IpAddr>, request: &Request<B>) -> Caller {
+        self.0.shares.caller(peer, request)
     }
 
     /// Runs `work` in a slot for upkeep, which callers cannot take: refreshes, and the saving of tokens.
@@ -127,8 +126,10 @@ impl Pool {
         self.run(slot, work).await
     }
 
-    async fn run<T, F>(&self, slot: OwnedSemaphorePermit, work: F) -> Result<T, CallError>
+    /// Keeps `slot` until the work has ended.
+    async fn run<S, T, F>(&self, slot: S, work: F) -> Result<T, CallError>
     where
+        S: Send + 'static,
         T: Send + 'static,
         F: for<'a> FnOnce(&'a mut Instance) -> Work<'a, T> + Send + 'static,
     {
@@ -144,13 +145,13 @@ impl Pool {
     /// Waits until no call runs. Calls that arrive meanwhile are accepted too, so close the listener
     /// first.
     pub(crate) async fn drained(&self) {
-        // Fails only for a closed semaphore, and nothing closes these.
-        let _calls = self.0.slots.acquire_many(self.0.calls).await;
+        self.0.shares.drained().await;
+        // Fails only for a closed semaphore, and nothing closes this one.
         let _upkeep = self.0.upkeep.acquire_many(MAX_UPKEEP).await;
     }
 
-    /// The share of memory for bodies that are being received, or wait for an instance.
-    pub(crate) fn bodies(&self) -> &Share {
+    /// The memory for bodies that are being received, or wait for an instance.
+    pub(crate) fn bodies(&self) -> &Portion {
         &self.0.bodies
     }
 
@@ -166,15 +167,6 @@ impl Pool {
         idle.retain(|idle| idle.since.elapsed() < MAX_IDLE);
         idle.extend(warm);
     }
-
-    async fn slot(&self) -> Result<OwnedSemaphorePermit, CallError> {
-        let slots = Arc::clone(&self.0.slots);
-        if let Ok(slot) = Arc::clone(&slots).try_acquire_owned() {
-            return Ok(slot);
-        }
-        let _waiting = Waiting::count(&self.0.waiting)?;
-        in_time(slots).await
-    }
 }
 
 async fn in_time(slots: Arc<Semaphore>) -> Result<OwnedSemaphorePermit, CallError> {
@@ -186,7 +178,7 @@ async fn in_time(slots: Arc<Semaphore>) -> Result<OwnedSemaphorePermit, CallErro
 
 impl Inner {
     /// Logs the error here, because the caller may have gone away.
-    async fn run<T, F>(&self, _slot: OwnedSemaphorePermit, work: F) -> Result<T, CallError>
+    async fn run<S, T, F>(&self, _slot: S, work: F) -> Result<T, CallError>
     where
         F: for<'a> FnOnce(&'a mut Instance) -> Work<'a, T>,
     {
@@ -230,28 +222,12 @@ impl Inner {
     }
 }
 
-/// One waiting call; dropping this ends the wait.
-struct Waiting<'a>(&'a AtomicUsize);
-
-impl<'a> Waiting<'a> {
-    fn count(waiting: &'a AtomicUsize) -> Result<Self, CallError> {
-        let counted = Self(waiting);
-        if waiting.fetch_add(1, Ordering::Relaxed) < MAX_WAITING { Ok(counted) } else { Err(CallError::Busy) }
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
 fn report(error: &CallError) {
     match error {
         CallError::Failed(cause) | CallError::NoInstance(cause) => {
             tracing::error!(cause = %cause.root_cause(), "{error}");
             tracing::debug!("{cause:?}");
         }
-        CallError::TimedOut | CallError::Busy => tracing::warn!("{error}"),
+        CallError::TimedOut | CallError::Busy | CallError::OverShare => tracing::warn!("{error}"),
     }
 }

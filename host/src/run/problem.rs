@@ -18,6 +18,8 @@ use crate::run::pool::CallError;
 pub(crate) enum Problem {
     /// Too many calls are under way.
     Busy,
+    /// The caller has too many calls under way.
+    OverShare,
     /// The component failed; what it did is not known.
     Internal,
     /// The component took too long; what it did is not known.
@@ -67,6 +69,7 @@ impl Problem {
     fn status(self) -> StatusCode {
         match self {
             Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::OverShare => StatusCode::TOO_MANY_REQUESTS,
             Self::Internal => StatusCode::INTERNAL_SERVER_ERROR,
             Self::TimedOut => StatusCode::GATEWAY_TIMEOUT,
             Self::SlowBody => StatusCode::REQUEST_TIMEOUT,
@@ -78,6 +81,7 @@ impl Problem {
     fn code(self) -> &'static str {
         match self {
             Self::Busy => "busy",
+            Self::OverShare => "rate_limited",
             Self::Internal | Self::TimedOut => "internal",
             Self::SlowBody | Self::BrokenBody | Self::Host => "invalid_argument",
             Self::NotServed => "not_found",
@@ -87,6 +91,9 @@ impl Problem {
     fn detail(self) -> &'static str {
         match self {
             Self::Busy => "Too many calls are under way. Nothing was done; try again in a moment.",
+            Self::OverShare => {
+                "Too many of your own calls are under way. Nothing was done; try again when some have ended."
+            }
             Self::Internal => {
                 "The server failed while it worked on this call. A cart add may have been sent: look in the \
                  cart before you send it again."
@@ -107,6 +114,7 @@ impl Problem {
     fn action(self) -> &'static str {
         match self {
             Self::Busy => "Send the call again after `Retry-After`.",
+            Self::OverShare => "Make fewer calls at a time, and send this one again after `Retry-After`.",
             Self::Internal | Self::TimedOut => "Look in the cart before you send an add again; the log says more.",
             Self::SlowBody | Self::BrokenBody => "Send the call again with its whole body.",
             Self::Host => "Send the name of this server as the one `Host`.",
@@ -115,7 +123,7 @@ impl Problem {
     }
 
     fn retry_after(self) -> Option<Duration> {
-        (self == Self::Busy).then_some(BUSY_RETRY)
+        matches!(self, Self::Busy | Self::OverShare).then_some(BUSY_RETRY)
     }
 }
 
@@ -123,6 +131,7 @@ impl From<&CallError> for Problem {
     fn from(error: &CallError) -> Self {
         match error {
             CallError::Busy | CallError::NoInstance(_) => Self::Busy,
+            CallError::OverShare => Self::OverShare,
             CallError::TimedOut => Self::TimedOut,
             CallError::Failed(_) => Self::Internal,
         }

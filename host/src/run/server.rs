@@ -4,12 +4,14 @@
 //! gives the instance back: a slow client holds a connection, never an instance. The component decides
 //! what a route means. The server decides sizes and times only, and answers `/livez`.
 
+mod connections;
 mod livez;
 mod routes;
 mod write_limit;
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
@@ -26,17 +28,16 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 
-use crate::run::budget::{Claim, Share};
+use crate::run::budget::{Claim, Portion};
 use crate::run::pool::{LONGEST_CALL, Pool};
 use crate::run::problem::Problem;
 use crate::wall_clock;
+use connections::{Connection, Connections};
 pub use routes::Routes;
 use write_limit::WriteLimit;
 
-const MAX_CONNECTIONS: usize = 1024;
 /// The largest body of a request, and the longest message over stdin: 256 KiB. Most routes read less.
 pub const MAX_BODY: usize = 256 << 10;
 /// The part of each body that is read without a claim. The number of connections bounds these, and any
@@ -64,15 +65,18 @@ pub(crate) async fn serve(
     stop: impl Future<Output = ()>,
 ) -> GracefulShutdown {
     let graceful = GracefulShutdown::new();
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    let connections = Connections::new(connections::most());
     let mut stop = pin!(stop);
     loop {
         let accepted = tokio::select! {
             () = &mut stop => break,
-            accepted = accept(&listener, &slots) => accepted,
+            accepted = accept(&listener, &connections) => accepted,
         };
-        if let Some((stream, slot)) = accepted {
-            spawn_connection(stream, slot, pool.clone(), routes, &graceful);
+        if let Some((stream, peer)) = accepted
+            && let Some(connection) = connections.admit(peer)
+        {
+            let accepted = Accepted { stream, peer, connection };
+            spawn_connection(accepted, pool.clone(), routes, &graceful);
         }
     }
     graceful
@@ -95,53 +99,59 @@ pub(crate) async fn drain(pool: &Pool, connections: Option<GracefulShutdown>) ->
     have_ended && pool.given_up() == given_up
 }
 
-async fn accept(listener: &TcpListener, slots: &Arc<Semaphore>) -> Option<(TcpStream, OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.ok()?;
+async fn accept(listener: &TcpListener, connections: &Connections) -> Option<(TcpStream, IpAddr)> {
     match listener.accept().await {
-        Ok((stream, _)) => Some((stream, slot)),
+        Ok((stream, peer)) => Some((stream, peer.ip())),
         Err(error) => {
-            // Most likely there are no file descriptors left. Other connections will close soon.
+            // Most likely there are no file descriptors left.
             tracing::warn!(%error, "a connection cannot be accepted");
+            connections.make_room();
             sleep(Duration::from_millis(100)).await;
             None
         }
     }
 }
 
-fn spawn_connection(
+/// A connection that was taken in.
+struct Accepted {
     stream: TcpStream,
-    slot: OwnedSemaphorePermit,
-    pool: Pool,
-    routes: Routes,
-    graceful: &GracefulShutdown,
-) {
+    peer: IpAddr,
+    connection: Connection,
+}
+
+fn spawn_connection(accepted: Accepted, pool: Pool, routes: Routes, graceful: &GracefulShutdown) {
+    let Accepted { stream, peer, connection } = accepted;
     // Without TCP_NODELAY an answer waits for the client's delayed acknowledgement.
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "TCP_NODELAY");
     }
+    let connection = Arc::new(connection);
+    let of_calls = Arc::clone(&connection);
     let service = service_fn(move |request| {
-        let pool = pool.clone();
-        async move { Ok::<_, Infallible>(answer(&pool, routes, request).await) }
+        let (pool, connection) = (pool.clone(), Arc::clone(&of_calls));
+        async move { Ok::<_, Infallible>(answer(&pool, routes, (peer, &connection), request).await) }
     });
-    let connection = http1::Builder::new()
+    let served = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_LIMIT)
         .max_buf_size(MAX_HEAD)
         .serve_connection(TokioIo::new(WriteLimit::new(stream, WRITE_LIMIT)), service);
-    let connection = graceful.watch(connection);
+    let served = graceful.watch(served);
     tokio::spawn(async move {
-        let mut connection = pin!(connection);
+        let mut served = pin!(served);
         // hyper writes the date of each answer, and panics at one that HTTP cannot write.
-        let ended = poll_fn(|cx| match wall_clock::since_1970() {
-            Some(_) => connection.as_mut().poll(cx).map(Some),
+        let served = poll_fn(|cx| match wall_clock::since_1970() {
+            Some(_) => served.as_mut().poll(cx).map(Some),
             None => Poll::Ready(None),
         });
-        match ended.await {
-            Some(Ok(())) => {}
-            Some(Err(error)) => tracing::debug!(%error, "a connection ended"),
-            None => tracing::warn!("a connection was closed: the system's clock is before 1970 or after 9999"),
+        tokio::select! {
+            served = served => match served {
+                Some(Ok(())) => {}
+                Some(Err(error)) => tracing::debug!(%error, "a connection ended"),
+                None => tracing::warn!("a connection was closed: the system's clock is before 1970 or after 9999"),
+            },
+            () = connection.must_close() => tracing::debug!("a connection without a call was closed for another"),
         }
-        drop(slot);
     });
 }
 
@@ -154,7 +164,12 @@ fn loggable(path: &str) -> String {
     }
 }
 
-async fn answer(pool: &Pool, routes: Routes, request: Request<Incoming>) -> Response<Full<Bytes>> {
+async fn answer(
+    pool: &Pool,
+    routes: Routes,
+    (peer, connection): (IpAddr, &Connection),
+    request: Request<Incoming>,
+) -> Response<Full<Bytes>> {
     let began = Instant::now();
     let (method, path) = (request.method().clone(), loggable(request.uri().path()));
     let response = if livez::is_plain(&request) {
@@ -163,7 +178,12 @@ async fn answer(pool: &Pool, routes: Routes, request: Request<Incoming>) -> Resp
         Problem::NotServed.response()
     } else {
         match whole(request, pool.bodies()).await {
-            Ok((request, claim)) => call(pool, request, claim).await,
+            Ok((request, claim)) => {
+                connection.calls();
+                let response = call(pool, Some(peer), request, claim).await;
+                connection.answered();
+                response
+            }
             Err(problem) => problem.response(),
         }
     };
@@ -173,10 +193,18 @@ async fn answer(pool: &Pool, routes: Routes, request: Request<Incoming>) -> Resp
     response
 }
 
-/// Has the component answer a whole request. `claim` is for its body, and is given back at the end of the
-/// call: the call goes on if its caller goes away.
-pub(crate) async fn call(pool: &Pool, request: Request<Full<Bytes>>, claim: Option<Claim>) -> Response<Full<Bytes>> {
-    let called = pool.call(move |instance| {
+/// Has the component answer a whole request, which came from `peer`. None: it came over no network.
+///
+/// `claim` is for its body, and is given back at the end of the call: the call goes on if its caller goes
+/// away.
+pub(crate) async fn call(
+    pool: &Pool,
+    peer: Option<IpAddr>,
+    request: Request<Full<Bytes>>,
+    claim: Option<Claim>,
+) -> Response<Full<Bytes>> {
+    let caller = pool.caller(peer, &request);
+    let called = pool.call(caller, move |instance| {
         Box::pin(async move {
             let response = instance.handle(request).await;
             drop(claim);
@@ -189,7 +217,7 @@ pub(crate) async fn call(pool: &Pool, request: Request<Full<Bytes>>, claim: Opti
     }
 }
 
-async fn whole(request: Request<Incoming>, bodies: &Share) -> Result<(Request<Full<Bytes>>, Option<Claim>), Problem> {
+async fn whole(request: Request<Incoming>, bodies: &Portion) -> Result<(Request<Full<Bytes>>, Option<Claim>), Problem> {
     let (parts, body) = named(request)?.into_parts();
     let (body, claim) = timeout(BODY_LIMIT, read(body, bodies)).await.map_err(|_| Problem::SlowBody)??;
     Ok((Request::from_parts(parts, Full::new(body)), claim))
@@ -200,7 +228,7 @@ async fn whole(request: Request<Incoming>, bodies: &Share) -> Result<(Request<Fu
 /// still sends would see a broken connection.
 ///
 /// A body that is not small claims its memory before more of it is read.
-async fn read<B>(body: B, bodies: &Share) -> Result<(Bytes, Option<Claim>), Problem>
+async fn read<B>(body: B, bodies: &Portion) -> Result<(Bytes, Option<Claim>), Problem>
 where
     B: Body<Data = Bytes>,
 {
@@ -228,13 +256,13 @@ where
 }
 
 /// Claims `bytes` of `bodies`; `None` if they are not free in time.
-async fn claimed(bytes: usize, wait: Duration, bodies: &Share) -> Option<Claim> {
+async fn claimed(bytes: usize, wait: Duration, bodies: &Portion) -> Option<Claim> {
     timeout(wait, bodies.claim(bytes)).await.ok().flatten()
 }
 
 /// Claims the memory of a large answer until its client has read it. A large answer to a `GET` that finds
 /// no memory is refused, because its call changed nothing. Other answers are sent in any case.
-async fn held(method: &Method, response: Response<Full<Bytes>>, bodies: &Share) -> Response<Full<Bytes>> {
+async fn held(method: &Method, response: Response<Full<Bytes>>, bodies: &Portion) -> Response<Full<Bytes>> {
     let size = response.body().size_hint().exact().map_or(0, |size| usize::try_from(size).unwrap_or(usize::MAX));
     if size <= SMALL_BODY {
         return response;
@@ -329,7 +357,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_large_body_claims_memory_and_a_small_one_needs_none() {
-        let bodies = Share::of(2 * MAX_BODY);
+        let bodies = Portion::of(2 * MAX_BODY);
         let (_, first) = read(body(MAX_BODY), &bodies).await.unwrap();
         let (_, second) = read(body(SMALL_BODY + 4096), &bodies).await.unwrap();
         assert_eq!((first.is_some(), second.is_some(), bodies.free()), (true, true, 0));
@@ -346,7 +374,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_large_answer_holds_its_memory_until_it_is_read() {
-        let bodies = Share::of(2 * MAX_BODY);
+        let bodies = Portion::of(2 * MAX_BODY);
         let answer = || Response::new(Full::new(Bytes::from(vec![0; 2 * MAX_BODY])));
         let first = held(&Method::GET, answer(), &bodies).await;
         assert_eq!(bodies.free(), 0);

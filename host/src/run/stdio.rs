@@ -117,7 +117,7 @@ async fn answer(pool: Pool, client: Arc<Client>, message: Value, answers: Sender
     let id = message["id"].clone();
     let answer = match client.request(&message) {
         Some(request) => {
-            let response = server::call(&pool, request, None).await;
+            let response = server::call(&pool, None, request, None).await;
             let session = response.headers().get(SESSION).cloned();
             let answer = whole(&id, response).await;
             if message["method"] == "initialize" {

@@ -58,6 +58,7 @@ impl GrantTrouble {
             | Self::ForgottenMeanwhile => Code::Reauthorize,
             Self::AccessTokenRejected => Code::TokenRejected,
             Self::NoRefreshToken => Code::NoRefreshToken,
+            Self::RefreshedJustNow => Code::RateLimited,
             Self::RefreshUnderWay | Self::RefreshFailed { .. } | Self::RefreshTookTooLong => Code::UpstreamUnavailable,
         }
     }
@@ -71,7 +72,9 @@ impl GrantTrouble {
             | Self::AccessTokenRejected
             | Self::NoRefreshToken => NextStep::StartSignIn,
             Self::ForgottenMeanwhile => NextStep::StartAgain,
-            Self::RefreshUnderWay | Self::RefreshFailed { .. } => NextStep::Repeat(Repeat::AfterWaitSignInKept),
+            Self::RefreshedJustNow | Self::RefreshUnderWay | Self::RefreshFailed { .. } => {
+                NextStep::Repeat(Repeat::AfterWaitSignInKept)
+            }
             Self::RefreshTookTooLong => NextStep::Repeat(Repeat::Now),
         }
     }
@@ -107,7 +110,9 @@ impl QuotaTrouble {
     fn usual_step(self) -> NextStep {
         NextStep::Repeat(match self {
             Self::Exceeded(_) => Repeat::AfterWait,
-            Self::UsedUp { .. } | Self::OnlyReserveLeft { .. } | Self::Blocked { .. } => Repeat::AfterWaitForQuota,
+            Self::UsedUp { .. } | Self::OnlyReserveLeft { .. } | Self::ShareUsedUp { .. } | Self::Blocked { .. } => {
+                Repeat::AfterWaitForQuota
+            }
         })
     }
 }

@@ -71,6 +71,12 @@ fn head(cx: Context<'_>, user: &UserKey) -> Result<Option<Ticket>, StoreError> {
     ticket.map(Some).ok_or(StoreError::Failed)
 }
 
+/// Whether the user ever signed in. By the hint, so a sign-in of this moment may be
+/// missing.
+pub(crate) fn has_signed_in(cx: Context<'_>, user: &UserKey) -> Result<bool, StoreError> {
+    Ok(cx.ports.get(Bucket::Store, &head_key(user))?.is_some())
+}
+
 /// The newest root that has a record. The hint may name an older root, because every
 /// writer moves it. So this looks at the roots that may be newer, the newest first.
 fn newest_root(cx: Context<'_>, user: &UserKey, head: Option<Ticket>) -> Result<Option<Root>, StoreError> {

@@ -108,12 +108,12 @@ pub fn refresh_user(cx: Context<'_>, user: &UserId) -> Result<RefreshOutcome, Fa
 }
 
 /// Moves rescued pairs into the store, keeps the app's own token, clears the
-/// index, sweeps a page, and notes that all this was done.
+/// index, sweeps some pages, and notes that all this was done.
 pub fn tidy(cx: Context<'_>) -> Result<u32, StoreError> {
     save_rescued(cx)?;
     let before = last_tick(cx)?;
     let (due_from, cleared) = due::clear(cx, due_from(cx)?, ENTRIES_A_PASS)?;
-    let swept = sweep::page(cx, before.and_then(|tick| tick.sweep_from), due_from)?;
+    let swept = sweep::pages(cx, before.and_then(|tick| tick.sweep_from), due_from)?;
     app_token::keep(cx);
     let tick = Tick { at: cx.ports.wall_now(), due_from, sweep_from: swept.cursor };
     cx.ports.set(Bucket::Store, &Key::Tick.to_string(), &codec::encode(&tick))?;

@@ -1,4 +1,4 @@
-//! Deleting keys that have served, one page of the store at a time, and noting
+//! Deleting keys that have served, some pages of the store at a time, and noting
 //! again what a crash left out of the index of due tokens.
 //!
 //! A refresh deletes what its grandparent left; this finds the rest. It deletes
@@ -6,9 +6,11 @@
 //! no current grant, no try at one.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
 use crate::Context;
 use crate::cart::{ledger, recent_adds};
+use crate::catalog::preferred_location;
 use crate::grant::due::{self, Minute};
 use crate::grant::lineage::{Current, Grant};
 use crate::grant::{records, served, success_rate};
@@ -25,6 +27,26 @@ pub(crate) struct Swept {
     pub(crate) deleted: u32,
     /// The start of the next page. None: the next sweep starts from the beginning.
     pub(crate) cursor: Option<u64>,
+}
+
+/// The pages that one pass sweeps at most.
+const PAGES: usize = 100;
+/// A pass begins no further page after this time. The next pass is a minute later.
+const TIME: Duration = Duration::from_secs(5);
+
+/// Sweeps pages from `cursor` on, as many as a pass has time for. Stops at the end of the
+/// store, so a small store is swept once.
+pub(crate) fn pages(cx: Context<'_>, cursor: Option<u64>, due_from: Minute) -> Result<Swept, StoreError> {
+    let until = cx.ports.monotonic_now() + TIME;
+    let mut all = page(cx, cursor, due_from)?;
+    for _ in 1..PAGES {
+        if all.cursor.is_none() || cx.ports.monotonic_now() >= until {
+            break;
+        }
+        let next = page(cx, all.cursor, due_from)?;
+        all = Swept { deleted: all.deleted + next.deleted, cursor: next.cursor };
+    }
+    Ok(all)
 }
 
 /// Sweeps the page at `cursor`; `due_from` is where the index of due tokens
@@ -86,7 +108,9 @@ fn has_served(cx: Context<'_>, key: &Key, due_from: Minute) -> Result<bool, Stor
         Key::Seq { user, root } => served::is_superseded(cx, user, root.ticket()),
         Key::DueCount { minute } | Key::DueEntry { minute, .. } => Ok(due::is_over(*minute, due_from)),
         Key::KeptLifetimes { hour } | Key::LostLifetimes { hour } => Ok(success_rate::is_over(cx, *hour)),
-        Key::QuotaCount { endpoint, window } => quota::is_over(cx, *endpoint, *window),
+        Key::QuotaCount { endpoint, window } | Key::QuotaShare { endpoint, window, .. } => {
+            quota::is_over(cx, *endpoint, *window)
+        }
         Key::SignInUsed { minute, .. } => Ok(used::is_over(cx, *minute)),
         Key::SignInEnded { place } => ended::is_over(cx, *place),
         Key::SignIn { .. } | Key::SignInLink { .. } | Key::Invitation { .. } | Key::InvitationOf { .. } => {
@@ -95,7 +119,8 @@ fn has_served(cx: Context<'_>, key: &Key, due_from: Minute) -> Result<bool, Stor
         Key::UsedSignIn { place, .. } => former::is_used_over(cx, *place),
         Key::RecentAdd { user, place } => recent_adds::is_over(cx, user, *place),
         Key::AddClaim { .. } | Key::AddIntent { .. } | Key::AddOutcome { .. } => Ok(false),
-        Key::Roots { .. } | Key::Head { .. } | Key::PreferredLocation { .. } | Key::RecentAddPlaces { .. } => Ok(false),
+        Key::PreferredLocation { user } => preferred_location::is_over(cx, user),
+        Key::Roots { .. } | Key::Head { .. } | Key::RecentAddPlaces { .. } => Ok(false),
         Key::SignInPlaces | Key::InvitationPlaces | Key::RequestStateSeal | Key::QuotaWindow { .. } => Ok(false),
         Key::ClientToken | Key::RefreshesNotBefore | Key::Tick | Key::Health => Ok(false),
         // Not in this bucket.

@@ -125,10 +125,17 @@ pub fn are_good(checks: &[Check]) -> bool {
     checks.iter().all(|check| check.ok)
 }
 
+/// Checks the server and the first [`MOST_USERS`] users.
 pub fn validate(cx: Context<'_>, reach: Reach) -> Validation {
+    // None if the store cannot be read; the server's checks report that.
+    validate_users(cx, reach, &status::list(cx, MOST_USERS).unwrap_or_default())
+}
+
+/// Checks the server and these users.
+pub fn validate_users(cx: Context<'_>, reach: Reach, users: &[Held]) -> Validation {
     let until = cx.ports.monotonic_now() + PATIENCE;
     let asking = Asking { cx, reach, until };
-    Validation { server: server(cx), client: client(&asking), users: users(&asking) }
+    Validation { server: server(cx), client: client(&asking), users: checked(&asking, users) }
 }
 
 fn check(name: CheckName, ok: bool, finding: Finding) -> Check {
@@ -208,14 +215,12 @@ fn client_token(asking: &Asking<'_>, stored: &StoredAppToken) -> Vec<Check> {
     checks
 }
 
-/// Empty if the store cannot be read; the server's checks report that.
-fn users(asking: &Asking<'_>) -> Vec<(UserId, Vec<Check>)> {
-    let found = status::list(asking.cx, MOST_USERS).unwrap_or_default();
+fn checked(asking: &Asking<'_>, users: &[Held]) -> Vec<(UserId, Vec<Check>)> {
     let checks = |held: &Held| match held {
         Held::InStore(status) => user(asking, status),
         Held::Outside { pair, .. } => outside_pair(asking, pair),
     };
-    found.iter().map(|held| (held.user().clone(), checks(held))).collect()
+    users.iter().map(|held| (held.user().clone(), checks(held))).collect()
 }
 
 fn user(asking: &Asking<'_>, status: &Status) -> Vec<Check> {
@@ -357,7 +362,9 @@ impl Asking<'_> {
     }
 
     fn kroger(&self, question: Question, access_token: &Secret) -> (bool, Finding) {
-        if let Err(refusal) = quota::spend(self.cx, question.endpoint, Purpose::Browse) {
+        // Validations leave a part of the quota to other users' calls.
+        let asker = self.cx.settings.default_user.key();
+        if let Err(refusal) = quota::spend(self.cx, question.endpoint, Purpose::Browse, &asker) {
             return (false, Finding::Online(OnlineFinding::NotAsked(NotAsked::Quota(refusal.cause))));
         }
         let answer = self.cx.ports.send(&wire::read_request(question.path, access_token), SEND_TIMEOUT);

@@ -81,7 +81,7 @@ const MODALITY: &str = "PICKUP or DELIVERY";
 const MOST_CALLS: u32 = 1_000_000_000;
 
 /// All settings.
-pub(crate) static KNOWN: [Setting; 32] = [
+pub(crate) static KNOWN: [Setting; 33] = [
     Setting::new("KROGER_CLIENT_ID", "the id of the app's page at developer.kroger.com").with(Role::Credential),
     Setting::secret("KROGER_CLIENT_SECRET"),
     Setting::new(
@@ -106,6 +106,7 @@ pub(crate) static KNOWN: [Setting; 32] = [
     Setting::number("KROGER_TOKEN_REFRESH_BUFFER", "300", 10, 86_400),
     Setting::number("KROGER_TOKEN_CHECK_INTERVAL", "60", 1, 3_600),
     Setting::number("KROGER_MAX_REFRESH_RETRIES", "3", 1, 10),
+    Setting::number("KROGER_REFRESH_PAUSE", "60", 0, 3_600),
     Setting::new("KROGER_DEFAULT_STORE_ID", "8 letters or digits, such as 01400376"),
     Setting::new("KROGER_DEFAULT_ZIP_CODE", "5 digits"),
     Setting::number("KROGER_DEFAULT_RADIUS_MILES", "10", 1, 100),

@@ -74,6 +74,7 @@ impl Reader {
             refresh_buffer: self.seconds("KROGER_TOKEN_REFRESH_BUFFER"),
             check_interval: self.seconds("KROGER_TOKEN_CHECK_INTERVAL"),
             max_refresh_retries: self.number("KROGER_MAX_REFRESH_RETRIES"),
+            refresh_pause: self.seconds("KROGER_REFRESH_PAUSE"),
             default_location: self.default_location(),
             default_modality: self.default_modality(),
             allowed_origins: self.allowed_origins(),

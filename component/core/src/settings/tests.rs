@@ -19,6 +19,7 @@ fn without_variables_each_setting_has_its_default() {
     assert_eq!(settings.refresh_buffer, Duration::from_secs(300));
     assert_eq!(settings.check_interval, Duration::from_secs(60));
     assert_eq!(settings.max_refresh_retries, 3);
+    assert_eq!(settings.refresh_pause, Duration::from_secs(60));
     assert_eq!(settings.default_location.radius_miles, 10);
     assert_eq!(settings.default_modality, Modality::Pickup);
     assert_eq!(Endpoint::ALL.map(|each| settings.quotas.of(each)), [10_000, 5_000, 5_000, 1_600, 1_600, 1_600]);
@@ -38,6 +39,7 @@ fn a_wrong_value_is_refused_with_name_value_and_what_is_allowed() {
         ("KROGER_TOKEN_REFRESH_BUFFER", "5m"),
         ("KROGER_TOKEN_CHECK_INTERVAL", "0"),
         ("KROGER_MAX_REFRESH_RETRIES", "-1"),
+        ("KROGER_REFRESH_PAUSE", "3601"),
         ("KROGER_DEFAULT_STORE_ID", "123"),
         ("KROGER_DEFAULT_ZIP_CODE", "4503A"),
         ("KROGER_DEFAULT_RADIUS_MILES", "101"),

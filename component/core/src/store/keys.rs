@@ -59,6 +59,7 @@ kinds! {
     Catalog,
     QuotaWindow,
     QuotaCount,
+    QuotaShare,
     ClientToken,
     RefreshesNotBefore,
     Tick,
@@ -101,6 +102,7 @@ pub(crate) enum Key {
     Catalog { path_hash: String },
     QuotaWindow { endpoint: Endpoint },
     QuotaCount { endpoint: Endpoint, window: u64 },
+    QuotaShare { endpoint: Endpoint, window: u64, place: u64 },
     ClientToken,
     RefreshesNotBefore,
     Tick,
@@ -149,6 +151,7 @@ impl Key {
             Self::Catalog { .. } => Kind::Catalog,
             Self::QuotaWindow { .. } => Kind::QuotaWindow,
             Self::QuotaCount { .. } => Kind::QuotaCount,
+            Self::QuotaShare { .. } => Kind::QuotaShare,
             Self::ClientToken => Kind::ClientToken,
             Self::RefreshesNotBefore => Kind::RefreshesNotBefore,
             Self::Tick => Kind::Tick,
@@ -192,6 +195,7 @@ impl fmt::Display for Key {
             Self::Catalog { path_hash } => write!(f, "catalog.{path_hash}"),
             Self::QuotaWindow { endpoint } => write!(f, "quota.{}", endpoint.as_str()),
             Self::QuotaCount { endpoint, window } => write!(f, "quota.{}.{window}", endpoint.as_str()),
+            Self::QuotaShare { endpoint, window, place } => write!(f, "quota.{}.{window}.{place}", endpoint.as_str()),
             Self::ClientToken => f.write_str("client_token"),
             Self::RefreshesNotBefore => f.write_str("refreshes_not_before"),
             Self::Tick => f.write_str("tick"),
@@ -237,6 +241,11 @@ fn parse(parts: &[&str]) -> Option<Key> {
         ["quota", endpoint, window] => {
             Key::QuotaCount { endpoint: Endpoint::parse(endpoint)?, window: number_of(window)? }
         }
+        ["quota", endpoint, window, place] => Key::QuotaShare {
+            endpoint: Endpoint::parse(endpoint)?,
+            window: number_of(window)?,
+            place: number_of(place)?,
+        },
         ["client_token"] => Key::ClientToken,
         ["refreshes_not_before"] => Key::RefreshesNotBefore,
         ["tick"] => Key::Tick,

@@ -70,6 +70,7 @@ fn keys_are_spelled_as_the_last_version_spelled_them() {
         ("catalog.kmg3hvash6trscfpbcxaebijhef7zboflini3z2diywxyavvv6xa", Kind::Catalog),
         ("quota.cart", Kind::QuotaWindow),
         ("quota.products.12", Kind::QuotaCount),
+        ("quota.products.12.63", Kind::QuotaShare),
         ("client_token", Kind::ClientToken),
         ("refreshes_not_before", Kind::RefreshesNotBefore),
         ("tick", Kind::Tick),

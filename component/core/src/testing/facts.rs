@@ -102,6 +102,7 @@ fn grant_troubles() -> Vec<GrantTrouble> {
         ForgottenMeanwhile,
         AccessTokenRejected,
         NoRefreshToken,
+        RefreshedJustNow,
         RefreshUnderWay,
         RefreshFailed { tries: 3 },
         RefreshTookTooLong,
@@ -132,6 +133,7 @@ fn quota_troubles() -> Vec<QuotaTrouble> {
         Exceeded(Some(A_MINUTE)),
         UsedUp { limit: 10_000, until: UNTIL },
         OnlyReserveLeft { limit: 10_000, reserve: 500, until: UNTIL },
+        ShareUsedUp { limit: 10_000, until: UNTIL },
         Blocked { until: UNTIL },
     });
     troubles.push(QuotaTrouble::Exceeded(None));

@@ -20,7 +20,7 @@ use crate::ports::{Request, Response, SendError};
 use crate::secret::Secret;
 use crate::upstream::app_token;
 use crate::upstream::quota::{self, Purpose};
-use crate::user::UserId;
+use crate::user::{UserId, UserKey};
 
 const SEND_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -28,9 +28,11 @@ const SEND_TIMEOUT: Duration = Duration::from_secs(15);
 pub(crate) const MOST_REJECTIONS: u32 = 4;
 
 /// What the loop must know of a call.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Terms {
     pub(crate) endpoint: Endpoint,
+    /// The user whose share of the quota it uses.
+    pub(crate) user: UserKey,
     /// The purpose of the first send. Each other send is a repeat.
     pub(crate) purpose: Purpose,
     /// Nothing is begun after this, by the monotonic clock.
@@ -214,7 +216,7 @@ impl Rounds<'_> {
     fn count(&mut self) -> Result<(), Failure> {
         let purpose = if self.sends == 0 { self.terms.purpose } else { Purpose::Repeat };
         self.tries += 1;
-        quota::spend(self.cx, self.terms.endpoint, purpose)?;
+        quota::spend(self.cx, self.terms.endpoint, purpose, &self.terms.user)?;
         self.sends += 1;
         Ok(())
     }

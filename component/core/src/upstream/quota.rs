@@ -8,21 +8,32 @@
 //!
 //! The last part of `products` and `cart` is a reserve for adding to the cart.
 //! Browsing and repeats of a call never use it. Nothing here sends.
+//!
+//! Users share what is left: [`is_within_share`] says how. Users are counted in a fixed
+//! number of places, so that made-up users leave a bounded number of keys.
 
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::failure::{Cause, Failure, QuotaTrouble};
+use crate::grant::records;
 use crate::kroger::limits::{Endpoint, Limits};
 use crate::kroger::retry_after::{LONGEST_RETRY_AFTER, retry_after};
 use crate::ports::{Bucket, Event, Response, StoreError, Timestamp};
 use crate::store::codec::{self, Stored};
 use crate::store::keys::{Key, Kind};
+use crate::user::UserKey;
 use crate::{CLOCK_SKEW, Context};
 
 /// A window's length, from its first call.
 pub const WINDOW: Duration = Duration::from_secs(24 * 3_600);
+
+/// The calls of a day that are never shared out.
+const FREE: u64 = 10;
+
+/// The places in which users are counted. Users of one place share a part.
+const PLACES: u64 = 64;
 
 /// The purpose of a call decides whether it may use the reserve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -66,6 +77,7 @@ impl Stored for Window {
 enum Refusal {
     UsedUp { resets_at: Timestamp },
     OnlyReserveLeft { resets_at: Timestamp },
+    ShareUsedUp { resets_at: Timestamp },
     Blocked { until: Timestamp },
 }
 
@@ -78,12 +90,26 @@ impl Limits {
     }
 }
 
-/// Counts one call to `endpoint`, which is about to be sent.
+/// Whether a user may make another call. `used` of the `allowance` are used, `late` of
+/// them by this user after the first half.
+///
+/// The first half is free for all. After that a user has at most as many calls as are
+/// left for everybody else. So a single user uses three quarters of a day's calls at
+/// most, and each further user half of the rest.
+fn is_within_share(allowance: u64, used: u64, late: u64) -> bool {
+    is_free(allowance, used) || late < allowance.saturating_sub(used)
+}
+
+fn is_free(allowance: u64, used: u64) -> bool {
+    used < FREE.max(allowance / 2)
+}
+
+/// Counts one call to `endpoint` for `user`, which is about to be sent.
 ///
 /// # Errors
 /// `quota_exhausted`, where it must not be sent.
-pub(crate) fn spend(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose) -> Result<(), Failure> {
-    match count(cx, endpoint, purpose) {
+pub(crate) fn spend(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose, user: &UserKey) -> Result<(), Failure> {
+    match count(cx, endpoint, purpose, user) {
         Ok(None) => Ok(()),
         Ok(Some(refusal)) => Err(refusal.failure(cx, endpoint)),
         Err(_) => {
@@ -146,6 +172,15 @@ fn counter_key(endpoint: Endpoint, window: u64) -> String {
     Key::QuotaCount { endpoint, window }.to_string()
 }
 
+/// The counter of the late calls of `user`. All users who never signed in have one
+/// together, because their number is free.
+fn share_key(cx: Context<'_>, endpoint: Endpoint, window: u64, user: &UserKey) -> Result<String, StoreError> {
+    let is_known = *user == cx.settings.default_user.key() || records::has_signed_in(cx, user)?;
+    let hash = || user.to_string().bytes().fold(0_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(byte.into()));
+    let place = if is_known { 1 + hash() % PLACES } else { 0 };
+    Ok(Key::QuotaShare { endpoint, window, place }.to_string())
+}
+
 fn window(cx: Context<'_>, endpoint: Endpoint) -> Result<Option<Window>, StoreError> {
     codec::read(cx, Bucket::Store, &window_key(endpoint))
 }
@@ -153,7 +188,7 @@ fn window(cx: Context<'_>, endpoint: Endpoint) -> Result<Option<Window>, StoreEr
 /// Counts one call, or says why it must not be sent. The counter is read before it is
 /// raised, so that a refused call is not counted. The raised value is checked too,
 /// because other callers may raise it at the same time.
-fn count(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose) -> Result<Option<Refusal>, StoreError> {
+fn count(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose, user: &UserKey) -> Result<Option<Refusal>, StoreError> {
     let now = cx.ports.wall_now();
     let last = window(cx, endpoint)?;
     if let Some(until) = last.as_ref().and_then(|window| window.blocked(now)) {
@@ -166,7 +201,18 @@ fn count(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose) -> Result<Option
     let resets_at = window.started_at + WINDOW;
     let counter = counter_key(endpoint, window.number);
     let allowance = cx.settings.quotas.allowance(endpoint, purpose);
-    if cx.ports.increment(&counter, 0)? < allowance && cx.ports.increment(&counter, 1)? <= allowance {
+    let used = cx.ports.increment(&counter, 0)?;
+    let is_shared = used < allowance && !is_free(allowance, used);
+    let share = if is_shared { Some(share_key(cx, endpoint, window.number, user)?) } else { None };
+    if let Some(share) = &share
+        && !is_within_share(allowance, used, cx.ports.increment(share, 0)?)
+    {
+        return Ok(Some(Refusal::ShareUsedUp { resets_at }));
+    }
+    if used < allowance && cx.ports.increment(&counter, 1)? <= allowance {
+        if let Some(share) = share {
+            cx.ports.increment(&share, 1)?;
+        }
         return Ok(None);
     }
     if allowance == cx.settings.quotas.of(endpoint) {
@@ -223,6 +269,9 @@ impl Refusal {
                 ),
                 until,
             ),
+            Self::ShareUsedUp { resets_at: until } => {
+                (Cause::Quota(endpoint, QuotaTrouble::ShareUsedUp { limit, until }), until)
+            }
             Self::Blocked { until } => (Cause::Quota(endpoint, QuotaTrouble::Blocked { until }), until),
         };
         Failure::from(cause).retry_after(until.since(cx.ports.wall_now()).max(Duration::from_secs(1)))
@@ -233,8 +282,10 @@ impl Refusal {
 mod tests {
     use super::*;
     use crate::failure::Code;
+    use crate::ports::Ports as _;
     use crate::settings::Settings;
     use crate::testing::{BEGINNING, StoreMood, TestWorld};
+    use crate::user::UserId;
 
     fn settings(variables: &[(&str, &str)]) -> Settings {
         let variables = variables.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
@@ -250,13 +301,17 @@ mod tests {
         ])
     }
 
+    fn user() -> UserKey {
+        UserId::parse("user_default").unwrap().key()
+    }
+
     fn answer(status: u16, retry_after: &str) -> Response {
         Response { status, retry_after: Some(retry_after.to_owned()), date: None, body: Vec::new() }
     }
 
     /// How many calls are let through, of 20.
     fn let_through(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose) -> usize {
-        (0..20).filter(|_| spend(cx, endpoint, purpose).is_ok()).count()
+        (0..20).filter(|_| spend(cx, endpoint, purpose, &user()).is_ok()).count()
     }
 
     #[test]
@@ -277,7 +332,7 @@ mod tests {
         let_through(cx, Endpoint::Cart, Purpose::Cart);
         world.advance(Duration::from_secs(3_600));
 
-        let refused = spend(cx, Endpoint::Cart, Purpose::Cart).unwrap_err();
+        let refused = spend(cx, Endpoint::Cart, Purpose::Cart, &user()).unwrap_err();
 
         assert_eq!(refused.code, Code::QuotaExhausted);
         assert_eq!(refused.retry_after, Some(Duration::from_secs(23 * 3_600)));
@@ -295,10 +350,10 @@ mod tests {
         let first = status(cx, Endpoint::Cart).unwrap();
 
         world.advance(WINDOW.saturating_sub(Duration::from_millis(1)));
-        let last_moment = spend(cx, Endpoint::Cart, Purpose::Cart);
+        let last_moment = spend(cx, Endpoint::Cart, Purpose::Cart, &user());
         world.advance(Duration::from_millis(1));
         let unused = status(cx, Endpoint::Cart).unwrap();
-        let next_day = spend(cx, Endpoint::Cart, Purpose::Cart);
+        let next_day = spend(cx, Endpoint::Cart, Purpose::Cart, &user());
 
         assert_eq!(first.resets_at(), Some(BEGINNING + Duration::from_secs(60) + WINDOW));
         assert!(last_moment.is_err());
@@ -315,7 +370,7 @@ mod tests {
         open(cx, Endpoint::Cart, 1, BEGINNING + Duration::from_secs(3_600)).unwrap();
         world.increment_by(&counter_key(Endpoint::Cart, 1), 10);
 
-        assert!(spend(cx, Endpoint::Cart, Purpose::Cart).is_ok());
+        assert!(spend(cx, Endpoint::Cart, Purpose::Cart, &user()).is_ok());
     }
 
     #[test]
@@ -324,15 +379,15 @@ mod tests {
         let cx = Context { settings: &settings, ports: &world };
 
         observe(cx, Endpoint::Cart, &answer(503, "7"));
-        assert!(spend(cx, Endpoint::Cart, Purpose::Cart).is_ok());
+        assert!(spend(cx, Endpoint::Cart, Purpose::Cart, &user()).is_ok());
         observe(cx, Endpoint::Cart, &answer(429, "7"));
 
-        let refused = spend(cx, Endpoint::Cart, Purpose::Cart).unwrap_err();
+        let refused = spend(cx, Endpoint::Cart, Purpose::Cart, &user()).unwrap_err();
         assert_eq!(refused.retry_after, Some(Duration::from_secs(7)));
-        assert!(spend(cx, Endpoint::Products, Purpose::Browse).is_ok());
+        assert!(spend(cx, Endpoint::Products, Purpose::Browse, &user()).is_ok());
         assert_eq!(status(cx, Endpoint::Cart).unwrap().blocked_until, Some(BEGINNING + Duration::from_secs(7)));
         world.advance(Duration::from_secs(7));
-        assert!(spend(cx, Endpoint::Cart, Purpose::Cart).is_ok());
+        assert!(spend(cx, Endpoint::Cart, Purpose::Cart, &user()).is_ok());
         assert_eq!(status(cx, Endpoint::Cart).unwrap().used, 2);
     }
 
@@ -344,5 +399,50 @@ mod tests {
 
         assert_eq!(let_through(cx, Endpoint::Cart, Purpose::Cart), 20);
         assert_eq!(world.logged()[0], Event::StoreTrouble { doing: "counting a call to Kroger" });
+    }
+
+    #[test]
+    fn a_user_leaves_the_others_a_part() {
+        // Of 40 calls a day: how many each user gets, one after the other.
+        for (limit, expected) in
+            [(3, &[3, 0][..]), (10, &[10, 0]), (40, &[30, 5, 3, 1, 1, 0]), (1_000, &[750, 125, 63, 31, 16, 8])]
+        {
+            let (settings, world) = (settings(&[("KROGER_QUOTA_CART", &limit.to_string())]), TestWorld::new());
+            let cx = Context { settings: &settings, ports: &world };
+            let users = ["ann", "bob", "cid", "dan", "eve", "fay"].map(|name| UserId::parse(name).unwrap().key());
+            for user in &users {
+                cx.ports.set(Bucket::Store, &records::head_key(user), b"1.0.0").unwrap();
+            }
+
+            let granted: Vec<usize> = users[..expected.len()]
+                .iter()
+                .map(|user| {
+                    let spent = |_: &u64| spend(cx, Endpoint::Cart, Purpose::Cart, user).is_ok();
+                    (0..limit * 2).filter(spent).count()
+                })
+                .collect();
+
+            assert_eq!(granted, expected, "{limit}");
+        }
+    }
+
+    #[test]
+    fn made_up_users_have_one_part_together_and_one_key() {
+        let (settings, world) = (settings(&[("KROGER_QUOTA_PRODUCTS", "40")]), TestWorld::new());
+        let cx = Context { settings: &settings, ports: &world };
+        let spend = |name: &str| {
+            let user = UserId::parse(name).unwrap().key();
+            spend(cx, Endpoint::Products, Purpose::Cart, &user)
+        };
+
+        let granted = (0..100).filter(|n| spend(&format!("stranger{n}")).is_ok()).count();
+
+        assert_eq!(granted, 30);
+        let refused = spend("stranger7").unwrap_err();
+        assert!(matches!(refused.cause, Cause::Quota(_, QuotaTrouble::ShareUsedUp { limit: 40, .. })));
+        assert!(spend(settings.default_user.as_str()).is_ok());
+        let keys = world.list_keys(Bucket::Store, None).unwrap().keys;
+        assert_eq!(keys.iter().filter(|key| key.starts_with("quota.products.1.")).count(), 2);
+        assert!(is_over(cx, Endpoint::Products, 0).unwrap());
     }
 }

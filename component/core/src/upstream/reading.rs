@@ -48,6 +48,13 @@ pub(crate) enum TokenOf<'a> {
 }
 
 impl<'a> TokenOf<'a> {
+    /// The user for whom it is read.
+    fn asker(self) -> &'a UserId {
+        match self {
+            Self::App(user) | Self::User(user) => user,
+        }
+    }
+
     /// The user whose token is sent. None: the app's own token is sent.
     fn user(self, cx: Context<'_>) -> Option<&'a UserId> {
         let has_secret = cx.settings.client.as_ref().is_none_or(|client| client.secret.is_some());
@@ -80,6 +87,7 @@ impl Call for Read<'_> {
     fn terms(&self) -> Terms {
         Terms {
             endpoint: self.reading.endpoint,
+            user: self.reading.token.asker().key(),
             purpose: self.reading.purpose,
             deadline: self.deadline,
             if_unknown: IfUnknown::Repeat,

@@ -212,13 +212,16 @@ impl Kind {
                 "cart::recent_adds::note",
                 "when the user's log is wiped; by the sweep, once it expired or the log is off",
             ),
-            Self::PreferredLocation => row(
-                "preferred_store.<user>",
-                Record("catalog::preferred_location::Choice"),
-                "the location that the user chose",
-                "catalog::preferred_location::set",
-                "when the user clears the choice",
-            ),
+            Self::PreferredLocation => Row {
+                bucket: "store; of a user who never signed in: cache",
+                ..row(
+                    "preferred_store.<user>",
+                    Record("catalog::preferred_location::Choice"),
+                    "the location that the user chose",
+                    "catalog::preferred_location::set",
+                    "when the user clears the choice; by the sweep, if the user never signed in",
+                )
+            },
             Self::Catalog => Row {
                 bucket: "cache",
                 ..row(
@@ -240,6 +243,13 @@ impl Kind {
                 "quota.<endpoint>.<n>",
                 Counter,
                 "calls in window `n`",
+                "upstream::quota::spend",
+                "by the sweep, once a newer window is open",
+            ),
+            Self::QuotaShare => row(
+                "quota.<endpoint>.<n>.<place>",
+                Counter,
+                "calls in the second half of window `n`, of the users at the place",
                 "upstream::quota::spend",
                 "by the sweep, once a newer window is open",
             ),
@@ -322,6 +332,7 @@ impl Kind {
             Self::Catalog => Key::Catalog { path_hash: hash() },
             Self::QuotaWindow => Key::QuotaWindow { endpoint: Endpoint::Cart },
             Self::QuotaCount => Key::QuotaCount { endpoint: Endpoint::Cart, window: n },
+            Self::QuotaShare => Key::QuotaShare { endpoint: Endpoint::Cart, window: n, place: n },
             Self::ClientToken => Key::ClientToken,
             Self::RefreshesNotBefore => Key::RefreshesNotBefore,
             Self::Tick => Key::Tick,

@@ -44,6 +44,18 @@ impl Operation {
         self
     }
 
+    /// Adds the parameters of a list of users.
+    pub(super) fn paged(self) -> Self {
+        let limit = json!({ "type": "integer", "minimum": 1, "maximum": 1_000, "default": 100 });
+        let cursor = json!({ "type": "string" });
+        self.parameter("query", "limit", "The most users to answer.", limit).parameter(
+            "query",
+            "cursor",
+            "The `next_cursor` of an earlier answer, to go on there.",
+            cursor,
+        )
+    }
+
     /// Makes the last parameter required.
     pub(super) fn required(mut self) -> Self {
         let last = self.object["parameters"].as_array_mut().unwrap().last_mut().unwrap();

@@ -128,6 +128,13 @@ fn without_refresh_token() -> Answer {
     server.call_with("POST", "/admin/tokens/refresh", &[], "")
 }
 
+fn refreshed_twice() -> Answer {
+    let server = running();
+    server.world.answer_with_tokens("access-2", "refresh-2");
+    server.call_with("POST", "/admin/tokens/refresh", &[], "");
+    server.call_with("POST", "/admin/tokens/refresh", &[], "")
+}
+
 fn with_wrong_settings() -> Answer {
     let variables = [("KROGER_TOKEN_CHECK_INTERVAL".to_owned(), "often".to_owned())];
     let settings = Settings::from_variables(variables).map(Arc::new);
@@ -157,6 +164,7 @@ fn of_the_component(example: &str) -> Answer {
         "client_credentials_rejected" => server_with(&[]).get("/auth/authorize"),
         "outcome_unknown" => add_answered(500, ""),
         "quota_exhausted" => add_answered(429, ""),
+        "rate_limited" => refreshed_twice(),
         "scope_missing" => add_answered(403, r#"{"errors":{"code":"Forbidden","reason":"missing required scopes"}}"#),
         "invalid_argument" => running().put("/cart/add/simple", &json!({ "upc": UPC, "quantity": 0 })),
         "idempotency_conflict" => with_other_items(),
@@ -226,6 +234,11 @@ fn of_the_host(fault: &Fault) -> Option<Value> {
             "The call took too long and was given up. A cart add may have been sent: look in the cart before you send \
              it again.",
             "Look in the cart before you send an add again; the log says more.",
+        ),
+        "over_share" => (
+            "Too Many Requests",
+            "Too many of your own calls are under way. Nothing was done; try again when some have ended.",
+            "Make fewer calls at a time, and send this one again after `Retry-After`.",
         ),
         "busy" => (
             "Service Unavailable",

@@ -58,6 +58,12 @@ pub(super) const OUTCOME_UNKNOWN: Fault = fault(
 );
 pub(super) const QUOTA_EXHAUSTED: Fault =
     fault(429, "quota_exhausted", "no more calls of this kind for now; nothing was done").retryable();
+pub(super) const RATE_LIMITED: Fault = fault(
+    429,
+    "rate_limited",
+    "the token was refreshed less than a minute ago; nothing was done; wait `retry_after` seconds",
+)
+.retryable();
 pub(super) const IDEMPOTENCY_CONFLICT: Fault =
     fault(422, "idempotency_conflict", "the `Idempotency-Key` was used before, with other items; nothing was sent");
 pub(super) const IDEMPOTENCY_IN_FLIGHT: Fault = fault(
@@ -99,10 +105,14 @@ const INTERNAL: Fault =
     fault(500, "internal", "the server failed; look at the cart before an add is sent again, the log says why");
 const TIMED_OUT: Fault =
     fault(504, "internal", "the call took too long and was given up; as with 500").like("timed_out");
+const OVER_SHARE: Fault = fault(429, "rate_limited", "too many calls of this caller at once; nothing was done")
+    .retryable()
+    .like("over_share");
 const BUSY: Fault = fault(503, "busy", "too many calls at once; nothing was done").retryable();
 
 /// The faults of every operation.
-pub(super) const EVERYWHERE: [Fault; 6] = [BROKEN_REQUEST, FORBIDDEN_ORIGIN, MISCONFIGURED, INTERNAL, BUSY, TIMED_OUT];
+pub(super) const EVERYWHERE: [Fault; 7] =
+    [BROKEN_REQUEST, FORBIDDEN_ORIGIN, OVER_SHARE, MISCONFIGURED, INTERNAL, BUSY, TIMED_OUT];
 /// The faults of each operation with a body.
 pub(super) const WITH_A_BODY: [Fault; 3] = [SLOW_REQUEST, TOO_LARGE, INVALID_ARGUMENT];
 /// The faults of each operation that needs a token.

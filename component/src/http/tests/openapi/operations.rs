@@ -9,8 +9,8 @@ use super::document::{Operation, document, operation};
 use super::examples;
 use super::faults::{
     EVERYWHERE, IDEMPOTENCY_CONFLICT, IDEMPOTENCY_IN_FLIGHT, INVALID_ARGUMENT, NO_REFRESH_TOKEN, NO_SUCH_THING,
-    OUTCOME_UNKNOWN, SCOPE_MISSING, SIGN_IN_REFUSED, STORE_UNAVAILABLE, UNKNOWN_USER, WITH_A_BODY, WITH_A_CALL,
-    WITH_A_TOKEN,
+    OUTCOME_UNKNOWN, RATE_LIMITED, SCOPE_MISSING, SIGN_IN_REFUSED, STORE_UNAVAILABLE, UNKNOWN_USER, WITH_A_BODY,
+    WITH_A_CALL, WITH_A_TOKEN,
 };
 use super::patterns;
 
@@ -245,21 +245,22 @@ fn token_operations() -> Vec<Operation> {
             .says(
                 "Show the state of each user's tokens",
                 "Shows each token's status (`valid`, `expiring_soon`, `expired`, `reauthorize`), its times and its source, \
-                 for 1,000 users at most.",
+                 one page of users at a time.",
             )
+            .paged()
             .answers::<admin::TokensPage<'_>>("The state of the tokens.", examples::get("/admin/tokens"))
             .leads_to(200, "start_sign_in", "If the status of a token is `reauthorize`.", json!({}))
             .leads_to(200, "refresh_token", "To refresh a token before it is due.", json!({}))
-            .fails(&[STORE_UNAVAILABLE]),
+            .fails(&[INVALID_ARGUMENT, STORE_UNAVAILABLE]),
         for_user(operation("POST", "/admin/tokens/refresh", "refresh_token", "tokens"))
             .says(
                 "Refresh the user's token now",
                 "The server refreshes tokens by itself; this route is for tests and repairs. Calls at the same time share \
-                 one refresh. There is no body.",
+                 one refresh. There is a least pause of a minute between two refreshes. There is no body.",
             )
             .answers::<admin::Refreshed<'_>>("The new token is stored.", examples::refresh())
             .leads_to(200, "forget_user", "Sign the user out.", from_body("user_id", "user_id"))
-            .fails(&[INVALID_ARGUMENT, NO_REFRESH_TOKEN, UNKNOWN_USER])
+            .fails(&[INVALID_ARGUMENT, NO_REFRESH_TOKEN, UNKNOWN_USER, RATE_LIMITED])
             .fails(&WITH_A_TOKEN),
         operation("DELETE", "/admin/tokens/{user_id}", "forget_user", "tokens")
             .says(
@@ -283,6 +284,7 @@ fn validation_operations() -> Vec<Operation> {
                  only with `online=true`: once for each access token that has not expired.",
             )
             .parameter("query", "online", "Whether to ask Kroger too.", json!({ "type": "boolean", "default": false }))
+            .paged()
             .answers::<validation::ValidationPage>("The checks.", examples::get("/admin/tokens/validate"))
             .fails(&[INVALID_ARGUMENT]),
         operation("GET", "/admin/tokens/status", "token_status", "tokens")
@@ -290,7 +292,9 @@ fn validation_operations() -> Vec<Operation> {
                 "Show the health of the tokens in short",
                 "Shows the issues, the state of each token, the periodic refresh and the store.",
             )
-            .answers::<validation::StatusPage<'_>>("The state.", examples::get("/admin/tokens/status")),
+            .paged()
+            .answers::<validation::StatusPage<'_>>("The state.", examples::get("/admin/tokens/status"))
+            .fails(&[INVALID_ARGUMENT]),
     ]
 }
 
