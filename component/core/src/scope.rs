@@ -26,12 +26,11 @@ impl Scope {
 
         let mut granted = String::new();
         for token in text.split(' ').filter(|token| is_token(token)) {
-            if granted.len() + 1 + token.len() > LONGEST {
+            let blank = if granted.is_empty() { "" } else { " " };
+            if granted.len() + blank.len() + token.len() > LONGEST {
                 break;
             }
-            if !granted.is_empty() {
-                granted.push(' ');
-            }
+            granted.push_str(blank);
             granted.push_str(token);
         }
         (!granted.is_empty()).then_some(granted)
