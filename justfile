@@ -28,6 +28,10 @@ keys:
 numbers:
     NUMBERS=write cargo test -p kroger-core --lib numbers_page
 
+# Read generated product numbers with the GS1 library biip too (needs Python).
+gs1 NUMBERS="2000":
+    tests/gs1/run --numbers {{NUMBERS}}
+
 # Search for a schedule, crash or fault that loses a sign-in.
 simulate SEEDS="100000":
     cargo run --release -p kroger-core --example simulate -- {{SEEDS}}

@@ -49,12 +49,11 @@ pub fn add_draft(
     key: Option<&IdempotencyKey>,
 ) -> Result<(Order, Added), Failure> {
     let deadline = cx.ports.monotonic_now() + CALL_DEADLINE;
-    let order = match draft.without_asking(cx, user, key) {
-        Some(order) => order,
-        None => {
-            call::users_token(cx, user, None, deadline)?;
-            draft.resolve(cx, user)?
-        }
+    let order = if let Some(order) = draft.without_asking(cx, user, key) {
+        order
+    } else {
+        call::users_token(cx, user, None, deadline)?;
+        draft.resolve(cx, user)?
     };
     if cx.ports.monotonic_now() >= deadline {
         return Err(look_up_took_too_long());

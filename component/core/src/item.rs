@@ -2,8 +2,6 @@
 
 pub mod product_number;
 
-pub use product_number::ProductNumber;
-
 /// A Universal Product Code in Kroger's form: 13 digits, padded with zeros on the
 /// left, without the check digit of the barcode.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,7 +10,7 @@ pub struct Upc(String);
 impl Upc {
     /// Reads Kroger's own form: 13 digits, or fewer, which are padded.
     ///
-    /// This is for numbers of Kroger's. [`ProductNumber`] reads the numbers of callers,
+    /// This is for numbers of Kroger's. [`product_number::ProductNumber`] reads the numbers of callers,
     /// which may be barcodes.
     ///
     /// # Errors

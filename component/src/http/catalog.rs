@@ -17,7 +17,7 @@ use kroger_core::catalog::location::LocationId;
 use kroger_core::catalog::locations::{self, LocationQuery, Near};
 use kroger_core::catalog::page_request::{Filter, Fulfillment, MOST_PRODUCTS, PageRequest, Selection, Term};
 use kroger_core::catalog::{lookup, preferred_location, products, profile};
-use kroger_core::item::ProductNumber;
+use kroger_core::item::product_number::ProductNumber;
 use kroger_core::text::is_clean;
 use kroger_core::upstream::quota::Purpose;
 

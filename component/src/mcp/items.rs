@@ -9,8 +9,8 @@ use kroger_core::cart::order::{self, Draft, Given};
 use kroger_core::catalog::search;
 use kroger_core::catalog::search::query::ProductQuery;
 use kroger_core::failure::{Correction, Failure, NextStep};
-use kroger_core::item::product_number::NotANumber;
-use kroger_core::item::{Modality, ProductNumber};
+use kroger_core::item::Modality;
+use kroger_core::item::product_number::{NotANumber, ProductNumber};
 
 /// The most products listed for words in place of a UPC. More would not help to choose.
 const CANDIDATES: u32 = 5;

@@ -18,7 +18,7 @@ use kroger_core::catalog::search;
 use kroger_core::catalog::search::found::{ProductsFound, TermFound};
 use kroger_core::catalog::search::query::{ProductOrder, ProductQuery, StockWanted};
 use kroger_core::failure::Failure;
-use kroger_core::item::ProductNumber;
+use kroger_core::item::product_number::ProductNumber;
 
 /// The products shown for each term. Kroger's default of 10 is more than a small model reads.
 const SHOWN: u32 = 5;

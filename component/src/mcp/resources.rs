@@ -12,7 +12,7 @@ use super::{account, products};
 use kroger_core::catalog::one_product;
 use kroger_core::catalog::preferred_location::{self, PreferredBy};
 use kroger_core::failure::{Code, Failure};
-use kroger_core::item::ProductNumber;
+use kroger_core::item::product_number::ProductNumber;
 use kroger_core::text::cleaned;
 
 const TOKEN_STATUS: &str = "kroger://token-status";

@@ -18,7 +18,8 @@ use kroger_core::catalog::search::found::TermFound;
 use kroger_core::catalog::search::query::{ProductOrder, ProductQuery, StockWanted};
 use kroger_core::catalog::{one_product, profile};
 use kroger_core::failure::Failure;
-use kroger_core::item::{Item, Modality, ProductNumber};
+use kroger_core::item::product_number::ProductNumber;
+use kroger_core::item::{Item, Modality};
 
 impl wit::Guest for Component {
     fn search_products(user_id: Option<String>, query: wit::ProductQuery) -> Result<wit::ProductsFound, WitFailure> {

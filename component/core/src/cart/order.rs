@@ -9,8 +9,8 @@ use crate::Context;
 use crate::cart::ledger::{Entry, IdempotencyKey};
 use crate::catalog::lookup;
 use crate::failure::{Code, Failure, NextStep, Repeat};
-use crate::item::product_number::{Choice, Form, KnownProduct, Reading};
-use crate::item::{Item, Modality, ProductNumber, Quantity, Upc};
+use crate::item::product_number::{Choice, Form, KnownProduct, ProductNumber, Reading};
+use crate::item::{Item, Modality, Quantity, Upc};
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 
@@ -226,13 +226,11 @@ fn each_once<'a>(lines: impl Iterator<Item = &'a DraftLine>) -> Vec<Upc> {
 }
 
 fn which_ones(questions: &[(&DraftLine, String)]) -> Failure {
-    match questions {
-        [(line, question)] => lookup::which_one(&line.field, question),
-        _ => {
-            let listed = questions.iter().map(|(line, question)| format!("{}: {question}", line.field));
-            lookup::which_one("items", &listed.collect::<Vec<_>>().join("\n"))
-        }
+    if let [(line, question)] = questions {
+        return lookup::which_one(&line.field, question);
     }
+    let listed = questions.iter().map(|(line, question)| format!("{}: {question}", line.field));
+    lookup::which_one("items", &listed.collect::<Vec<_>>().join("\n"))
 }
 
 #[cfg(test)]

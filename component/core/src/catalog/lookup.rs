@@ -9,8 +9,8 @@ use crate::catalog::page_request::{Filter, MOST_PRODUCTS, PageRequest, Selection
 use crate::catalog::product::Product;
 use crate::catalog::products::{no_such_product, product_page, product_value};
 use crate::failure::{Code, Correction, Failure, NextStep};
-use crate::item::product_number::{Choice, Form, KnownProduct};
-use crate::item::{ProductNumber, Upc};
+use crate::item::Upc;
+use crate::item::product_number::{Choice, Form, KnownProduct, ProductNumber};
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 

@@ -6,7 +6,7 @@ use crate::catalog::product::Product;
 use crate::catalog::products::{no_such_product, product_value};
 use crate::catalog::{locations, lookup, preferred_location};
 use crate::failure::Failure;
-use crate::item::ProductNumber;
+use crate::item::product_number::ProductNumber;
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 

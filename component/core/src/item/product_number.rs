@@ -6,13 +6,13 @@
 //! one that Kroger knows. `docs/product-numbers.md` lists the forms, and a test holds
 //! it to this file.
 
+mod digits;
 mod text;
 
 use crate::item::Upc;
-use text::Number;
-
-/// What a number must be, as the end of a sentence.
-const ALLOWED: &str = "a UPC of 13 digits, such as 0001111041700";
+use digits::{check_digit, has_check_digit, upc_e};
+pub use text::NotANumber;
+use text::{Number, refused};
 
 /// A product's number, and the UPCs that it may mean.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,15 +61,6 @@ enum Certainty {
     Open,
 }
 
-/// Why a text is not the number of a product.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum NotANumber {
-    /// It is something else, such as words.
-    Other,
-    /// It is a number that names no single product. The reason.
-    Refused(String),
-}
-
 /// A product that Kroger knows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KnownProduct {
@@ -86,16 +77,6 @@ pub enum Choice<'a> {
     NoneKnown(String),
     /// Kroger knows several. The question to the caller.
     SeveralKnown(String),
-}
-
-impl NotANumber {
-    /// The allowed values, as the end of a sentence.
-    pub fn allowed(&self) -> String {
-        match self {
-            Self::Other => format!("{ALLOWED}; shorter ones are padded with zeros"),
-            Self::Refused(reason) => format!("{ALLOWED}; {reason}"),
-        }
-    }
 }
 
 impl ProductNumber {
@@ -220,10 +201,6 @@ type Readings = (Vec<Reading>, Certainty);
 
 fn one(upc: Upc, form: Form, certainty: Certainty) -> Readings {
     (vec![Reading { upc, form }], certainty)
-}
-
-fn refused<T>(reason: impl Into<String>) -> Result<T, NotANumber> {
-    Err(NotANumber::Refused(reason.into()))
 }
 
 /// The readings of bare digits.
@@ -369,35 +346,6 @@ fn is_label_of_scale(upc: &Upc) -> bool {
 /// Kroger's number of the item on a scale's label: zeros in place of the price.
 fn without_price(upc: &Upc) -> Upc {
     Upc(format!("{}00000", &upc.0[..8]))
-}
-
-/// The UPC-A, without check digit, of a UPC-E with number system and without check
-/// digit (GS1 General Specifications, UPC-E barcodes).
-fn upc_e(digits: &str) -> Option<String> {
-    let [system, one, two, three, four, five, last] = <[char; 7]>::try_from(digits.chars().collect::<Vec<_>>()).ok()?;
-    Some(match last {
-        '0'..='2' => format!("{system}{one}{two}{last}0000{three}{four}{five}"),
-        '3' => format!("{system}{one}{two}{three}00000{four}{five}"),
-        '4' => format!("{system}{one}{two}{three}{four}00000{five}"),
-        _ => format!("{system}{one}{two}{three}{four}{five}0000{last}"),
-    })
-}
-
-/// The check digit of `digits` (GS1 General Specifications § 7.9).
-fn check_digit(digits: &str) -> String {
-    let sum = weighted_sum(&format!("{digits}0"));
-    ((10 - sum % 10) % 10).to_string()
-}
-
-/// Whether the last digit is the check digit of the others.
-fn has_check_digit(digits: &str) -> bool {
-    weighted_sum(digits).is_multiple_of(10)
-}
-
-/// Counted from the right, the weights are 1 and 3 in turn.
-fn weighted_sum(digits: &str) -> u32 {
-    let weighted = digits.bytes().rev().zip([1, 3].iter().cycle());
-    weighted.map(|(digit, weight)| u32::from(digit - b'0') * weight).sum()
 }
 
 #[cfg(test)]

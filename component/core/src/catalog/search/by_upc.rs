@@ -11,8 +11,8 @@ use crate::catalog::search::found::TermFound;
 use crate::catalog::search::query::{ProductQuery, StockWanted};
 use crate::catalog::search::sort::sort;
 use crate::failure::Failure;
-use crate::item::product_number::{Choice, KnownProduct};
-use crate::item::{ProductNumber, Upc};
+use crate::item::Upc;
+use crate::item::product_number::{Choice, KnownProduct, ProductNumber};
 use crate::upstream::quota::Purpose;
 use crate::user::UserId;
 

@@ -8,7 +8,8 @@ use crate::catalog::page_request::Fulfillment;
 use crate::catalog::product::Stock;
 use crate::failure::Code;
 use crate::failure::{Cause, Missing};
-use crate::item::{ProductNumber, Upc};
+use crate::item::Upc;
+use crate::item::product_number::ProductNumber;
 
 #[test]
 fn a_product_is_read_at_the_location_or_not_found() {

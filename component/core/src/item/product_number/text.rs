@@ -3,7 +3,10 @@
 
 use url::Url;
 
-use super::{NotANumber, has_check_digit, refused};
+use super::digits::has_check_digit;
+
+/// What a number must be, as the end of a sentence.
+const ALLOWED: &str = "a UPC of 13 digits, such as 0001111041700";
 
 /// The most characters of a text that a note repeats.
 const MOST_SHOWN: usize = 40;
@@ -22,6 +25,29 @@ pub(super) enum Number {
     Barcode(String),
     /// 13 digits of an address of Kroger's website.
     Kroger(String),
+}
+
+/// Why a text is not the number of a product.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotANumber {
+    /// It is something else, such as words.
+    Other,
+    /// It is a number that names no single product. The reason.
+    Refused(String),
+}
+
+impl NotANumber {
+    /// The allowed values, as the end of a sentence.
+    pub fn allowed(&self) -> String {
+        match self {
+            Self::Other => format!("{ALLOWED}; shorter ones are padded with zeros"),
+            Self::Refused(reason) => format!("{ALLOWED}; {reason}"),
+        }
+    }
+}
+
+pub(super) fn refused<T>(reason: impl Into<String>) -> Result<T, NotANumber> {
+    Err(NotANumber::Refused(reason.into()))
 }
 
 /// The text as a note repeats it.
@@ -132,19 +158,18 @@ fn of_symbol(text: &str) -> Result<Number, NotANumber> {
     let (Some(symbol), Some(data)) = (text.get(..3), text.get(3..)) else { return Err(NotANumber::Other) };
     if ELEMENT_SYMBOLS.contains(&symbol) {
         let gtin = if data.starts_with('(') { return in_brackets(data) } else { in_element_string(data) };
-        return gtin.map_or_else(|| refused("the barcode has no GTIN in it, which the identifier 01 marks"), barcode);
+        return gtin.map_or_else(
+            || refused("the barcode has no GTIN in it, which the identifier 01 marks"),
+            |gtin| Ok(Number::Barcode(gtin)),
+        );
     }
     let Some(digits) = digits(data) else { return Err(NotANumber::Other) };
     match symbol {
-        "]E0" | "]E4" | "]I0" | "]I1" | "]I2" if digits.len() >= 8 => barcode(digits),
+        "]E0" | "]E4" | "]I0" | "]I1" | "]I2" if digits.len() >= 8 => Ok(Number::Barcode(digits)),
         // An add-on of 2 or 5 digits follows.
-        "]E3" if digits.len() >= 13 => barcode(digits[..13].to_owned()),
+        "]E3" if digits.len() >= 13 => Ok(Number::Barcode(digits[..13].to_owned())),
         _ => Ok(Number::Digits(digits)),
     }
-}
-
-fn barcode(gtin: String) -> Result<Number, NotANumber> {
-    Ok(Number::Barcode(gtin))
 }
 
 /// The GTIN of `(01)00011110417008(17)261231`.
@@ -152,7 +177,7 @@ fn in_brackets(text: &str) -> Result<Number, NotANumber> {
     let gtin = text.split_once("(01)").map(|(_, rest)| rest.trim_start());
     let gtin = gtin.map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
     match gtin {
-        Some(gtin) if gtin.len() == 14 => barcode(gtin),
+        Some(gtin) if gtin.len() == 14 => Ok(Number::Barcode(gtin)),
         Some(_) => refused("the identifier (01) needs a GTIN of 14 digits after it"),
         None if text[1..].starts_with(|c: char| c.is_ascii_digit()) => {
             refused("the element string has no GTIN in it, which the identifier (01) marks")
@@ -187,7 +212,7 @@ fn of_link(text: &str) -> Result<Number, NotANumber> {
         return Ok(Number::Kroger(upc.to_owned()));
     }
     match after("01").or_else(|| after("gtin")) {
-        Some(gtin) if is_number(gtin) && matches!(gtin.len(), 8 | 12 | 13 | 14) => barcode(gtin.to_owned()),
+        Some(gtin) if is_number(gtin) && matches!(gtin.len(), 8 | 12 | 13 | 14) => Ok(Number::Barcode(gtin.to_owned())),
         _ => refused("the link names no product: it has no GTIN after /01/"),
     }
 }
