@@ -24,5 +24,6 @@ mod quotas;
 mod refreshing;
 mod secrets;
 mod sign_in;
+mod sign_out;
 mod start;
 mod stock_host;

@@ -233,8 +233,8 @@ impl Committer {
                 tracing::error!(
                     reason = %fault,
                     saved = is_saved,
-                    "the store's files changed while they were in use: nothing is refreshed, sold or saved until the \
-                     files are back or the server is started again"
+                    "the store's files changed while they were in use: nothing is read, refreshed or saved until the files \
+                     are back or the server is started again"
                 );
             }
         }
