@@ -73,7 +73,7 @@ impl Store {
 
     /// The bucket `name` of the stores that a restore replaced and kept.
     pub(crate) fn replaced(&self, name: &str) -> Replaced {
-        self.0.readers.replaced(name)
+        Replaced::beside(self.0.readers.file(), name)
     }
 
     #[cfg(test)]
