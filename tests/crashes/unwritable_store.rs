@@ -184,7 +184,7 @@ fn sign_out_works_on_a_full_disk() {
 
     server.call("DELETE", "/admin/tokens/user_default", None).expect(200);
 
-    assert!(disk.says("! grep -q access_token .tokens/store.sqlite3*"));
+    assert!(disk.says("! grep -q refresh_token .tokens/store.sqlite3*"));
     assert!(server.token("user_default").is_null());
 }
 

@@ -64,7 +64,7 @@ fn a_log_that_is_removed_replaced_or_cut_is_noticed() {
         ("-shm", |path| cut(path, 4096)),
         ("-shm", |path| {
             fs::remove_file(path).expect("remove");
-            fs::write(path, [0; 32_768]).expect("replace");
+            fs::write(path, vec![0; 32_768]).expect("replace");
         }),
     ];
     let loses: [Meddling; 4] = [
