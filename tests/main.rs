@@ -25,6 +25,7 @@ mod refreshing;
 mod secrets;
 mod shares;
 mod sign_in;
+mod sign_out;
 mod start;
 mod stock_host;
 mod strain;

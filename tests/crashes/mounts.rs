@@ -14,11 +14,17 @@ pub struct SmallDisk {
 impl SmallDisk {
     /// Mounts 1 MiB over `.tokens` in `folder`. An error says why this machine does not allow it.
     pub fn over_store_in(folder: &Path) -> Result<Self, String> {
+        Self::of_size("1m", folder)
+    }
+
+    /// Mounts `size`, as `mount` takes it, over `.tokens` in `folder`.
+    pub fn of_size(size: &str, folder: &Path) -> Result<Self, String> {
         let store = folder.join(".tokens");
         std::fs::create_dir_all(&store).map_err(|error| error.to_string())?;
         let mut holder = Command::new("unshare")
-            .args(["-m", "sh", "-c", "mount -t tmpfs -o size=1m,mode=0700 none \"$0\" && echo mounted && exec cat"])
+            .args(["-m", "sh", "-c", "mount -t tmpfs -o size=\"$1\",mode=0700 none \"$0\" && echo mounted && exec cat"])
             .arg(&store)
+            .arg(size)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -52,10 +58,15 @@ impl SmallDisk {
         self.run("rm \"$0\"");
     }
 
-    fn run(&self, script: &str) {
+    /// Whether a shell ends `script` without an error. `$0` is a path on the disk.
+    pub fn says(&self, script: &str) -> bool {
         let mut command = Command::new("nsenter");
         command.args(self.entering()).args(["sh", "-c", script]).arg(&self.ballast);
-        assert!(command.status().unwrap().success(), "{script}");
+        command.status().unwrap().success()
+    }
+
+    fn run(&self, script: &str) {
+        assert!(self.says(script), "{script}");
     }
 }
 

@@ -170,6 +170,25 @@ fn a_disk_that_fills_up_costs_no_sign_in() {
 }
 
 #[test]
+fn sign_out_works_on_a_full_disk() {
+    let (sandbox, folder) = (Sandbox::start(), folder());
+    let disk = match SmallDisk::of_size("6m", folder.path()) {
+        Ok(disk) => disk,
+        Err(reason) => return println!("skipped: {reason}"),
+    };
+    let entering = disk.entering();
+    let server = server(folder.path(), &sandbox).under("nsenter", &entering).serve();
+    server.sign_in();
+    eventually("room that is kept", || disk.says("test -s .tokens/store.sqlite3-reserve").then_some(()));
+    disk.fill();
+
+    server.call("DELETE", "/admin/tokens/user_default", None).expect(200);
+
+    assert!(disk.says("! grep -q refresh_token .tokens/store.sqlite3*"));
+    assert!(server.token("user_default").is_null());
+}
+
+#[test]
 fn files_that_turn_immutable_cost_no_sign_in() {
     let (sandbox, folder) = (Sandbox::start(), folder());
     let mut immutable = match Immutable::store_in(folder.path()) {

@@ -263,8 +263,8 @@ pub(crate) const MUTATIONS: &[Mutation] = &[
     mutation(
         "the newest root is the one in the hint",
         RECORDS,
-        "for number in (hinted.map_or(0, |root| root.number) + 1..=newest).rev()",
-        "for number in (hinted.map_or(0, |root| root.number) + 1..=if hinted.is_some() { 0 } else { newest }).rev()",
+        "for number in (oldest.saturating_add(1)..=newest).rev()",
+        "for number in (oldest.saturating_add(1)..=if hinted.is_some() { 0 } else { newest }).rev()",
     ),
     mutation(
         "the current grant is the one in the hint",

@@ -15,7 +15,6 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 use super::fault::Fault;
 use super::in_place::{FileIdentity, LogFiles};
 use super::open_error::{FILE, Obstacle, OpenError};
-use super::replaced::Replaced;
 use super::reserve::Reserve;
 use super::safe;
 use super::schema::{check_integrity, create_schema, recognise};
@@ -96,8 +95,8 @@ impl Location {
         self.log.as_ref()
     }
 
-    pub(super) fn replaced(&self, bucket: &str) -> Replaced {
-        Replaced::beside(&self.file, bucket)
+    pub(super) fn file(&self) -> &Path {
+        &self.file
     }
 
     /// A connection that has the log and its index open.

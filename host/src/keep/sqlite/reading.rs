@@ -2,13 +2,13 @@
 //!
 //! A connection serves one read at a time, and is kept for the next read.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, OptionalExtension as _};
 
 use super::fault::Fault;
 use super::open::Location;
-use super::replaced::Replaced;
 use crate::keep::keyvalue::KEYS_PER_PAGE;
 
 /// The most idle connections that are kept. If more reads run at once, more connections are opened.
@@ -54,8 +54,9 @@ impl Readers {
         Ok(answer)
     }
 
-    pub(super) fn replaced(&self, bucket: &str) -> Replaced {
-        self.location.replaced(bucket)
+    /// The store's file.
+    pub(super) fn file(&self) -> &Path {
+        self.location.file()
     }
 
     fn keep(&self, connection: Connection) {

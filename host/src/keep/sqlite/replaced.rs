@@ -44,7 +44,7 @@ impl Replaced {
         let key = key.to_owned();
         self.blocking(move |kept| {
             for file in kept.files() {
-                if let Some(found) = kept.with(&file, |open| value(open, &kept.bucket, &key))? {
+                if let Some(found) = Self::with(&file, |open| value(open, &kept.bucket, &key))? {
                     return Ok(Some(found));
                 }
             }
@@ -60,7 +60,7 @@ impl Replaced {
             let after = i64::try_from(cursor & ((1 << BITS) - 1)).unwrap_or(i64::MAX);
             let place = usize::try_from(number).unwrap_or(usize::MAX);
             let Some(file) = files.get(place) else { return Ok(KeyPage::default()) };
-            let mut page = KeyPage::of(kept.with(file, |open| entries(open, &kept.bucket, after))?);
+            let mut page = KeyPage::of(Self::with(file, |open| entries(open, &kept.bucket, after))?);
             let next_file = (place + 1 < files.len()).then_some((number + 1) << BITS);
             page.cursor = page.cursor.map(|cursor| number << BITS | cursor).or(next_file);
             Ok(page)
@@ -73,7 +73,7 @@ impl Replaced {
         let key = key.to_owned();
         self.blocking(move |kept| {
             for file in kept.files() {
-                kept.with(&file, |open| {
+                Self::with(&file, |open| {
                     let deleted =
                         open.execute("DELETE FROM entry WHERE bucket = ?1 AND key = ?2", (&kept.bucket, &key))?;
                     // Neither a log nor a page keeps the value.
@@ -108,7 +108,7 @@ impl Replaced {
         files
     }
 
-    fn with<T>(&self, file: &Path, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Fault> {
+    fn with<T>(file: &Path, work: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, Fault> {
         let open = || -> rusqlite::Result<Connection> {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let mut connection = Connection::open_with_flags(file, flags)?;

@@ -18,7 +18,7 @@ use rusqlite::{Connection, OptionalExtension as _};
 use tokio::sync::oneshot;
 
 use super::fault::Fault;
-use super::in_place::LogSeen;
+use super::in_place::{LogFiles, LogSeen};
 use super::open::Location;
 use super::reading::value;
 use super::shrink::Shrinking;
@@ -233,8 +233,8 @@ impl Committer {
                 tracing::error!(
                     reason = %fault,
                     saved = is_saved,
-                    "the store's files changed while they were in use: nothing is refreshed, sold or saved until the \
-                     files are back or the server is started again"
+                    "the store's files changed while they were in use: nothing is read, refreshed or saved until the files \
+                     are back or the server is started again"
                 );
             }
         }
@@ -260,7 +260,7 @@ impl Committer {
 
     /// Moves what the open log has into the store's file, if no other log can have taken its place.
     fn save(&self) -> bool {
-        let is_alone = self.location.log().is_some_and(|log| log.is_log_absent());
+        let is_alone = self.location.log().is_some_and(LogFiles::is_log_absent);
         is_alone
             && self.connection.as_ref().or(self.anchor.as_ref()).is_some_and(|open| checkpoint(open, "FULL").is_ok())
     }
