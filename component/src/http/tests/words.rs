@@ -11,7 +11,7 @@ use crate::words::finding;
 fn texts(failure: &Failure) -> String {
     let problem = Problem::from(failure.clone());
     let action = told::action(failure);
-    let pages = [page::failed(&problem, None), page::uninvited(&problem), page::pasted(&problem)];
+    let pages = [page::failed(&problem, None), page::uninvited(&problem), page::pasted(&problem, None)];
     let pages = pages.map(|page| block_on(whole(page)));
     let shown: Vec<_> = pages.iter().map(|page| String::from_utf8_lossy(page.body())).collect();
     let text = shown.iter().filter_map(|page| page.split_once("<body>")).map(|(_, body)| body).collect::<String>();
