@@ -1,5 +1,5 @@
-//! Whose processes listen on the port to which sign-ins return. A link to a port that
-//! another user of this machine holds would lead a person to that user's page.
+//! Finds the user whose process listens on the port to which sign-ins return. A link to a
+//! port that another user of this machine holds would lead a person to that user's page.
 //!
 //! Linux tells the owner of each socket. Other systems do not tell it without a right, and
 //! there every listener counts as ours.
