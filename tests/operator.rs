@@ -64,11 +64,14 @@ fn login_takes_the_redirect_if_no_server_listens() {
         kroger(folder.path(), &sandbox, &["login", "--user", "ann"]).env("KROGER_REDIRECT_URI", &uri).converse();
 
     let back = agree(&login.line_with("http"), "alice", "allow");
-    let page = Client::new().call("GET", &back, &[("accept", "text/html")], None).expect(200);
+    let asked = Client::new().call("GET", &back, &[("accept", "text/html")], None).expect(200);
+    let finish = back.replace("/auth/callback?", "/auth/finish?");
+    let page = Client::new().call("POST", &finish, &[("accept", "text/html")], None).expect(200);
     let ended = login.end();
 
     assert!(back.starts_with(&uri), "{back}");
-    assert!(page.text.contains("<html"), "{}", page.text);
+    assert!(asked.text.contains("<strong>ann</strong>"), "{}", asked.text);
+    assert!(page.text.contains("You are signed in"), "{}", page.text);
     assert_eq!(ended.status.code(), Some(0), "{}", ended.stderr);
     assert!(ended.stdout.contains("Signed in: ann (scope: "), "{}", ended.stdout);
     assert_eq!(user(&status(folder.path(), &sandbox), "ann")["status"], "valid");

@@ -67,9 +67,9 @@ fn no_log_error_or_answer_shows_a_secret_even_at_trace_level() {
     note(&log);
 
     assert!(log.lines().count() > 20, "the log is at trace level: {log}");
-    let verifiers = verifiers_in_store(folder.path());
+    let seal_keys = seal_keys_in_store(folder.path());
     assert!(secrets.len() > 6);
-    for secret in secrets.iter().chain(&verifiers) {
+    for secret in secrets.iter().chain(&seal_keys) {
         assert!(secret.len() >= 10, "{secret}");
         assert!(
             !seen.contains(secret.as_str()),
@@ -79,15 +79,15 @@ fn no_log_error_or_answer_shows_a_secret_even_at_trace_level() {
     }
 }
 
-/// The PKCE verifiers that the store's files hold.
-fn verifiers_in_store(folder: &std::path::Path) -> Vec<String> {
+/// The keys that seal links and PKCE verifiers, as the store's files hold them.
+fn seal_keys_in_store(folder: &std::path::Path) -> Vec<String> {
     let mut found = Vec::new();
     for (_, bytes) in bytes_below(&folder.join(".tokens")) {
         let text = String::from_utf8_lossy(&bytes).into_owned();
-        for (at, mark) in text.match_indices(r#""verifier":""#) {
+        for (at, mark) in text.match_indices(r#""schema_version":1,"key":""#) {
             found.extend(text[at + mark.len()..].split('"').next().map(str::to_owned));
         }
     }
-    assert!(!found.is_empty(), "the store has a verifier");
+    assert!(!found.is_empty(), "the store has a key");
     found
 }

@@ -64,7 +64,9 @@ fn the_sandbox_prints_three_lines_that_do_the_whole_job() {
     let to_kroger = client.call("GET", &sign_in, &[("accept", "text/html")], None).expect(303);
     let consent = format!("{}&sandbox_user=alice&sandbox_decision=allow", to_kroger.header("location"));
     let back = client.get(&consent).expect(302);
-    let page = client.call("GET", back.header("location"), &[("accept", "text/html")], None).expect(200);
+    let cookie = to_kroger.header("set-cookie").split(';').next().unwrap().to_owned();
+    let headers = [("accept", "text/html"), ("cookie", cookie.as_str())];
+    let page = client.call("GET", back.header("location"), &headers, None).expect(200);
     let add = std::process::Command::new("sh")
         .args(["-c", lines[1].find("curl").map(|at| &lines[1][at..]).unwrap()])
         .output()

@@ -1,5 +1,5 @@
-//! Whose processes listen on the port to which sign-ins return. A link to a port that
-//! another user of this machine holds would lead a person to that user's page.
+//! Finds the user whose process listens on the port to which sign-ins return. A link to a
+//! port that another user of this machine holds would lead a person to that user's page.
 //!
 //! Linux tells the owner of each socket. Other systems do not tell it without a right, and
 //! there every listener counts as ours.
@@ -34,7 +34,7 @@ pub(super) fn held(port: u16, owner: Owner) -> String {
     )
 }
 
-/// The effective user of this process (proc_pid_status(5)); none where there is no `/proc`.
+/// The effective user of this process (`proc_pid_status(5)`); none where there is no `/proc`.
 fn own_user() -> Option<Owner> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let users = status.lines().find_map(|line| line.strip_prefix("Uid:"))?;
@@ -42,7 +42,7 @@ fn own_user() -> Option<Owner> {
 }
 
 /// The first foreign owner of a socket that listens on `port` in a table of the kernel's
-/// (proc_pid_net(5)).
+/// (`proc_pid_net(5)`).
 fn foreign(table: &str, port: u16, own: Owner) -> Option<Owner> {
     const LISTENS: &str = "0A";
 

@@ -135,7 +135,7 @@ async fn run(settings: Settings, callback: Callback, routes: Routes) -> Result<(
     let stop = signals::stop();
     let (own, is_bound) = (callback.address()?, callback.now.is_some());
     let store = settings.store.path();
-    let links = Links::of(&settings.component.redirect_uri);
+    let guard = Links::of(&settings.component.redirect_uri);
     let settings = match own {
         Some(own) => {
             warn(settings.dead_redirect(own).as_slice());
@@ -145,7 +145,7 @@ async fn run(settings: Settings, callback: Callback, routes: Routes) -> Result<(
     };
     let host = &start(settings).await?;
     tracing::info!(address = own.filter(|_| is_bound).map(tracing::field::display), store, "serving stdin");
-    let (lines, answers) = (read_lines(), write_lines(links));
+    let (lines, answers) = (read_lines(), write_lines(guard));
     let sender = answers.sender.clone();
     let (ending, ended) = watch::channel(());
     let ended = async move {
@@ -234,12 +234,12 @@ impl Writer {
     }
 }
 
-fn write_lines(links: Links) -> Writer {
+fn write_lines(guard: Links) -> Writer {
     let (sender, mut lines) = mpsc::channel::<String>(LINES);
     let written = thread::spawn(move || {
         let mut out = stdout().lock();
         while let Some(line) = lines.blocking_recv() {
-            let mut line = links.withheld(&line).unwrap_or(line);
+            let mut line = guard.withheld(&line).unwrap_or(line);
             line.push('\n');
             if out.write_all(line.as_bytes()).and_then(|()| out.flush()).is_err() {
                 return;
