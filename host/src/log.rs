@@ -118,6 +118,10 @@ pub(crate) fn tell_panics() {
         let trace = std::backtrace::Backtrace::capture();
         let is_captured = trace.status() == std::backtrace::BacktraceStatus::Captured;
         complain(if is_captured { format!("{panic}\n{trace}") } else { panic.to_string() });
+        // A panic of the main thread ends the process.
+        if std::thread::current().name() == Some("main") {
+            finish();
+        }
     }));
 }
 

@@ -20,6 +20,9 @@ const LEAST: u64 = 16 << 20;
 /// The portions together never have more: what all the slots of the pool need.
 const MOST: u64 = 512 << 20;
 
+/// The least address space: a compilation, the threads, and some instances.
+const LEAST_SPACE: u64 = 1 << 30;
+
 /// A claim counts in these, because a semaphore counts to 2^32 at most.
 const UNIT: usize = 1 << 10;
 
@@ -91,9 +94,19 @@ fn limit(root: &Path) -> Option<u64> {
     let own = |path: &str| fs::read_to_string(root.join(path)).unwrap_or_default();
     let groups = groups(&own("proc/self/cgroup"));
     let groups = groups.iter().filter_map(|path| fs::read_to_string(root.join(path)).ok()?.trim().parse().ok());
-    let space = number_after(&own("proc/self/limits"), "Max address space").map(|bytes| bytes / 4);
+    let space = address_space(root).map(|bytes| bytes / 4);
     let machine = number_after(&own("proc/meminfo"), "MemTotal:").map(|kib| kib.saturating_mul(1 << 10));
     groups.chain(space).chain(machine).min()
+}
+
+/// The address space that this process may have, if it is limited.
+fn address_space(root: &Path) -> Option<u64> {
+    number_after(&fs::read_to_string(root.join("proc/self/limits")).unwrap_or_default(), "Max address space")
+}
+
+/// Whether the address space is too small to run the component and its calls.
+pub(crate) fn is_space_too_small() -> bool {
+    address_space(Path::new("/")).is_some_and(|bytes| bytes < LEAST_SPACE)
 }
 
 fn number_after(text: &str, name: &str) -> Option<u64> {

@@ -93,8 +93,8 @@ pub(crate) const USUAL_MEMORY: usize = 3 << 20;
 const GROWTH_WAIT: Duration = Duration::from_secs(10);
 
 /// Said when not even one instance can be made.
-const TOO_LITTLE: &str = "no instance of the component can be made. It needs 1 GiB of address space: raise `ulimit -v`, \
-                          or the limit of the service manager (LimitAS)";
+const TOO_LITTLE: &str = "no instance of the component can be made; most likely there is too little memory or address space: \
+                          raise the container's limit, or `ulimit -v`";
 
 /// Elements of all the tables of one instance.
 const MAX_TABLE_ELEMENTS: usize = 20_000;

@@ -16,7 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{interval, sleep, timeout};
 
-use super::budget::Budget;
+use super::budget::{self, Budget};
 use super::component::{Blueprint, MAX_INSTANCES};
 use super::pool::Pool;
 use super::server::Routes;
@@ -55,6 +55,9 @@ impl Host {
     pub fn start(settings: Settings, cache_dir: Option<&Path>) -> Result<Self, StartError> {
         if wall_clock::since_1970().is_none() {
             return Err(StartError::Clock);
+        }
+        if budget::is_space_too_small() {
+            return Err(StartError::AddressSpace);
         }
         let store = Store::open(&settings.store.directory, &settings.store.path()).map_err(StartError::Store)?;
         let mut buckets = Buckets::new(store, settings.durable_buckets());
@@ -237,6 +240,8 @@ pub enum StartError {
     NoUpstream,
     /// The system's clock is before 1970, or after the year 9999.
     Clock,
+    /// The process may have less than 1 GiB of address space.
+    AddressSpace,
     /// The component cannot be compiled, linked or instantiated here.
     Component(wasmtime::Error),
 }
@@ -249,6 +254,10 @@ impl fmt::Display for StartError {
             Self::Clock => f.write_str(
                 "the system's clock is before the year 1970 or after 9999. Set the clock, for example with `timedatectl`, \
                  and start again.",
+            ),
+            Self::AddressSpace => f.write_str(
+                "this process may have less than 1 GiB of address space, which is too little to run the component. Raise \
+                 `ulimit -v`, or LimitAS of the service, and start again.",
             ),
             Self::Component(error) => write!(f, "the component cannot be run here: {error:#}"),
         }

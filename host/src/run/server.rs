@@ -187,7 +187,7 @@ async fn answer(
             Err(problem) => problem.response(),
         }
     };
-    let response = held(&method, response, pool.bodies()).await;
+    let response = held(&method, response, pool.bodies(), BODY_WAIT).await;
     // Never log the query, which may carry a code.
     tracing::trace!(%method, path, status = response.status().as_u16(), took = ?began.elapsed(), "answered");
     response
@@ -219,7 +219,7 @@ pub(crate) async fn call(
 
 async fn whole(request: Request<Incoming>, bodies: &Portion) -> Result<(Request<Full<Bytes>>, Option<Claim>), Problem> {
     let (parts, body) = named(request)?.into_parts();
-    let (body, claim) = timeout(BODY_LIMIT, read(body, bodies)).await.map_err(|_| Problem::SlowBody)??;
+    let (body, claim) = timeout(BODY_LIMIT, read(body, bodies, BODY_WAIT)).await.map_err(|_| Problem::SlowBody)??;
     Ok((Request::from_parts(parts, Full::new(body)), claim))
 }
 
@@ -228,7 +228,7 @@ async fn whole(request: Request<Incoming>, bodies: &Portion) -> Result<(Request<
 /// still sends would see a broken connection.
 ///
 /// A body that is not small claims its memory before more of it is read.
-async fn read<B>(body: B, bodies: &Portion) -> Result<(Bytes, Option<Claim>), Problem>
+async fn read<B>(body: B, bodies: &Portion, wait: Duration) -> Result<(Bytes, Option<Claim>), Problem>
 where
     B: Body<Data = Bytes>,
 {
@@ -244,7 +244,7 @@ where
         let room = MAX_BODY + 1 - kept.len();
         let data = &data[..data.len().min(room)];
         if claim.is_none() && kept.len() + data.len() > SMALL_BODY {
-            claim = claimed(MAX_BODY, BODY_WAIT, bodies).await;
+            claim = claimed(MAX_BODY, wait, bodies).await;
             if claim.is_none() {
                 return Err(Problem::Busy);
             }
@@ -262,12 +262,17 @@ async fn claimed(bytes: usize, wait: Duration, bodies: &Portion) -> Option<Claim
 
 /// Claims the memory of a large answer until its client has read it. A large answer to a `GET` that finds
 /// no memory is refused, because its call changed nothing. Other answers are sent in any case.
-async fn held(method: &Method, response: Response<Full<Bytes>>, bodies: &Portion) -> Response<Full<Bytes>> {
+async fn held(
+    method: &Method,
+    response: Response<Full<Bytes>>,
+    bodies: &Portion,
+    wait: Duration,
+) -> Response<Full<Bytes>> {
     let size = response.body().size_hint().exact().map_or(0, |size| usize::try_from(size).unwrap_or(usize::MAX));
     if size <= SMALL_BODY {
         return response;
     }
-    match claimed(size, BODY_WAIT, bodies).await {
+    match claimed(size, wait, bodies).await {
         Some(claim) => {
             let (parts, body) = response.into_parts();
             let Ok(body) = body.collect().await;
@@ -335,6 +340,7 @@ mod tests {
     /// A body of this many pieces.
     struct Pieces(usize);
 
+    const NO_WAIT: Duration = Duration::ZERO;
     const PIECE: usize = 4096;
 
     impl Body for Pieces {
@@ -358,17 +364,16 @@ mod tests {
     #[tokio::test]
     async fn a_large_body_claims_memory_and_a_small_one_needs_none() {
         let bodies = Portion::of(2 * MAX_BODY);
-        let (_, first) = read(body(MAX_BODY), &bodies).await.unwrap();
-        let (_, second) = read(body(SMALL_BODY + 4096), &bodies).await.unwrap();
+        let (_, first) = read(body(MAX_BODY), &bodies, NO_WAIT).await.unwrap();
+        let (_, second) = read(body(SMALL_BODY + 4096), &bodies, NO_WAIT).await.unwrap();
         assert_eq!((first.is_some(), second.is_some(), bodies.free()), (true, true, 0));
 
-        let (cart_add, none) = read(body(SMALL_BODY), &bodies).await.unwrap();
+        let (cart_add, none) = read(body(SMALL_BODY), &bodies, NO_WAIT).await.unwrap();
         assert_eq!((cart_add.len(), none.is_none()), (SMALL_BODY, true));
 
-        tokio::time::pause();
-        assert_eq!(read(body(MAX_BODY), &bodies).await.unwrap_err(), Problem::Busy);
+        assert_eq!(read(body(MAX_BODY), &bodies, NO_WAIT).await.unwrap_err(), Problem::Busy);
         drop((first, second));
-        let (cut, _) = read(body(4 * MAX_BODY), &bodies).await.unwrap();
+        let (cut, _) = read(body(4 * MAX_BODY), &bodies, NO_WAIT).await.unwrap();
         assert_eq!(cut.len(), MAX_BODY + 1);
     }
 
@@ -376,12 +381,11 @@ mod tests {
     async fn a_large_answer_holds_its_memory_until_it_is_read() {
         let bodies = Portion::of(2 * MAX_BODY);
         let answer = || Response::new(Full::new(Bytes::from(vec![0; 2 * MAX_BODY])));
-        let first = held(&Method::GET, answer(), &bodies).await;
+        let first = held(&Method::GET, answer(), &bodies, NO_WAIT).await;
         assert_eq!(bodies.free(), 0);
 
-        tokio::time::pause();
-        assert_eq!(held(&Method::GET, answer(), &bodies).await.status(), 503);
-        assert_eq!(held(&Method::PUT, answer(), &bodies).await.status(), 200);
+        assert_eq!(held(&Method::GET, answer(), &bodies, NO_WAIT).await.status(), 503);
+        assert_eq!(held(&Method::PUT, answer(), &bodies, NO_WAIT).await.status(), 200);
         drop(first);
         assert_eq!(bodies.free(), 2 * MAX_BODY);
     }
