@@ -22,17 +22,12 @@ use std::time::{Duration, Instant};
 
 use super::keyvalue::{KeyPage, KeyValueError};
 use crate::files::dotenv::{Content, entries};
+use refusal::{MAX_FILE, NAMES, mirrored_variable};
 pub(crate) use refusal::{Refusal, refusal};
 use replace::replace;
 
 /// The bucket's one key.
 pub(crate) const MIRROR: &str = "mirror";
-
-/// The mirrored variables, in the order of the value's lines.
-const NAMES: [&str; 3] = ["KROGER_USER_ACCESS_TOKEN", "KROGER_USER_REFRESH_TOKEN", "KROGER_USER_TOKEN_EXPIRES_AT"];
-
-/// The longest file that is read, in bytes.
-const MAX_FILE: u64 = 1024 * 1024;
 
 /// How long to wait for another program's lock on the file.
 const LOCK_WAIT: Duration = Duration::from_secs(5);
@@ -138,11 +133,6 @@ impl EnvFile {
         }
         KeyValueError::NoSuchStore
     }
-}
-
-/// Whether a file with this text has one of the lines that hold tokens, with or without a value.
-fn asks_for_tokens(text: &[u8]) -> bool {
-    entries(text).into_iter().any(|entry| mirrored_variable(entry.content).is_some())
 }
 
 /// Opens the file and locks it.
@@ -282,14 +272,6 @@ fn keep_mark(new: &mut Vec<u8>, before: &[u8]) {
 
 fn line_end(line: &[u8]) -> &'static str {
     if line.ends_with(b"\r\n") { "\r\n" } else { "\n" }
-}
-
-fn mirrored_variable(content: Content<'_>) -> Option<(usize, String)> {
-    let Content::Variable { name, value, .. } = content else {
-        return None;
-    };
-    let index = NAMES.iter().position(|known| *known == name)?;
-    Some((index, value))
 }
 
 fn of_line(line: &str) -> Result<(usize, &str), KeyValueError> {

@@ -1,11 +1,18 @@
-//! Why tokens are not written into a `.env` file.
+//! The lines by which a `.env` file asks for tokens, and why tokens are not written into it.
 
 use std::fmt;
 use std::fs;
 use std::path::Path;
 
-use super::{MAX_FILE, asks_for_tokens};
+use crate::files::dotenv::{Content, entries};
 use crate::files::trusted::{self, Untrusted};
+
+/// The mirrored variables, in the order of the value's lines.
+pub(super) const NAMES: [&str; 3] =
+    ["KROGER_USER_ACCESS_TOKEN", "KROGER_USER_REFRESH_TOKEN", "KROGER_USER_TOKEN_EXPIRES_AT"];
+
+/// The longest file that is read, in bytes.
+pub(super) const MAX_FILE: u64 = 1024 * 1024;
 
 /// Why a file is no mirror of the tokens, and what to do if it should be one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,4 +66,18 @@ pub(crate) fn refusal(path: &Path) -> Option<Refusal> {
         return Some(Refusal::NotOurs);
     }
     (!trusted::is_private(&found)).then_some(Refusal::Readable)
+}
+
+/// Whether a file with this text has one of the lines that hold tokens, with or without a value.
+fn asks_for_tokens(text: &[u8]) -> bool {
+    entries(text).into_iter().any(|entry| mirrored_variable(entry.content).is_some())
+}
+
+/// The variable of [`NAMES`] that a piece of the file sets, and its value.
+pub(super) fn mirrored_variable(content: Content<'_>) -> Option<(usize, String)> {
+    let Content::Variable { name, value, .. } = content else {
+        return None;
+    };
+    let index = NAMES.iter().position(|known| *known == name)?;
+    Some((index, value))
 }

@@ -23,7 +23,7 @@ pub(super) fn close_to_others(file: &Path) {
     let mut closed = false;
     for file in files(file) {
         let Ok(found) = fs::metadata(&file) else { continue };
-        if trusted::is_private(&found) || !trusted::is_ours(&found) {
+        if !found.is_file() || trusted::is_private(&found) || !trusted::is_ours(&found) {
             continue;
         }
         let mode = found.permissions().mode() & 0o700;
@@ -31,7 +31,8 @@ pub(super) fn close_to_others(file: &Path) {
         closed |= fs::set_permissions(&file, fs::Permissions::from_mode(mode)).is_ok();
     }
     if closed {
-        tracing::warn!(file = %file.display(), "others had rights to the store's files; now only their owner has");
+        let store = file.parent().unwrap_or(file);
+        tracing::warn!(store = %store.display(), "others had rights to the store's files; now only their owner has");
     }
 }
 
