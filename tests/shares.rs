@@ -80,11 +80,12 @@ fn idle_connections_keep_nobody_out() {
 
 #[test]
 fn hanging_calls_of_one_kind_keep_nobody_out() {
+    type Request = fn(usize) -> String;
+
     let (sandbox, folder) = (Sandbox::start(), folder());
     let server = Server::start(folder.path(), &sandbox);
     server.sign_in();
     sandbox.faults(&json!([{ "match": { "path": "/v1/products" }, "action": { "delay_ms": 14_000 } }]));
-    type Request = fn(usize) -> String;
     let attacks: [(&str, Request); 3] = [
         ("600 searches of one user", |n| get(&format!("/products/search?term=milk{n}&user_id=mallory"))),
         ("600 searches of 600 users", |n| get(&format!("/products/search?term=milk{n}&user_id=mallory{n}"))),

@@ -7,7 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
-use crate::support::{Answer, Client, Sandbox, Server, UPC, eventually, folder};
+use crate::support::{Answer, Client, Sandbox, Server, UPC, eventually, folder, mirror_in};
 
 struct Stock {
     child: Child,
@@ -61,7 +61,7 @@ fn stock_wasmtime() -> PathBuf {
 /// A pair of tokens from the sandbox, as the `.env` mirror shows it.
 fn pair(sandbox: &Sandbox) -> Vec<(String, String)> {
     let folder = folder();
-    std::fs::write(folder.path().join(".env"), "").unwrap();
+    mirror_in(folder.path());
     let server = Server::start(folder.path(), sandbox);
     server.sign_in();
     let mirror = std::fs::read_to_string(folder.path().join(".env")).unwrap();

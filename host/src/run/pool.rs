@@ -19,7 +19,7 @@ use tokio::time::timeout;
 
 use crate::run::budget::{Budget, Portion};
 use crate::run::component::{Blueprint, Instance, MAX_UPKEEP, USUAL_MEMORY};
-use crate::run::shares::{Caller, Shares, WAIT_LIMIT};
+use crate::run::shares::{Caller, Refused, Shares, WAIT_LIMIT};
 use crate::time_limit::{MOMENT, within};
 
 /// The wall time of a call, blocked host calls included. The component begins nothing after 30 s, and
@@ -88,6 +88,15 @@ impl fmt::Display for CallError {
 }
 
 impl std::error::Error for CallError {}
+
+impl From<Refused> for CallError {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::Busy => Self::Busy,
+            Refused::OverShare => Self::OverShare,
+        }
+    }
+}
 
 impl Pool {
     pub(crate) fn new(blueprint: Blueprint, budget: Budget) -> Self {

@@ -1,6 +1,6 @@
-//! Who may use how many of the slots for calls.
+//! Gives each caller a share of the slots for calls.
 //!
-//! Calls that wait for Kroger hold their slots for up to 90 s, so whoever takes all slots silences
+//! Calls that wait for Kroger hold their slots for up to 90 s, so a caller with all slots would silence
 //! everybody. Three rules prevent that:
 //!
 //! 1. Each kind of call has slots of its own. Only the rest is common to all kinds. So searches that
@@ -27,7 +27,6 @@ use tokio::task::unconstrained;
 use tokio::time::timeout;
 
 use crate::run::component::MAX_CALLS;
-use crate::run::pool::CallError;
 
 /// How long a call waits for a slot.
 pub(super) const WAIT_LIMIT: Duration = Duration::from_secs(10);
@@ -112,7 +111,7 @@ pub(crate) fn network(address: IpAddr) -> Option<IpAddr> {
     match address.to_canonical() {
         loopback if loopback.is_loopback() => None,
         IpAddr::V6(address) => Some(Ipv6Addr::from_bits(address.to_bits() & !u128::from(u64::MAX)).into()),
-        address => Some(address),
+        IpAddr::V4(address) => Some(address.into()),
     }
 }
 
@@ -145,11 +144,20 @@ pub(crate) struct Shares {
     hasher: RandomState,
 }
 
+/// Why a call gets no slot. Nothing ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Refused {
+    /// All callers together have too many calls under way.
+    Busy,
+    /// This caller has.
+    OverShare,
+}
+
 /// The right to run one call; dropping this ends it.
 pub(crate) struct Slot {
-    _of_user: Option<OwnedSemaphorePermit>,
-    _of_address: OwnedSemaphorePermit,
-    _slot: OwnedSemaphorePermit,
+    _user: Option<OwnedSemaphorePermit>,
+    _address: OwnedSemaphorePermit,
+    _kind: OwnedSemaphorePermit,
 }
 
 impl Shares {
@@ -178,9 +186,9 @@ impl Shares {
     /// Waits for a slot for a call of `caller`.
     ///
     /// # Errors
-    /// [`CallError::OverShare`] if the caller has too many calls under way, [`CallError::Busy`] if all
+    /// [`Refused::OverShare`] if the caller has too many calls under way, [`Refused::Busy`] if all
     /// callers together have.
-    pub(crate) async fn admit(&self, caller: Caller) -> Result<Slot, CallError> {
+    pub(crate) async fn admit(&self, caller: Caller) -> Result<Slot, Refused> {
         let of_user = caller.user.map(|_| self.share(caller));
         let of_address = self.share(Caller { user: None, ..caller });
         // The users of another machine may be made up, so its calls count together.
@@ -191,16 +199,16 @@ impl Shares {
                 None => None,
             };
             let address = acquire(&of_address.slots).await;
-            Slot { _of_user: user, _of_address: address, _slot: self.slot(caller.kind).await }
+            Slot { _user: user, _address: address, _kind: self.slot(caller.kind).await }
         });
         if let Some(slot) = now(slot.as_mut()).await {
             return Ok(slot);
         }
-        let _own = Waiting::count(&share.waiting, WAITING_OF_A_CALLER).ok_or(CallError::OverShare)?;
-        let _all = Waiting::count(&self.waiting, MAX_WAITING).ok_or(CallError::Busy)?;
+        let _own = Waiting::count(&share.waiting, WAITING_OF_A_CALLER).ok_or(Refused::OverShare)?;
+        let _all = Waiting::count(&self.waiting, MAX_WAITING).ok_or(Refused::Busy)?;
         timeout(WAIT_LIMIT, slot).await.map_err(|_| match share.slots.available_permits() {
-            0 => CallError::OverShare,
-            _ => CallError::Busy,
+            0 => Refused::OverShare,
+            _ => Refused::Busy,
         })
     }
 
@@ -356,7 +364,7 @@ mod tests {
             assert!(now(wait.as_mut()).await.is_none());
         }
 
-        assert!(matches!(shares.admit(greedy).await, Err(CallError::OverShare)));
+        assert!(matches!(shares.admit(greedy).await, Err(Refused::OverShare)));
         let honest = call(&shares, "192.0.2.1", "/products/search", "");
         assert!(now(pin!(shares.admit(honest))).await.is_some());
         held.clear();

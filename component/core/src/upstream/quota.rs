@@ -201,15 +201,15 @@ fn count(cx: Context<'_>, endpoint: Endpoint, purpose: Purpose, user: &UserKey) 
     let resets_at = window.started_at + WINDOW;
     let counter = counter_key(endpoint, window.number);
     let allowance = cx.settings.quotas.allowance(endpoint, purpose);
-    let used = cx.ports.increment(&counter, 0)?;
-    let is_shared = used < allowance && !is_free(allowance, used);
+    let spent = cx.ports.increment(&counter, 0)?;
+    let is_shared = spent < allowance && !is_free(allowance, spent);
     let share = if is_shared { Some(share_key(cx, endpoint, window.number, user)?) } else { None };
     if let Some(share) = &share
-        && !is_within_share(allowance, used, cx.ports.increment(share, 0)?)
+        && !is_within_share(allowance, spent, cx.ports.increment(share, 0)?)
     {
         return Ok(Some(Refusal::ShareUsedUp { resets_at }));
     }
-    if used < allowance && cx.ports.increment(&counter, 1)? <= allowance {
+    if spent < allowance && cx.ports.increment(&counter, 1)? <= allowance {
         if let Some(share) = share {
             cx.ports.increment(&share, 1)?;
         }
