@@ -205,7 +205,7 @@ impl Inner {
         let call = async {
             let (mut instance, uses) = self.take().await.map_err(CallError::NoInstance)?;
             let result = work(&mut instance).await.map_err(CallError::Failed)?;
-            Ok((instance, uses, result))
+            Ok::<_, CallError>((instance, uses, result))
         };
         let (instance, uses, result) = within(CALL_LIMIT, call).await.map_err(|_| CallError::TimedOut)??;
         self.give_back(instance, uses + 1);
