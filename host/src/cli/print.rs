@@ -3,6 +3,7 @@
 //! It uses colours only on a terminal, and never if `NO_COLOR` is set.
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _, stderr, stdin, stdout};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -145,12 +146,16 @@ pub(super) fn printable(text: &str) -> String {
 /// `value` as JSON for programs, with line breaks. Hidden characters are escaped: a person may look too.
 pub(super) fn json(value: &impl Serialize) -> Result<String> {
     let pretty = serde_json::to_string_pretty(value)?;
-    let escaped = |c: char| match c {
-        '\n' | ' ' => c.to_string(),
-        _ if is_clean(c.encode_utf8(&mut [0; 4])) => c.to_string(),
-        _ => c.encode_utf16(&mut [0; 2]).iter().map(|unit| format!("\\u{unit:04x}")).collect(),
-    };
-    Ok(pretty.chars().map(escaped).chain(["\n".to_owned()]).collect())
+    let mut text = String::with_capacity(pretty.len() + 1);
+    for c in pretty.chars() {
+        if matches!(c, '\n' | ' ') || is_clean(c.encode_utf8(&mut [0; 4])) {
+            text.push(c);
+        } else {
+            c.encode_utf16(&mut [0; 2]).iter().try_for_each(|unit| write!(text, "\\u{unit:04x}"))?;
+        }
+    }
+    text.push('\n');
+    Ok(text)
 }
 
 /// A user id, cut short to fit into a table.

@@ -204,14 +204,14 @@ pub(crate) async fn call(
     claim: Option<Claim>,
 ) -> Response<Full<Bytes>> {
     let caller = pool.caller(peer, &request);
-    let called = pool.call(caller, move |instance| {
+    let answered = pool.call(caller, move |instance| {
         Box::pin(async move {
             let response = instance.handle(request).await;
             drop(claim);
             response
         })
     });
-    match called.await {
+    match answered.await {
         Ok(response) => response,
         Err(error) => Problem::from(&error).response(),
     }
