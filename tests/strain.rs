@@ -18,7 +18,7 @@ fn server_whose_log_nobody_reads_answers_and_stops() {
     for level in ["info", "debug"] {
         let folder = folder();
         let (_unread, mut full) = pipe().unwrap();
-        full.write_all(&[b'x'; 64 << 10]).unwrap();
+        full.write_all(&vec![b'x'; 64 << 10]).unwrap();
         let arguments = ["serve", "--sandbox", "--listen", "127.0.0.1:0", "--log", level];
         let mut server = Kroger::new(folder.path(), &arguments).spawn_logging_to(full);
         let mut stdout = BufReader::new(server.stdout.take().unwrap());
@@ -102,13 +102,13 @@ fn memory(server: &Server, name: &str) -> u64 {
 #[test]
 fn server_with_little_address_space_serves_or_does_not_start() {
     let sandbox = Sandbox::start();
-    let mut served = 0;
+    let mut started = 0;
     for mib in [256, 768, 1 << 10, 2 << 10, 6 << 10] {
         let folder = folder();
         let limited = ["-c".to_owned(), format!("ulimit -v {}; exec \"$@\"", mib << 10), "sh".to_owned()];
         match Kroger::new(folder.path(), &LISTEN).at(&sandbox).under("sh", &limited).try_serve() {
             Ok(server) => {
-                served += 1;
+                started += 1;
                 std::thread::scope(|scope| {
                     for _ in 0..32 {
                         scope.spawn(|| server.get("/readyz").expect(200));
@@ -122,7 +122,7 @@ fn server_with_little_address_space_serves_or_does_not_start() {
             }
         }
     }
-    assert!(served >= 3, "{served}");
+    assert!(started >= 3, "{started}");
 }
 
 /// Needs libfaketime, as Debian and Ubuntu have it.

@@ -2,7 +2,7 @@
 //!
 //! The `state` of a sign-in carries it, sealed. So it outlives a restart, a caller who
 //! begins a thousand of them pushes out nobody's, and none leaves a record. The store
-//! keeps only that one was used, and the marks of [`ended`].
+//! keeps only that one was used, and the marks of `sign_in::ended`.
 //!
 //! A sign-in is void once a newer one of its user was completed, or the user signed out.
 

@@ -9,7 +9,7 @@
 //! The last part of `products` and `cart` is a reserve for adding to the cart.
 //! Browsing and repeats of a call never use it. Nothing here sends.
 //!
-//! Users share what is left: [`is_within_share`] says how. Users are counted in a fixed
+//! Users share what is left: `is_within_share` says how. Users are counted in a fixed
 //! number of places, so that made-up users leave a bounded number of keys.
 
 use std::time::Duration;
