@@ -5,7 +5,7 @@
 //! arguments of host calls at their verbose levels, so only their warnings and errors pass, whatever
 //! the filter says.
 //!
-//! Logging never blocks: [`queue`] says what happens when nobody reads stderr.
+//! Logging never blocks: `log::queue` says what happens when nobody reads stderr.
 
 mod queue;
 
