@@ -106,7 +106,7 @@ fn an_unusable_entry_of_the_old_file_is_reported_and_the_others_are_imported() {
     let doctor = Kroger::new(folder.path(), &["doctor", "--offline"]).at(&sandbox).run();
 
     for told in [&log, &again.log(), &doctor.stdout] {
-        assert!(told.contains(".tokens.pickle: the entry of weirdid is left out: its user id"), "{told}");
+        assert!(told.contains(".tokens.pickle: the entry of weird id is left out: its user id"), "{told}");
         assert!(told.contains(".tokens.pickle: the entry of bob is left out: its access token"), "{told}");
         assert!(told.contains("kroger-mcp login --user ID, then remove .tokens.pickle"), "{told}");
         assert!(!told.contains("canary"), "{told}");

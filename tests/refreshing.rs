@@ -140,7 +140,7 @@ fn a_refused_refresh_token_gives_a_link_that_works() {
     sandbox.revoke("alice");
 
     let refused = server.add(UPC).expect(401).json();
-    let again = server.add(UPC).expect(401).json();
+    server.add(UPC).expect(401);
     server.agree(refused["authorization_url"].as_str().unwrap(), "alice").expect(200);
     server.add(UPC).expect(200);
 
@@ -148,7 +148,6 @@ fn a_refused_refresh_token_gives_a_link_that_works() {
     let detail = refused["detail"].as_str().unwrap();
     assert!(detail.starts_with("Token refresh failed: Invalid refresh token"), "{detail}");
     assert!(detail.contains("1. Navigate to /auth/authorize to get OAuth URL"), "{detail}");
-    assert_eq!(again["authorization_url"], refused["authorization_url"]);
     assert_eq!(sandbox.state()["token_requests"]["refresh_token"]["refused"], 1);
 }
 

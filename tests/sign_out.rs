@@ -38,6 +38,11 @@ fn found(folder: &Path, tokens: &[String]) -> usize {
     bytes_below(folder).iter().flat_map(|(_, bytes)| tokens.iter().map(|token| has(bytes, token))).sum()
 }
 
+/// A server that refreshes on request as often as it is asked.
+fn server_in(folder: &Path, sandbox: &Sandbox) -> Server {
+    Kroger::new(folder, &["serve", "--listen", "127.0.0.1:0"]).at(sandbox).env("KROGER_REFRESH_PAUSE", "0").serve()
+}
+
 fn refresh(server: &Server) {
     server.call("POST", "/admin/tokens/refresh", None).expect(200);
 }
@@ -55,7 +60,7 @@ fn sign_out_leaves_no_token_in_any_file() {
         let mirror = folder.path().join(".env");
         fs::write(&mirror, "KROGER_USER_ACCESS_TOKEN=\nKROGER_USER_REFRESH_TOKEN=\n").unwrap();
         fs::set_permissions(&mirror, fs::Permissions::from_mode(0o600)).unwrap();
-        let server = Server::start(folder.path(), &sandbox);
+        let server = server_in(folder.path(), &sandbox);
         server.sign_in();
         let mut all = tokens(folder.path());
         for _ in 0..3 {
@@ -66,7 +71,7 @@ fn sign_out_leaves_no_token_in_any_file() {
         server.kill();
         run(folder.path(), &sandbox, &["restore", ".tokens-backup", "--yes"]);
         fs::remove_file(folder.path().join(".tokens-backup")).unwrap();
-        let server = (way != "logout alone").then(|| Server::start(folder.path(), &sandbox));
+        let server = (way != "logout alone").then(|| server_in(folder.path(), &sandbox));
         all.sort();
         all.dedup();
         let before = found(folder.path(), &all);
@@ -95,7 +100,7 @@ fn acknowledged_tokens_survive_the_removal_of_the_log_and_a_kill() {
     let mut lost = 0;
     for _ in 0..runs {
         let (sandbox, folder) = (Sandbox::start(), folder());
-        let server = Server::start(folder.path(), &sandbox);
+        let server = server_in(folder.path(), &sandbox);
         server.sign_in();
         refresh(&server);
         fs::remove_file(folder.path().join(format!("{STORE}-wal"))).unwrap();
@@ -107,7 +112,7 @@ fn acknowledged_tokens_survive_the_removal_of_the_log_and_a_kill() {
 
         assert_eq!((refused.code().as_str(), refreshes), ("store_unavailable", 1));
         assert!(log.contains("removed, replaced or cut short"), "{log}");
-        let server = Server::start(folder.path(), &sandbox);
+        let server = server_in(folder.path(), &sandbox);
         lost += usize::from(server.call("POST", "/admin/tokens/refresh", None).status != 200);
     }
     println!("log removed: {lost} of {runs} sign-ins lost");
@@ -117,7 +122,7 @@ fn acknowledged_tokens_survive_the_removal_of_the_log_and_a_kill() {
 #[test]
 fn damaged_counter_fails_at_once_and_logout_mends_it() {
     let (sandbox, folder) = (Sandbox::start(), folder());
-    let server = Server::start(folder.path(), &sandbox);
+    let server = server_in(folder.path(), &sandbox);
     server.sign_in();
     let store = Connection::open(folder.path().join(STORE)).unwrap();
     let damaged =
@@ -140,7 +145,7 @@ fn damaged_counter_fails_at_once_and_logout_mends_it() {
 fn core_dumps_are_off() {
     let limits = |server: &Server| fs::read_to_string(format!("/proc/{}/limits", server.id()));
     let (sandbox, folder) = (Sandbox::start(), folder());
-    let server = Server::start(folder.path(), &sandbox);
+    let server = server_in(folder.path(), &sandbox);
     let Ok(limits) = limits(&server) else { return println!("skipped: this system has no /proc") };
 
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();

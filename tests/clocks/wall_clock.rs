@@ -27,6 +27,7 @@ impl Clockwork {
         let server = Kroger::new(folder.path(), &["serve", "--listen", "127.0.0.1:0"])
             .at(&sandbox)
             .env("KROGER_TOKEN_CHECK_INTERVAL", "1")
+            .env("KROGER_REFRESH_PAUSE", "0")
             .env("LD_PRELOAD", library.to_str().unwrap())
             .env("FAKETIME_TIMESTAMP_FILE", offset.to_str().unwrap())
             .env("FAKETIME_NO_CACHE", "1")

@@ -26,7 +26,7 @@ pub enum Thread {
 }
 
 impl Thread {
-    /// The thread's id in `process`. The writer is the first thread without a name.
+    /// The thread's id in `process`.
     fn id_in(self, process: u32) -> u32 {
         let tasks = PathBuf::from(format!("/proc/{process}/task"));
         let mut threads: Vec<u32> = std::fs::read_dir(&tasks)
@@ -35,11 +35,14 @@ impl Thread {
             .filter(|thread| *thread != process)
             .collect();
         threads.sort_unstable();
-        let is_worker = |thread: &&u32| read(&tasks.join(thread.to_string()).join("comm")).starts_with("tokio");
+        let named = |name: &str| {
+            let has_name = |thread: &&u32| read(&tasks.join(thread.to_string()).join("comm")).starts_with(name);
+            *threads.iter().find(has_name).expect("the server names its threads")
+        };
         match self {
             Self::Main => process,
-            Self::Worker => *threads.iter().find(is_worker).expect("a worker"),
-            Self::Writer => *threads.iter().find(|thread| !is_worker(thread)).expect("a writer"),
+            Self::Worker => named("tokio"),
+            Self::Writer => named("store"),
         }
     }
 }

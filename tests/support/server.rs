@@ -68,7 +68,11 @@ impl Server {
 
     /// One user's entry in `/admin/tokens`.
     pub fn token(&self, user: &str) -> Value {
-        self.get("/admin/tokens").expect(200).json()["user_tokens"][user].clone()
+        // Few lists are made at a time.
+        let listed = eventually("the list of users", || {
+            Some(self.get("/admin/tokens?limit=1000")).filter(|answer| answer.status != 429)
+        });
+        listed.expect(200).json()["user_tokens"][user].clone()
     }
 
     /// Waits until the store says that the user's access token has expired.

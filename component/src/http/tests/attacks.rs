@@ -80,15 +80,20 @@ fn markup_in_a_user_id_does_nothing_on_a_page() {
         let state = server.state(&format!("/auth/authorize?user_id={id}"));
         server.world.answer_with_tokens("canary-access-1", "canary-refresh-1");
 
-        let callback = format!("/auth/callback?code=canary-code&state={state}");
-        let page = server.call_with("GET", &callback, &[("accept", BROWSER)], "");
+        let query = format!("code=canary-code&state={state}");
+        let accept = [("accept", BROWSER)];
+        let asked = server.call_with("GET", &format!("/auth/callback?{query}"), &accept, "");
+        let done = server.call_with("POST", &format!("/auth/finish?{query}"), &accept, "");
 
-        assert!(page.text.contains("You are signed in"), "{form}: {}", page.text);
-        for tag in ["<script", "<img", "<svg", "<a ", "<!--"] {
-            assert!(!page.text.contains(tag), "{form}: {}", page.text);
+        assert!(asked.text.contains("is about to be connected"), "{form}: {}", asked.text);
+        assert!(done.text.contains("You are signed in"), "{form}: {}", done.text);
+        for (page, emphasized) in [(&asked, 2), (&done, 1)] {
+            for tag in ["<script", "<img", "<svg", "<a ", "<!--"] {
+                assert!(!page.text.contains(tag), "{form}: {}", page.text);
+            }
+            assert_eq!(page.text.matches("</strong>").count(), emphasized, "{form}: {}", page.text);
+            assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
         }
-        assert_eq!(page.text.matches("</strong>").count(), 1, "{form}: {}", page.text);
-        assert!(page.header("content-security-policy").starts_with("default-src 'none'"));
     }
     println!("markup in the user id of a page | {} ids | all shown as text", forms.len());
 }

@@ -55,9 +55,11 @@ pub(super) struct LogFiles {
 }
 
 impl LogFiles {
-    /// The files beside the store at `file`. The caller has a connection that keeps them open.
+    /// The files beside the store at `file`, or beside the target if that is a link. The caller has a
+    /// connection that keeps them open.
     pub(super) fn beside(file: &Path) -> io::Result<Self> {
-        let (log_path, index_path) = (with_end(file, "-wal"), with_end(file, "-shm"));
+        let file = fs::canonicalize(file)?;
+        let (log_path, index_path) = (with_end(&file, "-wal"), with_end(&file, "-shm"));
         let log = File::open(&log_path)?;
         let log_identity = FileIdentity::of(&log.metadata()?);
         let index = fs::metadata(&index_path)?;

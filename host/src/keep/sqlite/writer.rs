@@ -72,7 +72,8 @@ impl Writer {
             shrinking: Shrinking::default(),
             trouble: None,
         };
-        let thread = thread::spawn(move || committer.run(&waiting));
+        let thread = thread::Builder::new().name("store".to_owned()).spawn(move || committer.run(&waiting));
+        let thread = thread.expect("the system can start a thread");
         Self { queue: Some(queue), thread: Some(thread), commits }
     }
 
