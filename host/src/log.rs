@@ -133,15 +133,14 @@ fn to_stderr() -> &'static Queue {
     })
 }
 
+/// Keeps what a log writes, for tests.
 #[cfg(test)]
-mod tests {
+pub(crate) mod captured {
     use std::io::Write;
     use std::sync::{Arc, Mutex};
 
-    use super::*;
-
     #[derive(Clone, Default)]
-    struct Captured(Arc<Mutex<Vec<u8>>>);
+    pub(crate) struct Captured(pub(crate) Arc<Mutex<Vec<u8>>>);
 
     impl Write for Captured {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
@@ -153,6 +152,12 @@ mod tests {
             Ok(())
         }
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::captured::Captured;
+    use super::*;
 
     fn logged(format: Format, filter: Option<&str>, events: impl FnOnce()) -> String {
         let captured = Captured::default();

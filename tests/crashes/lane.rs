@@ -27,10 +27,11 @@ pub struct Lane {
 }
 
 impl Lane {
-    /// Starts a server whose timer makes a pass every `check_interval` seconds.
+    /// Starts a server whose timer makes a pass every `check_interval` seconds. The first pass is over.
     pub fn start(check_interval: &'static str) -> Self {
         let (sandbox, folder) = (Sandbox::start(), folder());
         let server = serve(&folder, &sandbox, check_interval);
+        wait_until_the_app_has_its_token(&server);
         Self { sandbox, folder, server, check_interval }
     }
 
