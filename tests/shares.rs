@@ -73,7 +73,7 @@ fn idle_connections_keep_nobody_out() {
 
         let slowest = slowest_of_others(&server);
 
-        println!("1,100 connections that sent {what}: others' slowest call took {slowest:?}");
+        println!("connections that sent {what} | 1,100 | the slowest call of others took {slowest:?}");
         assert!(slowest < SOON, "{what}: {slowest:?}");
     }
 }
@@ -87,9 +87,9 @@ fn hanging_calls_of_one_kind_keep_nobody_out() {
     server.sign_in();
     sandbox.faults(&json!([{ "match": { "path": "/v1/products" }, "action": { "delay_ms": 14_000 } }]));
     let attacks: [(&str, Request); 3] = [
-        ("600 searches of one user", |n| get(&format!("/products/search?term=milk{n}&user_id=mallory"))),
-        ("600 searches of 600 users", |n| get(&format!("/products/search?term=milk{n}&user_id=mallory{n}"))),
-        ("600 MCP calls of 600 users", |n| mcp_search(&format!("mallory{n}"), &format!("milk{n}"))),
+        ("searches of one user", |n| get(&format!("/products/search?term=milk{n}&user_id=mallory"))),
+        ("searches of 600 users", |n| get(&format!("/products/search?term=milk{n}&user_id=mallory{n}"))),
+        ("MCP calls of 600 users", |n| mcp_search(&format!("mallory{n}"), &format!("milk{n}"))),
     ];
     for (what, request) in attacks {
         let before = sandbox.fired();
@@ -98,7 +98,7 @@ fn hanging_calls_of_one_kind_keep_nobody_out() {
 
         let slowest = slowest_of_others(&server);
 
-        println!("{what}: others' slowest call took {slowest:?}");
+        println!("{what} that hang | 600 | the slowest call of others took {slowest:?}");
         assert!(slowest < SOON, "{what}: {slowest:?}");
         drop(held);
     }
@@ -119,6 +119,7 @@ fn forced_refreshes_have_a_least_pause() {
     }
 
     assert_eq!(sandbox.refreshes(), before);
+    println!("refreshes on request | 20 | none was sent");
     sandbox.expire("alice");
     server.add(UPC).expect(200);
 }
@@ -215,7 +216,7 @@ fn a_list_of_users_costs_a_page() {
     for path in ["/admin/tokens", "/admin/tokens/status", "/admin/tokens/validate"] {
         let began = Instant::now();
         let first = server.get(path).expect(200).json();
-        println!("{path} in a store of {USERS} users: {:?}", began.elapsed());
+        println!("{path} | {USERS} users | answered in {:?}", began.elapsed());
         assert!(first["next_cursor"].is_string(), "{first}");
     }
     let (mut users, mut cursor) = (BTreeSet::new(), String::new());
@@ -258,5 +259,5 @@ fn what_strangers_left_goes_in_one_pass() {
         || filled.query_row("SELECT count(*) FROM entry WHERE key LIKE 'preferred_store.%'", (), |row| row.get(0));
     eventually("all are deleted", || (left() == Ok(0_i64)).then_some(()));
 
-    println!("{LEFT} keys of strangers went in {:?}", began.elapsed());
+    println!("keys of strangers | {LEFT} | gone in {:?}", began.elapsed());
 }

@@ -88,7 +88,7 @@ fn sign_out_leaves_no_token_in_any_file() {
         }
 
         let after = found(folder.path(), &all);
-        println!("{way}: {} tokens, {before} times in files before, {after} times after", all.len());
+        println!("sign-out by {way} | {} tokens | in files {before} times before, {after} times after", all.len());
         assert!(all.len() >= 8 && before >= 4, "{} {before}", all.len());
         assert_eq!(after, 0, "{way}");
     }
@@ -115,7 +115,7 @@ fn acknowledged_tokens_survive_the_removal_of_the_log_and_a_kill() {
         let server = server_in(folder.path(), &sandbox);
         lost += usize::from(server.call("POST", "/admin/tokens/refresh", None).status != 200);
     }
-    println!("log removed: {lost} of {runs} sign-ins lost");
+    println!("removal of the store's log, then kill -9 | {runs} runs | {lost} sign-ins lost");
     assert_eq!(lost, 0);
 }
 

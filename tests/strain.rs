@@ -34,6 +34,10 @@ fn server_whose_log_nobody_reads_answers_and_stops() {
         assert!(Command::new("kill").args(["-TERM", &server.id().to_string()]).status().unwrap().success());
         let ended = eventually("the server ends", || server.try_wait().unwrap());
 
+        println!(
+            "calls while nobody reads the log, at {level} | 300 | all answered; it ended {:?} later",
+            told.elapsed()
+        );
         assert!(ended.success() && told.elapsed() < Duration::from_secs(20), "{ended} after {:?}", told.elapsed());
     }
 }
@@ -88,6 +92,7 @@ fn bodies_that_are_all_structure_trap_no_instance_and_take_little_memory() {
 
     server.add(UPC).expect(200);
     let grown = memory(&server, "VmHWM").saturating_sub(before);
+    println!("bodies that are all structure | {} | refused; {grown} KiB more memory", 16 * bodies.len());
     assert!(grown < 200 << 10, "{grown} KiB more");
     assert!(!server.stop().contains("the component failed"));
 }
@@ -122,6 +127,7 @@ fn server_with_little_address_space_serves_or_does_not_start() {
             }
         }
     }
+    println!("limits of the address space | 5 | {started} serve, the others do not start");
     assert!(started >= 3, "{started}");
 }
 

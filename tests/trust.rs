@@ -58,7 +58,7 @@ fn a_store_or_an_env_file_that_strangers_may_write_is_refused_with_the_remedy() 
         for arguments in COMMANDS {
             let (code, told) = refused(Kroger::new(folder.path(), arguments).at(&sandbox), arguments[0]);
 
-            println!("{changed} {mode:o}, {}: code {code:?}", arguments[0]);
+            println!("{changed} with mode {mode:o} | {} | exit code {code:?}", arguments[0]);
             assert_ne!(code, Some(0), "{changed} {mode:o}, {}: {told}", arguments[0]);
             assert!(told.contains("chmod go-w "), "{changed} {mode:o}, {}: {told}", arguments[0]);
         }
@@ -107,7 +107,7 @@ fn the_env_file_of_a_folder_leads_the_credentials_of_the_environment_nowhere() {
             let (code, told) = refused(kroger, arguments[0]);
 
             let name = setting.split('=').next().unwrap();
-            println!("{name}, {}: code {code:?}", arguments[0]);
+            println!("{name} in a folder's .env | {} | exit code {code:?}", arguments[0]);
             assert_eq!(code, Some(2), "{name}, {}: {told}", arguments[0]);
             assert!(told.contains(&format!("{name} in .env, line 2")), "{told}");
         }
@@ -137,7 +137,7 @@ fn tokens_reach_no_env_file_that_is_shared_or_does_not_ask_for_them() {
         server.call("POST", "/admin/tokens/refresh", None).expect(200);
         let log = server.stop();
 
-        println!("{kind}: {}", signed_in["token_management"]["env_file_updated"]);
+        println!("a mirror {kind} | a sign-in and a refresh | no token is written");
         assert_eq!(signed_in["token_management"]["env_file_updated"], false, "{kind}");
         assert_eq!(fs::read(&env_file).unwrap(), before, "{kind}");
         assert_eq!(log.matches("tokens are not mirrored to .env").count(), 1, "{kind}: {log}");
