@@ -133,7 +133,7 @@ class Server(Process):
 
     def __init__(self, folder, name, store, environment):
         arguments = ["serve", "--listen", "127.0.0.1:0", "--store", str(store), "--log-format", "json"]
-        super().__init__(folder, name, arguments, {"KROGER_REDIRECT_URI": CALLBACK, **environment})
+        super().__init__(folder, name, arguments, {"KROGER_REDIRECT_URI": CALLBACK, "KROGER_REFRESH_PAUSE": "0", **environment})
         self.url = "http://" + self.wait_for(r'"listening","address":"([^"]+)"', self.log_path)
 
     def call(self, method, path, body=None, user=None):

@@ -15,7 +15,7 @@ use crate::grant::due::{self, Minute};
 use crate::grant::lineage::{Current, Grant};
 use crate::grant::{records, served, success_rate};
 use crate::ports::{Bucket, Event, StoreError};
-use crate::sign_in::{ended, former, used};
+use crate::sign_in::{former, used};
 use crate::store::keys::Key;
 use crate::store::ticket::Ticket;
 use crate::upstream::quota;
@@ -112,7 +112,6 @@ fn has_served(cx: Context<'_>, key: &Key, due_from: Minute) -> Result<bool, Stor
             quota::is_over(cx, *endpoint, *window)
         }
         Key::SignInUsed { minute, .. } => Ok(used::is_over(cx, *minute)),
-        Key::SignInEnded { place } => ended::is_over(cx, *place),
         Key::SignIn { .. } | Key::SignInLink { .. } | Key::Invitation { .. } | Key::InvitationOf { .. } => {
             former::is_over(cx, key)
         }
@@ -120,7 +119,7 @@ fn has_served(cx: Context<'_>, key: &Key, due_from: Minute) -> Result<bool, Stor
         Key::RecentAdd { user, place } => recent_adds::is_over(cx, user, *place),
         Key::AddClaim { .. } | Key::AddIntent { .. } | Key::AddOutcome { .. } => Ok(false),
         Key::PreferredLocation { user } => preferred_location::is_over(cx, user),
-        Key::Roots { .. } | Key::Head { .. } | Key::RecentAddPlaces { .. } => Ok(false),
+        Key::Roots { .. } | Key::Head { .. } | Key::SignInEnded { .. } | Key::RecentAddPlaces { .. } => Ok(false),
         Key::SignInPlaces | Key::InvitationPlaces | Key::RequestStateSeal | Key::QuotaWindow { .. } => Ok(false),
         Key::ClientToken | Key::RefreshesNotBefore | Key::Tick | Key::Health => Ok(false),
         // Not in this bucket.

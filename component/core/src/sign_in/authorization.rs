@@ -189,14 +189,18 @@ mod tests {
     fn strangers_sign_outs_take_a_bounded_number_of_places() {
         let (settings, world) = (settings(), TestWorld::new());
         let cx = Context { settings: &settings, ports: &world };
-        let state = authorize(cx, &alice(), None).unwrap().state;
+        let bob = UserId::parse("bob").unwrap();
+        let (open, ended) = (authorize(cx, &alice(), None).unwrap().state, authorize(cx, &bob, None).unwrap().state);
+        forget(cx, &bob).unwrap();
 
-        for number in 0..3_000 {
-            forget(cx, &UserId::parse(&format!("stranger-{number}")).unwrap()).unwrap();
-        }
+        let strangers = (0..6_000).map(|number| UserId::parse(&format!("stranger-{number}")).unwrap());
+        let refused = strangers.filter(|stranger| forget(cx, stranger).is_err()).count();
 
-        assert!(world.keys().len() <= 1_024 + 1, "{}", world.keys().len());
-        assert_eq!(progress(cx, &state), Ok(Progress::Open));
+        assert!(refused > 0 && world.keys().len() <= 1_024 + 1, "{refused} {}", world.keys().len());
+        assert_eq!(progress(cx, &open), Ok(Progress::Open));
+        assert_eq!(progress(cx, &ended), Ok(Progress::Over), "nobody brings a link back that a sign-out ended");
+        world.advance(LIFETIME * 2);
+        forget(cx, &UserId::parse("a-late-stranger").unwrap()).unwrap();
     }
 
     #[test]

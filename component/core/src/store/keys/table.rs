@@ -166,9 +166,9 @@ impl Kind {
             Self::SignInEnded => row(
                 "signin_ended.<place>",
                 Record("sign_in::ended::Ended"),
-                "the last sign-out of a user who never signed in; the next one at the place replaces it",
+                "the last sign-out of a user who never signed in, in one of 1,024 places",
                 "sign_in::ended::end",
-                AFTER_20_MINUTES,
+                "never; after 20 minutes a sign-out of another user may replace it",
             ),
             Self::RequestStateSeal => row(
                 "request_state_key",
