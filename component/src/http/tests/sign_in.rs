@@ -255,7 +255,9 @@ fn unknown_users_leave_no_lasting_record() {
     maintenance::tidy(server.context()).unwrap();
     // Makes the key that seals all links.
     server.state("/auth/authorize");
-    let keys = || -> Vec<String> { server.world.stored(Bucket::Store).into_keys().collect() };
+    // A sign-out keeps one of 1,024 places, which the next one may have.
+    let is_lasting = |key: &String| !key.starts_with("signin_ended.");
+    let keys = || server.world.stored(Bucket::Store).into_keys().filter(is_lasting).collect::<Vec<_>>();
     let before = keys();
 
     for id in ["ann", "ben"] {
